@@ -1,0 +1,263 @@
+/* The harness of the benchmarks.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "common.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MOST_ROUNDS = 99, MOST_PEERS = 8, MOST_TOGETHER = 4, MOST_THREADS = 16 };
+
+static double medians[MOST_TOGETHER][MOST_PEERS];
+
+static unsigned long setting(const char *name, unsigned long usual)
+{
+    const char *text = getenv(name);
+    unsigned long value = text ? strtoul(text, NULL, 10) : 0;
+    return value ? value : usual;
+}
+
+unsigned long bench_amount(unsigned long usual)
+{
+    unsigned long amount = usual / 100 * setting("KR_BENCH_SHARE", 100);
+    return amount ? amount : 1;
+}
+
+double bench_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
+/* Places */
+
+/* The number-th of the processors that this process may use; -1: it has fewer. */
+static int usable_cpu(int number)
+{
+    static cpu_set_t usable; /* at the first call: before anything was restricted */
+    static bool known;
+    if (!known && sched_getaffinity(0, sizeof usable, &usable) != 0)
+        CPU_SET(0, &usable);
+    known = true;
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (CPU_ISSET((size_t)cpu, &usable) && number-- == 0)
+            return cpu;
+    }
+    return -1;
+}
+
+void bench_place_thread(enum bench_place place, int index)
+{
+    if (place == BENCH_FREE)
+        return;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET((size_t)usable_cpu(place == BENCH_TWO_CPUS ? index % 2 : 0), &set);
+    if (sched_setaffinity(0, sizeof set, &set) != 0) {
+        perror("sched_setaffinity");
+        _exit(1);
+    }
+}
+
+/* Threads */
+
+struct crew {
+    void (*body)(void *arg, int index);
+    void *arg;
+    enum bench_place place;
+    pthread_barrier_t start;
+};
+
+struct member {
+    struct crew *crew;
+    int index;
+    double begun, ended;
+};
+
+static void *run_member(void *arg)
+{
+    struct member *member = arg;
+    struct crew *crew = member->crew;
+    bench_place_thread(crew->place, member->index);
+    pthread_barrier_wait(&crew->start);
+    member->begun = bench_now();
+    crew->body(crew->arg, member->index);
+    member->ended = bench_now();
+    return NULL;
+}
+
+double bench_threads(enum bench_place place, int count, void (*body)(void *arg, int index),
+                     void *arg)
+{
+    struct crew crew = {.body = body, .arg = arg, .place = place};
+    struct member members[MOST_THREADS];
+    pthread_t threads[MOST_THREADS];
+    pthread_barrier_init(&crew.start, NULL, (unsigned)count);
+    for (int i = 0; i < count; i++) {
+        members[i] = (struct member){.crew = &crew, .index = i};
+        if (pthread_create(&threads[i], NULL, run_member, &members[i]) != 0) {
+            perror("pthread_create");
+            _exit(1);
+        }
+    }
+    double first = 0, last = 0;
+    for (int i = 0; i < count; i++) {
+        pthread_join(threads[i], NULL);
+        if (i == 0 || members[i].begun < first)
+            first = members[i].begun;
+        if (members[i].ended > last)
+            last = members[i].ended;
+    }
+    return last - first;
+}
+
+/* Measuring */
+
+/* In a child, so that no measurement finds what another has left behind. */
+static bool measure_apart(const struct bench_workload *workload, const struct bench_peer *peer,
+                          struct bench_result *result)
+{
+    int ends[2];
+    if (pipe(ends) != 0)
+        return false;
+    pid_t child = fork();
+    if (child == 0) {
+        *result = workload->measure(workload, peer->subject);
+        _exit(write(ends[1], result, sizeof *result) == (ssize_t)sizeof *result ? 0 : 1);
+    }
+    close(ends[1]);
+    ssize_t got = child < 0 ? -1 : read(ends[0], result, sizeof *result);
+    close(ends[0]);
+    int status = 1;
+    if (child > 0)
+        waitpid(child, &status, 0);
+    return status == 0 && got == (ssize_t)sizeof *result;
+}
+
+static int compare_doubles(const void *left, const void *right)
+{
+    double a, b;
+    memcpy(&a, left, sizeof a);
+    memcpy(&b, right, sizeof b);
+    return (a > b) - (a < b);
+}
+
+static double median(double *values, size_t count)
+{
+    qsort(values, count, sizeof *values, compare_doubles);
+    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+struct samples {
+    double ns[MOST_ROUNDS], share[MOST_ROUNDS];
+    size_t count;
+};
+
+static void take_round(const struct bench_workload *workload, struct samples *samples)
+{
+    for (size_t i = 0; i < workload->peer_count; i++) {
+        struct bench_result result;
+        if (!workload->peers[i].subject || !measure_apart(workload, &workload->peers[i], &result))
+            continue;
+        samples[i].ns[samples[i].count] = result.ns_per_op;
+        samples[i].share[samples[i].count++] = result.share;
+    }
+}
+
+static void print_row(const struct bench_workload *workload, const struct bench_peer *peer,
+                      struct samples *samples, double ours, double theirs)
+{
+    if (!peer->subject) {
+        printf("%-28s %-12s missing: %s is not installed\n", workload->name, peer->name,
+               peer->package);
+        return;
+    }
+    if (samples->count == 0) {
+        printf("%-28s %-12s failed\n", workload->name, peer->name);
+        return;
+    }
+    /* median() has sorted them. */
+    printf("%-28s %-12s %12.1f %12.1f %12.1f %8.2f", workload->name, peer->name, theirs,
+           samples->ns[0], samples->ns[samples->count - 1], ours / theirs);
+    double share = median(samples->share, samples->count);
+    if (share > 0)
+        printf("   share %.2f", share);
+    putchar('\n');
+    fflush(stdout);
+}
+
+static bool possible(const struct bench_workload *workload)
+{
+    if (workload->place != BENCH_TWO_CPUS || usable_cpu(1) >= 0)
+        return true;
+    printf("%-28s %-12s not measured: there is one processor\n", workload->name, "all");
+    return false;
+}
+
+void bench_run_together(const struct bench_workload *workloads, size_t count)
+{
+    static struct samples samples[MOST_TOGETHER][MOST_PEERS];
+    memset(samples, 0, sizeof samples);
+    memset(medians, 0, sizeof medians);
+    unsigned long rounds = setting("KR_BENCH_ROUNDS", 7);
+    for (unsigned long i = 0; i < rounds && i < MOST_ROUNDS; i++) {
+        for (size_t w = 0; w < count; w++)
+            take_round(&workloads[w], samples[w]);
+    }
+    for (size_t w = 0; w < count; w++) {
+        const struct bench_workload *workload = &workloads[w];
+        for (size_t i = 0; i < workload->peer_count; i++) {
+            struct samples *own = &samples[w][i];
+            medians[w][i] = own->count ? median(own->ns, own->count) : 0;
+        }
+        for (size_t i = 0; i < workload->peer_count; i++)
+            print_row(workload, &workload->peers[i], &samples[w][i], medians[w][0], medians[w][i]);
+    }
+}
+
+bool bench_wanted(const char *name, const char *filter)
+{
+    char words[512];
+    char *rest;
+    if (!filter)
+        return true;
+    snprintf(words, sizeof words, "%s", filter);
+    for (char *word = strtok_r(words, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+        if (strstr(name, word))
+            return true;
+    }
+    return false;
+}
+
+void bench_run(const struct bench_workload *workload, const char *filter)
+{
+    if (bench_wanted(workload->name, filter) && possible(workload))
+        bench_run_together(workload, 1);
+}
+
+void bench_run_placed(const struct bench_workload *workload, const char *filter)
+{
+    static const char *const names[] = {"free", "1cpu", "2cpu"};
+    for (int place = BENCH_FREE; place <= BENCH_TWO_CPUS; place++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s.%s", workload->name, names[place]);
+        struct bench_workload placed = *workload;
+        placed.name = name;
+        placed.place = (enum bench_place)place;
+        bench_run(&placed, filter);
+    }
+}
+
+double bench_median(size_t workload, size_t peer)
+{
+    return medians[workload][peer];
+}

@@ -1,0 +1,28 @@
+/* krait-bench BUILD [FILTER] - measures krait beside its peers.
+ *
+ * With a FILTER only the workloads whose name contains a word of it.  In the environment:
+ * KR_BENCH_ROUNDS, how often each row is measured (7), and KR_BENCH_SHARE, percent of the usual
+ * amount of work (100).
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "rows.h"
+
+#include <stdio.h>
+
+int main(int argc, char **argv)
+{
+    char program[4096];
+    if (argc < 2 || argc > 3) {
+        fputs("usage: krait-bench BUILD [FILTER]\n", stderr);
+        return 2;
+    }
+    const char *filter = argc == 3 && *argv[2] ? argv[2] : NULL;
+    snprintf(program, sizeof program, "%s/examples/treesum/treesum", argv[1]);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    printf("# %-26s %-12s %12s %12s %12s %8s\n", "workload", "peer", "ns_per_op", "min", "max",
+           "ratio");
+    bench_sync_rows(filter);
+    bench_treesum_rows(filter, program, argv[1]);
+    return ferror(stdout) ? 1 : 0;
+}

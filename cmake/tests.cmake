@@ -1,0 +1,36 @@
+# One program for each tests/<folder>/<name>.c, and the runner.
+#
+# The list of programs is written to tests/programs in the build folder.
+
+add_library(krait_harness STATIC tests/harness/test.c tests/harness/bunch.c)
+target_link_libraries(krait_harness PUBLIC krait_testing)
+target_include_directories(krait_harness PUBLIC tests)
+
+add_executable(kri-runner tests/harness/runner.c tests/harness/stacks.c)
+target_link_libraries(kri-runner PRIVATE krait_build)
+target_include_directories(kri-runner PRIVATE tests)
+set_target_properties(kri-runner PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+
+# Cases that fail, each in its own way, for the tests of the runner.
+add_executable(kri-faults tests/harness/faults.c)
+target_link_libraries(kri-faults PRIVATE krait_harness)
+set_target_properties(kri-faults PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+
+file(GLOB sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/tests tests/*/*.c)
+list(FILTER sources EXCLUDE REGEX "^(harness|model)/")
+set(programs "")
+foreach(source ${sources})
+  string(REGEX REPLACE "[.]c$" "" name ${source})
+  string(REPLACE "/" "_" target test_${name})
+  get_filename_component(folder ${name} DIRECTORY)
+  get_filename_component(program ${name} NAME)
+  add_executable(${target} tests/${source})
+  target_link_libraries(${target} PRIVATE krait_harness)
+  # Tests that run an example find it below this folder.
+  target_compile_definitions(${target} PRIVATE KRI_TEST_BUILD="${CMAKE_BINARY_DIR}"
+                             KRI_TEST_SOURCE="${PROJECT_SOURCE_DIR}")
+  set_target_properties(${target} PROPERTIES OUTPUT_NAME ${program}
+                        RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/${folder})
+  string(APPEND programs "tests/${name}\n")
+endforeach()
+file(WRITE ${CMAKE_BINARY_DIR}/tests/programs "${programs}")

@@ -1,0 +1,101 @@
+/* What every krait header stands on: linkage, the atomic word, time, errors.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef KRAIT_BASE_H
+#define KRAIT_BASE_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+#define KR_EXTERN_BEGIN extern "C" {
+#define KR_EXTERN_END   }
+#else
+#define KR_EXTERN_BEGIN
+#define KR_EXTERN_END
+#endif
+
+#define KR_API           __attribute__((visibility("default")))
+#define KR_NODISCARD     __attribute__((warn_unused_result))
+#define KR_CONST         __attribute__((const))
+#define KR_CLEANUP(free) __attribute__((cleanup(free)))
+
+/* KR_AUTO(kr_thread) *t = NULL; - the handle is released when its block is left, as with Python's
+ * `with`.  For every type that has a kr_..._auto; set it before anything can leave the block. */
+#define KR_AUTO(type) KR_CLEANUP(type##_auto) type
+
+/* A name that is new on each line, for the guards inside kr_with and its kin. */
+#define KR_UNIQUE(name)     KR_JOIN_AFTER(name, __LINE__)
+#define KR_JOIN_AFTER(a, b) KR_JOIN(a, b)
+#define KR_JOIN(a, b)       a##b
+
+KR_EXTERN_BEGIN
+
+#define KR_VERSION_MAJOR 0
+#define KR_VERSION_MINOR 1
+#define KR_VERSION_PATCH 0
+
+/* kr_version - the version of the library that the program runs with, "0.1.0". */
+KR_API const char *kr_version(void);
+
+/* kr_word - 32 bits that only the library changes, always as a whole.
+ *
+ * A struct, so that a stray `lock.word++` does not compile.
+ */
+typedef struct kr_word {
+    uint32_t bits;
+} kr_word;
+
+/* kr_time - a duration in nanoseconds.
+ *
+ * Every call that may wait takes one as its last argument: KR_FOREVER, KR_NOWAIT (try once, never
+ * sleep), or a duration such as kr_ms(20).  A negative one is -EINVAL, as it is a ValueError in
+ * Python.  The clock is monotonic: setting the date does not shorten or lengthen a wait, and the
+ * time a machine is suspended does not count.  A signal handler that runs meanwhile does not
+ * lengthen a wait either.
+ */
+typedef int64_t kr_time;
+
+#define KR_FOREVER INT64_MAX
+#define KR_NOWAIT  ((kr_time)0)
+
+/* kr_us, kr_ms, kr_sec - so many microseconds, milliseconds, seconds.
+ *
+ * A product that does not fit is KR_FOREVER (or the most negative kr_time, which every call
+ * refuses).
+ */
+KR_API KR_CONST kr_time kr_us(int64_t microseconds);
+KR_API KR_CONST kr_time kr_ms(int64_t milliseconds);
+KR_API KR_CONST kr_time kr_sec(int64_t seconds);
+
+/* kr_now - nanoseconds on the monotonic clock, for measuring; its zero is arbitrary. */
+KR_API kr_time kr_now(void);
+
+/* Errors.
+ *
+ * A call that can fail returns 0 or a count, or a negative number: -errno, or one of krait's own
+ * below.  errno itself is neither read nor set.  Positive results other than counts are named
+ * where they occur.
+ */
+enum {
+    KR_EBROKEN = -4096,   /* a barrier, or a pool whose initializer failed */
+    KR_ESHUTDOWN = -4097, /* shut down before or during the call */
+    KR_EOF = -4098,       /* every writer is gone and nothing is left to read */
+    KR_ECRASHED = -4099,  /* the worker process died while it ran the task */
+    KR_EFORKED = -4100,   /* the object belongs to the parent of this forked process */
+};
+
+/* kr_strerror - one line for people; kr_errname - the name, such as "ETIMEDOUT" or "KR_EOF".
+ *
+ * Both know every result of every call and take it with its sign.  For a number that is no error
+ * of either kind they return "unknown error" and "?".  The text is constant and never freed.
+ */
+KR_API const char *kr_strerror(int error);
+KR_API const char *kr_errname(int error);
+
+KR_EXTERN_END
+
+#endif

@@ -1,0 +1,116 @@
+/* kr_executor - where tasks run: submit a function, get a future.
+ *
+ *     kr_executor *pool;
+ *     err = kr_thread_pool(&pool, NULL);               // as many workers as processors
+ *     err = kr_submit(pool, &f, fib_task, &n, sizeof n, sizeof(long));
+ *     ...
+ *     err = kr_executor_shutdown(pool, NULL, KR_FOREVER);
+ *     kr_executor_release(pool);
+ *
+ * Python's concurrent.futures.Executor and ThreadPoolExecutor.  All calls may come from any runner,
+ * tasks of the same executor included.  In a forked child an executor of the parent answers
+ * KR_EFORKED.
+ *
+ * At exit(), and at the return of main, every pool is shut down and its pending tasks are finished
+ * first, as in Python; kr_submit then answers KR_ESHUTDOWN.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef KRAIT_EXECUTOR_H
+#define KRAIT_EXECUTOR_H
+
+#include <krait/future.h>
+
+KR_EXTERN_BEGIN
+
+typedef struct kr_executor kr_executor;
+
+typedef struct kr_pool_options {
+    int workers;                   /* at most; 0: kr_cpu_count() */
+    const char *name;              /* copied; workers are called name_0, name_1 ..; NULL: "pool-1",
+                                      "pool-2" .. by order of creation */
+    int (*initializer)(void *arg); /* runs in each worker before its first task; NULL: none */
+    void *initializer_arg;         /* must stay until the pool is shut down */
+    size_t stack_size;             /* of each worker, bytes; 0: the system's default */
+    size_t max_queued;             /* tasks that may wait in the queue; 0: no limit */
+    uint64_t reserved[4];
+} kr_pool_options;
+
+/* kr_thread_pool - a pool whose tasks run in threads of this process.
+ *
+ * Workers are started when a task finds no idle one, up to .workers; the one that was idle last is
+ * used first.  A worker holds no lock and no cancel scope of its starter.  When .initializer
+ * returns an error in any worker, the hook gets it and the pool is broken: tasks that have not
+ * begun fail with KR_EBROKEN and kr_submit returns it.
+ *
+ * Python's default is min(32, processors + 4) for the sake of its interpreter lock.
+ *
+ * Returns   0; -ENOMEM; -EINVAL: .workers is negative, or a reserved field is set
+ */
+KR_API KR_NODISCARD int kr_thread_pool(kr_executor **pool, const kr_pool_options *options);
+
+/* kr_submit - have a task run.
+ *
+ *   future       receives the task's future with one reference, the caller's.  NULL: fire and
+ *                forget; an error of the task then goes to the task hook
+ *   arg          arg_size bytes, copied before the return; with size 0 the pointer itself is
+ *                handed to the task
+ *   result_size  bytes that the task may write
+ *
+ * One allocation, which the argument and the result lie in.  Where .max_queued is reached the call
+ * waits for room; a worker of the same pool does not wait, for it is what makes room.
+ *
+ * Returns   0
+ *           KR_ESHUTDOWN  the executor is, or was meanwhile, shut down
+ *           KR_EBROKEN    an initializer failed
+ *           -ENOMEM, -EINVAL
+ *           -EAGAIN       the first worker could not be started
+ *           -ECANCELED    the caller's scope is cancelled while it waits for room
+ *           KR_EFORKED
+ *           On every error nothing was queued and *future is NULL
+ * Blocks    only for room: a thread sleeps, a coroutine is suspended
+ */
+KR_API KR_NODISCARD int kr_submit(kr_executor *executor, kr_future **future, kr_task_fn fn,
+                                  const void *arg, size_t arg_size, size_t result_size);
+
+typedef struct kr_shutdown_options {
+    bool cancel_pending; /* tasks that have not begun are cancelled instead of run */
+    uint64_t reserved[4];
+} kr_shutdown_options;
+
+/* kr_executor_shutdown - take no more tasks, and wait until all are done and the workers ended.
+ *
+ * KR_NOWAIT is Python's wait=False: -ETIMEDOUT then only says that work remains, which goes on.  It
+ * may be called again, to wait or to cancel.
+ *
+ * Returns   0           every task is done and every worker has ended
+ *           -ETIMEDOUT  not within the timeout; the executor is shut down all the same
+ *           -ECANCELED  the caller's scope is cancelled; the executor is shut down all the same;
+ *                       not with KR_NOWAIT
+ *           -EDEADLK    called from a task of this executor, which is shut down all the same; not
+ *                       with KR_NOWAIT
+ *           -EINVAL     negative timeout or a reserved field is set; nothing was done
+ *           KR_EFORKED
+ * Blocks    a thread sleeps, a coroutine is suspended
+ */
+KR_API KR_NODISCARD int kr_executor_shutdown(kr_executor *executor,
+                                             const kr_shutdown_options *options, kr_time timeout);
+
+/* kr_executor_release - give the handle up; NULL is allowed.
+ *
+ * An executor that was never shut down is shut down first, and its tasks are waited for, whether
+ * or not the caller is cancelled: the end of Python's `with`.  After a kr_executor_shutdown, and
+ * from a task of its own, it does not wait: what was submitted is finished all the same.  Futures
+ * stay valid.
+ */
+KR_API void kr_executor_release(kr_executor *executor);
+
+/* For KR_AUTO(kr_executor): releases *executor. */
+KR_API void kr_executor_auto(kr_executor **executor);
+
+/* kr_executor_workers - how many tasks it runs at a time at most. */
+KR_API int kr_executor_workers(const kr_executor *executor);
+
+KR_EXTERN_END
+
+#endif

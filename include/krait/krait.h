@@ -1,0 +1,22 @@
+/* All of krait.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef KRAIT_KRAIT_H
+#define KRAIT_KRAIT_H
+
+#include <krait/base.h>
+#include <krait/cancel.h>
+#include <krait/completed.h>
+#include <krait/condition.h>
+#include <krait/event.h>
+#include <krait/executor.h>
+#include <krait/future.h>
+#include <krait/local.h>
+#include <krait/lock.h>
+#include <krait/map.h>
+#include <krait/semaphore.h>
+#include <krait/thread.h>
+#include <krait/timer.h>
+
+#endif

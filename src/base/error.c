@@ -1,0 +1,48 @@
+/* The names and texts of every result.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <krait/base.h>
+#include <string.h>
+
+struct own_error {
+    int error;
+    const char *name;
+    const char *text;
+};
+
+static const struct own_error own_errors[] = {
+    {KR_EBROKEN, "KR_EBROKEN", "broken: a party gave up, or an initializer failed"},
+    {KR_ESHUTDOWN, "KR_ESHUTDOWN", "shut down"},
+    {KR_EOF, "KR_EOF", "end of data: every writer is gone"},
+    {KR_ECRASHED, "KR_ECRASHED", "the worker process died while it ran the task"},
+    {KR_EFORKED, "KR_EFORKED", "belongs to the parent of this forked process"},
+};
+
+static const struct own_error *find_own(int error)
+{
+    for (size_t i = 0; i < sizeof own_errors / sizeof own_errors[0]; i++) {
+        if (own_errors[i].error == error)
+            return &own_errors[i];
+    }
+    return NULL;
+}
+
+/* The C library's tables are constant and need no lock. */
+const char *kr_strerror(int error)
+{
+    const struct own_error *own = find_own(error);
+    if (own != NULL)
+        return own->text;
+    const char *text = error <= 0 && error > KR_EBROKEN ? strerrordesc_np(-error) : NULL;
+    return text != NULL ? text : "unknown error";
+}
+
+const char *kr_errname(int error)
+{
+    const struct own_error *own = find_own(error);
+    if (own != NULL)
+        return own->name;
+    const char *name = error <= 0 && error > KR_EBROKEN ? strerrorname_np(-error) : NULL;
+    return name != NULL ? name : "?";
+}

@@ -1,0 +1,40 @@
+/* The only ways to have a variable that outlives a call.
+ *
+ *   KRI_GLOBAL        marks a writable global; it starts as zero bytes.
+ *   KRI_THREAD_LOCAL  a variable of each thread, zero at first, reached by the function `name()`.
+ *
+ * Both are listed by the linker in sections of their own under the model build, so that the
+ * explorer can return the whole library to its first state before each run; and both can be
+ * found by the lint, which refuses any other writable global.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef KRI_BASE_GLOBAL_H
+#define KRI_BASE_GLOBAL_H
+
+#ifdef KRI_MODEL
+
+/* The explorer's logical threads all run on one thread of the system. */
+enum { KRI_MODEL_THREADS = 8 };
+unsigned kri_explore_thread(void);
+
+#define KRI_GLOBAL __attribute__((section("kri_globals")))
+#define KRI_THREAD_LOCAL(type, name)                                                               \
+    static type name##_slots[KRI_MODEL_THREADS] __attribute__((section("kri_globals")));           \
+    static inline type *name(void)                                                                 \
+    {                                                                                              \
+        return &name##_slots[kri_explore_thread()];                                                \
+    }
+
+#else
+
+#define KRI_GLOBAL
+#define KRI_THREAD_LOCAL(type, name)                                                               \
+    static _Thread_local type name##_slot __attribute__((tls_model("initial-exec")));              \
+    static inline type *name(void)                                                                 \
+    {                                                                                              \
+        return &name##_slot;                                                                       \
+    }
+
+#endif
+#endif

@@ -1,0 +1,309 @@
+/* Waiting for several futures.
+ *
+ * State.  Whoever waits has a watcher on each future.  A watcher is told under its future's mutex,
+ * and taken off under it, so that after the last kri_future_unwatch nobody touches the entries.
+ *
+ * kr_wait   `left` counts those that are not done, `ready` becomes 1 once the condition holds.
+ * iterator  those that are done stand in a list, in order; `ready` is its length.
+ *
+ * Ordering.
+ *     [completed-1]  who sees `ready` sees what the finishers before it wrote: left falls with
+ *                    acquire-release, ready is written sequentially consistent, as the wake needs
+ *                    it, and read with acquire
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <krait/completed.h>
+
+#include <limits.h>
+#include <stdlib.h>
+
+#include "executor/executor.h"
+#include "os/os.h"
+
+struct group {
+    kr_word left;
+    kr_word ready;
+    kr_wait_when when; /* const */
+};
+
+struct member {
+    kri_watcher watcher; /* first */
+    struct group *group;
+    kr_future *future;
+};
+
+static void told(kri_watcher *watcher)
+{
+    const struct member *member = (const struct member *)watcher;
+    struct group *group = member->group;
+    bool last = kri_sub_acq_rel(&group->left, 1) == 1; /* [completed-1] */
+    bool failed = !kr_future_cancelled(member->future) && member->future->error != 0;
+    bool holds =
+        last || group->when == KR_FIRST_COMPLETED || (group->when == KR_FIRST_EXCEPTION && failed);
+    if (!holds)
+        return;
+    kri_store_sc(&group->ready, 1); /* [completed-1] */
+    kri_wake(&group->ready, 1, 0);
+}
+
+static bool is_ready(const struct group *group)
+{
+    return kri_load_acq(&group->ready); /* [completed-1] */
+}
+
+static void watch_all(struct group *group, struct member *members, kr_future *const *futures,
+                      size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        members[i].group = group;
+        members[i].future = futures[i];
+        members[i].watcher.tell = told;
+        if (!kri_future_watch(futures[i], &members[i].watcher))
+            told(&members[i].watcher);
+    }
+}
+
+static int wait_ready(struct group *group, kr_future *const *futures, size_t count, kr_time timeout)
+{
+    if (timeout == KR_FOREVER && !kr_cancelled())
+        for (size_t i = 0; i < count && !is_ready(group); i++)
+            (void)kri_help(futures[i], NULL);
+    kr_time deadline = kri_deadline(timeout);
+    int err = 0;
+    while (!is_ready(group) && (err == 0 || err == -EAGAIN))
+        err = timeout == KR_NOWAIT ? -ETIMEDOUT : kri_wait(&group->ready, 0, deadline, 0);
+    return is_ready(group) || err == -ETIMEDOUT ? 0 : err;
+}
+
+static int count_done(kr_future *const *futures, size_t count, bool *done)
+{
+    int total = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool over = kri_future_is_over(futures[i]);
+        if (done)
+            done[i] = over;
+        total += over;
+    }
+    return total;
+}
+
+static int check_all(kr_future *const *futures, size_t count)
+{
+    int err = count > INT_MAX || (count && !futures) ? -EINVAL : 0;
+    for (size_t i = 0; i < count && !err; i++)
+        err = kri_future_check(futures[i]);
+    return err;
+}
+
+static bool waits_for_itself(kr_future *const *futures, size_t count)
+{
+    if (!kri_frame_innermost())
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!kri_future_is_over(futures[i]) && kri_frame_in_future(futures[i]))
+            return true;
+    return false;
+}
+
+int kr_wait(kr_future *const *futures, size_t count, kr_wait_when when, bool *done, kr_time timeout)
+{
+    int err = check_all(futures, count);
+    if (err)
+        return err;
+    if (timeout < 0 || when > KR_FIRST_EXCEPTION)
+        return -EINVAL;
+    if (timeout != KR_NOWAIT && waits_for_itself(futures, count))
+        return -EDEADLK;
+    if (timeout == KR_NOWAIT || count == 0)
+        return count_done(futures, count, done);
+    struct member *members = os_alloc(count * sizeof *members);
+    if (!members)
+        return -ENOMEM;
+    struct group group = {.left = {(uint32_t)count}, .when = when};
+    watch_all(&group, members, futures, count);
+    err = wait_ready(&group, futures, count, timeout);
+    for (size_t i = 0; i < count; i++)
+        kri_future_unwatch(futures[i], &members[i].watcher);
+    os_free(members);
+    return err ? err : count_done(futures, count, done);
+}
+
+/* The iterator */
+
+struct entry {
+    kri_watcher watcher; /* first */
+    kr_completed *completed;
+    struct entry *next; /* [mutex] */
+    kr_future *future;  /* NULL once delivered, or given before */
+};
+
+struct kr_completed {
+    kri_mutex mutex;
+    kr_word ready;        /* atomic; changed under mutex */
+    struct entry *first;  /* [mutex] done and not delivered */
+    struct entry *last;   /* [mutex] */
+    kr_future *delivered; /* the caller's, as the rest */
+    size_t unfinished;
+    size_t count;
+    size_t helped; /* entries that were looked at for helping */
+    uint32_t generation;
+    struct entry entries[];
+};
+
+static void told_entry(kri_watcher *watcher)
+{
+    struct entry *entry = (struct entry *)watcher;
+    kr_completed *c = entry->completed;
+    kri_mutex_lock(&c->mutex);
+    entry->next = NULL;
+    *(c->last ? &c->last->next : &c->first) = entry;
+    c->last = entry;
+    kri_add_sc(&c->ready, 1);
+    kri_mutex_unlock(&c->mutex);
+    kri_wake(&c->ready, 1, 0);
+}
+
+static int by_address(const void *a, const void *b)
+{
+    const struct entry *left = *(struct entry *const *)a;
+    const struct entry *right = *(struct entry *const *)b;
+    if (left->future != right->future)
+        return (uintptr_t)left->future < (uintptr_t)right->future ? -1 : 1;
+    return left < right ? -1 : left > right;
+}
+
+/* Keep only the first entry of each future. */
+static int drop_repeated(kr_completed *c)
+{
+    struct entry **sorted = os_alloc((c->count ? c->count : 1) * sizeof(struct entry *));
+    if (!sorted)
+        return -ENOMEM;
+    for (size_t i = 0; i < c->count; i++)
+        sorted[i] = &c->entries[i];
+    qsort(sorted, c->count, sizeof(struct entry *), by_address);
+    for (size_t i = c->count; i-- > 1;)
+        if (sorted[i]->future == sorted[i - 1]->future)
+            sorted[i]->future = NULL;
+    os_free(sorted);
+    return 0;
+}
+
+static void watch_entries(kr_completed *c)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        struct entry *entry = &c->entries[i];
+        if (!entry->future)
+            continue;
+        c->unfinished++;
+        kr_future_retain(entry->future);
+        if (!kri_future_watch(entry->future, &entry->watcher))
+            told_entry(&entry->watcher);
+    }
+}
+
+int kr_as_completed(kr_completed **completed, kr_future *const *futures, size_t count)
+{
+    if (!completed)
+        return -EINVAL;
+    *completed = NULL;
+    int err = check_all(futures, count);
+    if (err)
+        return err;
+    kr_completed *c = os_alloc(sizeof *c + count * sizeof c->entries[0]);
+    if (!c)
+        return -ENOMEM;
+    c->generation = kri_fork_generation();
+    c->count = count;
+    for (size_t i = 0; i < count; i++) {
+        c->entries[i].future = futures[i];
+        c->entries[i].completed = c;
+        c->entries[i].watcher.tell = told_entry;
+    }
+    err = drop_repeated(c);
+    if (err) {
+        os_free(c);
+        return err;
+    }
+    watch_entries(c);
+    *completed = c;
+    return 0;
+}
+
+static kr_future *pop(kr_completed *c)
+{
+    kr_future *f = NULL;
+    kri_mutex_lock(&c->mutex);
+    struct entry *entry = c->first;
+    if (entry) {
+        c->first = entry->next;
+        if (!c->first)
+            c->last = NULL;
+        kri_sub_rlx(&c->ready, 1);
+        f = entry->future;
+        entry->future = NULL;
+    }
+    kri_mutex_unlock(&c->mutex);
+    return f;
+}
+
+/* Run one of the queued ones, if it can be done here. */
+static bool help_one(kr_completed *c)
+{
+    bool helped = false;
+    while (c->helped < c->count && !helped) {
+        kr_future *f = c->entries[c->helped++].future;
+        helped = f && kri_help(f, NULL);
+    }
+    return helped;
+}
+
+static int wait_for_one(kr_completed *c, kr_time timeout, kr_time deadline)
+{
+    if (timeout == KR_NOWAIT)
+        return -ETIMEDOUT;
+    if (timeout == KR_FOREVER && !kr_cancelled() && help_one(c))
+        return 0;
+    int err = kri_wait(&c->ready, 0, deadline, 0);
+    return err == -EAGAIN ? 0 : err;
+}
+
+int kr_completed_next(kr_completed *c, kr_future **future, kr_time timeout)
+{
+    if (!c || !future || timeout < 0)
+        return -EINVAL;
+    *future = NULL;
+    if (c->generation != kri_fork_generation())
+        return KR_EFORKED;
+    kr_future_release(c->delivered);
+    c->delivered = NULL;
+    kr_time deadline = kri_deadline(timeout);
+    int err = 0;
+    while (c->unfinished && !(c->delivered = pop(c)) && !err)
+        err = wait_for_one(c, timeout, deadline);
+    if (!c->delivered)
+        return err;
+    c->unfinished--;
+    *future = c->delivered;
+    return 1;
+}
+
+size_t kr_completed_unfinished(const kr_completed *c)
+{
+    return c->unfinished;
+}
+
+void kr_completed_release(kr_completed *c)
+{
+    if (!c || c->generation != kri_fork_generation())
+        return;
+    for (size_t i = 0; i < c->count; i++) {
+        kr_future *f = c->entries[i].future;
+        if (!f)
+            continue;
+        kri_future_unwatch(f, &c->entries[i].watcher);
+        kr_future_release(f);
+    }
+    kr_future_release(c->delivered);
+    os_free(c);
+}

@@ -1,0 +1,87 @@
+/* The public face of executors, whatever stands behind.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "executor/executor.h"
+
+#include "os/os.h"
+
+int kri_executor_check(const kr_executor *executor)
+{
+    if (!executor)
+        return -EINVAL;
+    return executor->generation == kri_fork_generation() ? 0 : KR_EFORKED;
+}
+
+/* After a refusal: nobody else knows the future. */
+static int give_up(kr_future *f, kr_future **future, int err)
+{
+    kr_future_release(f);
+    if (future) {
+        kr_future_release(f);
+        *future = NULL;
+    }
+    return err;
+}
+
+int kri_submit(kr_executor *executor, kr_future **future, const kri_task *task, kr_time deadline)
+{
+    kr_future *f;
+    int err = kri_future_new(&f, executor, task->fn, task->arg, task->arg_size, task->result_size,
+                             !future);
+    if (err)
+        return err;
+    if (future)
+        *future = f;
+    err = executor->ops->submit(executor, f, deadline);
+    return err ? give_up(f, future, err) : 0;
+}
+
+int kr_submit(kr_executor *executor, kr_future **future, kr_task_fn fn, const void *arg,
+              size_t arg_size, size_t result_size)
+{
+    if (future)
+        *future = NULL;
+    int err = fn ? kri_executor_check(executor) : -EINVAL;
+    if (err)
+        return err;
+    kri_task task = {.fn = fn, .arg = arg, .arg_size = arg_size, .result_size = result_size};
+    return kri_submit(executor, future, &task, KRI_NEVER);
+}
+
+static bool reserved_is_clear(const uint64_t *reserved)
+{
+    return !(reserved[0] | reserved[1] | reserved[2] | reserved[3]);
+}
+
+int kr_executor_shutdown(kr_executor *executor, const kr_shutdown_options *options, kr_time timeout)
+{
+    int err = kri_executor_check(executor);
+    if (err)
+        return err;
+    if (timeout < 0 || (options && !reserved_is_clear(options->reserved)))
+        return -EINVAL;
+    bool cancel_pending = options && options->cancel_pending;
+    return executor->ops->shutdown(executor, cancel_pending, kri_deadline(timeout), 0);
+}
+
+void kr_executor_release(kr_executor *executor)
+{
+    if (!executor || kri_executor_check(executor) != 0)
+        return;
+    if (!kri_load_acq(&executor->shut)) {
+        kr_time deadline = kri_frame_in_executor(executor) ? 0 : KRI_NEVER;
+        (void)executor->ops->shutdown(executor, false, deadline, KRI_UNCANCELLABLE);
+    }
+    executor->ops->release(executor);
+}
+
+void kr_executor_auto(kr_executor **executor)
+{
+    kr_executor_release(*executor);
+}
+
+int kr_executor_workers(const kr_executor *executor)
+{
+    return executor->workers;
+}

@@ -1,0 +1,40 @@
+/* The task hook: who hears of errors that nobody asked for.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "executor/future.h"
+
+#include <stdio.h>
+
+#include "base/global.h"
+#include "os/os.h"
+
+static KRI_GLOBAL kri_word64 task_hook; /* a kr_task_hook; 0: the default */
+
+kr_task_hook kr_set_task_hook(kr_task_hook hook)
+{
+    uint64_t before = kri_swap_acq_rel64(&task_hook, (uint64_t)(uintptr_t)hook);
+    return (kr_task_hook)(uintptr_t)before;
+}
+
+static void print_report(const kr_task_report *report)
+{
+    char line[256];
+    snprintf(line, sizeof line, "krait: %s%s%s: nobody asked for the error of a %s: %s (%s)",
+             report->pool ? "pool " : "", report->pool ? report->pool : "",
+             report->pool ? "" : "future", report->where, kr_strerror(report->error),
+             kr_errname(report->error));
+    os_print_error(line);
+}
+
+void kri_task_report_error(int error, const char *where, const char *pool)
+{
+    if (error == -ECANCELED)
+        return;
+    kr_task_report report = {.error = error, .where = where, .pool = pool};
+    kr_task_hook hook = (kr_task_hook)(uintptr_t)kri_load_acq64(&task_hook);
+    if (hook)
+        hook(&report);
+    else
+        print_report(&report);
+}

@@ -1,0 +1,75 @@
+/* Sleeping on a word: the kernel's futex.
+ *
+ * FUTEX_WAIT_BITSET and not FUTEX_WAIT, because its time-out is absolute: a signal does not
+ * lengthen the sleep.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "os/os.h"
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Linux 5.16; the kernel headers of the build may be older. */
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+
+struct waitv {
+    uint64_t expected;
+    uint64_t address;
+    uint32_t flags;
+    uint32_t reserved;
+};
+
+enum { WAITV_32_BITS = 2, WAITV_PRIVATE = 128 };
+
+static struct timespec *as_timespec(kr_time deadline, struct timespec *storage)
+{
+    if (deadline == OS_NEVER)
+        return NULL;
+    if (deadline < 0)
+        deadline = 0;
+    *storage = (struct timespec){deadline / 1000000000, deadline % 1000000000};
+    return storage;
+}
+
+int os_futex_wait(kr_word *word, uint32_t expected, kr_time deadline, bool shared)
+{
+    struct timespec storage;
+    int operation = FUTEX_WAIT_BITSET | (shared ? 0 : FUTEX_PRIVATE_FLAG);
+    int saved = errno;
+    long result = syscall(SYS_futex, &word->bits, operation, expected,
+                          as_timespec(deadline, &storage), NULL, FUTEX_BITSET_MATCH_ANY);
+    int error = result < 0 ? -errno : 0;
+    errno = saved;
+    return error;
+}
+
+int os_futex_wait_either(kr_word *cancel, uint32_t cancel_expected, kr_word *word,
+                         uint32_t expected, kr_time deadline)
+{
+    /* When both were woken the kernel reports the later in the list, so the word comes last. */
+    struct waitv list[2] = {
+        {cancel_expected, (uintptr_t)&cancel->bits, WAITV_32_BITS | WAITV_PRIVATE, 0},
+        {expected, (uintptr_t)&word->bits, WAITV_32_BITS, 0},
+    };
+    struct timespec storage;
+    int saved = errno;
+    long result =
+        syscall(SYS_futex_waitv, list, 2, 0, as_timespec(deadline, &storage), CLOCK_MONOTONIC);
+    int error = result < 0 ? -errno : (int)result;
+    errno = saved;
+    return error;
+}
+
+int os_futex_wake(kr_word *word, int count, bool shared)
+{
+    int operation = FUTEX_WAKE | (shared ? 0 : FUTEX_PRIVATE_FLAG);
+    int saved = errno;
+    long woken = syscall(SYS_futex, &word->bits, operation, count, NULL, NULL, 0);
+    errno = saved;
+    return woken < 0 ? 0 : (int)woken;
+}

@@ -1,0 +1,73 @@
+/* Waiting for a descriptor.
+ *
+ * A thread polls.  Inside a cancel scope it polls its bell too, a descriptor of its own that
+ * whoever cancels the scope rings.  The ringer rings before it sets the waiter woken, and the
+ * waiter does not return before that: so a bell is never rung after its thread has closed it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/atomic.h"
+#include "os/os.h"
+#include "wait/internal.h"
+
+static int bell_of(kri_party *self)
+{
+    if (self->bell == 0) {
+        int bell = os_bell_create();
+        if (bell < 0)
+            return bell;
+        self->bell = bell + 1;
+        os_at_thread_end(kri_party_end);
+    }
+    return self->bell - 1;
+}
+
+static int poll_through(int fd, unsigned events, int bell, kr_time deadline)
+{
+    int ready;
+    do {
+        ready = os_poll(fd, events, bell, deadline);
+    } while (ready == -EINTR);
+    return ready;
+}
+
+static int poll_in_scope(kri_party *self, kr_cancel_scope *scope, int fd, unsigned events,
+                         kr_time deadline)
+{
+    int bell = bell_of(self);
+    if (bell < 0)
+        return bell;
+    kri_waiter w = {.party = self, .bell = bell + 1, .spin = kri_spin_of(&scope->state)};
+    kri_place place;
+    if (!kri_place_enter(&place, &w, &scope->state, KRI_SCOPE_LIVE))
+        return -ECANCELED;
+    int ready = poll_through(fd, events, bell, deadline);
+    if (kri_waiter_leave(&w)) {
+        kri_place_leave(&place);
+        return ready;
+    }
+    kri_waiter_sleep(&w, KRI_NEVER);
+    os_bell_clear(bell);
+    return ready > 0 || ready == -EBADF ? ready : -ECANCELED;
+}
+
+int kri_wait_fd(int fd, unsigned events, kr_time deadline)
+{
+    kri_party *self = kri_party_self();
+    if (self->ops->wait_fd != NULL)
+        return self->ops->wait_fd(fd, events, deadline);
+    if (deadline == 0)
+        return poll_through(fd, events, -1, 0);
+    kr_cancel_scope *scope = self->scope;
+    if (scope != NULL && kri_scope_cancelled(scope))
+        return -ECANCELED;
+    kr_time until = scope != NULL && scope->deadline < deadline ? scope->deadline : deadline;
+    kri_block_begin(self);
+    int ready = scope == NULL ? poll_through(fd, events, -1, until)
+                              : poll_in_scope(self, scope, fd, events, until);
+    kri_block_end(self);
+    if (ready != -ETIMEDOUT || until == deadline)
+        return ready;
+    kri_scope_cut(scope);
+    return -ECANCELED;
+}

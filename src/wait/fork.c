@@ -1,0 +1,75 @@
+/* What a forked child has to set right, once for the whole library.
+ *
+ * In the child only the calling thread is left.  Whatever the others held stays held, whoever
+ * they were in a queue stays queued; each folder registers a function that puts its own globals
+ * back.  They run in the order of registration, so the waiting point comes first.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/atomic.h"
+#include "base/global.h"
+#include "os/os.h"
+#include "wait/internal.h"
+
+enum { HANDLERS = 16 };
+
+static void (*handlers[HANDLERS])(void) KRI_GLOBAL;
+static unsigned handler_count KRI_GLOBAL;
+static kri_mutex handlers_lock KRI_GLOBAL;
+static kr_word watching KRI_GLOBAL;
+static kr_word generation KRI_GLOBAL;
+
+/* Held across the fork, so that the child finds the table whole. */
+static void before(void)
+{
+    kri_mutex_lock(&handlers_lock);
+}
+
+static void in_parent(void)
+{
+    kri_mutex_unlock(&handlers_lock);
+}
+
+static void in_child(void)
+{
+    kri_store_rlx(&handlers_lock, 0);
+    kri_add_rlx(&generation, 1);
+    kri_park_forked();
+    kri_party_forked();
+    for (unsigned i = 0; i < handler_count; i++)
+        handlers[i]();
+}
+
+void kri_fork_watch(void)
+{
+    uint32_t seen = kri_load_rlx(&watching);
+    if (seen == 0 && kri_cas_rlx(&watching, &seen, 1))
+        os_at_fork(before, in_parent, in_child);
+}
+
+static int add(void (*fn)(void))
+{
+    for (unsigned i = 0; i < handler_count; i++) {
+        if (handlers[i] == fn)
+            return 0;
+    }
+    if (handler_count == HANDLERS)
+        return -ENOMEM;
+    handlers[handler_count++] = fn;
+    return 0;
+}
+
+int kri_at_fork_child(void (*fn)(void))
+{
+    kri_fork_watch();
+    kri_mutex_lock(&handlers_lock);
+    int err = add(fn);
+    kri_mutex_unlock(&handlers_lock);
+    return err;
+}
+
+uint32_t kri_fork_generation(void)
+{
+    kri_fork_watch();
+    return kri_load_rlx(&generation);
+}

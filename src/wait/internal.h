@@ -1,0 +1,69 @@
+/* What the files of src/wait share with each other and with nobody else.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef KRI_WAIT_INTERNAL_H
+#define KRI_WAIT_INTERNAL_H
+
+#include "wait/wait.h"
+
+/* A waiter stands in the frame of the party that waits.  Its state and who may change it are told
+ * at the top of park.c. */
+struct kri_waiter {
+    kr_word state;
+    int bell;                        /* const: descriptor + 1 to ring before it is woken, 0: none */
+    kri_party *party;                /* const */
+    kri_waiter *next;                /* of the waker that has taken it */
+    const struct kri_place *through; /* the waker: in which queue it was found */
+    struct kri_spin *spin;           /* const: history of the word it waits for */
+    kr_time began;                   /* owner: when a thread began to spin, 0: it has not */
+};
+
+/* What is known about waits on one word (or on several that share a bucket); hints all. */
+struct kri_spin {
+    kr_word waker_cpu;  /* processor of the last waker + 1; 0: none yet */
+    kr_word long_waits; /* how many waits in a row were long */
+};
+
+/* One place of a waiter in the queue of a word. */
+typedef struct kri_place {
+    kri_waiter *waiter;
+    kr_word *word;
+    struct kri_place *next;     /* guarded by the bucket's lock */
+    struct kri_place *previous; /* guarded by the bucket's lock */
+    bool queued;                /* guarded by the bucket's lock */
+} kri_place;
+
+/* kri_place_enter - queue the waiter on the word if *word == expected still; false: it differs. */
+bool kri_place_enter(kri_place *place, kri_waiter *waiter, kr_word *word, uint32_t expected);
+void kri_place_leave(kri_place *place); /* does nothing for one that a waker took out */
+struct kri_spin *kri_spin_of(kr_word *word);
+
+/* kri_waiter_leave - take the waiter back for its own party; false: a waker was first, and the
+ * waiter is woken any moment. */
+bool kri_waiter_leave(kri_waiter *w);
+
+/* kri_waiter_sleep - park until woken or the deadline has passed; true: woken. */
+bool kri_waiter_sleep(kri_waiter *w, kr_time deadline);
+
+void kri_spin_meet(void); /* a thread begins to wait: which processors may it use? */
+bool kri_spin_until_woken(kri_waiter *w, kr_time deadline);
+void kri_spin_learn(const kri_waiter *w);
+void kri_spin_note_waker(struct kri_spin *spin);
+bool kri_spin_crowded(const struct kri_spin *spin); /* others wait there too */
+
+/* The party's blocking hooks, around a sleep. */
+void kri_block_begin(kri_party *party);
+void kri_block_end(kri_party *party);
+
+void kri_fork_watch(void); /* have the functions below run in forked children */
+void kri_park_forked(void);
+void kri_party_forked(void);
+void kri_scope_forked(kr_cancel_scope *innermost);
+
+/* Of cancel scopes. */
+enum { KRI_SCOPE_LIVE = 0, KRI_SCOPE_CANCELLED = 1 };
+bool kri_scope_cancelled(kr_cancel_scope *scope); /* of the calling party's own scope */
+void kri_scope_cut(kr_cancel_scope *scope);       /* its deadline has ended a wait */
+
+#endif

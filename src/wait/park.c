@@ -1,0 +1,255 @@
+/* The parking table: who waits on which private word.
+ *
+ * A word has no queue of its own.  A table of buckets, found by the word's address, holds a list
+ * of places; a place names the word and the waiter, and stands in the waiting party's frame.
+ *
+ * State.  A waiter's state has a phase and a bit:
+ *     WAITING   nobody has taken it
+ *     TAKEN     a wake or a cancel has taken it and will set WOKEN; it must not leave
+ *     WOKEN     the waker is done with it
+ *     LEFT      its own party took it back, for a time-out or because it was cancelled
+ *     + ASLEEP  a thread sleeps in the kernel on the state: who sets WOKEN must wake it
+ * WAITING turns into TAKEN or LEFT by compare-and-swap, so one of the two happens, once.
+ *
+ * Fields.
+ *     bucket.count    atomic; changed under the bucket's lock
+ *     bucket.lock     inner lock: the list, and next, previous, queued of its places
+ *     waiter.next, waiter.through
+ *                     the waker that has taken the waiter; the waiter itself once it is woken
+ *     all other members of a place and a waiter are constant while it is queued
+ *
+ * Protocol.
+ *     The waiter locks the bucket, counts itself, reads the word again; if it has changed it
+ *     uncounts itself and goes, else it queues its place and unlocks, and sleeps on its own state.
+ *     The waker, after it has changed the word, reads the count; nobody there: done.  Else it locks
+ *     the bucket, takes places of this word out of the list from the front, takes their waiters,
+ *     unlocks, and only then wakes them, one after the other.
+ *     A waiter may stand in two queues, its word's and its cancel scope's.  Whichever wake takes it
+ *     first counts it; the other finds it taken and goes on to the next in line, so that no
+ *     wake-up is spent on a party that does not use it.  Having been woken, the party locks the
+ *     other bucket once to take out the place that is still there.
+ *
+ * Ordering.
+ *     [wait-1]  The waker writes the word and reads the count; the waiter writes the count and
+ *               reads the word.  All four are sequentially consistent, so that one of the two sees
+ *               the other.  Weaker, both could read the old value: the waiter sleeps, the waker
+ *               goes.  The bucket's lock does not help, since the count is read outside it.
+ *     [wait-2]  What the waker did before is visible to the woken: set_woken releases, woken
+ *               acquires.  It is also the waker's last touch of the waiter's frame.
+ *
+ * Why not sleep on the word in the kernel?  Coroutines and threads would stand in two queues, a
+ * wake would have to choose, a cancelled sleeper could swallow a wake-up, and waiting for several
+ * words would need another system call.  Here there is one queue, in order of arrival.
+ * Measurements: docs/design.md.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/atomic.h"
+#include "base/global.h"
+#include "os/os.h"
+#include "wait/internal.h"
+
+enum { WAITING = 0, TAKEN = 2, WOKEN = 4, LEFT = 6, ASLEEP = 1 };
+
+struct bucket {
+    kr_word count;
+    kri_mutex lock;
+    kri_place *first;
+    kri_place *last;
+    struct kri_spin spin;
+} __attribute__((aligned(64)));
+
+#ifdef KRI_MODEL
+/* Few, so that words share buckets, and by the order of first use, which is the same each run. */
+unsigned kri_explore_location(const void *address);
+enum { BUCKETS = 2 };
+#define HASH(word) kri_explore_location(word)
+#else
+enum { BUCKETS = 1024 };
+#define HASH(word) ((uint32_t)(((uintptr_t)(word) >> 2) * 0x9e3779b97f4a7c15u >> 40))
+#endif
+
+static struct bucket table[BUCKETS] KRI_GLOBAL;
+
+static struct bucket *bucket_of(const kr_word *word)
+{
+    return &table[HASH(word) % BUCKETS];
+}
+
+struct kri_spin *kri_spin_of(kr_word *word)
+{
+    return &bucket_of(word)->spin;
+}
+
+bool kri_spin_crowded(const struct kri_spin *spin)
+{
+    const struct bucket *b =
+        (const struct bucket *)((uintptr_t)spin - offsetof(struct bucket, spin));
+    return kri_load_rlx(&b->count) > 1;
+}
+
+static void append(struct bucket *b, kri_place *place)
+{
+    place->next = NULL;
+    place->previous = b->last;
+    *(b->last != NULL ? &b->last->next : &b->first) = place;
+    b->last = place;
+    place->queued = true;
+}
+
+static void take_out(struct bucket *b, kri_place *place)
+{
+    *(place->previous != NULL ? &place->previous->next : &b->first) = place->next;
+    *(place->next != NULL ? &place->next->previous : &b->last) = place->previous;
+    place->queued = false;
+    kri_sub_rlx(&b->count, 1);
+}
+
+bool kri_place_enter(kri_place *place, kri_waiter *waiter, kr_word *word, uint32_t expected)
+{
+    struct bucket *b = bucket_of(word);
+    place->waiter = waiter;
+    place->word = word;
+    kri_mutex_lock(&b->lock);
+    kri_add_sc(&b->count, 1);                       /* [wait-1] */
+    bool unchanged = kri_load_sc(word) == expected; /* [wait-1] */
+    if (unchanged)
+        append(b, place);
+    else
+        kri_sub_rlx(&b->count, 1);
+    kri_mutex_unlock(&b->lock);
+    return unchanged;
+}
+
+void kri_place_leave(kri_place *place)
+{
+    struct bucket *b = bucket_of(place->word);
+    kri_mutex_lock(&b->lock);
+    if (place->queued)
+        take_out(b, place);
+    kri_mutex_unlock(&b->lock);
+}
+
+/* WAITING becomes `phase`, the bit stays. */
+static bool claim(kri_waiter *w, uint32_t phase)
+{
+    uint32_t state = kri_load_rlx(&w->state);
+    while ((state & ~(uint32_t)ASLEEP) == WAITING) {
+        if (kri_cas_rlx(&w->state, &state, state | phase))
+            return true;
+    }
+    return false;
+}
+
+bool kri_waiter_leave(kri_waiter *w)
+{
+    return claim(w, LEFT);
+}
+
+bool kri_waiter_woken(const kri_waiter *w)
+{
+    return (kri_load_acq(&w->state) & ~(uint32_t)ASLEEP) == WOKEN; /* [wait-2] */
+}
+
+void kri_waiter_set_woken(kri_waiter *w)
+{
+    kr_word *state = &w->state;
+    if (kri_swap_rel(state, WOKEN) & ASLEEP) /* [wait-2] */
+        os_futex_wake(state, 1, false);
+}
+
+kri_party *kri_waiter_party(const kri_waiter *w)
+{
+    return w->party;
+}
+
+/* Take up to `count` waiters of the word out of the bucket, in order of arrival. */
+static kri_waiter *take(struct bucket *b, const kr_word *word, int count, int *taken)
+{
+    kri_waiter *first = NULL;
+    kri_waiter **end = &first;
+    kri_place *next;
+    for (kri_place *place = b->first; place != NULL && *taken < count; place = next) {
+        next = place->next;
+        if (place->word != word)
+            continue;
+        kri_waiter *w = place->waiter;
+        take_out(b, place);
+        if (!claim(w, TAKEN))
+            continue;
+        w->through = place;
+        w->next = NULL;
+        *end = w;
+        end = &w->next;
+        ++*taken;
+    }
+    return first;
+}
+
+static int wake_parked(kr_word *word, int count)
+{
+    struct bucket *b = bucket_of(word);
+    if (kri_load_sc(&b->count) == 0) /* [wait-1] */
+        return 0;
+    int taken = 0;
+    kri_mutex_lock(&b->lock);
+    kri_waiter *w = take(b, word, count, &taken);
+    kri_mutex_unlock(&b->lock);
+    if (w != NULL)
+        kri_spin_note_waker(&b->spin);
+    while (w != NULL) {
+        kri_waiter *next = w->next;
+        w->party->ops->unpark(w);
+        w = next;
+    }
+    return taken;
+}
+
+int kri_wake(kr_word *word, int count, unsigned flags)
+{
+    if (flags & KRI_SHARED)
+        return os_futex_wake(word, count, true);
+    return wake_parked(word, count);
+}
+
+int kri_waiting(kr_word *word)
+{
+    struct bucket *b = bucket_of(word);
+    int count = 0;
+    kri_mutex_lock(&b->lock);
+    for (const kri_place *place = b->first; place != NULL; place = place->next)
+        count += place->word == word;
+    kri_mutex_unlock(&b->lock);
+    return count;
+}
+
+void kri_thread_park(kri_waiter *w, kr_time deadline)
+{
+    if (kri_spin_until_woken(w, deadline))
+        return;
+    uint32_t state = kri_load_acq(&w->state); /* [wait-2] */
+    while ((state & ~(uint32_t)ASLEEP) != WOKEN) {
+        if (!(state & ASLEEP) && !kri_cas_acq(&w->state, &state, state | ASLEEP))
+            continue;
+        state |= ASLEEP;
+        if (os_futex_wait(&w->state, state, deadline, false) == -ETIMEDOUT)
+            return;
+        state = kri_load_acq(&w->state); /* [wait-2] */
+    }
+}
+
+void kri_thread_unpark(kri_waiter *w)
+{
+    if (w->bell != 0)
+        os_bell_ring(w->bell - 1);
+    kri_waiter_set_woken(w);
+}
+
+/* In a forked child the other threads are gone, and with them all who waited or held a bucket.  The
+ * thread sanitizer would see races with threads that are not here: hence no memset, either. */
+__attribute__((no_sanitize("thread"))) void kri_park_forked(void)
+{
+    static const struct bucket empty;
+    for (volatile struct bucket *b = table; b < table + BUCKETS; b++)
+        *b = empty;
+}

@@ -1,0 +1,148 @@
+/* Waiting on a word: the steps that are the same for every kind of party.
+ *
+ * Protocol.  In private memory a waiter queues on the word, and inside a cancel scope also on the
+ * scope's state; then it sleeps.  In shared memory a thread sleeps in the kernel on both.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/atomic.h"
+#include "os/os.h"
+#include "wait/internal.h"
+
+/* Kernels before 5.16 cannot sleep on two words: a cancel is then noticed this late. */
+enum { SLICE_MS = 20 };
+
+/* While hooks run the party has none: a sleep inside one, such as to take an interpreter lock
+ * again, is not a sleep outside that lock. */
+void kri_block_begin(kri_party *party)
+{
+    kri_block_hook *first = party->hooks;
+    party->hooks = NULL;
+    for (kri_block_hook *hook = first; hook != NULL; hook = hook->next)
+        hook->before(hook);
+    party->hooks = first;
+}
+
+/* In the reverse order of before. */
+static void run_after(kri_block_hook *hook)
+{
+    if (hook == NULL)
+        return;
+    run_after(hook->next);
+    hook->after(hook);
+}
+
+void kri_block_end(kri_party *party)
+{
+    kri_block_hook *first = party->hooks;
+    party->hooks = NULL;
+    run_after(first);
+    party->hooks = first;
+}
+
+bool kri_waiter_sleep(kri_waiter *w, kr_time deadline)
+{
+    while (!kri_waiter_woken(w)) {
+        w->party->ops->park(w, deadline);
+        if (deadline == KRI_NEVER || kri_waiter_woken(w) || os_now() < deadline)
+            continue;
+        if (kri_waiter_leave(w))
+            return false;
+        deadline = KRI_NEVER;
+    }
+    kri_spin_learn(w);
+    return true;
+}
+
+/* A place through which the waiter was taken is out of its queue already. */
+static void leave(const kri_waiter *w, kri_place *place)
+{
+    if (w->through != place)
+        kri_place_leave(place);
+}
+
+static int wait_private(kr_word *word, uint32_t expected, kr_time deadline, kr_cancel_scope *scope)
+{
+    kri_waiter w = {.party = kri_party_self(), .spin = kri_spin_of(word)};
+    kri_place on_word;
+    kri_place on_scope;
+    if (!kri_place_enter(&on_word, &w, word, expected))
+        return -EAGAIN;
+    bool live = scope == NULL || kri_place_enter(&on_scope, &w, &scope->state, KRI_SCOPE_LIVE);
+    kri_block_begin(w.party);
+    bool woken =
+        !live && kri_waiter_leave(&w) ? false : kri_waiter_sleep(&w, live ? deadline : KRI_NEVER);
+    leave(&w, &on_word);
+    if (scope != NULL && live)
+        leave(&w, &on_scope);
+    kri_block_end(w.party);
+    if (woken && w.through == &on_word)
+        return 0;
+    return woken || !live ? -ECANCELED : -ETIMEDOUT;
+}
+
+/* Sleep on a shared word inside a scope, on a kernel that cannot sleep on two words. */
+static int wait_in_slices(kr_word *word, uint32_t expected, kr_time deadline,
+                          kr_cancel_scope *scope)
+{
+    for (;;) {
+        kr_time slice = kri_deadline(kr_ms(SLICE_MS));
+        int err = os_futex_wait(word, expected, slice < deadline ? slice : deadline, true);
+        if (kri_load_acq(&scope->state) != KRI_SCOPE_LIVE) {
+            os_futex_wake(word, 1, true);
+            return -ECANCELED;
+        }
+        if (err != -ETIMEDOUT || slice >= deadline)
+            return err;
+    }
+}
+
+static int sleep_shared(kr_word *word, uint32_t expected, kr_time deadline, kr_cancel_scope *scope)
+{
+    if (scope == NULL)
+        return os_futex_wait(word, expected, deadline, true);
+    int err = os_futex_wait_either(&scope->state, KRI_SCOPE_LIVE, word, expected, deadline);
+    if (err == -ENOSYS)
+        return wait_in_slices(word, expected, deadline, scope);
+    if (err == 1)
+        return 0;
+    if (kri_load_acq(&scope->state) == KRI_SCOPE_LIVE)
+        return err;
+    os_futex_wake(word, 1, true); /* in case a wake of the word was spent on us too */
+    return -ECANCELED;
+}
+
+static int wait_shared(kr_word *word, uint32_t expected, kr_time deadline, kr_cancel_scope *scope,
+                       unsigned flags)
+{
+    kri_party *self = kri_party_self();
+    if (self->ops->wait_shared != NULL)
+        return self->ops->wait_shared(word, expected, deadline, flags);
+    kri_block_begin(self);
+    int err;
+    do {
+        err = sleep_shared(word, expected, deadline, scope);
+    } while (err == -EINTR);
+    kri_block_end(self);
+    return err;
+}
+
+int kri_wait(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags)
+{
+    if (deadline == 0)
+        return -ETIMEDOUT;
+    kr_cancel_scope *scope = flags & KRI_UNCANCELLABLE ? NULL : kri_party_self()->scope;
+    kr_time until = deadline;
+    if (scope != NULL) {
+        if (kri_scope_cancelled(scope))
+            return -ECANCELED;
+        if (scope->deadline < deadline)
+            until = scope->deadline;
+    }
+    int err = flags & KRI_SHARED ? wait_shared(word, expected, until, scope, flags)
+                                 : wait_private(word, expected, until, scope);
+    if (err != -ETIMEDOUT || until == deadline)
+        return err;
+    kri_scope_cut(scope);
+    return -ECANCELED;
+}

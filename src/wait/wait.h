@@ -1,0 +1,151 @@
+/* The waiting point: the only place that knows who waits.
+ *
+ * Every primitive is a few words and calls these functions.  A party is whoever can wait: a thread
+ * here, a coroutine in a layer above, which registers itself by entering a kri_party of its own.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef KRI_WAIT_WAIT_H
+#define KRI_WAIT_WAIT_H
+
+#include <krait/base.h>
+#include <krait/cancel.h>
+
+/* Deadlines: absolute on os_now()'s clock. */
+
+#define KRI_NEVER INT64_MAX
+
+/* kri_deadline - the deadline of a relative timeout that is not negative; saturates at KRI_NEVER.
+ * KR_NOWAIT gives 0, which has always passed. */
+kr_time kri_deadline(kr_time timeout);
+
+/* kri_left_until - the other way: the timeout that ends at the deadline. */
+kr_time kri_left_until(kr_time deadline);
+
+/* Waiting on a word. */
+
+enum kri_wait_flags {
+    KRI_SHARED = 1,        /* the word lies in memory shared between processes */
+    KRI_UNCANCELLABLE = 2, /* goes on inside a cancelled scope */
+};
+
+/* kri_wait - sleep while *word == expected, until a kri_wake on the word takes this party.
+ *
+ * 0: taken by a wake (shared: or for nothing); -EAGAIN: *word differed, nobody slept; -ETIMEDOUT,
+ * -ECANCELED: left, and no wake was spent on this party.  In private scope that is exact: a wake
+ * that counted this party makes the result 0, whatever else happened meanwhile.  In shared scope a
+ * cancelled waiter passes on a wake that it may have taken.
+ *
+ * A thread sleeps, a coroutine is suspended.  Signals neither end nor lengthen the wait.
+ */
+int kri_wait(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags);
+
+/* kri_wake - take up to `count` parties that wait on the word, the longest waiting first.
+ *
+ * Returns how many.  pre: the word was changed before, by a sequentially consistent operation, so
+ * that a party on its way to sleep sees either the change or is seen here [wait-1].  Only the
+ * address is used: the word may be gone.  Never blocks for long, needs no system call when nobody
+ * waits, and may be called from any thread, not from a signal handler.
+ */
+int kri_wake(kr_word *word, int count, unsigned flags);
+#define KRI_ALL INT32_MAX
+
+/* kri_scope_marked - was kr_cancel called on the scope or on one around it?  From any runner, one
+ * load; time limits aside. */
+bool kri_scope_marked(const kr_cancel_scope *scope);
+
+/* kri_wait_fd - sleep until a descriptor is ready for OS_READABLE or OS_WRITABLE.
+ *
+ * The ready ones of `events`; -ETIMEDOUT, -ECANCELED, -EBADF, -EMFILE (no descriptor left for
+ * being cancelled by). */
+int kri_wait_fd(int fd, unsigned events, kr_time deadline);
+
+/* kri_waiting - how many parties wait on a private word now; for tests and reports. */
+int kri_waiting(kr_word *word);
+
+/* kri_spin_pays - false where all parties so far share one processor: whoever is waited for cannot
+ * run before the waiter sleeps. */
+bool kri_spin_pays(void);
+
+/* Parties. */
+
+typedef struct kri_party kri_party;
+typedef struct kri_waiter kri_waiter;
+
+/* What a kind of party does to sleep.  Both get the waiter that stands on the party's stack.
+ *
+ * park: return once kri_waiter_woken(w), or once the deadline has passed, or earlier for nothing.
+ * May be called again for the same waiter.  On a passed deadline the caller claims the waiter for
+ * itself, and when that fails because a wake came first, it parks again with KRI_NEVER.
+ *
+ * unpark: called exactly once for a waiter that a wake or a cancel has taken, by that thread, which
+ * holds no lock but, on a cancel, those of cancel scopes: it must enter, leave and cancel none.  It
+ * calls kri_waiter_set_woken(w) as its last touch of the waiter.  For a party whose park returns
+ * only after unpark, w and its party stay alive until then. */
+typedef struct kri_party_ops {
+    void (*park)(kri_waiter *w, kr_time deadline);
+    void (*unpark)(kri_waiter *w);
+    int (*wait_fd)(int fd, unsigned events, kr_time deadline); /* as kri_wait_fd; NULL: poll */
+    /* as kri_wait on a shared word; NULL: the thread sleeps in the kernel */
+    int (*wait_shared)(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags);
+} kri_party_ops;
+
+/* Blocking hooks: `before` runs when the party is about to sleep in any krait wait, `after` when it
+ * has woken, in reverse order.  An interpreter lock is given up and retaken here.  They may wake
+ * others; `after` may itself wait uncancellably, and no hook runs around that wait.  Hooks neither
+ * add nor remove hooks. */
+typedef struct kri_block_hook {
+    struct kri_block_hook *next;
+    void (*before)(struct kri_block_hook *hook);
+    void (*after)(struct kri_block_hook *hook);
+} kri_block_hook;
+
+struct kri_party {
+    const kri_party_ops *ops;
+    kr_cancel_scope *scope; /* innermost; owner */
+    kri_block_hook *hooks;  /* owner */
+    uint64_t id;            /* const: never 0, never used again in this process */
+    void *runner;           /* owner: what the layer above hangs here (a kr_thread, a task) */
+    void *locals;           /* owner: the party's values of kr_local */
+    kri_party *outer;       /* owner: whom its thread acted as before; NULL: the thread's own */
+    int bell;               /* owner: descriptor + 1 that ends its poll, 0: none yet */
+};
+
+kri_party *kri_party_self(
+    void); /* the calling party; a foreign thread gets one at its first call */
+
+/* kri_party_end - give back what the calling thread's own party holds, as the thread ends. */
+void kri_party_end(void);
+
+/* kri_party_enter - from now on the calling thread acts as `party` (a coroutine it is about to
+ * run), until kri_party_leave, which returns it to `previous`. */
+kri_party *kri_party_enter(kri_party *party);
+void kri_party_leave(kri_party *previous);
+uint64_t kri_party_new_id(void);
+
+/* For parties' own park and unpark. */
+bool kri_waiter_woken(const kri_waiter *w);
+void kri_waiter_set_woken(kri_waiter *w);
+kri_party *kri_waiter_party(const kri_waiter *w);
+void kri_thread_park(kri_waiter *w, kr_time deadline);
+void kri_thread_unpark(kri_waiter *w);
+
+void kri_block_hook_add(kri_block_hook *hook); /* to the calling party */
+void kri_block_hook_remove(kri_block_hook *hook);
+
+/* A lock for the inside of the library: for a few instructions, never cancelled, threads only.
+ * All-zero is free. */
+typedef kr_word kri_mutex;
+
+void kri_mutex_lock(kri_mutex *m);
+void kri_mutex_unlock(kri_mutex *m);
+
+/* Fork: how often this process is a forked child of one that used the library.  An object that
+ * notes it at creation knows when it has become a copy. */
+uint32_t kri_fork_generation(void);
+
+/* kri_at_fork_child - run fn in every forked child, after the waiting point is usable there; in
+ * the order of registration; idempotent for the same fn.  -ENOMEM when the table (16) is full. */
+int kri_at_fork_child(void (*fn)(void));
+
+#endif

@@ -1,0 +1,212 @@
+/* Waiting inside tasks: what is queued is run by whoever waits for it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "executor/help.h"
+
+#include "executor/pool.h"
+
+struct chain {
+    kr_executor *pool;
+    int depth;
+    uint64_t outer; /* the party that waits */
+};
+
+static int descend(const void *arg, void *result)
+{
+    const struct chain *chain = arg;
+    CHECK(kri_party_self()->id != chain->outer);
+    CHECK(!kr_cancelled());
+    int below = 0;
+    if (chain->depth > 0) {
+        struct chain next = {chain->pool, chain->depth - 1, kri_party_self()->id};
+        kr_future *f;
+        CHECK_EQ(kr_submit(chain->pool, &f, descend, &next, sizeof next, sizeof below), 0);
+        CHECK_EQ(kr_future_result(f, &below, sizeof below, NULL, KR_FOREVER), 0);
+        kr_future_release(f);
+    }
+    *(int *)result = below + 1;
+    return 0;
+}
+
+static void check_chain(int workers, int depth)
+{
+    struct chain chain = {pool_of(workers), depth, 0};
+    kr_future *f;
+    int got = 0;
+    CHECK_EQ(kr_submit(chain.pool, &f, descend, &chain, sizeof chain, sizeof got), 0);
+    CHECK_EQ(kr_future_result(f, &got, sizeof got, NULL, KR_FOREVER), 0);
+    CHECK_EQ(got, depth + 1);
+    kr_future_release(f);
+    end(chain.pool);
+}
+
+TEST(waiting_100_deep_on_one_worker)
+{
+    check_chain(1, 100);
+}
+
+TEST(waiting_100_deep_on_three_workers)
+{
+    for (int i = 0; i < 20; i++)
+        check_chain(3, 100);
+}
+
+static int fan_out(const void *arg, void *result)
+{
+    kr_executor *pool = *(kr_executor *const *)arg;
+    kr_future *futures[20];
+    (void)result;
+    for (int i = 0; i < 20; i++)
+        CHECK_EQ(kr_submit(pool, &futures[i], count_one, NULL, 0, 0), 0);
+    CHECK_EQ(kr_wait(futures, 20, KR_ALL_COMPLETED, NULL, KR_FOREVER), 20);
+    for (int i = 0; i < 20; i++)
+        kr_future_release(futures[i]);
+    return 0;
+}
+
+TEST(all_workers_wait_for_queued_tasks)
+{
+    kr_executor *pool = pool_of(2);
+    kr_future *futures[8];
+    for (int i = 0; i < 8; i++)
+        CHECK_EQ(kr_submit(pool, &futures[i], fan_out, &pool, sizeof pool, 0), 0);
+    for (int i = 0; i < 8; i++)
+        CHECK_EQ(error_of(futures[i]), 0);
+    CHECK_EQ(kri_load_rlx(&ran), 160);
+    end(pool);
+}
+
+/* Two pools of one worker each, whose tasks wait for tasks queued in the other. */
+struct pools {
+    kr_executor *here;
+    kr_executor *there;
+    int depth;
+};
+
+static int cross(const void *arg, void *result)
+{
+    const struct pools *pools = arg;
+    (void)result;
+    if (pools->depth == 0)
+        return count_one(NULL, NULL);
+    struct pools next = {pools->there, pools->here, pools->depth - 1};
+    kr_future *f;
+    CHECK_EQ(kr_submit(pools->there, &f, cross, &next, sizeof next, 0), 0);
+    return error_of(f);
+}
+
+TEST(pools_wait_for_each_other)
+{
+    kr_executor *a = pool_of(1), *b = pool_of(1);
+    struct pools one = {a, b, 20}, other = {b, a, 20};
+    kr_future *f, *g;
+    CHECK_EQ(kr_submit(a, &f, cross, &one, sizeof one, 0), 0);
+    CHECK_EQ(kr_submit(b, &g, cross, &other, sizeof other, 0), 0);
+    CHECK_EQ(error_of(f), 0);
+    CHECK_EQ(error_of(g), 0);
+    end(a);
+    end(b);
+}
+
+struct self {
+    kr_future *future;
+    kr_event known;
+};
+
+static int wait_for_oneself(const void *arg, void *result)
+{
+    struct self *self = *(struct self *const *)arg;
+    (void)result;
+    CHECK_EQ(kr_event_wait(&self->known, KR_FOREVER), 0);
+    CHECK_EQ(kr_future_exception(self->future, NULL, KR_NOWAIT), -ETIMEDOUT);
+    CHECK_EQ(kr_wait(&self->future, 1, KR_ALL_COMPLETED, NULL, KR_FOREVER), -EDEADLK);
+    return kr_future_exception(self->future, NULL, KR_FOREVER);
+}
+
+TEST(waiting_for_oneself_is_an_error)
+{
+    kr_executor *pool = pool_of(1);
+    struct self self = {.known = KR_EVENT_INIT}, *at = &self;
+    CHECK_EQ(kr_submit(pool, &self.future, wait_for_oneself, &at, sizeof at, 0), 0);
+    kr_event_set(&self.known);
+    CHECK_EQ(error_of(self.future), -EDEADLK);
+    end(pool);
+}
+
+/* A done callback in a worker may wait for what is queued behind it. */
+
+static int wait_in_callback(kr_future *f, void *arg)
+{
+    (void)f;
+    kr_executor *pool = arg;
+    kr_future *g;
+    CHECK_EQ(kr_submit(pool, &g, count_one, NULL, 0, 0), 0);
+    CHECK_EQ(error_of(g), 0);
+    kri_add_rlx(&ran, 1);
+    return 0;
+}
+
+TEST(a_callback_waits_for_another_task)
+{
+    kr_executor *pool = pool_of(1);
+    struct gate gate = {0};
+    kr_future *f = submit_gate(pool, &gate);
+    CHECK_EQ(kr_future_add_done_callback(f, wait_in_callback, pool), 0);
+    kr_event_set(&gate.open);
+    CHECK_EQ(error_of(f), 0);
+    while (kri_load_rlx(&ran) < 3)
+        kri_test_nap();
+    end(pool);
+}
+
+static kr_word values_alive;
+
+static int begin_value(void *value)
+{
+    (void)value;
+    kri_add_rlx(&values_alive, 1);
+    return 0;
+}
+
+static void end_value(void *value)
+{
+    (void)value;
+    kri_sub_rlx(&values_alive, 1);
+}
+
+static kr_local local = KR_LOCAL_INIT(sizeof(int), begin_value, end_value);
+
+static int touch_local(const void *arg, void *result)
+{
+    (void)arg;
+    (void)result;
+    CHECK(kr_local_peek(&local) == NULL);
+    CHECK(kr_local_get(&local) != NULL);
+    return 0;
+}
+
+static int touch_and_help(const void *arg, void *result)
+{
+    kr_executor *pool = *(kr_executor *const *)arg;
+    (void)result;
+    void *mine = kr_local_get(&local);
+    for (int i = 0; i < 3; i++) {
+        kr_future *f;
+        CHECK_EQ(kr_submit(pool, &f, touch_local, NULL, 0, 0), 0);
+        CHECK_EQ(error_of(f), 0);
+        CHECK_EQ(kri_load_rlx(&values_alive), 1);
+        CHECK(kr_local_peek(&local) == mine);
+    }
+    return 0;
+}
+
+TEST(a_helped_tasks_locals_end_with_it)
+{
+    kr_executor *pool = pool_of(1);
+    kr_future *f;
+    CHECK_EQ(kr_submit(pool, &f, touch_and_help, &pool, sizeof pool, 0), 0);
+    CHECK_EQ(error_of(f), 0);
+    end(pool);
+    CHECK_EQ(kri_load_rlx(&values_alive), 0);
+}

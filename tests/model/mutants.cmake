@@ -1,0 +1,253 @@
+# Seeded bugs: each is one exact change of a real source, and must be found by its scenario.
+#
+# krait_mutant(NAME SOURCE SCENARIO OLD NEW): in src/SOURCE the text OLD, which must stand there
+# exactly once, becomes NEW.  SCENARIO is program/case of this folder.  The program built here has
+# one case, called as the mutant, which passes when a schedule fails.
+#
+# SPDX-License-Identifier: MIT
+function(krait_mutant name source scenario old new)
+  set(original ${PROJECT_SOURCE_DIR}/src/${source})
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${original})
+  file(READ ${original} text)
+  string(FIND "${text}" "${old}" first)
+  string(FIND "${text}" "${old}" last REVERSE)
+  if(first EQUAL -1)
+    message(FATAL_ERROR "mutant ${name}: not in src/${source}: ${old}")
+  endif()
+  if(NOT first EQUAL last)
+    message(FATAL_ERROR "mutant ${name}: more than once in src/${source}: ${old}")
+  endif()
+  string(REPLACE "${old}" "${new}" text "${text}")
+  get_filename_component(file ${source} NAME)
+  get_filename_component(program ${scenario} DIRECTORY)
+  get_filename_component(case ${scenario} NAME)
+  set(mutated ${CMAKE_CURRENT_BINARY_DIR}/mutants/${name}/${file})
+  file(CONFIGURE OUTPUT ${mutated} CONTENT "#line 1 \"${original}\"\n@text@
+extern const char *const kri_mutant;
+extern const char *const kri_mutant_scenario;
+const char *const kri_mutant = \"@name@\";
+const char *const kri_mutant_scenario = \"@case@\";\n" @ONLY)
+  # The mutated object defines all that the library's own would, so that one is not linked.
+  krait_model_program(mutant_${name} ${mutated} $<TARGET_OBJECTS:model_${program}_objects>
+                      $<TARGET_OBJECTS:model_scenario>)
+  set_source_files_properties(${mutated} PROPERTIES COMPILE_OPTIONS -w)
+endfunction()
+
+# The inner lock.
+krait_mutant(mutex_acquire_relaxed wait/mutex.c mutex/mutex_two
+  "    uint32_t seen = FREE;
+    if (kri_cas_acq(m, &seen, HELD)) /* [mutex-1] */
+        return;"
+  "    uint32_t seen = FREE;
+    if (kri_cas_rlx(m, &seen, HELD))
+        return;")
+krait_mutant(mutex_slow_acquire_relaxed wait/mutex.c mutex/mutex_two
+  "kri_swap_acq(m, HELD_WITH_SLEEPERS)" "kri_swap_rlx(m, HELD_WITH_SLEEPERS)")
+krait_mutant(mutex_unlock_relaxed wait/mutex.c mutex/mutex_two
+  "kri_swap_rel(m, FREE)" "kri_swap_rlx(m, FREE)")
+krait_mutant(mutex_wake_dropped wait/mutex.c mutex/mutex_two
+  "        os_futex_wake(m, 1, false);" "        (void)m;")
+krait_mutant(mutex_woken_takes_as_held wait/mutex.c mutex/mutex_three
+  "    while (kri_swap_acq(m, HELD_WITH_SLEEPERS) != FREE) /* [mutex-1] */
+        os_futex_wait(m, HELD_WITH_SLEEPERS, OS_NEVER, false);"
+  "    while (kri_swap_acq(m, HELD_WITH_SLEEPERS) != FREE) {
+        os_futex_wait(m, HELD_WITH_SLEEPERS, OS_NEVER, false);
+        seen = FREE;
+        if (kri_cas_acq(m, &seen, HELD))
+            return;
+    }")
+
+# The waiting point.
+krait_mutant(park_no_second_look wait/park.c mutex/wait_and_wake
+  "kri_load_sc(word) == expected; /* [wait-1] */" "(void *)word != NULL; (void)expected;")
+krait_mutant(park_look_before_counting wait/park.c mutex/wait_and_wake
+  "    kri_add_sc(&b->count, 1);                       /* [wait-1] */
+    bool unchanged = kri_load_sc(word) == expected; /* [wait-1] */"
+  "    bool unchanged = kri_load_sc(word) == expected;
+    kri_add_sc(&b->count, 1);")
+krait_mutant(park_second_look_acquire wait/park.c mutex/wait_and_wake
+  "kri_load_sc(word) == expected; /* [wait-1] */" "kri_load_acq(word) == expected;")
+krait_mutant(park_count_relaxed wait/park.c mutex/wait_and_wake
+  "    if (kri_load_sc(&b->count) == 0) /* [wait-1] */" "    if (kri_load_rlx(&b->count) == 0)")
+krait_mutant(park_woken_relaxed wait/park.c mutex/wait_and_wake_plain
+  "    if (kri_swap_rel(state, WOKEN) & ASLEEP) /* [wait-2] */"
+  "    if (kri_swap_rlx(state, WOKEN) & ASLEEP)")
+krait_mutant(park_wake_dropped wait/park.c mutex/wait_and_wake
+  "        os_futex_wake(state, 1, false);" "        (void)state;")
+krait_mutant(park_claim_without_swap wait/park.c mutex/time_out_against_wake
+  "        if (kri_cas_rlx(&w->state, &state, state | phase))
+            return true;"
+  "        kri_store_rlx(&w->state, state | phase);
+        return true;")
+krait_mutant(park_counts_whom_it_missed wait/park.c mutex/time_out_beside_waiter
+  "        if (!claim(w, TAKEN))
+            continue;"
+  "        if (!claim(w, TAKEN)) {
+            ++*taken;
+            continue;
+        }")
+krait_mutant(park_touches_waiter_after_wake wait/park.c mutex/wake_counts
+  "        kri_waiter *next = w->next;
+        w->party->ops->unpark(w);
+        w = next;"
+  "        w->party->ops->unpark(w);
+        w = w->next;")
+krait_mutant(park_place_left_behind wait/wait.c mutex/time_out_and_again
+  "    leave(&w, &on_word);" "    if (w.through != NULL)
+        leave(&w, &on_word);")
+krait_mutant(cancel_does_not_wake wait/cancel.c mutex/cancel_ends_a_wait
+  "    kri_wake(&scope->state, KRI_ALL, 0);" "")
+krait_mutant(cancel_not_handed_down wait/cancel.c cancel/cancel_enters_late
+  "    if (kri_scope_marked(parent))
+        mark(scope);" "")
+krait_mutant(cancel_exit_does_not_wait wait/cancel.c cancel/cancel_then_freed
+  "    lock_scope(scope);
+    int result = outcome(scope);
+    scope->flags = 0;
+    unlock_scope(scope);"
+  "    int result = outcome(scope);
+    scope->flags = 0;")
+
+# The primitives.
+krait_mutant(lock_acquire_relaxed sync/lock.c lock/lock_two
+  "    if (kri_cas_acq(&lock->word, &seen, HELD)) /* [lock-1] */
+        return 0;"
+  "    if (kri_cas_rlx(&lock->word, &seen, HELD))
+        return 0;")
+krait_mutant(lock_release_does_not_wake sync/lock.c lock/lock_two
+  "        kri_wake(&lock->word, 1, 0);" "        (void)lock;")
+krait_mutant(lock_release_order_too_weak sync/lock.c lock/lock_two
+  "kri_swap_sc(&lock->word, FREE); /* [lock-1] */" "kri_swap_acq(&lock->word, FREE);")
+krait_mutant(lock_wake_before_change sync/lock.c lock/lock_two
+  "    uint32_t old = kri_swap_sc(&lock->word, FREE); /* [lock-1] */
+    if (old == CONTENDED)
+        kri_wake(&lock->word, 1, 0);"
+  "    uint32_t old = kri_load_acq(&lock->word);
+    if (old == CONTENDED)
+        kri_wake(&lock->word, 1, 0);
+    kri_store_sc(&lock->word, FREE);")
+krait_mutant(lock_woken_forgets_the_others sync/lock.c lock/lock_three
+  "        if (err == -ETIMEDOUT || err == -ECANCELED)
+            return err;"
+  "        if (err == -ETIMEDOUT || err == -ECANCELED)
+            return err;
+        uint32_t seen = FREE;
+        if (kri_cas_acq(word, &seen, HELD))
+            return 0;")
+krait_mutant(lock_leaver_clears_contended sync/lock.c lock/lock_timed_beside_waiter
+  "        if (err == -ETIMEDOUT || err == -ECANCELED)
+            return err;"
+  "        if (err == -ETIMEDOUT || err == -ECANCELED) {
+            uint32_t seen = CONTENDED;
+            kri_cas_rlx(word, &seen, HELD);
+            return err;
+        }")
+krait_mutant(lock_waiter_lies_in_wait sync/lock.c lock/lock_two
+  "    while (kri_swap_acq(word, CONTENDED) != FREE) { /* [lock-1] */
+        int err = kri_wait(word, CONTENDED, deadline, flags);"
+  "    while (kri_swap_acq(word, CONTENDED) != FREE) {
+        int err = kri_wait(word, kri_load_rlx(word), deadline, flags);")
+krait_mutant(event_without_count sync/event.c event/event_set_then_clear
+  "(old + ONE_RAISE) | FLAG" "old | FLAG")
+krait_mutant(event_wakes_one sync/event.c event/event_set_wakes_all
+  "kri_wake(&event->word, KRI_ALL, 0);" "kri_wake(&event->word, 1, 0);")
+krait_mutant(event_set_relaxed sync/event.c event/event_set_wakes
+  "kri_cas_sc(&event->word, &old, (old + ONE_RAISE) | FLAG)"
+  "kri_cas_rlx(&event->word, &old, (old + ONE_RAISE) | FLAG)")
+krait_mutant(event_wakes_before_it_sets sync/event.c event/event_set_wakes
+  "    uint32_t old = kri_load_rlx(&event->word);"
+  "    kri_wake(&event->word, KRI_ALL, 0);
+    uint32_t old = kri_load_rlx(&event->word);
+    if (!(old & FLAG) && kri_cas_sc(&event->word, &old, (old + ONE_RAISE) | FLAG))
+        return;")
+krait_mutant(event_touched_after_wake sync/event.c event/event_freed_by_waiter
+  "    kri_wake(&event->word, KRI_ALL, 0);"
+  "    kri_wake(&event->word, KRI_ALL, 0);
+    (void)kri_load_rlx(&event->word);")
+krait_mutant(semaphore_release_wakes_one sync/semaphore.c semaphore/semaphore_two_takers_one_release
+  "    kri_wake(&semaphore->value, permits, 0);" "    kri_wake(&semaphore->value, 1, 0);")
+krait_mutant(semaphore_take_relaxed sync/semaphore.c semaphore/semaphore_hands_over
+  "kri_cas_acq(value, &free_permits, free_permits - 1)"
+  "kri_cas_rlx(value, &free_permits, free_permits - 1)")
+krait_mutant(semaphore_leaver_loses_a_permit sync/semaphore.c semaphore/semaphore_time_out
+  "        if (err == -ETIMEDOUT || err == -ECANCELED)
+            return err;"
+  "        if (err == -ETIMEDOUT || err == -ECANCELED) {
+            (void)take(&semaphore->value);
+            return err;
+        }")
+krait_mutant(semaphore_wakes_only_from_zero sync/semaphore.c semaphore/semaphore_two_releases
+  "    kri_wake(&semaphore->value, permits, 0);"
+  "    if (value == 0)
+        kri_wake(&semaphore->value, permits, 0);")
+krait_mutant(semaphore_touched_after_release sync/semaphore.c semaphore/semaphore_freed_by_taker
+  "    kri_wake(&semaphore->value, permits, 0);"
+  "    kri_wake(&semaphore->value, permits, 0);
+    if (semaphore->bound != 0 && kr_semaphore_value(semaphore) > semaphore->bound)
+        return -EOVERFLOW;")
+krait_mutant(condition_sleeps_after_release sync/condition.c condition/condition_notify
+  "        uint32_t seen = kri_load_rlx(word_of(c, mine));
+        kr_lock_release(lock);"
+  "        kr_lock_release(lock);
+        uint32_t seen = kri_load_rlx(word_of(c, mine));")
+krait_mutant(condition_newcomer_joins_the_older sync/condition.c condition/condition_newcomer
+  "    uint64_t mine = c->group;
+    c->newer++;"
+  "    uint64_t mine = c->older > 0 ? c->group - 1 : c->group;
+    *(c->older > 0 ? &c->older : &c->newer) += 1;")
+krait_mutant(condition_leaver_stays_counted sync/condition.c condition/condition_time_out
+  "            leave(c, mine);" "")
+krait_mutant(condition_notified_counts_as_time_out sync/condition.c condition/condition_time_out
+  "        if (take_notification(c, mine))
+            return 0;
+        if (err == -ETIMEDOUT || err == -ECANCELED) {"
+  "        if (err != -ETIMEDOUT && take_notification(c, mine))
+            return 0;
+        if (err == -ETIMEDOUT || err == -ECANCELED) {")
+krait_mutant(condition_word_not_changed sync/condition.c condition/condition_notify
+  "    kri_add_sc(word, 1);" "")
+krait_mutant(condition_permit_not_taken sync/condition.c condition/condition_exact_two
+  "    c->permits--;" "")
+
+# Futures and the thread pool.
+krait_mutant(future_wake_dropped executor/future.c executor/future_result_wakes_and_is_freed_once
+  "    kri_wake(&f->state, KRI_ALL, 0);" "    (void)f;")
+krait_mutant(future_done_relaxed executor/future.c executor/future_result_wakes_and_is_freed_once
+  "kri_store_sc(&f->state, phase | asked); /* [future-1] */"
+  "kri_store_rlx(&f->state, phase | asked);")
+krait_mutant(future_cancel_over_result executor/future.c executor/future_finish_or_cancel
+  "    bool open = !is_over(state);" "    bool open = true;")
+krait_mutant(future_scope_kept executor/future.c executor/future_ask_while_it_runs
+  "    f->scope = NULL;
+    f->error = error;" "    f->error = error;")
+krait_mutant(callback_kept_when_done executor/callback.c executor/future_callback_is_called_once
+  "    bool kept = !kri_future_is_over(f);" "    bool kept = true;")
+krait_mutant(wait_members_not_taken_off executor/completed.c executor/wait_for_the_first_of_two
+  "        kri_future_unwatch(futures[i], &members[i].watcher);" "        (void)futures;")
+krait_mutant(pool_failed_start_uncovers executor/pool.c
+  executor/pool_start_refused_while_others_submit
+  "        called = cover(pool, false, &unused);" "        (void)unused;")
+krait_mutant(pool_idle_is_not_called executor/pool.c executor/pool_two_submitters
+  "    if (called)
+        kri_worker_call(called);
+    return err;
+}
+
+void kri_pool_departed" "    return err;
+}
+
+void kri_pool_departed")
+
+# Threads, and more of the pool.
+krait_mutant(thread_end_does_not_wake thread/thread.c thread/thread_start_and_join
+  "    kri_mutex_unlock(&kri_threads.lock);
+    kri_wake(&t->state, KRI_ALL, 0);"
+  "    kri_mutex_unlock(&kri_threads.lock);")
+krait_mutant(thread_release_relaxed thread/thread.c thread/thread_released_by_two
+  "kri_sub_acq_rel(&t->references, 1)" "kri_sub_rlx(&t->references, 1)")
+krait_mutant(future_release_relaxed executor/future.c future/future_released_by_both
+  "kri_sub_acq_rel(&f->references, 1)" "kri_sub_rlx(&f->references, 1)")
+krait_mutant(future_wakes_one executor/future.c future/future_two_waiters
+  "    kri_wake(&f->state, KRI_ALL, 0);" "    kri_wake(&f->state, 1, 0);")
+krait_mutant(pool_worker_call_dropped executor/worker.c pool/pool_submit_and_result
+  "    kri_wake(&worker->called, 1, 0);" "")

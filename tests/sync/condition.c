@@ -1,0 +1,408 @@
+/* The condition as CPython's tests see it.
+ *
+ * Behaviours: section 3
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "sync/party.h"
+
+enum { PARTIES = 5 };
+
+typedef struct condition_world {
+    kr_condition condition;
+    kr_lock lock;
+    kr_word first;  /* have returned from their first wait */
+    kr_word second; /* from their second */
+    kr_word bad;    /* a call failed that must not */
+    int state;      /* guarded by the condition's lock */
+    kr_time timeout;
+    int results[PARTY_MAX];
+    kr_time took[PARTY_MAX];
+} condition_world;
+
+static condition_world *world_create(void)
+{
+    return party_world(sizeof(condition_world));
+}
+
+static void world_free(condition_world *world)
+{
+    CHECK_EQ(kri_load_acq(&world->bad), 0);
+    CHECK_EQ(kri_waiting(&world->condition.words[0]), 0);
+    CHECK_EQ(kri_waiting(&world->condition.words[1]), 0);
+    CHECK(!kr_condition_locked(&world->condition));
+    party_world_free(world, sizeof *world);
+}
+
+static void acquire(condition_world *world)
+{
+    if (kr_condition_acquire(&world->condition, KR_FOREVER) != 0)
+        kri_add_acq_rel(&world->bad, 1);
+}
+
+static void release(condition_world *world)
+{
+    if (kr_condition_release(&world->condition) != 0)
+        kri_add_acq_rel(&world->bad, 1);
+}
+
+TEST(test_acquire)
+{
+    kr_condition condition = KR_CONDITION_INIT;
+    kr_lock lock = KR_LOCK_INIT;
+
+    CHECK_EQ(kr_condition_acquire(&condition, KR_FOREVER), 0);
+    CHECK(kr_condition_locked(&condition));
+    CHECK_EQ(kr_condition_acquire(&condition, KR_NOWAIT), -ETIMEDOUT);
+    CHECK_EQ(kr_condition_release(&condition), 0);
+    CHECK(!kr_condition_locked(&condition));
+    CHECK_EQ(kr_condition_release(&condition), -EPERM);
+
+    kr_condition_init(&condition, &lock);
+    CHECK_EQ(kr_condition_acquire(&condition, KR_FOREVER), 0);
+    CHECK(kr_lock_locked(&lock));
+    CHECK_EQ(kr_lock_acquire(&lock, KR_NOWAIT), -ETIMEDOUT);
+    CHECK_EQ(kr_lock_release(&lock), 0);
+    CHECK(!kr_condition_locked(&condition));
+    kr_with (&lock) {
+        CHECK(kr_condition_locked(&condition));
+        CHECK_EQ(kr_condition_acquire(&condition, KR_NOWAIT), -ETIMEDOUT);
+        CHECK_EQ(kr_condition_wait(&condition, kr_ms(1)), -ETIMEDOUT);
+        CHECK(kr_lock_locked(&lock));
+    }
+    CHECK(!kr_condition_locked(&condition));
+
+    kr_condition_init(&condition, NULL);
+    CHECK_EQ(kr_condition_acquire(&condition, KR_NOWAIT), 0);
+    CHECK(!kr_lock_locked(&lock));
+}
+
+TEST(test_unacquired_wait)
+{
+    kr_condition condition = KR_CONDITION_INIT;
+
+    CHECK_EQ(kr_condition_wait(&condition, KR_FOREVER), -EPERM);
+    CHECK_EQ(kr_condition_wait(&condition, kr_ms(1)), -EPERM);
+    CHECK(!kr_condition_locked(&condition));
+}
+
+TEST(test_unacquired_notify)
+{
+    kr_condition condition = KR_CONDITION_INIT;
+
+    CHECK_EQ(kr_condition_notify(&condition, 1), -EPERM);
+    CHECK_EQ(kr_condition_notify_all(&condition), -EPERM);
+    CHECK(!kr_condition_locked(&condition));
+}
+
+static void wait_twice(void *arg, int index)
+{
+    condition_world *world = arg;
+
+    (void)index;
+    acquire(world);
+    if (kr_condition_wait(&world->condition, KR_FOREVER) != 0)
+        kri_add_acq_rel(&world->bad, 1);
+    kri_add_acq_rel(&world->first, 1);
+    if (kr_condition_wait(&world->condition, KR_FOREVER) != 0)
+        kri_add_acq_rel(&world->bad, 1);
+    kri_add_acq_rel(&world->second, 1);
+    release(world);
+}
+
+/* All who are not finished sleep in a wait: nobody is still on the way. */
+static void await_phase(condition_world *world, int first, int second)
+{
+    party_await_count(&world->first, first);
+    party_await_count(&world->second, second);
+    party_await_parked_condition(&world->condition, PARTIES - second);
+    CHECK_EQ(kri_load_acq(&world->first), first);
+    CHECK_EQ(kri_load_acq(&world->second), second);
+}
+
+/* Notify with the lock held long enough to see that nobody has come back before the release. */
+static void notify(condition_world *world, int count, int woken)
+{
+    int first = (int)kri_load_acq(&world->first);
+    int second = (int)kri_load_acq(&world->second);
+
+    acquire(world);
+    CHECK_EQ(kr_condition_notify(&world->condition, count), woken);
+    for (int i = 0; i < 20; i++) {
+        kri_test_nap();
+        CHECK_EQ(kri_load_acq(&world->first), first);
+        CHECK_EQ(kri_load_acq(&world->second), second);
+    }
+    release(world);
+}
+
+static void check_notify(condition_world *world)
+{
+    party_bunch *bunch;
+
+    kri_store_rel(&world->first, 0);
+    kri_store_rel(&world->second, 0);
+    acquire(world);
+    CHECK_EQ(kr_condition_notify(&world->condition, 3), 0);
+    release(world);
+    bunch = party_start(PARTIES, wait_twice, world);
+    await_phase(world, 0, 0);
+    notify(world, 3, 3);
+    await_phase(world, 3, 0);
+    notify(world, 5, 5);
+    await_phase(world, PARTIES, 3);
+    acquire(world);
+    CHECK_EQ(kr_condition_notify_all(&world->condition), 2);
+    release(world);
+    party_join(bunch);
+    CHECK_EQ(kri_load_acq(&world->second), PARTIES);
+    acquire(world);
+    CHECK_EQ(kr_condition_notify_all(&world->condition), 0);
+    release(world);
+}
+
+PARTY_TEST(test_notify)
+{
+    condition_world *world = world_create();
+
+    check_notify(world);
+    check_notify(world);
+    world_free(world);
+}
+
+/* The same over a lock of the user's. */
+PARTY_TEST(test_notify_with_lock)
+{
+    condition_world *world = world_create();
+
+    kr_condition_init(&world->condition, &world->lock);
+    check_notify(world);
+    check_notify(world);
+    world_free(world);
+}
+
+static void wait_timed(void *arg, int index)
+{
+    condition_world *world = arg;
+    kr_time start;
+
+    acquire(world);
+    start = kr_now();
+    world->results[index] = kr_condition_wait(&world->condition, world->timeout);
+    world->took[index] = kr_now() - start;
+    release(world);
+}
+
+PARTY_TEST(test_timeout)
+{
+    condition_world *world = world_create();
+
+    world->timeout = kr_ms(500);
+    party_join(party_start(PARTIES, wait_timed, world));
+    for (int i = 0; i < PARTIES; i++) {
+        CHECK_EQ(world->results[i], -ETIMEDOUT);
+        CHECK_GE(world->took[i], kr_ms(300));
+        CHECK_LE(world->took[i], kr_sec(5));
+    }
+    acquire(world);
+    CHECK_EQ(kr_condition_notify_all(&world->condition), 0);
+    release(world);
+    world_free(world);
+}
+
+static bool state_is_four(void *arg)
+{
+    condition_world *world = arg;
+
+    return world->state == 4;
+}
+
+static void wait_for_four(void *arg, int index)
+{
+    condition_world *world = arg;
+    kr_time start = kr_now();
+
+    acquire(world);
+    world->results[index] =
+        kr_condition_wait_for(&world->condition, state_is_four, world, world->timeout);
+    world->took[index] = kr_now() - start;
+    if (world->results[index] == 0 && world->state != 4)
+        world->results[index] = -ERANGE;
+    release(world);
+}
+
+/* Step the state up `steps` times, each when the waiter sleeps again. */
+static void step_and_notify(condition_world *world, int steps)
+{
+    for (int i = 0; i < steps; i++) {
+        party_await_parked_condition(&world->condition, 1);
+        acquire(world);
+        world->state++;
+        CHECK_EQ(kr_condition_notify(&world->condition, 1), 1);
+        release(world);
+    }
+}
+
+PARTY_TEST(test_waitfor)
+{
+    condition_world *world = world_create();
+    party_bunch *bunch;
+
+    world->timeout = KR_FOREVER;
+    bunch = party_start(1, wait_for_four, world);
+    step_and_notify(world, 4);
+    party_join(bunch);
+    CHECK_EQ(world->results[0], 0);
+    acquire(world);
+    CHECK_EQ(kr_condition_wait_for(&world->condition, state_is_four, world, KR_NOWAIT), 0);
+    CHECK_EQ(kr_condition_wait_for(&world->condition, state_is_four, world, -1), -EINVAL);
+    release(world);
+    world_free(world);
+}
+
+/* Wake-ups that do not make it true do not start the time anew. */
+PARTY_TEST(test_waitfor_timeout)
+{
+    condition_world *world = world_create();
+    party_bunch *bunch;
+
+    world->timeout = kr_ms(500);
+    bunch = party_start(1, wait_for_four, world);
+    while (party_finished(bunch) == 0) {
+        acquire(world);
+        kr_condition_notify(&world->condition, 1);
+        release(world);
+        kri_test_nap();
+    }
+    party_join(bunch);
+    CHECK_EQ(world->results[0], -ETIMEDOUT);
+    CHECK_GE(world->took[0], kr_ms(300));
+    CHECK_LE(world->took[0], kr_sec(5));
+    world_free(world);
+}
+
+TEST(test_errors)
+{
+    kr_condition condition = KR_CONDITION_INIT;
+
+    CHECK_EQ(kr_condition_acquire(&condition, -1), -EINVAL);
+    CHECK(!kr_condition_locked(&condition));
+    CHECK_EQ(kr_condition_acquire(&condition, KR_FOREVER), 0);
+    CHECK_EQ(kr_condition_acquire(&condition, -1), -EINVAL);
+    CHECK_EQ(kr_condition_wait(&condition, -1), -EINVAL);
+    CHECK_EQ(kr_condition_wait(&condition, INT64_MIN), -EINVAL);
+    CHECK(kr_condition_locked(&condition));
+    CHECK_EQ(kr_condition_notify(&condition, -1), -EINVAL);
+    CHECK_EQ(kr_condition_notify(&condition, INT32_MIN), -EINVAL);
+    CHECK_EQ(kr_condition_notify(&condition, 0), 0);
+    CHECK_EQ(kr_condition_notify(&condition, INT32_MAX), 0);
+    CHECK_EQ(kr_condition_wait(&condition, KR_NOWAIT), -ETIMEDOUT);
+    CHECK(kr_condition_locked(&condition));
+    CHECK_EQ(kr_condition_release(&condition), 0);
+}
+
+/* A notify is for those who waited when it was made: one who comes later, here the notifier itself
+ * before any of the woken has run, takes nothing away from them and is not woken. */
+PARTY_TEST(test_notify_is_not_for_latecomers)
+{
+    condition_world *world = world_create();
+    party_bunch *bunch;
+
+    world->timeout = KR_FOREVER;
+    for (int round = 0; round < 20; round++) {
+        memset(world->results, 0xff, sizeof world->results);
+        bunch = party_start(PARTIES, wait_timed, world);
+        party_await_parked_condition(&world->condition, PARTIES);
+        acquire(world);
+        CHECK_EQ(kr_condition_notify(&world->condition, 3), 3);
+        CHECK_EQ(kr_condition_wait(&world->condition, kr_ms(5)), -ETIMEDOUT);
+        release(world);
+        party_await_finished(bunch, 3);
+        party_await_parked_condition(&world->condition, PARTIES - 3);
+        CHECK_EQ(party_finished(bunch), 3);
+        acquire(world);
+        CHECK_EQ(kr_condition_notify_all(&world->condition), PARTIES - 3);
+        CHECK_EQ(kr_condition_wait(&world->condition, KR_NOWAIT), -ETIMEDOUT);
+        release(world);
+        party_join(bunch);
+        for (int i = 0; i < PARTIES; i++)
+            CHECK_EQ(world->results[i], 0);
+    }
+    world_free(world);
+}
+
+static void wait_once(void *arg, int index)
+{
+    condition_world *world = arg;
+
+    (void)index;
+    acquire(world);
+    if (kr_condition_wait(&world->condition, KR_FOREVER) != 0)
+        kri_add_acq_rel(&world->bad, 1);
+    kri_add_acq_rel(&world->first, 1);
+    release(world);
+}
+
+/* Waiters come while others have waited through several notifies: each notify(1) wakes one. */
+PARTY_TEST(test_notify_one_by_one)
+{
+    enum { LATER = 8 };
+    condition_world *world = world_create();
+    party_bunch *first = party_start(PARTIES, wait_once, world);
+    party_bunch *later[LATER];
+
+    party_await_parked_condition(&world->condition, PARTIES);
+    for (int i = 0; i < LATER; i++) {
+        notify(world, 1, 1);
+        party_await_count(&world->first, i + 1);
+        later[i] = party_start(1, wait_once, world);
+        party_await_parked_condition(&world->condition, PARTIES);
+        CHECK_EQ(kri_load_acq(&world->first), i + 1);
+    }
+    notify(world, PARTIES - 1, PARTIES - 1);
+    party_await_count(&world->first, LATER + PARTIES - 1);
+    notify(world, PARTIES, 1);
+    party_join(first);
+    for (int i = 0; i < LATER; i++)
+        party_join(later[i]);
+    world_free(world);
+}
+
+PARTY_TEST(test_notify_all_wakes_a_hundred)
+{
+    condition_world *world = world_create();
+    party_bunch *bunch;
+
+    world->timeout = KR_FOREVER;
+    bunch = party_start(100, wait_timed, world);
+    party_await_parked_condition(&world->condition, 100);
+    acquire(world);
+    CHECK_EQ(kr_condition_notify_all(&world->condition), 100);
+    release(world);
+    party_join(bunch);
+    for (int i = 0; i < 100; i++)
+        CHECK_EQ(world->results[i], 0);
+    world_free(world);
+}
+
+/* Two conditions over one lock do not take each other's wake-ups. */
+PARTY_TEST(test_two_conditions_of_one_lock)
+{
+    condition_world *world = world_create();
+    kr_condition other;
+    party_bunch *bunch;
+
+    world->timeout = KR_FOREVER;
+    kr_condition_init(&world->condition, &world->lock);
+    kr_condition_init(&other, &world->lock);
+    bunch = party_start(2, wait_timed, world);
+    party_await_parked_condition(&world->condition, 2);
+    kr_with (&world->lock) {
+        CHECK_EQ(kr_condition_notify_all(&other), 0);
+        CHECK_EQ(kr_condition_wait(&other, kr_ms(5)), -ETIMEDOUT);
+        CHECK_EQ(party_finished(bunch), 0);
+        CHECK_EQ(kr_condition_notify_all(&world->condition), 2);
+    }
+    party_join(bunch);
+    world_free(world);
+}

@@ -1,0 +1,152 @@
+/* kr_with releases the lock however its block is left.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "sync/party.h"
+
+static bool takes(kr_lock *lock)
+{
+    return !kr_lock_locked(lock) && kr_lock_acquire(lock, KR_NOWAIT) == 0 &&
+           kr_lock_release(lock) == 0;
+}
+
+TEST(test_left_by_break)
+{
+    kr_lock lock = KR_LOCK_INIT;
+    int rounds = 0;
+
+    kr_with (&lock) {
+        rounds++;
+        if (kr_lock_locked(&lock))
+            break;
+        rounds = 100;
+    }
+    CHECK_EQ(rounds, 1);
+    CHECK(takes(&lock));
+}
+
+TEST(test_left_by_continue)
+{
+    kr_lock lock = KR_LOCK_INIT;
+    int rounds = 0;
+
+    kr_with (&lock) {
+        rounds++;
+        if (kr_lock_locked(&lock))
+            continue;
+        rounds = 100;
+    }
+    CHECK_EQ(rounds, 1);
+    CHECK(takes(&lock));
+}
+
+static int return_from_inside(kr_lock *lock)
+{
+    kr_with (lock)
+        return kr_lock_locked(lock) ? 7 : 0;
+    return -1;
+}
+
+TEST(test_left_by_return)
+{
+    kr_lock lock = KR_LOCK_INIT;
+
+    CHECK_EQ(return_from_inside(&lock), 7);
+    CHECK(takes(&lock));
+}
+
+TEST(test_left_by_goto)
+{
+    kr_lock lock = KR_LOCK_INIT;
+    int rounds = 0;
+
+    kr_with (&lock) {
+        rounds++;
+        goto out;
+    }
+    rounds = 100;
+out:
+    CHECK_EQ(rounds, 1);
+    CHECK(takes(&lock));
+}
+
+/* `break` and `continue` belong to the kr_with, an outer loop goes on. */
+TEST(test_in_a_loop)
+{
+    kr_lock lock = KR_LOCK_INIT;
+    int inside = 0;
+    int after = 0;
+
+    for (int i = 0; i < 10; i++) {
+        kr_with (&lock) {
+            inside++;
+            if (i % 3 == 0)
+                continue;
+            if (i % 3 == 1)
+                break;
+        }
+        CHECK(takes(&lock));
+        after++;
+    }
+    CHECK_EQ(inside, 10);
+    CHECK_EQ(after, 10);
+}
+
+TEST(test_nested)
+{
+    kr_lock outer = KR_LOCK_INIT;
+    kr_lock inner = KR_LOCK_INIT;
+    int rounds = 0;
+
+    kr_with (&outer) {
+        kr_with (&inner) {
+            CHECK(kr_lock_locked(&outer));
+            CHECK(kr_lock_locked(&inner));
+            rounds++;
+            break;
+        }
+        CHECK(kr_lock_locked(&outer));
+        CHECK(!kr_lock_locked(&inner));
+        rounds++;
+    }
+    CHECK_EQ(rounds, 2);
+    CHECK(takes(&outer));
+    CHECK(takes(&inner));
+}
+
+TEST(test_lock_address_is_evaluated_once)
+{
+    kr_lock locks[2] = {KR_LOCK_INIT, KR_LOCK_INIT};
+    int next = 0;
+
+    kr_with (&locks[next++]) {
+        CHECK(kr_lock_locked(&locks[0]));
+        CHECK(!kr_lock_locked(&locks[1]));
+    }
+    CHECK_EQ(next, 1);
+    CHECK(takes(&locks[0]));
+}
+
+typedef struct counter {
+    kr_lock lock;
+    int count;
+} counter;
+
+static void count_up(void *world, int index)
+{
+    counter *up = world;
+
+    (void)index;
+    for (int i = 0; i < 1000; i++)
+        kr_with (&up->lock)
+            up->count++;
+}
+
+PARTY_TEST(test_excludes)
+{
+    counter *up = party_world(sizeof *up);
+
+    party_join(party_start(4, count_up, up));
+    CHECK_EQ(up->count, 4000);
+    party_world_free(up, sizeof *up);
+}

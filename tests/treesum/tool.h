@@ -1,0 +1,81 @@
+/* Running treesum from a test, in an empty directory that is gone afterwards.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef KRI_TREESUM_TOOL_H
+#define KRI_TREESUM_TOOL_H
+
+#include "harness/sanitizers.h"
+#include "harness/test.h"
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define TOOL KRI_TEST_BUILD "/examples/treesum/treesum"
+
+/* What scripts begin with.
+ *
+ *     expected PATHS...   what sha256sum prints for the files that find lists below PATHS
+ *     same A B            two files are equal, or the case fails and shows how they differ
+ *     status N COMMAND    the command ends with status N
+ *     renamed             sha256sum's messages as if it were called treesum
+ */
+#define PRELUDE                                                                                    \
+    "set -eu; export LC_ALL=C.UTF-8; t='" TOOL "'; treesum() { \"$t\" \"$@\"; };"                  \
+    "expected() { find \"$@\" -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum --; };"     \
+    "same() { cmp \"$1\" \"$2\" >&2 || { diff \"$1\" \"$2\" >&2 || :; exit 1; }; };"               \
+    "status() { want=$1; shift; set +e; \"$@\"; got=$?; set -e; [ $got -eq $want ] || "            \
+    "{ echo \"status $got, not $want: $*\" >&2; exit 1; }; };"                                     \
+    "renamed() { sed 's/^sha256sum:/treesum:/; s/sha256sum --help/treesum --help/'; };"
+
+static char tool_directory[] = KRI_TEST_BUILD "/treesum.XXXXXX";
+
+static void tool_remove_directory(void)
+{
+    pid_t child = chdir("/") == 0 ? fork() : -1;
+    if (child == 0) {
+        execlp("rm", "rm", "-rf", tool_directory, (char *)NULL);
+        _exit(127);
+    }
+    if (child > 0)
+        waitpid(child, NULL, 0);
+}
+
+/* Go to a new empty directory. */
+static inline void tool_begin(void)
+{
+    if (access(TOOL, X_OK) != 0)
+        SKIP("treesum is not built");
+    CHECK(mkdtemp(tool_directory) != NULL);
+    CHECK_EQ(chdir(tool_directory), 0);
+    CHECK_EQ(atexit(tool_remove_directory), 0);
+}
+
+/* Status of a shell script; it ends by `exit 77` where it cannot run here. */
+static inline int tool_script(const char *script)
+{
+    char text[8192];
+    CHECK(snprintf(text, sizeof text, "%s%s", PRELUDE, script) < (int)sizeof text);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        execlp("sh", "sh", "-c", text, (char *)NULL);
+        _exit(127);
+    }
+    int status;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+        SKIP("the system does not allow it here");
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+#define SCRIPT(name, text)                                                                         \
+    TEST(name)                                                                                     \
+    {                                                                                              \
+        tool_begin();                                                                              \
+        CHECK_EQ(tool_script(text), 0);                                                            \
+    }
+
+#endif

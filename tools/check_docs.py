@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""Do the documents' programs compile and run, their links lead somewhere, the headers stand alone?
+
+    check_docs.py ROOT BUILD
+
+A block marked ```c with a main is a whole program: it is compiled, linked and run.
+
+SPDX-License-Identifier: MIT
+"""
+import re
+import subprocess
+import sys
+import tempfile
+from lintlib import Check
+
+SECONDS = 60
+check = Check()
+build = check.root / sys.argv[2]
+include = f"-I{check.root / 'include'}"
+STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+
+
+def fails(*command):
+    """The first line that a failed command says, or None."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return f"took longer than {SECONDS} s"
+    if done.returncode == 0:
+        return None
+    lines = (done.stderr or done.stdout).splitlines()
+    return next((line for line in lines if "error" in line), lines[0] if lines
+                else f"status {done.returncode}")
+
+
+def check_program(path, number, text):
+    with tempfile.TemporaryDirectory() as folder:
+        source, program = f"{folder}/program.c", f"{folder}/program"
+        with open(source, "w", encoding="utf-8") as file:
+            file.write(text)
+        error = fails("cc", "-std=c11", *STRICT, include, source, "-o", program,
+                      str(build / "libkrait.a"), "-pthread") or fails(program)
+        if error:
+            check.complain(path, number, f"the program below does not work: {error}")
+
+
+for path in check.files("*.md", "docs/**/*.md", "examples/*/*.md", "bench/*.md"):
+    text = path.read_text()
+    for block in re.finditer(r"^```c\n(.*?)^```", text, re.M | re.S):
+        if re.search(r"\bint main\(", block.group(1)):
+            check_program(path, text.count("\n", 0, block.start()) + 1, block.group(1))
+    prose = re.sub(r"^```.*?^```", lambda block: "\n" * block.group(0).count("\n"), text,
+                   flags=re.M | re.S)
+    for link in re.finditer(r"\]\(([^)\s#]+)[^)]*\)", prose):
+        target = link.group(1)
+        if not re.match(r"[a-z]+:", target) and not (path.parent / target).exists():
+            check.complain(path, prose.count("\n", 0, link.start()) + 1, f"{target} does not exist")
+
+for path in check.files("include/krait/*.h"):
+    for compiler, standard, language in (("cc", "c11", "c"), ("c++", "c++17", "c++")):
+        error = fails(compiler, f"-std={standard}", *STRICT, "-fsyntax-only", include, "-x",
+                      language, "-include", str(path), "/dev/null")
+        if error:
+            check.complain(path, 0, f"does not compile alone as {standard}: {error}")
+
+check.finish()
