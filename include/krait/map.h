@@ -9,7 +9,8 @@
  *
  *     err = kr_map(pool, area, boxes, sizeof *boxes, count, areas, sizeof *areas, NULL);
  *
- * Python's Executor.map.
+ * Python's Executor.map.  kr_map has all of the input in an array; kr_map_open takes it from a
+ * function, piece by piece, and hands the results out in order while later ones are still computed.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -60,6 +61,61 @@ typedef struct kr_map_options {
 KR_API KR_NODISCARD int kr_map(kr_executor *executor, kr_task_fn fn, const void *args,
                                size_t arg_size, size_t count, void *results, size_t result_size,
                                const kr_map_options *options);
+
+/* kr_map_source - the next argument, to be written to `arg`.  Returns 1: there is one; 0: that was
+ * all; a negative error ends the input: kr_map_next delivers what came before, then returns it. */
+typedef int (*kr_map_source)(void *arg, void *context);
+
+typedef struct kr_map_stream_options {
+    size_t window;   /* arguments taken ahead of the results asked for; 0: twice the workers */
+    size_t chunk;    /* arguments of one task, at most the window; 0: one */
+    kr_time timeout; /* for the whole, from kr_map_open; 0: none */
+    uint64_t reserved[4];
+} kr_map_stream_options;
+
+/* kr_map_open - begin a map over a source; Python's map with its buffersize.
+ *
+ *     err = kr_map_open(&map, pool, parse_line, next_line, file, sizeof(char *), sizeof parsed,
+ *                       NULL);
+ *     while ((err = kr_map_next(map, &parsed, sizeof parsed, &item_error)) == 1)
+ *         ...
+ *     kr_map_close(map);
+ *
+ *   next      called by kr_map_open and kr_map_next, in the caller, never by two at once
+ *
+ * The window is filled at once, and one argument is taken for each result that is delivered: so
+ * memory does not grow with the input, which need not end.
+ *
+ * Returns   0; -EINVAL, -ENOMEM, KR_EFORKED, KR_ESHUTDOWN, KR_EBROKEN, -EAGAIN: nothing is open
+ */
+typedef struct kr_map_stream kr_map_stream;
+KR_API KR_NODISCARD int kr_map_open(kr_map_stream **map, kr_executor *executor, kr_task_fn fn,
+                                    kr_map_source next, void *context, size_t arg_size,
+                                    size_t result_size, const kr_map_stream_options *options);
+
+/* kr_map_next - the next result, in the order of the input.  One caller at a time.
+ *
+ *   result      receives result_size bytes when the item's error is 0; NULL: not wanted
+ *   size        the same as at kr_map_open; with NULL: 0
+ *   item_error  receives 0 or what fn returned for this item; the items after it go on.  NULL: the
+ *               error is returned instead, and the next call goes on with the next item
+ *
+ * Waits and helps as kr_future_result does without a time limit.
+ *
+ * Returns   1             *result and *item_error are those of the next item
+ *           0             all were delivered
+ *           -ETIMEDOUT    .timeout passed before this item was done: what has not begun is
+ *                         cancelled, and the next call returns 0
+ *           -ECANCELED    the caller's scope is cancelled; nothing is lost, call again
+ *           other errors  of the source, or as kr_submit's; the next call returns 0
+ *           -EINVAL, KR_EFORKED
+ * Blocks    a thread sleeps, a coroutine is suspended
+ */
+KR_API KR_NODISCARD int kr_map_next(kr_map_stream *map, void *result, size_t size, int *item_error);
+
+/* kr_map_close - cancel what has not begun, and free the map; NULL is allowed.  Does not wait: what
+ * runs is asked to stop through its cancel scope, and ends by itself. */
+KR_API void kr_map_close(kr_map_stream *map);
 
 KR_EXTERN_END
 
