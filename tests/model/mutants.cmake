@@ -95,16 +95,16 @@ krait_mutant(park_touches_waiter_after_wake wait/park.c mutex/wake_counts
 krait_mutant(park_place_left_behind wait/wait.c mutex/time_out_and_again
   "    leave(&w, &on_word);" "    if (w.through != NULL)
         leave(&w, &on_word);")
-krait_mutant(cancel_does_not_wake wait/cancel.c mutex/cancel_ends_a_wait
+krait_mutant(cancel_does_not_wake wait/scope_tree.c mutex/cancel_ends_a_wait
   "    kri_wake(&scope->state, KRI_ALL, 0);" "")
-krait_mutant(cancel_not_handed_down wait/cancel.c cancel/cancel_enters_late
-  "    if (kri_scope_marked(parent))
-        mark(scope);" "")
+krait_mutant(cancel_not_handed_down wait/scope_tree.c cancel/cancel_enters_late
+  "        if (kri_scope_reached(parent))
+            mark(scope);" "")
 krait_mutant(cancel_exit_does_not_wait wait/cancel.c cancel/cancel_then_freed
-  "    lock_scope(scope);
+  "    kri_scope_lock(scope);
     int result = outcome(scope);
     scope->flags = 0;
-    unlock_scope(scope);"
+    kri_scope_unlock(scope);"
   "    int result = outcome(scope);
     scope->flags = 0;")
 
