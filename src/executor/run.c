@@ -86,12 +86,13 @@ void kri_run(kr_future *f, kr_executor *executor, kr_word *finishing, bool *coun
 
 void kri_run_as_party(void (*run)(void *arg), void *arg, kr_cancel_scope *scope)
 {
-    const kri_party *self = kri_party_self();
-    kri_party party = {
-        .ops = self->ops, .scope = scope, .id = kri_party_new_id(), .runner = self->runner};
+    kri_party party = {.scope = scope};
     kri_party *previous = kri_party_enter(&party);
+    party.ops = previous->ops;
+    party.runner = previous->runner;
     run(arg);
-    kri_locals_end(&party);
+    if (party.locals)
+        kri_locals_end(&party);
     kri_party_leave(previous);
     if (party.bell)
         os_close(party.bell - 1);

@@ -110,7 +110,7 @@ struct kri_party {
     const kri_party_ops *ops;
     kr_cancel_scope *scope; /* innermost; owner */
     kri_block_hook *hooks;  /* owner */
-    uint64_t id;            /* const: never 0, never used again in this process */
+    uint64_t id;            /* owner: see kri_party_id; 0: it has not asked yet */
     void *runner;           /* owner: what the layer above hangs here (a kr_thread, a task) */
     void *locals;           /* owner: the party's values of kr_local */
     kri_party *outer;       /* owner: whom its thread acted as before; NULL: the thread's own */
@@ -127,6 +127,10 @@ void kri_party_end(void);
  * run), until kri_party_leave, which returns it to `previous`. */
 kri_party *kri_party_enter(kri_party *party);
 void kri_party_leave(kri_party *previous);
+
+/* kri_party_id - the number of the calling party, given to it when it first asks: never 0, and no
+ * other party's in this process, before or after. */
+uint64_t kri_party_id(kri_party *self);
 uint64_t kri_party_new_id(void);
 
 /* Scopes of the library's own, around tasks and groups: entered and left with plain stores. */
