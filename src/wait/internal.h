@@ -70,7 +70,6 @@ void kri_scope_cut(kr_cancel_scope *scope);       /* its deadline has ended a wa
  * where the scope and those around it are not joined to the tree of scopes, they join.  By a party
  * that stands inside, or is about to. */
 void kri_scope_join(kr_cancel_scope *innermost);
-void kri_scope_unlink(kr_cancel_scope *scope); /* by its owner: a joined one leaves the tree */
 void kri_scope_lock(kr_cancel_scope *scope);
 void kri_scope_unlock(kr_cancel_scope *scope);
 

@@ -25,9 +25,11 @@
  *     nothing has to be marked when it joins.  Jobs of a group stand in one scope on several
  *     threads: whoever takes the parent's lock first joins it.
  *     Who only asks goes outwards as far as the first joined scope, which a cancel reaches.
- *     A joined scope unlinks itself under its parent's lock as it is left, and takes its own once,
- *     so that a kr_cancel that is at it has let go before the scope's memory may be used for
- *     something else.  One that is not joined is known to nobody but those inside.
+ *     A joined scope unlinks itself under its parent's lock as it is left: a kr_cancel that came to
+ *     it from there has let go.  At exit it takes its own once, so that a kr_cancel that began at
+ *     it has let go too before the scope's memory may be used for something else; of scopes of the
+ *     library's own the caller of kri_scope_end knows who cancels them.  One that is not joined is
+ *     known to nobody but those inside.
  *
  *     In a forked child a scope may be the copy of one whose lock was held, or whose children were
  *     entered, by threads that are not there. The generation in the lock tells: whoever takes it
@@ -180,13 +182,6 @@ void kri_scope_unlink(kr_cancel_scope *scope)
     if (scope->next != NULL)
         scope->next->previous = scope->previous;
     kri_scope_unlock(parent);
-}
-
-void kri_scope_end_joined(kr_cancel_scope *scope)
-{
-    kri_scope_unlink(scope);
-    kri_scope_lock(scope);
-    kri_scope_unlock(scope);
 }
 
 /* The next in tree order below `top`, locked and marked; what is finished is unlocked. */

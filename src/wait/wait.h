@@ -135,7 +135,7 @@ uint64_t kri_party_new_id(void);
 
 /* Scopes of the library's own, around tasks and groups: entered and left with plain stores. */
 
-void kri_scope_end_joined(kr_cancel_scope *scope);
+void kri_scope_unlink(kr_cancel_scope *scope); /* by its owner: a joined one leaves the tree */
 
 /* kri_scope_begin - as kr_cancel_scope_enter without a time limit, whatever the scope held before.
  *
@@ -150,12 +150,14 @@ static inline void kri_scope_begin(kri_party *self, kr_cancel_scope *scope)
     self->scope = scope;
 }
 
-/* kri_scope_end - pre: everybody else has left the scope, and every kr_cancel that was aimed at it
- * has returned; one of an outer scope may be under way. */
+/* kri_scope_end - pre: everybody else has left the scope.
+ *
+ * A kr_cancel of an outer scope may be under way.  One that is aimed at this very scope must have
+ * returned before its memory is used for something else, which the caller sees to. */
 static inline void kri_scope_end(kri_party *self, kr_cancel_scope *scope)
 {
     if (__builtin_expect(kri_load_rlx(&scope->joined) != 0, 0))
-        kri_scope_end_joined(scope);
+        kri_scope_unlink(scope);
     self->scope = scope->outer;
 }
 

@@ -5,6 +5,7 @@
  */
 #include "base/atomic.h"
 #include "model/scenario.h"
+#include "os/os.h"
 #include "wait/wait.h"
 #include <krait/cancel.h>
 
@@ -223,6 +224,27 @@ SCENARIO(lazy_entered_below)
 {
     open_group();
     kr_explore_spawn(enter_below, &s.results[0]);
+    kr_cancel(&s.root);
+    kr_explore_join_all();
+    kr_explore_check(s.results[0] == -ECANCELED);
+    close_group(-ECANCELED);
+}
+
+/* Waiting for a descriptor inside. */
+static void poll_as_job(void *arg)
+{
+    kri_party *self = kri_party_self();
+    int bell = os_bell_create();
+
+    self->scope = &s.group;
+    *(int *)arg = kri_wait_fd(bell, OS_READABLE, KRI_NEVER);
+    self->scope = NULL;
+}
+
+SCENARIO(lazy_poll_against_cancel)
+{
+    open_group();
+    kr_explore_spawn(poll_as_job, &s.results[0]);
     kr_cancel(&s.root);
     kr_explore_join_all();
     kr_explore_check(s.results[0] == -ECANCELED);
