@@ -61,37 +61,35 @@ void kri_frame_leave(const kri_frame *frame)
     *innermost_frame() = frame->outer;
 }
 
-static int call(kr_future *f, kr_cancel_scope *scope)
-{
-    int entered = kr_cancel_scope_enter(scope, KR_FOREVER);
-    int error = f->fn(f->arg, f->result);
-    if (entered == 0)
-        kr_cancel_scope_exit(scope);
-    return error < 0 ? error : 0;
-}
-
+/* The scope's memory stays until after the future's end: until then it may be cancelled. */
 void kri_run(kr_future *f, kr_executor *executor, kr_word *finishing, bool *counted)
 {
-    kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
+    kri_party *self = kri_party_self();
+    kr_cancel_scope scope;
+    kri_scope_begin(self, &scope);
     if (kri_future_begin(f, &scope)) {
         kri_frame frame;
         kri_frame_enter(&frame, executor, f);
-        int error = call(f, &scope);
+        int error = f->fn(f->arg, f->result);
+        kri_scope_end(self, &scope);
         if (!kri_future_is_forked(f))
-            kri_future_end(f, error, f->forgotten ? NULL : finishing, counted);
+            kri_future_end(f, error < 0 ? error : 0, f->forgotten ? NULL : finishing, counted);
         kri_frame_leave(&frame);
+    } else {
+        kri_scope_end(self, &scope);
     }
     kr_future_release(f);
 }
 
 void kri_run_as_party(void (*run)(void *arg), void *arg, kr_cancel_scope *scope)
 {
-    const kri_party *self = kri_party_self();
-    kri_party party = {
-        .ops = self->ops, .scope = scope, .id = kri_party_new_id(), .runner = self->runner};
+    kri_party party = {.scope = scope};
     kri_party *previous = kri_party_enter(&party);
+    party.ops = previous->ops;
+    party.runner = previous->runner;
     run(arg);
-    kri_locals_end(&party);
+    if (party.locals)
+        kri_locals_end(&party);
     kri_party_leave(previous);
     if (party.bell)
         os_close(party.bell - 1);

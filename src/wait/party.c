@@ -19,11 +19,17 @@ uint64_t kri_party_new_id(void)
     return kri_add_rlx64(&last_id, 1) + 1;
 }
 
+uint64_t kri_party_id(kri_party *self)
+{
+    if (self->id == 0)
+        self->id = kri_party_new_id();
+    return self->id;
+}
+
 static __attribute__((noinline)) kri_party *begin_thread(void)
 {
     kri_party *party = own_party();
     party->ops = &thread_ops;
-    party->id = kri_party_new_id();
     *current_party() = party;
     kri_spin_meet();
     kri_fork_watch();

@@ -8,6 +8,7 @@
 #ifndef KRI_WAIT_WAIT_H
 #define KRI_WAIT_WAIT_H
 
+#include "base/atomic.h"
 #include <krait/base.h>
 #include <krait/cancel.h>
 
@@ -50,9 +51,14 @@ int kri_wait(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags)
 int kri_wake(kr_word *word, int count, unsigned flags);
 #define KRI_ALL INT32_MAX
 
-/* kri_scope_marked - was kr_cancel called on the scope or on one around it?  From any runner, one
- * load; time limits aside. */
+/* kri_scope_marked - was kr_cancel called on the scope or on one around it?  Time limits aside.
+ * From any runner, while the scope is entered.  One load, and one for each scope around it that is
+ * not joined to the tree. */
 bool kri_scope_marked(const kr_cancel_scope *scope);
+
+/* kri_scope_reached - the same in one load, for a scope on which kr_cancel was called itself; a
+ * cancel from further out shows only in a scope that is joined. */
+bool kri_scope_reached(const kr_cancel_scope *scope);
 
 /* kri_wait_fd - sleep until a descriptor is ready for OS_READABLE or OS_WRITABLE.
  *
@@ -104,7 +110,7 @@ struct kri_party {
     const kri_party_ops *ops;
     kr_cancel_scope *scope; /* innermost; owner */
     kri_block_hook *hooks;  /* owner */
-    uint64_t id;            /* const: never 0, never used again in this process */
+    uint64_t id;            /* owner: see kri_party_id; 0: it has not asked yet */
     void *runner;           /* owner: what the layer above hangs here (a kr_thread, a task) */
     void *locals;           /* owner: the party's values of kr_local */
     kri_party *outer;       /* owner: whom its thread acted as before; NULL: the thread's own */
@@ -121,7 +127,39 @@ void kri_party_end(void);
  * run), until kri_party_leave, which returns it to `previous`. */
 kri_party *kri_party_enter(kri_party *party);
 void kri_party_leave(kri_party *previous);
+
+/* kri_party_id - the number of the calling party, given to it when it first asks: never 0, and no
+ * other party's in this process, before or after. */
+uint64_t kri_party_id(kri_party *self);
 uint64_t kri_party_new_id(void);
+
+/* Scopes of the library's own, around tasks and groups: entered and left with plain stores. */
+
+void kri_scope_unlink(kr_cancel_scope *scope); /* by its owner: a joined one leaves the tree */
+
+/* kri_scope_begin - as kr_cancel_scope_enter without a time limit, whatever the scope held before.
+ *
+ * Nobody else knows the scope before.  It is not joined to the tree: a cancel from outside is seen
+ * by whoever asks inside, and joins it only where a party has to sleep inside.  Once it has begun,
+ * parties of other threads may stand in it too, from after the begin to before the end. */
+static inline void kri_scope_begin(kri_party *self, kr_cancel_scope *scope)
+{
+    kr_cancel_scope *outer = self->scope;
+    *scope = (kr_cancel_scope){
+        .outer = outer, .parent = outer, .deadline = outer != NULL ? outer->deadline : KRI_NEVER};
+    self->scope = scope;
+}
+
+/* kri_scope_end - pre: everybody else has left the scope.
+ *
+ * A kr_cancel of an outer scope may be under way.  One that is aimed at this very scope must have
+ * returned before its memory is used for something else, which the caller sees to. */
+static inline void kri_scope_end(kri_party *self, kr_cancel_scope *scope)
+{
+    if (__builtin_expect(kri_load_rlx(&scope->joined) != 0, 0))
+        kri_scope_unlink(scope);
+    self->scope = scope->outer;
+}
 
 /* For parties' own park and unpark. */
 bool kri_waiter_woken(const kri_waiter *w);

@@ -95,18 +95,60 @@ krait_mutant(park_touches_waiter_after_wake wait/park.c mutex/wake_counts
 krait_mutant(park_place_left_behind wait/wait.c mutex/time_out_and_again
   "    leave(&w, &on_word);" "    if (w.through != NULL)
         leave(&w, &on_word);")
-krait_mutant(cancel_does_not_wake wait/cancel.c mutex/cancel_ends_a_wait
+krait_mutant(cancel_does_not_wake wait/scope_tree.c mutex/cancel_ends_a_wait
   "    kri_wake(&scope->state, KRI_ALL, 0);" "")
-krait_mutant(cancel_not_handed_down wait/cancel.c cancel/cancel_enters_late
-  "    if (kri_scope_marked(parent))
-        mark(scope);" "")
+krait_mutant(cancel_not_handed_down wait/scope_tree.c cancel/cancel_enters_late
+  "        if (kri_scope_reached(parent))
+            mark(scope);" "")
 krait_mutant(cancel_exit_does_not_wait wait/cancel.c cancel/cancel_then_freed
-  "    lock_scope(scope);
+  "    kri_scope_lock(scope);
     int result = outcome(scope);
     scope->flags = 0;
-    unlock_scope(scope);"
+    kri_scope_unlock(scope);"
   "    int result = outcome(scope);
     scope->flags = 0;")
+
+# Scopes that join the tree late.
+krait_mutant(lazy_sleeps_unjoined wait/wait.c lazy_scope/lazy_two_join_against_cancel
+  "        kri_scope_join(scope);" "")
+krait_mutant(lazy_polls_unjoined wait/descriptor.c lazy_scope/lazy_poll_against_cancel
+  "        kri_scope_join(scope);" "")
+krait_mutant(lazy_joins_twice wait/scope_tree.c lazy_scope/lazy_two_join_against_cancel
+  "    if (kri_load_rlx(&scope->joined) == 0) {" "    {")
+krait_mutant(lazy_joins_inside_first wait/scope_tree.c lazy_scope/lazy_two_join_against_cancel
+  "batch[(count - 1 - i) % BATCH]" "batch[i]")
+krait_mutant(lazy_joins_one_batch wait/scope_tree.c lazy_scope/lazy_deep_against_cancel
+  "    while (!is_joined(innermost)) {" "    if (!is_joined(innermost)) {")
+krait_mutant(lazy_joined_before_marked wait/scope_tree.c lazy_scope/lazy_asked_while_joined
+  "        if (kri_scope_reached(parent))
+            mark(scope);
+        kri_store_rel(&scope->joined, 1); /* [scope-3] */"
+  "        kri_store_rel(&scope->joined, 1);
+        if (kri_scope_reached(parent))
+            mark(scope);")
+krait_mutant(lazy_joined_relaxed wait/scope_tree.c lazy_scope/lazy_asked_while_joined
+  "kri_store_rel(&scope->joined, 1);" "kri_store_rlx(&scope->joined, 1);")
+krait_mutant(lazy_seen_joined_relaxed wait/scope_tree.c lazy_scope/lazy_asked_while_joined
+  "kri_load_acq(&scope->joined) != 0; /* [scope-3] */" "kri_load_rlx(&scope->joined) != 0;")
+krait_mutant(lazy_mark_seen_before_joined wait/scope_tree.c lazy_scope/lazy_asked_while_joined
+  "        bool joined = is_joined(scope); /* [scope-3] */
+        if (kri_scope_reached(scope))
+            return true;
+        if (joined)"
+  "        if (kri_scope_reached(scope))
+            return true;
+        if (is_joined(scope))")
+krait_mutant(lazy_asks_innermost_only wait/scope_tree.c lazy_scope/lazy_asked_while_joined
+  "        if (joined)
+            return false;" "        return (void)joined, false;")
+krait_mutant(lazy_end_stays_linked wait/scope_tree.c
+  lazy_scope/lazy_end_of_joined_against_cancel
+  "    if (parent == NULL)
+        return;" "    return;")
+krait_mutant(lazy_end_unlocked wait/scope_tree.c lazy_scope/lazy_end_of_joined_against_cancel
+  "    kri_scope_lock(parent);
+    *(scope->previous" "    kri_fork_generation();
+    *(scope->previous")
 
 # The primitives.
 krait_mutant(lock_acquire_relaxed sync/lock.c lock/lock_two
