@@ -1,16 +1,17 @@
 /* Running a task: its frame, its cancel scope, and helping.
  *
  * State.  Each thread that runs tasks has a chain of frames on its stack, innermost first: one for
- * the worker itself, one for each task, since a task that waits may run another below it.
+ * the worker itself, one for each task that was helped, since a task that waits may run another
+ * below it.
  *
  * Protocol.
- *     A task that waits for a future that is still queued takes it out of the queue and runs it
- *     itself; nothing else is ever run while waiting.  So workers that all wait for queued tasks
- *     come on, and a task never runs below one that it has nothing to do with, whose locks it might
- *     want.  The helped task is a party of its own: it owns nothing of the waiter's and stands in
- *     no scope of the waiter's; its values of kr_local end with it.
- *     Only a task helps, only when it waits without a time limit, for a helped task takes as long
- *     as it takes, and only while there is stack left: beyond that it waits.
+ *     Who waits for a future that is still queued claims it and runs it himself; nothing else is
+ *     ever run while waiting.  So workers that all wait for queued tasks come on, and a task never
+ *     runs below one that it has nothing to do with, whose locks it might want.  The helped task is
+ *     a party of its own: it owns nothing of the waiter's and stands in no scope of the waiter's;
+ *     its values of kr_local end with it.
+ *     Helping is for waits without a time limit, for a helped task takes as long as it takes, and
+ *     while there is stack left: beyond that one waits, and a spare worker takes one's place.
  *     Waiting for a future that is a frame of the same thread would never end: -EDEADLK.
  *
  * SPDX-License-Identifier: MIT
@@ -18,14 +19,21 @@
 #include "executor/executor.h"
 
 #include "base/global.h"
+#include "executor/pool.h"
 #include "os/os.h"
 #include "thread/local.h"
 
 KRI_THREAD_LOCAL(kri_frame *, innermost_frame)
+KRI_THREAD_LOCAL(const char *, outside_limit)
 
 kri_frame *kri_frame_innermost(void)
 {
     return *innermost_frame();
+}
+
+void kri_frame_set_innermost(kri_frame *frame)
+{
+    *innermost_frame() = frame;
 }
 
 bool kri_frame_in_executor(const kr_executor *executor)
@@ -44,41 +52,17 @@ bool kri_frame_in_future(const kr_future *f)
     return false;
 }
 
-void kri_frame_enter(kri_frame *frame, kr_executor *executor, kr_future *f)
-{
-    frame->outer = *innermost_frame();
-    frame->executor = executor;
-    frame->future = f;
-    if (frame->outer) {
-        frame->bottom = frame->outer->bottom;
-        frame->room = frame->outer->room;
-    }
-    *innermost_frame() = frame;
-}
-
-void kri_frame_leave(const kri_frame *frame)
-{
-    *innermost_frame() = frame->outer;
-}
-
 /* The scope's memory stays until after the future's end: until then it may be cancelled. */
-void kri_run(kr_future *f, kr_executor *executor, kr_word *finishing, bool *counted)
+bool kri_run(kr_future *f, kr_cancel_scope *scope)
 {
     kri_party *self = kri_party_self();
-    kr_cancel_scope scope;
-    kri_scope_begin(self, &scope);
-    if (kri_future_begin(f, &scope)) {
-        kri_frame frame;
-        kri_frame_enter(&frame, executor, f);
-        int error = f->fn(f->arg, f->result);
-        kri_scope_end(self, &scope);
-        if (!kri_future_is_forked(f))
-            kri_future_end(f, error < 0 ? error : 0, f->forgotten ? NULL : finishing, counted);
-        kri_frame_leave(&frame);
-    } else {
-        kri_scope_end(self, &scope);
-    }
-    kr_future_release(f);
+    int error = f->fn(f->arg, f->result);
+    kri_scope_end(self, scope);
+    if (kri_future_is_forked(f))
+        return false;
+    kri_pool_before_end(*innermost_frame());
+    kri_future_end(f, error < 0 ? error : 0);
+    return true;
 }
 
 void kri_run_as_party(void (*run)(void *arg), void *arg, kr_cancel_scope *scope)
@@ -95,47 +79,90 @@ void kri_run_as_party(void (*run)(void *arg), void *arg, kr_cancel_scope *scope)
         os_close(party.bell - 1);
 }
 
+/* Where helping ends on the stack of a thread that is no worker: with half of what is left. */
+static const char *limit_outside(void)
+{
+    const char **limit = outside_limit();
+    if (!*limit)
+        *limit = (const char *)__builtin_frame_address(0) - os_thread_stack_left() / 2;
+    return *limit;
+}
+
 /* The stack grows downwards wherever krait runs. */
-static bool has_room(const kri_frame *frame)
+bool kri_frame_has_room(const kri_frame *frame)
 {
     const char *here = __builtin_frame_address(0);
-    return (size_t)(frame->bottom - here) < frame->room;
+    return here > (frame ? frame->limit : limit_outside());
 }
 
 struct help {
     kr_future *future;
-    kr_executor *executor;
+    kri_worker *worker;    /* of the future's executor; NULL: the helper is none */
+    kr_executor *executor; /* of a future that ran outside, to be told; NULL: none */
+    bool ran;
 };
+
+/* Claim f for a thread that is no worker of its executor's, which then stays until `ran`. */
+static bool claim_outside(struct help *help, kr_cancel_scope *scope)
+{
+    kr_future *f = help->future;
+    if (!f->outside_help)
+        return false;
+    kri_mutex_lock(&f->mutex);
+    bool claimed = kri_future_claim(f, (uintptr_t)scope | KRI_CLAIM_OUTSIDE);
+    if (claimed) {
+        help->executor = f->executor;
+        f->executor->ops->claimed(f->executor, f, true); /* [future-2] */
+        kr_future_retain(f);
+    }
+    kri_mutex_unlock(&f->mutex);
+    return claimed;
+}
+
+static bool claim(struct help *help, kr_cancel_scope *scope)
+{
+    if (help->worker)
+        return kri_worker_claim(help->worker, help->future, scope);
+    return claim_outside(help, scope);
+}
 
 static void run_helped(void *arg)
 {
-    const struct help *help = arg;
-    bool counted = false;
-    kri_run(help->future, help->executor, NULL, &counted);
+    struct help *help = arg;
+    kri_frame *outer = *innermost_frame();
+    kri_party *self = kri_party_self();
+    kr_cancel_scope scope;
+    kri_scope_begin(self, &scope);
+    if (!claim(help, &scope)) {
+        kri_scope_end(self, &scope);
+        return;
+    }
+    kri_frame frame = {
+        .outer = outer,
+        .future = help->future,
+        .executor = help->future->executor,
+        .worker = outer ? outer->worker : NULL,
+        .limit = outer ? outer->limit : limit_outside(),
+    };
+    *innermost_frame() = &frame;
+    help->ran = true;
+    if (!kri_run(help->future, &scope))
+        help->executor = NULL;
+    else if (help->worker)
+        kri_worker_helped(help->worker);
+    *innermost_frame() = outer;
 }
 
-/* The executor that f was taken from, which stays until its `ran`; NULL: it is not queued. */
-static kr_executor *take(kr_future *f)
-{
-    kri_mutex_lock(&f->mutex);
-    kr_executor *executor = f->executor;
-    bool pending = (kri_load_rlx(&f->state) & KRI_STATE) == KRI_PENDING;
-    if (!pending || !executor || !executor->ops->take(executor, f, true)) /* [future-2] */
-        executor = NULL;
-    kri_mutex_unlock(&f->mutex);
-    return executor;
-}
-
-bool kri_help(kr_future *f, kr_cancel_scope *scope)
+bool kri_help(kr_future *f, kr_cancel_scope *outer)
 {
     const kri_frame *frame = *innermost_frame();
-    if (!frame || !has_room(frame))
+    if (kri_future_is_claimed(f) || !f->executor || !kri_frame_has_room(frame))
         return false;
-    struct help help = {f, take(f)};
-    if (!help.executor)
-        return false;
-    kri_run_as_party(run_helped, &help, scope);
-    if (help.executor->generation == kri_fork_generation())
+    struct help help = {.future = f};
+    if (frame && frame->worker && kri_worker_of(frame->worker, f))
+        help.worker = frame->worker;
+    kri_run_as_party(run_helped, &help, outer);
+    if (help.executor)
         help.executor->ops->ran(help.executor);
-    return true;
+    return help.ran;
 }

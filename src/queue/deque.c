@@ -97,7 +97,7 @@ uint64_t kri_deque_pop(kri_deque *d)
     return 0;
 }
 
-uint64_t kri_deque_steal(kri_deque *d)
+uint64_t kri_deque_steal_unless(kri_deque *d, uint64_t tag)
 {
     uint64_t top = kri_load_acq64(&d->top); /* [deque-2] */
     for (;;) {
@@ -105,9 +105,16 @@ uint64_t kri_deque_steal(kri_deque *d)
         if (between(top, bottom) <= 0)
             return 0;
         uint64_t item = kri_load_rlx64(&d->slots[slot_of(top)]);
+        if (item & tag)
+            return 0;
         if (kri_cas_sc64(&d->top, &top, top + 1)) /* [deque-2] [deque-4] */
             return item;
     }
+}
+
+uint64_t kri_deque_steal(kri_deque *d)
+{
+    return kri_deque_steal_unless(d, 0);
 }
 
 uint64_t kri_deque_newest(const kri_deque *d)

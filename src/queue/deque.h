@@ -43,6 +43,9 @@ uint64_t kri_deque_pop(kri_deque *d);
  */
 uint64_t kri_deque_steal(kri_deque *d);
 
+/* kri_deque_steal_unless - the same, but 0 also where the oldest has a bit of `tag` set. */
+uint64_t kri_deque_steal_unless(kri_deque *d, uint64_t tag);
+
 /* kri_deque_newest - owner: what a pop would give, 0: it looks empty.  It may be stolen the next
  * moment. */
 uint64_t kri_deque_newest(const kri_deque *d);
