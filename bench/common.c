@@ -5,6 +5,7 @@
 #include "common.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -141,11 +142,14 @@ static _Noreturn void start_afresh(const struct bench_workload *workload,
 _Noreturn void bench_measure_afresh(const struct bench_workload *workload, const char *peer,
                                     const char *descriptor)
 {
+    int to = (int)strtol(descriptor, NULL, 10);
+    /* A program that this one starts must not keep it open, or nobody sees that this one died. */
+    fcntl(to, F_SETFD, FD_CLOEXEC);
     for (size_t i = 0; i < workload->peer_count; i++) {
         if (strcmp(workload->peers[i].name, peer) != 0)
             continue;
         struct bench_result result = workload->measure(workload, workload->peers[i].subject);
-        ssize_t written = write((int)strtol(descriptor, NULL, 10), &result, sizeof result);
+        ssize_t written = write(to, &result, sizeof result);
         _exit(written == (ssize_t)sizeof result ? 0 : 1);
     }
     _exit(2);
