@@ -104,6 +104,11 @@ void loop_tbb(const double *from, double *to, std::size_t count)
 } // namespace
 
 extern "C" const struct bench_pool bench_tbb_pool = {
-    open_tbb,   submit_tbb,     fib_both_tbb, fib_one_tbb, nullptr,
-    inside_tbb, round_trip_tbb, loop_tbb,     nullptr,     nullptr,
+    .open = open_tbb,
+    .submit = submit_tbb,
+    .fib_both = fib_both_tbb,
+    .fib_one = fib_one_tbb,
+    .inside = inside_tbb,
+    .round_trip = round_trip_tbb,
+    .loop = loop_tbb,
 };
