@@ -51,14 +51,33 @@ int kri_wait(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags)
 int kri_wake(kr_word *word, int count, unsigned flags);
 #define KRI_ALL INT32_MAX
 
-/* kri_scope_marked - was kr_cancel called on the scope or on one around it?  Time limits aside.
- * From any runner, while the scope is entered.  One load, and one for each scope around it that is
- * not joined to the tree. */
-bool kri_scope_marked(const kr_cancel_scope *scope);
+enum { KRI_SCOPE_LIVE = 0, KRI_SCOPE_CANCELLED = 1 }; /* what stands in its state */
 
 /* kri_scope_reached - the same in one load, for a scope on which kr_cancel was called itself; a
  * cancel from further out shows only in a scope that is joined. */
-bool kri_scope_reached(const kr_cancel_scope *scope);
+static inline bool kri_scope_reached(const kr_cancel_scope *scope)
+{
+    return kri_load_acq(&scope->state) != KRI_SCOPE_LIVE; /* [scope-1] */
+}
+
+/* kri_scope_marked - was kr_cancel called on the scope or on one around it?  Time limits aside.
+ * From any runner, while the scope is entered.  A few loads, unless somebody has cancelled something
+ * meanwhile: then one more for each scope around it that is not joined to the tree. */
+bool kri_scope_look(const kr_cancel_scope *innermost);
+extern kri_word64 kri_cancels; /* atomic: calls of kr_cancel so far */
+
+static inline kri_word64 *kri_scope_looked(const kr_cancel_scope *scope)
+{
+    return (kri_word64 *)&scope->looked;
+}
+
+static inline bool kri_scope_marked(const kr_cancel_scope *scope)
+{
+    if (kri_scope_reached(scope))
+        return true;
+    uint64_t count = kri_load_acq64(&kri_cancels); /* [scope-4] */
+    return count != kri_load_rlx64(kri_scope_looked(scope)) && kri_scope_look(scope);
+}
 
 /* kri_wait_fd - sleep until a descriptor is ready for OS_READABLE or OS_WRITABLE.
  *
@@ -147,6 +166,8 @@ static inline void kri_scope_begin(kri_party *self, kr_cancel_scope *scope)
     kr_cancel_scope *outer = self->scope;
     *scope = (kr_cancel_scope){
         .outer = outer, .parent = outer, .deadline = outer != NULL ? outer->deadline : KRI_NEVER};
+    scope->looked.bits = outer != NULL ? kri_load_rlx64(kri_scope_looked(outer))
+                                       : kri_load_acq64(&kri_cancels); /* [scope-4] */
     self->scope = scope;
 }
 
