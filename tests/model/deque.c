@@ -90,7 +90,7 @@ static void settle(void)
 }
 
 /* The contents of an item go with it, also when the bottom that a thief sees is that of a pop. */
-SCENARIO(deque_push_and_steal)
+SCENARIO(deque_push_and_steal, .preemptions = 4)
 {
     fresh();
     kr_explore_spawn(steal_once, NULL);
@@ -100,7 +100,7 @@ SCENARIO(deque_push_and_steal)
     settle();
 }
 
-SCENARIO(deque_last_item)
+SCENARIO(deque_last_item, .preemptions = 4)
 {
     fresh();
     push();
@@ -111,7 +111,7 @@ SCENARIO(deque_last_item)
     settle();
 }
 
-SCENARIO(deque_last_item_two_thieves)
+SCENARIO(deque_last_item_two_thieves, .preemptions = 4)
 {
     fresh();
     push();
@@ -124,7 +124,7 @@ SCENARIO(deque_last_item_two_thieves)
 }
 
 /* A thief comes as far as to the item that is being popped. */
-SCENARIO(deque_thief_comes_down)
+SCENARIO(deque_thief_comes_down, .preemptions = 4)
 {
     fresh();
     push();
@@ -135,7 +135,7 @@ SCENARIO(deque_thief_comes_down)
     settle();
 }
 
-SCENARIO(deque_two_thieves_come_down)
+SCENARIO(deque_two_thieves_come_down, .preemptions = 4)
 {
     fresh();
     push();
@@ -147,7 +147,7 @@ SCENARIO(deque_two_thieves_come_down)
 }
 
 /* A place is popped and used anew while a thief looks at it. */
-SCENARIO(deque_place_used_again)
+SCENARIO(deque_place_used_again, .preemptions = 4)
 {
     fresh();
     push();
@@ -160,7 +160,7 @@ SCENARIO(deque_place_used_again)
 }
 
 /* The last item is gone, to one or the other, and the owner goes on. */
-SCENARIO(deque_goes_on_after_the_last)
+SCENARIO(deque_goes_on_after_the_last, .preemptions = 4)
 {
     fresh();
     push();
@@ -173,7 +173,7 @@ SCENARIO(deque_goes_on_after_the_last)
 }
 
 /* As many thieves as items, and nobody else: each gets one, though they race. */
-SCENARIO(deque_no_thief_goes_away_empty)
+SCENARIO(deque_no_thief_goes_away_empty, .preemptions = 4)
 {
     fresh();
     push();
@@ -186,7 +186,7 @@ SCENARIO(deque_no_thief_goes_away_empty)
 }
 
 /* A slot is written again as soon as its item is gone, and no sooner. */
-SCENARIO(deque_full)
+SCENARIO(deque_full, .preemptions = 4)
 {
     fresh();
     for (int i = 0; i < KRI_DEQUE_ROOM; i++)
@@ -202,7 +202,7 @@ SCENARIO(deque_full)
 }
 
 /* Once round the ring, with a thief who has read a slot of the round before. */
-SCENARIO(deque_round_the_ring)
+SCENARIO(deque_round_the_ring, .preemptions = 4)
 {
     fresh();
     push();
@@ -216,7 +216,7 @@ SCENARIO(deque_round_the_ring)
 }
 
 /* A pop of nothing harms nobody. */
-SCENARIO(deque_pop_of_nothing)
+SCENARIO(deque_pop_of_nothing, .preemptions = 4)
 {
     fresh();
     push();
@@ -229,7 +229,7 @@ SCENARIO(deque_pop_of_nothing)
 }
 
 /* What the owner sees of its own end. */
-SCENARIO(deque_newest_and_mark)
+SCENARIO(deque_newest_and_mark, .preemptions = 4)
 {
     fresh();
     push();
@@ -254,7 +254,7 @@ static void look_and_sleep(void *arg)
     s.found_empty = kri_deque_is_empty(&s.deque);
 }
 
-SCENARIO(deque_push_or_sleep)
+SCENARIO(deque_push_or_sleep, .preemptions = 4)
 {
     fresh();
     kr_explore_spawn(look_and_sleep, NULL);
@@ -266,7 +266,7 @@ SCENARIO(deque_push_or_sleep)
 }
 
 /* The same with a history: an item that went through before. */
-SCENARIO(deque_pop_and_push_or_sleep)
+SCENARIO(deque_pop_and_push_or_sleep, .preemptions = 4)
 {
     fresh();
     push();

@@ -90,7 +90,7 @@ static void settle(void)
     kri_injection_free(&s.queue);
 }
 
-SCENARIO(injection_push_and_take)
+SCENARIO(injection_push_and_take, .preemptions = 3)
 {
     fresh();
     kr_explore_spawn(push_from_1, (void *)3);
@@ -99,7 +99,7 @@ SCENARIO(injection_push_and_take)
     settle();
 }
 
-SCENARIO(injection_two_pushers)
+SCENARIO(injection_two_pushers, .preemptions = 3)
 {
     fresh();
     kr_explore_spawn(push_from_1, (void *)2);
@@ -108,7 +108,7 @@ SCENARIO(injection_two_pushers)
     settle();
 }
 
-SCENARIO(injection_two_takers, .stale = 1)
+SCENARIO(injection_two_takers, .preemptions = 3)
 {
     fresh();
     push_from_1((void *)3);
@@ -118,7 +118,7 @@ SCENARIO(injection_two_takers, .stale = 1)
 }
 
 /* A chunk comes back through the spares while it may still be read. */
-SCENARIO(injection_chunk_used_again)
+SCENARIO(injection_chunk_used_again, .preemptions = 3)
 {
     fresh();
     push_from_1((void *)2);
@@ -127,7 +127,7 @@ SCENARIO(injection_chunk_used_again)
     settle();
 }
 
-SCENARIO(injection_spare_used_again, .stale = 1)
+SCENARIO(injection_spare_used_again)
 {
     fresh();
     push_from_1((void *)4);
@@ -138,7 +138,7 @@ SCENARIO(injection_spare_used_again, .stale = 1)
 }
 
 /* In the order of each pusher. */
-SCENARIO(injection_keeps_the_order)
+SCENARIO(injection_keeps_the_order, .preemptions = 3)
 {
     fresh();
     kr_explore_spawn(push_from_1, (void *)3);
@@ -183,7 +183,7 @@ SCENARIO(injection_close_against_push)
     settle();
 }
 
-SCENARIO(injection_close_against_push_and_take, .stale = 1)
+SCENARIO(injection_close_against_push_and_take)
 {
     fresh();
     kr_explore_spawn(close_it, NULL);
@@ -225,7 +225,7 @@ static bool is_odd(uint64_t item, void *context)
     return true;
 }
 
-SCENARIO(injection_sweep)
+SCENARIO(injection_sweep, .preemptions = 3)
 {
     fresh();
     size_t dropped = 0;
@@ -244,7 +244,7 @@ static void look_and_sleep(void *arg)
     s.found_empty = kri_injection_is_empty(&s.queue);
 }
 
-SCENARIO(injection_push_or_sleep)
+SCENARIO(injection_push_or_sleep, .preemptions = 3)
 {
     fresh();
     kr_explore_spawn(look_and_sleep, NULL);
@@ -256,7 +256,7 @@ SCENARIO(injection_push_or_sleep)
 }
 
 /* The same with a history. */
-SCENARIO(injection_take_and_push_or_sleep)
+SCENARIO(injection_take_and_push_or_sleep, .preemptions = 3)
 {
     fresh();
     push(1);
