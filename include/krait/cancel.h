@@ -72,8 +72,8 @@ KR_API int kr_cancel_scope_exit(kr_cancel_scope *scope);
  */
 KR_API void kr_cancel(kr_cancel_scope *scope);
 
-/* kr_cancelled - is the calling runner inside a cancelled scope?  A few loads (and the clock, where a
- * scope has a time limit): cheap enough for a loop. */
+/* kr_cancelled - is the calling runner inside a cancelled scope?  A few loads, and the clock where
+ * a scope has a time limit: cheap enough for a loop. */
 KR_API bool kr_cancelled(void);
 
 /* kr_cancel_scope_cancelled - the same question about a given scope, from any runner. */
