@@ -3,6 +3,11 @@
  *   KRI_GLOBAL        marks a writable global; it starts as zero bytes.
  *   KRI_THREAD_LOCAL  a variable of each thread, zero at first, reached by the function `name()`.
  *
+ * A thread-local is read with one load and no call, in a static library and in a shared one: the
+ * initial-exec model.  Its price is room in the block that each thread gets at its start.  A shared
+ * library that is loaded later has to fit into the spare room there, about 1.6 KB in glibc for all
+ * such libraries together, of which krait takes some 100 bytes: keep it that small.
+ *
  * Both are listed by the linker in sections of their own under the model build, so that the
  * explorer can return the whole library to its first state before each run; and both can be
  * found by the lint, which refuses any other writable global.
