@@ -68,7 +68,7 @@ struct kr_map_stream {
 
     bool ended;           /* the source is not asked again */
     int error;            /* what ended the input, and was not told yet */
-    size_t taken;         /* arguments whose results are not delivered */
+    size_t taken;         /* arguments whose results are not delivered; until it has ended */
     struct batch *staged; /* its count: how many */
     char *ready;          /* a task's results, then its errors */
     size_t ready_count;
@@ -182,7 +182,6 @@ static void end_with(kr_map_stream *map, int error)
 {
     map->ended = true;
     map->error = error;
-    map->taken -= map->staged->count;
     map->staged->count = 0;
 }
 
@@ -198,13 +197,6 @@ static int refill(kr_map_stream *map)
 
 /* Giving up */
 
-static void release_all(kr_map_stream *map)
-{
-    for (size_t i = 0; i < map->length; i++)
-        kr_future_release(entry_of(map, i)->future);
-    map->length = 0;
-}
-
 static void abandon(kr_map_stream *map)
 {
     end_with(map, 0);
@@ -213,9 +205,10 @@ static void abandon(kr_map_stream *map)
         (void)kr_future_cancel(entry_of(map, i)->future);
         (void)!kr_future_exception(entry_of(map, i)->future, &unwanted, KR_NOWAIT);
     }
-    release_all(map);
+    for (size_t i = 0; i < map->length; i++)
+        kr_future_release(entry_of(map, i)->future);
+    map->length = 0;
     map->ready_at = map->ready_count;
-    map->taken = 0;
 }
 
 static void destroy(kr_map_stream *map)
@@ -225,15 +218,14 @@ static void destroy(kr_map_stream *map)
     os_free(map);
 }
 
-/* In a forked child the threads are gone, of which one may have been in the middle of a call. */
 void kr_map_close(kr_map_stream *map)
 {
     if (!map)
         return;
-    if (map->generation == kri_fork_generation())
+    /* A forked child may have got a map that another thread was in the middle of. */
+    bool torn = map->generation != kri_fork_generation() && kri_load_rlx(&map->busy);
+    if (!torn)
         abandon(map);
-    else if (!kri_load_rlx(&map->busy))
-        release_all(map);
     destroy(map);
 }
 

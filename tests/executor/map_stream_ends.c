@@ -615,36 +615,78 @@ TEST(a_forked_child_can_only_close)
     end(pool);
 }
 
-/* A source that forks: the child comes back to a map that it cannot use. */
-static int fork_at_3(void *arg, void *context)
+static void read_first(void *arg)
 {
-    struct numbers *numbers = context;
-    if (numbers->next == 3) {
+    int answer;
+    while ((answer = next_of(arg)) == -EBUSY)
+        kri_test_nap();
+    CHECK_EQ(answer, 0);
+}
+
+TEST(a_forked_child_closes_a_map_in_use)
+{
+    kr_executor *pool = lone_worker();
+    struct numbers numbers = {.end = 30};
+    kr_map_stream *map = open_map(pool, wait_and_pass, &numbers, 6, 2);
+    kri_bunch bunch;
+    kri_bunch_start(&bunch, 1, read_first, map);
+    kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
+    CHECK_EQ(kr_cancel_scope_enter(&scope, KR_FOREVER), 0);
+    kr_cancel(&scope); /* so that asking here does not wait */
+    while (kr_map_next(map, NULL, 0, NULL) != -EBUSY)
+        kri_test_nap();
+    CHECK_EQ(kr_cancel_scope_exit(&scope), -ECANCELED);
+    pid_t child = fork();
+    if (child == 0) {
+        CHECK_EQ(kr_map_next(map, NULL, 0, NULL), KR_EFORKED);
+        kr_map_close(map);
+        _exit(0);
+    }
+    CHECK_EQ(status_of(child), 0);
+    kr_event_set(&open_all);
+    kri_bunch_end(&bunch);
+    check_passed(map, 1, 30);
+    kr_map_close(map);
+    end(pool);
+}
+
+/* A source that forks: the child comes back to a map that it cannot use. */
+struct forking {
+    struct numbers numbers;
+    int at;
+    bool child;
+};
+
+static int next_or_fork(void *arg, void *context)
+{
+    struct forking *forking = context;
+    if (forking->numbers.next == forking->at) {
         pid_t child = fork();
         if (child != 0)
             CHECK_EQ(status_of(child), 0);
-        else
-            numbers->error = 77;
+        forking->child = child == 0;
     }
-    return next_number(arg, context);
+    return next_number(arg, &forking->numbers);
 }
 
 TEST(a_source_that_forks)
 {
     kr_executor *pool = pool_of(1);
-    struct numbers numbers = {.end = 10};
-    kr_map_stream *map;
-    kr_map_stream_options options = {.window = 2};
-    CHECK_EQ(kr_map_open(&map, pool, pass, fork_at_3, &numbers, 4, 4, &options), 0);
-    CHECK_EQ(next_of(map), 0);
-    CHECK_EQ(next_of(map), 1);
-    if (numbers.error == 77) {
-        CHECK_EQ(next_of(map), KR_EFORKED);
+    for (int at = 0; at < 4; at++) {
+        struct forking forking = {{.end = 10}, at, false};
+        kr_map_stream *map;
+        kr_map_stream_options options = {.window = 2};
+        int err = kr_map_open(&map, pool, pass, next_or_fork, &forking, 4, 4, &options);
+        CHECK_EQ(err, forking.child && at == 0 ? KR_EFORKED : 0);
+        for (int i = 0; i < 10 && !forking.child; i++)
+            CHECK_EQ(next_of(map), i);
+        if (!forking.child)
+            check_over(map);
+        else if (map)
+            CHECK_EQ(next_of(map), KR_EFORKED);
         kr_map_close(map);
-        _exit(0);
+        if (forking.child)
+            _exit(0);
     }
-    check_passed(map, 2, 10);
-    check_over(map);
-    kr_map_close(map);
     end(pool);
 }
