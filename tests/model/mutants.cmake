@@ -251,3 +251,13 @@ krait_mutant(future_wakes_one executor/future.c future/future_two_waiters
   "    kri_wake(&f->state, KRI_ALL, 0);" "    kri_wake(&f->state, 1, 0);")
 krait_mutant(pool_worker_call_dropped executor/worker.c pool/pool_submit_and_result
   "    kri_wake(&worker->called, 1, 0);" "")
+
+# The lazy map.
+krait_mutant(stream_closed_from_the_oldest executor/map_stream.c
+  map_stream/stream_close_against_worker
+  "    for (size_t i = map->length; i-- > 0;) {" "    for (size_t i = 0; i < map->length; i++) {")
+krait_mutant(stream_busy_relaxed executor/map_stream.c map_stream/stream_two_readers
+  "kri_cas_acq(&map->busy, &idle, 1)" "kri_cas_rlx(&map->busy, &idle, 1)")
+krait_mutant(stream_refused_is_kept executor/map_stream.c map_stream/stream_under_refusals
+  "    destroy(map);
+    return NULL;" "    return NULL;")
