@@ -98,6 +98,9 @@ typedef struct kr_map_stream_options {
  * Items of one chunk share a cancel scope.  A chunk begins when it is complete, when the input has
  * ended, or at the end of this call.
  *
+ * An argument is bytes; for items that never begin, and results that are not fetched, nobody gives
+ * back what those bytes point to.  Where they may own something let the context keep count of it.
+ *
  * Returns   0
  *           -EINVAL, -ENOMEM, KR_EFORKED
  *           KR_ESHUTDOWN, KR_EBROKEN, -EAGAIN: as kr_submit, of the first task; those of a later

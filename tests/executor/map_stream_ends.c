@@ -4,6 +4,8 @@
  * SPDX-License-Identifier: MIT
  */
 #include "executor/help.h"
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -110,6 +112,60 @@ TEST(arguments_and_results_of_no_size)
         kr_map_close(map);
     }
     end(pool);
+}
+
+/* As in the header: lines of a file, each parsed in a task. */
+
+struct lines {
+    FILE *file;
+    char *all[100]; /* what the arguments point to, also those that never begin */
+    int count;
+};
+
+static int next_line(void *arg, void *context)
+{
+    struct lines *lines = context;
+    size_t size = 0;
+    char **line = &lines->all[lines->count];
+    if (getline(line, &size, lines->file) < 0)
+        return ferror(lines->file) ? -EIO : 0;
+    lines->count++;
+    *(char **)arg = *line;
+    return 1;
+}
+
+static int parse_line(const void *arg, void *result)
+{
+    char *end, *line = *(char *const *)arg;
+    *(long *)result = strtol(line, &end, 10);
+    return end != line ? 0 : -EINVAL;
+}
+
+TEST(the_lines_of_a_file)
+{
+    char text[] = "1\n22\nthree\n4444\n5";
+    const long want[] = {1, 22, 0, 4444, 5};
+    struct lines lines = {.file = fmemopen(text, sizeof text - 1, "r")};
+    kr_executor *pool = pool_of(2);
+    kr_map_stream *map;
+    long parsed;
+    int err, item_error, i = 0;
+    CHECK(lines.file != NULL);
+    CHECK_EQ(
+        kr_map_open(&map, pool, parse_line, next_line, &lines, sizeof(char *), sizeof parsed, NULL),
+        0);
+    while ((err = kr_map_next(map, &parsed, sizeof parsed, &item_error)) == 1) {
+        CHECK_EQ(item_error, i == 2 ? -EINVAL : 0);
+        CHECK(item_error || parsed == want[i]);
+        i++;
+    }
+    CHECK_EQ(err, 0);
+    CHECK_EQ(i, 5);
+    kr_map_close(map);
+    end(pool);
+    for (i = 0; i < 100; i++)
+        free(lines.all[i]);
+    CHECK_EQ(fclose(lines.file), 0);
 }
 
 /* Odd sizes beside each other: no item touches another's. */
