@@ -421,3 +421,12 @@ krait_mutant(injection_sweep_length_kept queue/injection.c injection/injection_s
   "        shorten(q, dropped);" "")
 krait_mutant(injection_unused_chunk_lost queue/injection.c injection/injection_two_pushers
   "    give_spare(q, fresh);" "    (void)fresh;")
+# The lazy map.
+krait_mutant(stream_closed_from_the_oldest executor/map_stream.c
+  map_stream/stream_close_against_worker
+  "    for (size_t i = map->length; i-- > 0;) {" "    for (size_t i = 0; i < map->length; i++) {")
+krait_mutant(stream_busy_relaxed executor/map_stream.c map_stream/stream_two_readers
+  "kri_cas_acq(&map->busy, &idle, 1)" "kri_cas_rlx(&map->busy, &idle, 1)")
+krait_mutant(stream_refused_is_kept executor/map_stream.c map_stream/stream_under_refusals
+  "    destroy(map);
+    return NULL;" "    return NULL;")
