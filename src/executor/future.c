@@ -79,7 +79,7 @@ bool kri_future_is_over(const kr_future *f)
 
 bool kri_future_is_forked(const kr_future *f)
 {
-    return f->generation != kri_fork_generation();
+    return kri_forked_since(f->generation);
 }
 
 int kri_future_check(const kr_future *f)
@@ -118,7 +118,7 @@ int kri_future_new(kr_future **future, kr_executor *executor, const kri_task *ta
         .arg = task->arg_size ? bytes + sizeof *f : task->arg,
         .result = task->result_size ? bytes + result_at : NULL,
         .executor = executor,
-        .generation = kri_fork_generation(),
+        .generation = executor ? executor->generation : kri_fork_generation(),
         .result_size = task->result_size,
         .size = size,
         .lane = (uint8_t)task->lane,
@@ -279,16 +279,19 @@ bool kri_future_remove(kr_future *f)
     if (kri_future_is_claimed(f))
         return false;
     kri_callback *callbacks = NULL;
+    bool out = false;
     kri_mutex_lock(&f->mutex);
     bool removed = kri_future_claim(f, KRI_CLAIM_DROPPED | KRI_CLAIM_OUTSIDE);
     if (removed) {
         if (f->executor)
-            f->executor->ops->claimed(f->executor, f, false); /* [future-2] */
+            out = f->executor->ops->claimed(f->executor, f, false); /* [future-2] */
         callbacks = conclude(f, KRI_CANCELLED, -ECANCELED);
     }
     kri_mutex_unlock(&f->mutex);
     if (removed)
         announce(f, callbacks);
+    if (out)
+        kr_future_release(f);
     return removed;
 }
 

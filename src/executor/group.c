@@ -50,7 +50,7 @@ static kr_group_task *task_of(kri_item item)
 
 static bool is_forked(const kr_group *group)
 {
-    return group->generation != kri_fork_generation();
+    return kri_forked_since(group->generation);
 }
 
 /* Opening. */
@@ -80,7 +80,7 @@ int kr_group_open(kr_group *group, kr_executor *executor)
     group->ended_elsewhere = (kr_word){0};
     group->failure = (kr_word){0};
     group->cut = (kr_word){0};
-    group->generation = kri_fork_generation();
+    group->generation = group->executor->generation;
     kri_scope_begin(kri_party_self(), &group->scope);
     return 0;
 }

@@ -137,7 +137,7 @@ static inline void kri_count(kri_word64 *count) /* by its only writer */
 /* pool.c */
 int kri_pool_submit(kr_executor *executor, kr_future *f, kr_time deadline);
 void kri_pool_departed(kri_pool *pool); /* with max_queued: a task was claimed */
-void kri_pool_claimed(kr_executor *executor, kr_future *f, bool run);
+bool kri_pool_claimed(kr_executor *executor, kr_future *f, bool run);
 void kri_pool_ran(kr_executor *executor);
 
 /* idle.c: who works */

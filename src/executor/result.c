@@ -26,10 +26,10 @@ int kri_future_wait(kr_future *f, kr_time timeout)
         return 0;
     if (timeout == KR_NOWAIT)
         return -ETIMEDOUT;
-    if (kri_frame_in_future(f))
-        return -EDEADLK;
     if (timeout == KR_FOREVER && !kr_cancelled() && kri_help(f, NULL))
         return 0;
+    if (kri_frame_in_future(f))
+        return -EDEADLK;
     kri_frame *frame = kri_frame_innermost();
     kri_wait_begin(frame);
     int err = kri_future_await(f, kri_deadline(timeout), 0);
