@@ -238,6 +238,30 @@ TEST(a_later_scope_gets_only_later_signals)
     }
 }
 
+#if !KRI_SANITIZED
+static int raise_once_caught;
+
+/* In the place of the C library's: a signal that comes as soon as it is caught. */
+int __sigaction(int signo, const struct sigaction *action, struct sigaction *old);
+int sigaction(int signo, const struct sigaction *action, struct sigaction *old)
+{
+    int err = __sigaction(signo, action, old);
+    if (err == 0 && action != NULL && signo == raise_once_caught)
+        CHECK_EQ(raise(signo), 0);
+    return err;
+}
+
+TEST(the_first_signal_may_come_at_once)
+{
+    kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
+    raise_once_caught = SIGUSR1;
+    CHECK_EQ(kr_cancel_on_signal(SIGUSR1, &scope), 0);
+    raise_once_caught = 0;
+    wait_for_cancel(&scope);
+    CHECK_EQ(kr_cancel_on_signal(SIGUSR1, NULL), 0);
+}
+#endif
+
 static void die_in_the_child(void)
 {
     kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
