@@ -1,6 +1,6 @@
 /* Memory for small objects that one thread makes and another frees.
  *
- * State.  Blocks are of CLASSES sizes, multiples of STEP; larger ones are the system's business.  A
+ * State.  Blocks are of KINDS sizes, multiples of STEP; larger ones are the system's business.  A
  * magazine is a list of FULL blocks.  Of each size a thread has a list of at most FULL blocks that
  * it takes from and gives to, and at most one magazine beside it; all threads share a depot of
  * magazines.
@@ -41,7 +41,7 @@
 #include "os/os.h"
 #include "wait/wait.h"
 
-enum { STEP = 64, CLASSES = 8, FULL = 64, MOST = 4096 };
+enum { STEP = 64, KINDS = 8, FULL = 64, MOST = 4096 };
 
 typedef struct block {
     struct block *next;
@@ -55,7 +55,7 @@ typedef struct shelf {
 } shelf;
 
 typedef struct shelves {
-    shelf of[CLASSES];
+    shelf of[KINDS];
 } shelves;
 
 typedef struct depot {
@@ -68,10 +68,10 @@ typedef struct depot {
 
 KRI_THREAD_LOCAL(shelves, own_shelves)
 
-static depot depots[CLASSES] KRI_GLOBAL;
+static depot depots[KINDS] KRI_GLOBAL;
 
-/* From 0; sizes that are too large have one that is not below CLASSES. */
-static size_t class_of(size_t size)
+/* From 0; sizes that are too large have one that is not below KINDS. */
+static size_t kind_of(size_t size)
 {
     return size > 0 ? (size - 1) / STEP : 0;
 }
@@ -97,9 +97,9 @@ static bool put_magazine(depot *d, block *magazine)
     return true;
 }
 
-static void give_magazine(size_t class, block *magazine)
+static void give_magazine(size_t kind, block *magazine)
 {
-    depot *d = &depots[class];
+    depot *d = &depots[kind];
     kri_mutex_lock(&d->lock);
     bool taken = put_magazine(d, magazine);
     kri_mutex_unlock(&d->lock);
@@ -128,9 +128,9 @@ static block *put_loose(depot *d, block *b)
     return NULL;
 }
 
-static void give_list(size_t class, block *list)
+static void give_list(size_t kind, block *list)
 {
-    depot *d = &depots[class];
+    depot *d = &depots[kind];
     kri_mutex_lock(&d->lock);
     list = put_loose(d, list);
     kri_mutex_unlock(&d->lock);
@@ -138,9 +138,9 @@ static void give_list(size_t class, block *list)
 }
 
 /* A magazine, or what there is; count becomes the number of blocks. */
-static block *take_list(size_t class, unsigned *count)
+static block *take_list(size_t kind, unsigned *count)
 {
-    depot *d = &depots[class];
+    depot *d = &depots[kind];
     kri_mutex_lock(&d->lock);
     block *list = d->full;
     if (list != NULL) {
@@ -159,12 +159,12 @@ static block *take_list(size_t class, unsigned *count)
 
 size_t kri_block_spare(size_t size)
 {
-    size_t class = class_of(size);
-    if (class >= CLASSES)
+    size_t kind = kind_of(size);
+    if (kind >= KINDS)
         return 0;
-    kri_mutex_lock(&depots[class].lock);
-    size_t spare = depots[class].count + (size_t)depots[class].magazines * FULL;
-    kri_mutex_unlock(&depots[class].lock);
+    kri_mutex_lock(&depots[kind].lock);
+    size_t spare = depots[kind].count + (size_t)depots[kind].magazines * FULL;
+    kri_mutex_unlock(&depots[kind].lock);
     return spare;
 }
 
@@ -172,7 +172,7 @@ size_t kri_block_spare(size_t size)
 
 static void give_up_held_depots(void)
 {
-    for (depot *d = depots; d < depots + CLASSES; d++) {
+    for (depot *d = depots; d < depots + KINDS; d++) {
         if (kri_load_rlx(&d->lock) != 0)
             *d = (depot){0};
     }
@@ -180,13 +180,13 @@ static void give_up_held_depots(void)
 
 static void clear_shelves(void)
 {
-    for (size_t class = 0; class < CLASSES; class++) {
-        shelf s = own_shelves()->of[class];
-        own_shelves()->of[class] = (shelf){0};
+    for (size_t kind = 0; kind < KINDS; kind++) {
+        shelf s = own_shelves()->of[kind];
+        own_shelves()->of[kind] = (shelf){0};
         if (s.magazine != NULL)
-            give_magazine(class, s.magazine);
+            give_magazine(kind, s.magazine);
         if (s.first != NULL)
-            give_list(class, s.first);
+            give_list(kind, s.first);
     }
 }
 
@@ -206,32 +206,32 @@ static bool has_begun(shelf *s)
 
 /* The two. */
 
-static __attribute__((noinline)) void *new_from_elsewhere(size_t size, size_t class)
+static __attribute__((noinline)) void *new_from_elsewhere(size_t size, size_t kind)
 {
-    shelf *s = &own_shelves()->of[class];
+    shelf *s = &own_shelves()->of[kind];
     unsigned count = FULL;
     block *b = NULL;
     if (has_begun(s)) {
-        b = s->magazine != NULL ? s->magazine : take_list(class, &count);
+        b = s->magazine != NULL ? s->magazine : take_list(kind, &count);
         s->magazine = NULL;
     }
     if (b == NULL)
-        return os_alloc(os_memory_is_checked() ? size : (class + 1) * STEP);
+        return os_alloc(os_memory_is_checked() ? size : (kind + 1) * STEP);
     s->first = b->next;
     s->room = FULL + 1 - count;
     return b;
 }
 
-static __attribute__((noinline)) void free_to_elsewhere(block *b, size_t class)
+static __attribute__((noinline)) void free_to_elsewhere(block *b, size_t kind)
 {
-    shelf *s = &own_shelves()->of[class];
+    shelf *s = &own_shelves()->of[kind];
     if (!has_begun(s)) {
         os_free(b);
         return;
     }
     if (s->room == 0) {
         if (s->magazine != NULL)
-            give_magazine(class, s->magazine);
+            give_magazine(kind, s->magazine);
         s->magazine = s->first;
         s->first = NULL;
         s->room = FULL;
@@ -243,13 +243,13 @@ static __attribute__((noinline)) void free_to_elsewhere(block *b, size_t class)
 
 void *kri_block_new(size_t size)
 {
-    size_t class = class_of(size);
-    if (class >= CLASSES)
+    size_t kind = kind_of(size);
+    if (kind >= KINDS)
         return os_alloc(size);
-    shelf *s = &own_shelves()->of[class];
+    shelf *s = &own_shelves()->of[kind];
     block *b = s->first;
     if (b == NULL)
-        return new_from_elsewhere(size, class);
+        return new_from_elsewhere(size, kind);
     s->first = b->next;
     s->room++;
     return b;
@@ -257,15 +257,15 @@ void *kri_block_new(size_t size)
 
 void kri_block_free(void *memory, size_t size)
 {
-    size_t class = class_of(size);
+    size_t kind = kind_of(size);
     block *b = memory;
-    if (b == NULL || class >= CLASSES) {
+    if (b == NULL || kind >= KINDS) {
         os_free(b);
         return;
     }
-    shelf *s = &own_shelves()->of[class];
+    shelf *s = &own_shelves()->of[kind];
     if (s->room == 0) {
-        free_to_elsewhere(b, class);
+        free_to_elsewhere(b, kind);
         return;
     }
     b->next = s->first;
