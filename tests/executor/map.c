@@ -121,10 +121,10 @@ TEST(test_map_timeout)
 {
     kr_executor *pool = pool_of(1);
     fill();
-    kr_map_options options = {.chunk = 1, .timeout = kr_ms(200), .errors = errors};
+    kr_map_options options = {.chunk = 1, .timeout = kr_sec(1), .errors = errors};
     kr_time began = kr_now();
     CHECK_EQ(map_squares(pool, wait_at_5, MANY, &options), -ETIMEDOUT);
-    CHECK_TIME(kr_now() - began, kr_ms(200));
+    CHECK_TIME(kr_now() - began, kr_sec(1));
     check_cut_at_5(5);
     CHECK_EQ(errors[MANY - 1], -ECANCELED);
     end(pool);
@@ -134,7 +134,7 @@ TEST(a_timeout_that_cuts_the_last_item_is_a_timeout)
 {
     kr_executor *pool = pool_of(2);
     fill();
-    kr_map_options options = {.chunk = 1, .timeout = kr_ms(200), .errors = errors};
+    kr_map_options options = {.chunk = 1, .timeout = kr_sec(1), .errors = errors};
     CHECK_EQ(map_squares(pool, wait_at_5, 6, &options), -ETIMEDOUT);
     CHECK_EQ(errors[5], -ECANCELED);
     CHECK_EQ(errors[4], 0);
