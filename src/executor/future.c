@@ -100,6 +100,24 @@ void kri_future_seen(kr_future *f)
         kri_or_rlx(&f->state, KRI_SEEN);
 }
 
+/* Most arguments and results are a few words: not worth a call. */
+
+static inline void copy(void *to, const void *from, size_t size)
+{
+    if (size == sizeof(uint64_t))
+        memcpy(to, from, sizeof(uint64_t));
+    else if (size)
+        memcpy(to, from, size);
+}
+
+static inline void clear(void *at, size_t size)
+{
+    if (size == ALIGNMENT)
+        memset(at, 0, ALIGNMENT);
+    else if (size)
+        memset(at, 0, size);
+}
+
 int kri_future_new(kr_future **future, kr_executor *executor, const kri_task *task, bool forgotten)
 {
     const size_t most = SIZE_MAX / 4;
@@ -107,7 +125,7 @@ int kri_future_new(kr_future **future, kr_executor *executor, const kri_task *ta
     if ((task->arg_size && !task->arg) || task->arg_size > most || task->result_size > most)
         return -EINVAL;
     size_t result_at = sizeof(kr_future) + aligned(task->arg_size);
-    size_t size = result_at + task->result_size;
+    size_t size = result_at + aligned(task->result_size);
     kr_future *f = kri_block_new(size);
     if (!f)
         return -ENOMEM;
@@ -124,10 +142,8 @@ int kri_future_new(kr_future **future, kr_executor *executor, const kri_task *ta
         .lane = (uint8_t)task->lane,
         .forgotten = forgotten,
     };
-    if (task->arg_size)
-        memcpy(bytes + sizeof *f, task->arg, task->arg_size);
-    if (task->result_size)
-        memset(f->result, 0, task->result_size);
+    copy(bytes + sizeof *f, task->arg, task->arg_size);
+    clear(f->result, aligned(task->result_size));
     *future = f;
     return 0;
 }

@@ -65,6 +65,7 @@ static int check(kr_executor *executor, const kri_frame *frame)
 int kr_group_open(kr_group *group, kr_executor *executor)
 {
     const kri_frame *frame = kri_frame_innermost();
+    group->worker = NULL;
     group->error = check(executor, frame);
     if (group->error)
         return group->error;
@@ -180,27 +181,27 @@ static int queue(kr_group_task *task, kr_executor *executor)
     return 0;
 }
 
-/* 0: the task may be queued. */
-static int prepare(kr_group *group, kr_group_task *task, kr_task_fn fn, const void *arg,
-                   void *result)
+static __attribute__((noinline)) int start_on(kr_group_task *task, kr_executor *executor)
 {
-    *task = (kr_group_task){.group = group, .fn = fn, .arg = arg, .result = result};
-    if (group->error || !fn)
-        return group->error ? (task->error = -EINVAL) : fail_to_start(task, -EINVAL);
+    kr_group *group = task->group;
+    if (group->error)
+        return task->error = -EINVAL;
     if (is_forked(group))
         return task->error = KR_EFORKED;
-    return kri_scope_marked(&group->scope) ? fail_to_start(task, -ECANCELED) : 0;
+    int err = task->fn ? kri_executor_check(executor) : -EINVAL;
+    if (!err && kri_scope_marked(&group->scope))
+        err = -ECANCELED;
+    return err ? fail_to_start(task, err) : queue(task, executor);
 }
 
 int kr_group_start(kr_group *group, kr_group_task *task, kr_task_fn fn, const void *arg,
                    void *result)
 {
-    int err = prepare(group, task, fn, arg, result);
-    if (err)
-        return err;
+    *task = (kr_group_task){.group = group, .fn = fn, .arg = arg, .result = result};
     kri_worker *worker = group->worker;
-    if (!worker || !kri_deque_push(&worker->deque, item_of(task)))
-        return queue(task, group->executor);
+    bool fit = worker && fn && !is_forked(group) && !kri_scope_marked(&group->scope);
+    if (!fit || !kri_deque_push(&worker->deque, item_of(task)))
+        return start_on(task, group->executor);
     group->started++;
     kri_pool_notify(worker->pool);
     return 0;
@@ -211,10 +212,8 @@ int kr_group_start_on(kr_group *group, kr_group_task *task, kr_executor *executo
 {
     if (executor == group->executor && !group->error)
         return kr_group_start(group, task, fn, arg, result);
-    int err = prepare(group, task, fn, arg, result);
-    if (!err && (err = kri_executor_check(executor)) != 0)
-        err = fail_to_start(task, err);
-    return err ? err : queue(task, executor);
+    *task = (kr_group_task){.group = group, .fn = fn, .arg = arg, .result = result};
+    return start_on(task, executor);
 }
 
 /* Closing. */
@@ -257,6 +256,13 @@ static void put_back(kri_worker *worker, struct strangers *strangers)
     kri_pool_notify(worker->pool);
 }
 
+static void count_own(const kr_group *group, kri_worker *worker)
+{
+    kri_add_up(&worker->begun, group->ended_here);
+    kri_add_up(&worker->done, group->ended_here);
+    kri_add_up(&worker->helped, group->ended_here);
+}
+
 static void run_own(kr_group *group, kri_worker *worker)
 {
     const kri_frame *frame = kri_frame_innermost();
@@ -270,14 +276,12 @@ static void run_own(kr_group *group, kri_worker *worker)
             put_aside(worker->pool, item, &strangers);
             continue;
         }
-        kri_count(&worker->begun);
         kri_run_as_party(run_as_itself, task, &group->scope);
         if (is_forked(group))
             return;
-        kri_count(&worker->done);
-        kri_count(&worker->helped);
         group->ended_here++;
     }
+    count_own(group, worker);
     if (strangers.futures || strangers.tasks)
         put_back(worker, &strangers);
 }
