@@ -108,10 +108,11 @@ static bool split(kri_team *team, size_t first)
     size_t length = (left - 1) / (BLOCKS_PER_RUNNER * team->runners) + 1;
     if (length < team->grain)
         length = team->grain;
-    sum->blocks = (left - 1) / length + 1;
-    sum->partials = os_alloc(sum->blocks * sum->stride);
+    size_t blocks = (left - 1) / length + 1;
+    sum->partials = os_alloc(blocks * sum->stride);
     if (!sum->partials)
         return false;
+    sum->blocks = blocks;
     sum->split_at = first;
     sum->step = team->grain ? length : team->reach;
     team->grain = length;

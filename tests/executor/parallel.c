@@ -143,13 +143,11 @@ TEST(as_many_run_together_as_asked_for)
 /* A long loop that has no grain gets helpers too. */
 static int compute(size_t first, size_t end, void *arg)
 {
-    (void)first;
-    (void)end;
     (void)arg;
     if (kri_add_sc(&inside, 1) == 1)
         kri_store_sc(&together, 1);
-    kr_time until = kr_now() + kr_us(30);
-    while (kr_now() < until)
+    kr_time until = kr_now() + kr_us((int64_t)(end - first));
+    while (kr_now() < until && !kri_load_sc(&together))
         continue;
     kri_sub_sc(&inside, 1);
     return kri_load_sc(&together) ? KR_EBROKEN : 0;
@@ -159,7 +157,7 @@ TEST(helpers_come_to_a_loop_that_is_long)
 {
     kr_executor *pool = pool_of(2);
     kr_parallel_options options = {.runners = 2};
-    CHECK_EQ(kr_parallel_for(pool, 0, 1000000, compute, NULL, &options), KR_EBROKEN);
+    CHECK_EQ(kr_parallel_for(pool, 0, 10000000, compute, NULL, &options), KR_EBROKEN);
     CHECK_EQ(kri_load_sc(&together), 1);
     end(pool);
 }
