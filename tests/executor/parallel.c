@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "executor/help.h"
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "executor/pool.h"
@@ -452,11 +453,25 @@ TEST(a_broken_pool_does_not_break_a_loop)
     end(pool);
 }
 
+static void check_child(pid_t child)
+{
+    int status = -1;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(status, 0);
+}
+
+/* The child begins no other piece. */
 static int fork_in_piece(size_t first, size_t end, void *arg)
 {
+    (void)first;
     (void)end;
-    (void)arg;
-    if (first == 3 && fork() == 0)
+    pid_t *child = arg;
+    if (kri_load_rlx(&together))
+        _exit(9);
+    if (*child != -1)
+        return 0;
+    *child = fork();
+    if (*child == 0)
         kri_store_rlx(&together, 1);
     return 0;
 }
@@ -464,12 +479,47 @@ static int fork_in_piece(size_t first, size_t end, void *arg)
 TEST(a_piece_that_returns_in_a_forked_child)
 {
     kr_executor *pool = pool_of(1);
+    pid_t child = -1;
     kr_parallel_options options = {.grain = 1, .runners = 1};
-    int err = kr_parallel_for(pool, 0, 10, fork_in_piece, NULL, &options);
-    if (kri_load_rlx(&together)) {
-        CHECK_EQ(err, KR_EFORKED);
-        _exit(0);
-    }
+    int err = kr_parallel_for(pool, 0, 40, fork_in_piece, &child, &options);
+    if (child == 0)
+        _exit(err == KR_EFORKED ? 0 : 8);
     CHECK_EQ(err, 0);
+    end(pool);
+    check_child(child);
+}
+
+static kr_thread *caller_thread;
+static kr_event forked = KR_EVENT_INIT;
+
+/* The helper's child leaves the loop to its parent. */
+static int fork_in_helper(size_t first, size_t end, void *arg)
+{
+    (void)first;
+    (void)end;
+    (void)arg;
+    if (kr_thread_current() == caller_thread)
+        return kr_event_wait(&forked, KR_FOREVER);
+    if (kri_load_rlx(&together))
+        _exit(9);
+    if (kr_event_is_set(&forked))
+        return 0;
+    pid_t child = fork();
+    if (child == 0) {
+        kri_store_rlx(&together, 1);
+        return 0;
+    }
+    check_child(child);
+    kr_event_set(&forked);
+    return 0;
+}
+
+TEST(a_helpers_piece_that_returns_in_a_forked_child)
+{
+    kr_executor *pool = pool_of(1);
+    caller_thread = kr_thread_current();
+    kr_parallel_options options = {.grain = 1, .runners = 2};
+    CHECK_EQ(kr_parallel_for(pool, 0, 50, fork_in_helper, NULL, &options), 0);
+    CHECK(kr_event_is_set(&forked));
     end(pool);
 }
