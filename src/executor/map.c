@@ -31,35 +31,43 @@ struct job {
     bool reporting;
 };
 
-static int run_item(const struct job *job, size_t i)
-{
-    void *result = job->result_size ? job->results + i * job->result_size : NULL;
-    const void *arg = job->arg_size ? job->args + i * job->arg_size : job->args;
-    int error = job->fn(arg, result);
-    if (error > 0)
-        error = 0;
-    if (job->options.errors)
-        job->options.errors[i] = error;
-    return error;
-}
-
 struct tally {
     size_t done;
     size_t failed_at;
     int error;
 };
 
+static void note_error(const struct job *job, struct tally *tally, size_t i, int error)
+{
+    if (error > 0)
+        error = 0;
+    if (job->options.errors)
+        job->options.errors[i] = error;
+    if (error && !tally->error) {
+        tally->error = error;
+        tally->failed_at = i;
+    }
+}
+
 static struct tally run_items(const struct job *job, size_t first, size_t end)
 {
     struct tally tally = {0, 0, 0};
-    for (size_t i = first; i < end && !kri_team_is_cut(&job->team); i++) {
-        int error = run_item(job, i);
-        tally.done++;
-        if (error && !tally.error) {
-            tally.error = error;
-            tally.failed_at = i;
-        }
+    const kr_task_fn fn = job->fn;
+    const size_t arg_size = job->arg_size, result_size = job->result_size;
+    const bool notes = job->options.errors != NULL;
+    const char *arg = arg_size ? job->args + first * arg_size : job->args;
+    char *result = result_size ? job->results + first * result_size : NULL;
+    size_t i = first;
+    for (; i < end && !kri_team_is_cut(&job->team); i++) {
+        int error = fn(arg, result);
+        if (error || notes)
+            note_error(job, &tally, i, error);
+        if (arg_size)
+            arg += arg_size;
+        if (result)
+            result += result_size;
     }
+    tally.done = i - first;
     return tally;
 }
 

@@ -163,6 +163,16 @@ TEST(helpers_come_to_a_loop_that_is_long)
     end(pool);
 }
 
+TEST(more_runners_than_there_are_workers)
+{
+    kr_executor *pool = pool_of(2);
+    uint32_t want = 3;
+    kr_parallel_options options = {.grain = 1, .runners = INT32_MAX};
+    CHECK_EQ(kr_parallel_for(pool, 0, 100, meet, &want, &options), 0);
+    CHECK_EQ(kri_load_sc(&together), 1);
+    end(pool);
+}
+
 TEST(a_loop_does_not_wait_for_a_free_worker)
 {
     kr_executor *pool = pool_of(1);
