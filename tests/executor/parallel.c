@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "executor/help.h"
+#include "harness/sanitizers.h"
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -99,18 +100,23 @@ TEST(only_the_last_piece_is_shorter_than_the_grain)
     end(pool);
 }
 
-TEST(a_loop_that_is_soon_done_starts_no_worker)
+static bool starts_a_worker(size_t grain)
 {
     kr_executor *pool = pool_of(4);
-    size_t least = 0;
-    CHECK_EQ(kr_parallel_for(pool, 0, 10, count_pieces, &least, NULL), 0);
-    check_hits(10, 1);
-    fresh(0);
-    CHECK_EQ(
-        kr_parallel_for(pool, 0, 10, count_pieces, &least, &(kr_parallel_options){.grain = 10}), 0);
-    check_hits(10, 1);
-    CHECK_EQ(((kri_pool *)pool)->numbered, 0);
+    check_range(pool, 0, 10, &(kr_parallel_options){.grain = grain, .runners = 4});
+    bool started = ((kri_pool *)pool)->numbered > 0;
     end(pool);
+    return started;
+}
+
+/* A piece that happens to be interrupted looks long, so once in a while one is started. */
+TEST(a_loop_that_is_soon_done_starts_no_worker)
+{
+    int tries = 0;
+    while (starts_a_worker(0))
+        CHECK_LE(++tries, 100);
+    CHECK(!starts_a_worker(10));
+    CHECK(starts_a_worker(9));
 }
 
 static kr_word inside, together;
@@ -526,6 +532,8 @@ static int fork_in_helper(size_t first, size_t end, void *arg)
 
 TEST(a_helpers_piece_that_returns_in_a_forked_child)
 {
+    if (KRI_SANITIZED)
+        SKIP("the thread sanitizer does not survive the end of such a thread");
     kr_executor *pool = pool_of(1);
     caller_thread = kr_thread_current();
     kr_parallel_options options = {.grain = 1, .runners = 2};
