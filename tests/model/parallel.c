@@ -133,6 +133,28 @@ SCENARIO(loop_cancelled, .preemptions = 1, .stale = KR_EXPLORE_NONE, .schedules 
     finish();
 }
 
+static int wait_in_scope(size_t first, size_t end, void *arg)
+{
+    kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
+    kr_explore_check(kr_cancel_scope_enter(&scope, KR_FOREVER) == 0);
+    int err = wait_for_ever(first, end, arg);
+    kr_explore_check(kr_cancel_scope_exit(&scope) == -ECANCELED);
+    return err;
+}
+
+/* Scopes of several runners below the one of the loop. */
+SCENARIO(loop_cancelled_in_inner_scopes, .preemptions = 1, .stale = KR_EXPLORE_NONE,
+         .schedules = 60000, .keeps_memory = true)
+{
+    fresh();
+    kr_explore_check(kr_cancel_scope_enter(&s.scope, KR_FOREVER) == 0);
+    int other = kr_explore_spawn(cancel, NULL);
+    kr_explore_check(loop(2, wait_in_scope) == -ECANCELED);
+    kr_explore_check(kr_cancel_scope_exit(&s.scope) == -ECANCELED);
+    kr_explore_join(other);
+    finish();
+}
+
 SCENARIO(loop_times_out, .preemptions = 1, .stale = KR_EXPLORE_NONE, .keeps_memory = true)
 {
     fresh();
