@@ -95,11 +95,6 @@ static void unlock_scope(kr_cancel_scope *scope)
         os_futex_wake(&scope->lock, 1, false);
 }
 
-bool kri_scope_marked(const kr_cancel_scope *scope)
-{
-    return kri_load_acq(&scope->state) != KRI_SCOPE_LIVE; /* [scope-1] */
-}
-
 static bool expired(const kr_cancel_scope *scope)
 {
     return scope->deadline != KRI_NEVER && os_now() >= scope->deadline;

@@ -11,6 +11,8 @@
 #include <krait/base.h>
 #include <krait/cancel.h>
 
+#include "base/atomic.h"
+
 /* Deadlines: absolute on os_now()'s clock. */
 
 #define KRI_NEVER INT64_MAX
@@ -50,9 +52,14 @@ int kri_wait(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags)
 int kri_wake(kr_word *word, int count, unsigned flags);
 #define KRI_ALL INT32_MAX
 
+enum { KRI_SCOPE_LIVE = 0, KRI_SCOPE_CANCELLED = 1 }; /* what stands in a scope's state */
+
 /* kri_scope_marked - was kr_cancel called on the scope or on one around it?  From any runner, one
  * load; time limits aside. */
-bool kri_scope_marked(const kr_cancel_scope *scope);
+static inline bool kri_scope_marked(const kr_cancel_scope *scope)
+{
+    return kri_load_acq(&scope->state) != KRI_SCOPE_LIVE; /* [scope-1] */
+}
 
 /* kri_wait_fd - sleep until a descriptor is ready for OS_READABLE or OS_WRITABLE.
  *
