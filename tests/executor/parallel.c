@@ -72,6 +72,29 @@ TEST(every_index_is_run_once)
     }
 }
 
+static kri_word64 lengths;
+
+static int add_length(size_t first, size_t end, void *arg)
+{
+    (void)arg;
+    CHECK(first < end);
+    kri_add_rlx64(&lengths, end - first);
+    return 0;
+}
+
+TEST(the_longest_range_there_is)
+{
+    const size_t grains[] = {0, SIZE_MAX / 1000, SIZE_MAX / 3, SIZE_MAX - 1, SIZE_MAX};
+    kr_executor *pool = pool_of(3);
+    for (int i = 0; i < 5; i++) {
+        kr_parallel_options options = {.grain = grains[i], .runners = 3};
+        kri_store_rlx64(&lengths, 0);
+        CHECK_EQ(kr_parallel_for(pool, 0, SIZE_MAX, add_length, NULL, &options), 0);
+        CHECK_EQ(kri_load_rlx64(&lengths), SIZE_MAX);
+    }
+    end(pool);
+}
+
 /* Pieces */
 
 static kr_word pieces, short_pieces;

@@ -128,6 +128,33 @@ TEST(a_grain_of_the_whole_range_is_one_piece)
     end(pool);
 }
 
+static int add_length(size_t first, size_t end, void *partial, void *arg)
+{
+    (void)arg;
+    *(uint64_t *)partial += end - first;
+    return 0;
+}
+
+static void join_lengths(void *left, const void *right, void *arg)
+{
+    (void)arg;
+    *(uint64_t *)left += *(const uint64_t *)right;
+}
+
+TEST(the_longest_range_there_is)
+{
+    const kr_reduction length = {sizeof(uint64_t), add_length, join_lengths};
+    const size_t grains[] = {0, SIZE_MAX / 1000, SIZE_MAX / 3, SIZE_MAX};
+    kr_executor *pool = pool_of(3);
+    for (int i = 0; i < 4; i++) {
+        uint64_t got = 0;
+        kr_parallel_options options = {.grain = grains[i], .runners = 3};
+        CHECK_EQ(kr_parallel_reduce(pool, 0, SIZE_MAX, &length, NULL, &got, &options), 0);
+        CHECK_EQ(got, SIZE_MAX);
+    }
+    end(pool);
+}
+
 /* The largest partial result, in which every byte counts. */
 struct large {
     uint64_t sums[512];
