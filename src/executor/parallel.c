@@ -88,7 +88,7 @@ struct sum {
     size_t first;
     const void *initial;
     size_t split_at; /* where the first block begins; the end: there are none */
-    size_t step;     /* `add` gets at most so many at a time of a block */
+    size_t step;     /* what `add` gets of a block at first; 0: all at a time */
     size_t blocks;
     size_t stride;
     char *partials; /* of the blocks */
@@ -114,24 +114,31 @@ static bool split(kri_team *team, size_t first)
         return false;
     sum->blocks = blocks;
     sum->split_at = first;
-    sum->step = team->grain ? length : team->reach;
+    sum->step = team->grain ? 0 : team->reach;
     team->grain = length;
     team->exact = true;
     return true;
 }
 
+/* A block as long as a large range makes it is done in steps, so that a cancel is seen. */
 static int add_block(const struct sum *sum, size_t first, size_t end, void *partial)
 {
-    while (first < end) {
-        size_t step = end - first < sum->step ? end - first : sum->step;
+    size_t step = sum->step ? sum->step : end - first;
+    kr_time began = sum->step ? os_now() : 0;
+    int err = 0;
+    while (first < end && err >= 0) {
+        size_t length = end - first < step ? end - first : step;
         if (kri_team_is_cut(&sum->team))
             return -ECANCELED;
-        int err = sum->how->add(sum->first + first, sum->first + first + step, partial, sum->arg);
-        if (err < 0)
-            return err;
-        first += step;
+        err = sum->how->add(sum->first + first, sum->first + first + length, partial, sum->arg);
+        first += length;
+        if (first < end) {
+            kr_time now = os_now();
+            step = kri_team_learn(length, now - began);
+            began = now;
+        }
     }
-    return 0;
+    return err;
 }
 
 static char *block_at(const struct sum *sum, size_t i)

@@ -95,8 +95,7 @@ static void fail(kri_team *team, int error)
         kr_cancel(&team->scope);
 }
 
-/* How long a piece may be, after one of `length` took so much time. */
-static size_t learn(size_t length, kr_time took)
+size_t kri_team_learn(size_t length, kr_time took)
 {
     double fitting = (double)length * MOST_TIME / (double)(took > 0 ? took : 1);
     double grown = (double)length * GROWTH;
@@ -161,7 +160,7 @@ static void run_pieces(struct runner *runner)
         if (team->grain)
             continue;
         kr_time now = os_now();
-        runner->reach = learn(end - first, now - began);
+        runner->reach = kri_team_learn(end - first, now - began);
         if (runner->calls && is_worth_helpers(team, end - first, now - began)) {
             runner->calls = false;
             call_helpers(team, runner->reach);

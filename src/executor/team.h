@@ -52,6 +52,9 @@ struct kri_team {
  * lead.  KR_EFORKED: in a child that was forked in a piece. */
 int kri_team_run(kri_team *team);
 
+/* kri_team_learn - how long a piece may be, after one of `length` took so much time. */
+size_t kri_team_learn(size_t length, kr_time took);
+
 /* kri_team_is_cut - for a piece: should what has not begun stay so?  One load, and the clock where
  * there is a time limit. */
 static inline bool kri_team_is_cut(const kri_team *team)
