@@ -88,6 +88,10 @@ bool kri_run(kr_future *f, kr_cancel_scope *scope);
  * true: it ran. */
 bool kri_help(kr_future *f, kr_cancel_scope *outer);
 
+/* Before such a wait: look at the word for a moment, which is cheaper than to have another worker
+ * called.  true: it is over. */
+bool kri_wait_briefly(const kr_word *word, bool (*is_over)(uint32_t bits));
+
 /* Around a wait for another task: if the caller is a pool's worker, another one may take its place.
  * May be called for a frame of NULL. */
 void kri_wait_begin(kri_frame *frame);

@@ -286,9 +286,16 @@ static void run_own(kr_group *group, kri_worker *worker)
         put_back(worker, &strangers);
 }
 
+static bool is_none(uint32_t missing)
+{
+    return missing == 0;
+}
+
 static __attribute__((noinline)) void wait_for_others(kr_group *group)
 {
     kri_frame *frame = kri_frame_innermost();
+    if (kri_wait_briefly(&group->ended_elsewhere, is_none)) /* [group-1] */
+        return;
     kri_wait_begin(frame);
     for (;;) {
         uint32_t missing = kri_load_acq(&group->ended_elsewhere); /* [group-1] */
@@ -319,15 +326,10 @@ static void settle(kr_group_task *task)
 
 static void await_queued(kr_group *group)
 {
-    kri_frame *frame = kri_frame_innermost();
     for (kr_group_task *task = group->queued; task; task = task->next)
         (void)kri_help(task->future, &group->scope);
     for (kr_group_task *task = group->queued; task; task = task->next) {
-        if (!kri_future_is_over(task->future)) {
-            kri_wait_begin(frame);
-            (void)kri_future_await(task->future, KRI_NEVER, KRI_UNCANCELLABLE);
-            kri_wait_end(frame);
-        }
+        (void)kri_future_await_here(task->future, KRI_NEVER, KRI_UNCANCELLABLE);
         settle(task);
     }
 }

@@ -15,16 +15,34 @@ static inline void copy(void *to, const void *from, size_t size)
         memcpy(to, from, size);
 }
 
+static bool is_over(uint32_t state)
+{
+    return (state & KRI_STATE) != KRI_PENDING;
+}
+
 int kri_future_await(kr_future *f, kr_time deadline, unsigned flags)
 {
     for (;;) {
         uint32_t state = kri_load_acq(&f->state); /* [future-1] */
-        if ((state & KRI_STATE) != KRI_PENDING)
+        if (is_over(state))
             return 0;
         int err = kri_wait(&f->state, state, deadline, flags);
         if (err != 0 && err != -EAGAIN)
             return kri_future_is_over(f) ? 0 : err;
     }
+}
+
+int kri_future_await_here(kr_future *f, kr_time deadline, unsigned flags)
+{
+    kri_frame *frame = kri_frame_innermost();
+    if (!frame || !frame->worker)
+        return kri_future_await(f, deadline, flags);
+    if (kri_wait_briefly(&f->state, is_over))
+        return 0;
+    kri_wait_begin(frame);
+    int err = kri_future_await(f, deadline, flags);
+    kri_wait_end(frame);
+    return err;
 }
 
 int kri_future_wait(kr_future *f, kr_time timeout)
@@ -39,11 +57,7 @@ int kri_future_wait(kr_future *f, kr_time timeout)
         return 0;
     if (kri_frame_in_future(f))
         return -EDEADLK;
-    kri_frame *frame = kri_frame_innermost();
-    kri_wait_begin(frame);
-    int err = kri_future_await(f, kri_deadline(timeout), 0);
-    kri_wait_end(frame);
-    return err;
+    return kri_future_await_here(f, kri_deadline(timeout), 0);
 }
 
 /* What became of the call, once the future is done. */
