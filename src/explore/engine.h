@@ -37,6 +37,7 @@ enum {
     EX_ARENA = 1 << 20,    /* bytes a run may allocate */
     EX_SCRATCH = 64 << 20, /* the explorer's own memory of one run */
     EX_BELLS = 64,
+    EX_WEAK_SITES = 8, /* weak compare-and-swaps of one thread that fail for nothing */
 };
 
 typedef struct ex_site {
@@ -64,6 +65,8 @@ typedef struct ex_thread {
     unsigned joining;
     int fds[2];
     ex_site site;
+
+    const void *failed_weakly[EX_WEAK_SITES]; /* compare-and-swaps that have failed for nothing */
 
     /* What it knows: FastTrack's clock, and per location the oldest store it may still read. */
     uint32_t clock[EX_THREADS];
@@ -129,8 +132,9 @@ int kri_ex_start(unsigned process, void (*run)(void *), void *arg);
 void kri_ex_join(unsigned thread);
 void kri_ex_ready(unsigned thread, int result);
 void kri_ex_detach(unsigned thread);
-bool kri_ex_time_passes(void); /* shall it, before this look at the clock? */
-bool kri_ex_refused(void);     /* shall this request of the system fail? */
+bool kri_ex_time_passes(void);              /* shall it, before this look at the clock? */
+bool kri_ex_fails_weakly(const void *site); /* NULL: it fails anyway */
+bool kri_ex_refused(void);                  /* shall this request of the system fail? */
 _Noreturn void kri_ex_fail(kr_explore_result result, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 _Noreturn void kri_ex_stop_again(void);
@@ -148,6 +152,7 @@ enum ex_code {
     EX_TAKE = 64,     /* + thread: the wake takes it */
     EX_REFUSE = 80,   /* + 0 or 1 */
     EX_LEAP = 96,     /* + 0 or 1: much time passes */
+    EX_WEAK = 112,    /* + 0 or 1: a weak compare-and-swap fails for nothing */
     EX_STALE = 128,   /* + distance from the latest store */
 };
 void kri_ex_choices_clear(void);

@@ -101,6 +101,7 @@ int kri_ex_start(unsigned process, void (*run)(void *), void *arg)
     t->words[0] = t->words[1] = NULL;
     t->fds[0] = t->fds[1] = -1;
     memset(&t->site, 0, sizeof t->site);
+    memset(t->failed_weakly, 0, sizeof t->failed_weakly);
     memset(t->clock, 0, sizeof t->clock);
     memset(t->view, 0, r->location_count * sizeof t->view[0]);
     if (r->active) {
@@ -425,6 +426,22 @@ static bool spend(unsigned code, unsigned *budget)
     if (kri_ex_choose(codes, *budget > 0 ? 2 : 0) == 0)
         return false;
     --*budget;
+    return true;
+}
+
+/* Each place once in a thread, so that loops end. */
+bool kri_ex_fails_weakly(const void *site)
+{
+    static const unsigned codes[2] = {EX_WEAK, EX_WEAK + 1};
+    const void **at = EX_SELF->failed_weakly;
+    const void **end = at + EX_WEAK_SITES;
+
+    while (at < end && *at != NULL && *at != site)
+        at++;
+    bool open = site != NULL && at < end && *at == NULL;
+    if (kri_ex_choose(codes, open ? 2 : 0) == 0)
+        return false;
+    *at = site;
     return true;
 }
 
