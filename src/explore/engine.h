@@ -132,9 +132,8 @@ int kri_ex_start(unsigned process, void (*run)(void *), void *arg);
 void kri_ex_join(unsigned thread);
 void kri_ex_ready(unsigned thread, int result);
 void kri_ex_detach(unsigned thread);
-bool kri_ex_time_passes(void);              /* shall it, before this look at the clock? */
-bool kri_ex_fails_weakly(const void *site); /* NULL: it fails anyway */
-bool kri_ex_refused(void);                  /* shall this request of the system fail? */
+bool kri_ex_time_passes(void); /* shall it, before this look at the clock? */
+bool kri_ex_refused(void);     /* shall this request of the system fail? */
 _Noreturn void kri_ex_fail(kr_explore_result result, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 _Noreturn void kri_ex_stop_again(void);

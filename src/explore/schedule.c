@@ -429,22 +429,6 @@ static bool spend(unsigned code, unsigned *budget)
     return true;
 }
 
-/* Each place once in a thread, so that loops end. */
-bool kri_ex_fails_weakly(const void *site)
-{
-    static const unsigned codes[2] = {EX_WEAK, EX_WEAK + 1};
-    const void **at = EX_SELF->failed_weakly;
-    const void **end = at + EX_WEAK_SITES;
-
-    while (at < end && *at != NULL && *at != site)
-        at++;
-    bool open = site != NULL && at < end && *at == NULL;
-    if (kri_ex_choose(codes, open ? 2 : 0) == 0)
-        return false;
-    *at = site;
-    return true;
-}
-
 bool kri_ex_refused(void)
 {
     return spend(EX_REFUSE, &kri_ex.failures);
