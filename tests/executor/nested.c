@@ -210,3 +210,127 @@ TEST(a_helped_tasks_locals_end_with_it)
     end(pool);
     CHECK_EQ(kri_load_rlx(&values_alive), 0);
 }
+
+/* A stranger, which has nothing to do with the waiter, wants the lock that the waiter holds. */
+
+struct plan {
+    kr_executor *pool;
+    kr_lock lock;
+    struct gate gate;
+    kr_future *child;
+    kr_event submitted;
+    kr_word strangers;
+    int way;
+};
+
+static int want_lock(const void *arg, void *result)
+{
+    struct plan *plan = *(struct plan *const *)arg;
+    (void)result;
+    kr_with (&plan->lock) {
+        kri_add_rlx(&plan->strangers, 1);
+    }
+    return 0;
+}
+
+static void submit_stranger(struct plan *plan)
+{
+    CHECK_EQ(kr_submit(plan->pool, NULL, want_lock, &plan, sizeof plan, 0), 0);
+}
+
+static void wait_for_child(const struct plan *plan)
+{
+    kr_completed *it;
+    kr_future *got, *child = plan->child;
+    if (plan->way == 0) {
+        CHECK_EQ(kr_future_exception(child, NULL, KR_FOREVER), 0);
+    } else if (plan->way == 1) {
+        CHECK_EQ(kr_wait(&child, 1, KR_ALL_COMPLETED, NULL, KR_FOREVER), 1);
+    } else {
+        CHECK_EQ(kr_as_completed(&it, &child, 1), 0);
+        CHECK_EQ(kr_completed_next(it, &got, KR_FOREVER), 1);
+        kr_completed_release(it);
+    }
+}
+
+static int wait_with_lock(const void *arg, void *result)
+{
+    struct plan *plan = *(struct plan *const *)arg;
+    (void)result;
+    CHECK_EQ(kr_lock_acquire(&plan->lock, KR_FOREVER), 0);
+    submit_stranger(plan);
+    CHECK_EQ(kr_submit(plan->pool, &plan->child, count_one, NULL, 0, 0), 0);
+    submit_stranger(plan);
+    wait_for_child(plan);
+    CHECK_EQ(kri_load_rlx(&plan->strangers), 0);
+    kr_future_release(plan->child);
+    return kr_lock_release(&plan->lock);
+}
+
+TEST(a_waiter_with_a_lock_runs_no_stranger)
+{
+    for (int workers = 1; workers <= 3; workers++)
+        for (int way = 0; way < 3; way++) {
+            struct plan plan = {.pool = pool_of(workers), .way = way}, *at = &plan;
+            kr_future *f;
+            CHECK_EQ(kr_submit(plan.pool, &f, wait_with_lock, &at, sizeof at, 0), 0);
+            CHECK_EQ(error_from_worker(f), 0);
+            end(plan.pool);
+            CHECK_EQ(kri_load_rlx(&plan.strangers), 2);
+        }
+}
+
+/* The same when there is nothing to help with, for another worker has the child already. */
+static int sleep_with_lock(const void *arg, void *result)
+{
+    struct plan *plan = *(struct plan *const *)arg;
+    (void)result;
+    CHECK_EQ(kr_lock_acquire(&plan->lock, KR_FOREVER), 0);
+    plan->child = submit_gate(plan->pool, &plan->gate);
+    wait_entered(&plan->gate, 1);
+    submit_stranger(plan);
+    kr_event_set(&plan->submitted);
+    wait_for_child(plan);
+    CHECK_EQ(kri_load_rlx(&plan->strangers), 0);
+    return kr_lock_release(&plan->lock);
+}
+
+TEST(a_waiter_with_a_lock_sleeps_while_strangers_are_queued)
+{
+    struct plan plan = {.pool = pool_of(2)}, *at = &plan;
+    kr_future *f;
+    CHECK_EQ(kr_submit(plan.pool, &f, sleep_with_lock, &at, sizeof at, 0), 0);
+    CHECK_EQ(kr_event_wait(&plan.submitted, KR_FOREVER), 0);
+    wait_awaited(plan.child);
+    kr_event_set(&plan.gate.open);
+    CHECK_EQ(error_from_worker(f), 0);
+    kr_future_release(plan.child);
+    end(plan.pool);
+    CHECK_EQ(kri_load_rlx(&plan.strangers), 1);
+}
+
+static int await_gate(const void *arg, void *result)
+{
+    struct plan *plan = *(struct plan *const *)arg;
+    (void)result;
+    plan->child = submit_gate(plan->pool, &plan->gate);
+    wait_entered(&plan->gate, 1);
+    kr_event_set(&plan->submitted);
+    CHECK_EQ(kr_future_exception(plan->child, NULL, KR_FOREVER), -ECANCELED);
+    CHECK(kr_future_running(plan->child));
+    return -ECANCELED;
+}
+
+TEST(a_task_that_waits_for_another_is_cancelled)
+{
+    struct plan plan = {.pool = pool_of(2)}, *at = &plan;
+    kr_future *f;
+    CHECK_EQ(kr_submit(plan.pool, &f, await_gate, &at, sizeof at, 0), 0);
+    CHECK_EQ(kr_event_wait(&plan.submitted, KR_FOREVER), 0);
+    wait_awaited(plan.child);
+    CHECK_EQ(kr_future_cancel(f), KR_ASKED);
+    CHECK_EQ(error_from_worker(f), -ECANCELED);
+    kr_event_set(&plan.gate.open);
+    CHECK_EQ(error_of(plan.child), 0);
+    end(plan.pool);
+}
