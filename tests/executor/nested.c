@@ -280,7 +280,51 @@ TEST(a_waiter_with_a_lock_runs_no_stranger)
         }
 }
 
-/* The same when there is nothing to help with, for another worker has the child already. */
+/* With a time limit nobody helps, for nobody can say how long a task takes: the child runs in
+ * another thread, or not yet. */
+
+static int tell_thread(const void *arg, void *result)
+{
+    (void)arg;
+    *(uint64_t *)result = kr_thread_ident(kr_thread_current());
+    return 0;
+}
+
+static int wait_with_limit(const void *arg, void *result)
+{
+    (void)result;
+    const struct plan *plan = *(struct plan *const *)arg;
+    uint64_t here = kr_thread_ident(kr_thread_current()), there = 0;
+    kr_future *f, *got;
+    kr_completed *it;
+    CHECK_EQ(kr_submit(plan->pool, &f, tell_thread, NULL, 0, sizeof there), 0);
+    if (plan->way == 0) {
+        (void)!kr_future_exception(f, NULL, kr_ms(20));
+    } else if (plan->way == 1) {
+        (void)!kr_wait(&f, 1, KR_ALL_COMPLETED, NULL, kr_ms(20));
+    } else {
+        CHECK_EQ(kr_as_completed(&it, &f, 1), 0);
+        (void)!kr_completed_next(it, &got, kr_ms(20));
+        kr_completed_release(it);
+    }
+    int err = kr_future_result(f, &there, sizeof there, NULL, KR_NOWAIT);
+    CHECK(err == -ETIMEDOUT || (err == 0 && there != here));
+    kr_future_release(f);
+    return 0;
+}
+
+TEST(a_wait_with_a_time_limit_does_not_help)
+{
+    struct plan plan = {.pool = pool_of(1)}, *at = &plan;
+    for (plan.way = 0; plan.way < 3; plan.way++) {
+        kr_future *f;
+        CHECK_EQ(kr_submit(plan.pool, &f, wait_with_limit, &at, sizeof at, 0), 0);
+        CHECK_EQ(error_from_worker(f), 0);
+    }
+    end(plan.pool);
+}
+
+/* The lock again, when another worker has the child already and there is nothing to help with. */
 static int sleep_with_lock(const void *arg, void *result)
 {
     struct plan *plan = *(struct plan *const *)arg;
