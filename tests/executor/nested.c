@@ -109,6 +109,46 @@ TEST(pools_wait_for_each_other)
     end(b);
 }
 
+/* Where the other pool has an initializer only its own workers run its tasks. */
+
+static int initialize(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static int wait_for_initialized(const void *arg, void *result)
+{
+    kr_executor *there = *(kr_executor *const *)arg;
+    kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
+    kr_future *f;
+    (void)result;
+    CHECK_EQ(kr_submit(there, &f, count_one, NULL, 0, 0), 0);
+    CHECK_EQ(kr_cancel_scope_enter(&scope, kr_ms(20)), 0);
+    CHECK_EQ(kr_future_exception(f, NULL, KR_FOREVER), -ECANCELED);
+    CHECK_EQ(kr_cancel_scope_exit(&scope), -ETIMEDOUT);
+    CHECK_EQ(kri_load_rlx(&ran), 0);
+    kr_future_release(f);
+    return 0;
+}
+
+TEST(a_worker_of_another_pool_does_not_help_past_an_initializer)
+{
+    kr_executor *here = pool_of(1), *there;
+    struct gate gate = {0};
+    kr_pool_options options = {.workers = 1, .initializer = initialize};
+    CHECK_EQ(kr_thread_pool(&there, &options), 0);
+    kr_future *blocker = submit_gate(there, &gate), *f;
+    wait_entered(&gate, 1);
+    CHECK_EQ(kr_submit(here, &f, wait_for_initialized, &there, sizeof there, 0), 0);
+    CHECK_EQ(error_from_worker(f), 0);
+    kr_event_set(&gate.open);
+    CHECK_EQ(error_from_worker(blocker), 0);
+    end(here);
+    end(there);
+    CHECK_EQ(kri_load_rlx(&ran), 2);
+}
+
 struct self {
     kr_future *future;
     kr_event known;
