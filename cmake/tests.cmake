@@ -19,18 +19,9 @@ set_target_properties(kri-faults PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BIN
 file(GLOB sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/tests tests/*/*.c)
 list(FILTER sources EXCLUDE REGEX "^(harness|model)/")
 
-# Tests of what a source yet to come provides are built from the day that it is there.
-foreach(pair group:group group_failure:group group_pool:group lock_order:group deadlock:spare
-        outside_help:spare budget:spare metrics:metrics watchdog:watchdog)
-  string(REGEX MATCH "^(.*):(.*)$" pair ${pair})
-  if(NOT EXISTS ${PROJECT_SOURCE_DIR}/src/executor/${CMAKE_MATCH_2}.c)
-    list(REMOVE_ITEM sources executor/${CMAKE_MATCH_1}.c)
-  endif()
-endforeach()
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/krait.map)
-file(STRINGS ${PROJECT_SOURCE_DIR}/cmake/krait.map lanes REGEX "kr_submit_with;")
-if(NOT lanes)
-  list(REMOVE_ITEM sources executor/priority.c)
+# The tests of the watchdog are built from the day that it is there.
+if(NOT EXISTS ${PROJECT_SOURCE_DIR}/src/executor/watchdog.c)
+  list(REMOVE_ITEM sources executor/watchdog.c)
 endif()
 
 set(programs "")
@@ -48,10 +39,4 @@ foreach(source ${sources})
                         RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/${folder})
   string(APPEND programs "tests/${name}\n")
 endforeach()
-if(EXISTS ${PROJECT_SOURCE_DIR}/src/executor/group.c)
-  target_compile_definitions(test_executor_soak PRIVATE KRI_SOAK_GROUPS)
-endif()
-if(lanes)
-  target_compile_definitions(test_executor_soak PRIVATE KRI_SOAK_LANES)
-endif()
 file(WRITE ${CMAKE_BINARY_DIR}/tests/programs "${programs}")

@@ -35,12 +35,12 @@ typedef struct kr_pool_options {
     size_t max_queued;             /* tasks that may wait in the queue; 0: no limit */
     int max_spares;                /* workers more at most, while as many wait for tasks; 0: 64,
                                       negative: none */
-    bool no_outside_help;          /* a thread that is no worker of this pool never runs its tasks */
-    bool own_processors;           /* a pool that is made in a task of another does not share its
-                                      budget of processors, see kr_thread_pool */
-    bool timing;                   /* measure how long tasks wait, for kr_pool_metrics */
-    kr_time stuck_after;           /* report a worker that is in one task for longer than this, see
-                                      kr_set_stuck_hook; 0: never */
+    bool no_outside_help; /* a thread that is no worker of this pool never runs its tasks */
+    bool own_processors;  /* a pool that is made in a task of another does not share its
+                             budget of processors, see kr_thread_pool */
+    bool timing;          /* measure how long tasks wait, for kr_pool_metrics */
+    kr_time stuck_after;  /* report a worker that is in one task for longer than this, see
+                             kr_set_stuck_hook; 0: never */
     uint64_t reserved[4];
 } kr_pool_options;
 

@@ -34,28 +34,28 @@ KR_EXTERN_BEGIN
  * library's; it must neither move nor end before the close. */
 typedef struct kr_group_task {
     struct kr_group *group;
-    struct kr_group_task *next;
-    kr_future *future;
     kr_task_fn fn;
     const void *arg;
     void *result;
-    kr_word error;
-    kr_word state;
+    struct kr_group_task *next;
+    kr_future *future;
+    int error;
 } kr_group_task;
 
+/* kr_group - a group.  The members are the library's; there is nothing to initialise or destroy. */
 typedef struct kr_group {
     kr_cancel_scope scope;
     kr_executor *executor;
     void *worker;
-    uint64_t base;
-    uint64_t started;
-    uint64_t ended_here;
-    struct {
-        uint64_t bits;
-    } ended_elsewhere;
-    kr_group_task *futures;
+    uint64_t mark;
+    kr_group_task *queued;
+    uint32_t started;
+    uint32_t ended_here;
+    kr_word ended_elsewhere;
     kr_word failure;
-    kr_word state;
+    kr_word cut;
+    uint32_t generation;
+    int error;
 } kr_group;
 
 /* kr_group_open - begin a group, and enter its cancel scope.
@@ -84,8 +84,8 @@ KR_API int kr_group_open(kr_group *group, kr_executor *executor);
  * Returns   0
  *           -ECANCELED    the group is cancelled, because a task failed or somebody said so; the
  *                         task counts as cancelled
- *           -ENOMEM, -EAGAIN, KR_ESHUTDOWN, KR_EBROKEN, -EINVAL: as kr_submit.  The task counts as
- *                         failed with that error, so that close reports it too
+ *           -ENOMEM, -EAGAIN, KR_ESHUTDOWN, KR_EBROKEN, -EINVAL, KR_EFORKED: as kr_submit.  The
+ *                         task counts as failed with that error, so that close reports it too
  */
 KR_API int kr_group_start(kr_group *group, kr_group_task *task, kr_task_fn fn, const void *arg,
                           void *result);
@@ -101,15 +101,16 @@ KR_API void kr_group_cancel(kr_group *group);
 
 /* kr_group_close - wait for all tasks, and leave the group's cancel scope.
  *
- * Runs those that nobody has taken itself, each as a party of its own; and while others run the
- * rest, only what those have started in groups of their own.  It waits however long that takes,
- * for the tasks use the caller's frame; a caller who is cancelled cancels them by that.
+ * Runs those that nobody has taken itself, each as a party of its own, and nothing else, as long as
+ * there is stack for it; for the rest it waits, however long that takes, for the tasks use the
+ * caller's frame.  A caller who is cancelled cancels them by that.
  *
  * Returns   0           every task returned 0
  *           the error   of the task that failed first.  Those that were cancelled for it do not
  *                       count, whatever they returned after that
  *           -ECANCELED  the group or the caller was cancelled before, and not every task returned 0
- *           -EDEADLK    not the innermost group of the caller; nothing was done
+ *           -EDEADLK    not the caller's innermost group or cancel scope; nothing was done
+ *           KR_EFORKED  the group was opened before the fork; its tasks are not here
  * Blocks    a thread sleeps, a coroutine is suspended
  */
 KR_API int kr_group_close(kr_group *group);

@@ -45,19 +45,6 @@ void kri_callbacks_free(kri_callback *callback)
     }
 }
 
-/* false: the future is done, so nobody will come to call it. */
-static bool keep(kr_future *f, kri_callback *callback)
-{
-    kri_mutex_lock(&f->mutex);
-    bool kept = !kri_future_is_over(f);
-    if (kept) {
-        callback->next = f->callbacks;
-        f->callbacks = callback;
-    }
-    kri_mutex_unlock(&f->mutex);
-    return kept;
-}
-
 int kr_future_add_done_callback(kr_future *f, kr_done_fn fn, void *arg)
 {
     int err = fn ? kri_future_check(f) : -EINVAL;
@@ -69,7 +56,7 @@ int kr_future_add_done_callback(kr_future *f, kr_done_fn fn, void *arg)
             return -ENOMEM;
         callback->fn = fn;
         callback->arg = arg;
-        if (keep(f, callback))
+        if (kri_future_add_callback(f, callback))
             return 0;
         os_free(callback);
     }

@@ -70,9 +70,12 @@ static int wait_ready(struct group *group, kr_future *const *futures, size_t cou
         for (size_t i = 0; i < count && !is_ready(group); i++)
             (void)kri_help(futures[i], NULL);
     kr_time deadline = kri_deadline(timeout);
+    kri_frame *frame = kri_frame_innermost();
     int err = 0;
+    kri_wait_begin(frame);
     while (!is_ready(group) && (err == 0 || err == -EAGAIN))
-        err = timeout == KR_NOWAIT ? -ETIMEDOUT : kri_wait(&group->ready, 0, deadline, 0);
+        err = kri_wait(&group->ready, 0, deadline, 0);
+    kri_wait_end(frame);
     return is_ready(group) || err == -ETIMEDOUT ? 0 : err;
 }
 
@@ -264,7 +267,10 @@ static int wait_for_one(kr_completed *c, kr_time timeout, kr_time deadline)
         return -ETIMEDOUT;
     if (timeout == KR_FOREVER && !kr_cancelled() && help_one(c))
         return 0;
+    kri_frame *frame = kri_frame_innermost();
+    kri_wait_begin(frame);
     int err = kri_wait(&c->ready, 0, deadline, 0);
+    kri_wait_end(frame);
     return err == -EAGAIN ? 0 : err;
 }
 

@@ -210,7 +210,7 @@ static int wait_for(struct job *job, kr_future **runners, int n)
             error = how == -ECANCELED ? KR_ESHUTDOWN : how;
     }
     for (int i = 0; i < n; i++) {
-        kri_or_rlx(&runners[i]->state, KRI_SEEN);
+        kri_future_seen(runners[i]);
         kr_future_release(runners[i]);
     }
     return error;

@@ -10,7 +10,7 @@ int kri_future_await(kr_future *f, kr_time deadline, unsigned flags)
 {
     for (;;) {
         uint32_t state = kri_load_acq(&f->state); /* [future-1] */
-        if ((state & KRI_STATE) >= KRI_FINISHED)
+        if ((state & KRI_STATE) != KRI_PENDING)
             return 0;
         int err = kri_wait(&f->state, state, deadline, flags);
         if (err != 0 && err != -EAGAIN)
@@ -26,17 +26,22 @@ int kri_future_wait(kr_future *f, kr_time timeout)
         return 0;
     if (timeout == KR_NOWAIT)
         return -ETIMEDOUT;
-    if (kri_frame_in_future(f))
-        return -EDEADLK;
     if (timeout == KR_FOREVER && !kr_cancelled() && kri_help(f, NULL))
         return 0;
-    return kri_future_await(f, kri_deadline(timeout), 0);
+    if (kri_frame_in_future(f))
+        return -EDEADLK;
+    kri_frame *frame = kri_frame_innermost();
+    kri_wait_begin(frame);
+    int err = kri_future_await(f, kri_deadline(timeout), 0);
+    kri_wait_end(frame);
+    return err;
 }
 
 /* What became of the call, once the future is done. */
 static int outcome(kr_future *f, int *task_error)
 {
-    kri_or_rlx(&f->state, KRI_SEEN);
+    if (f->error)
+        kri_future_seen(f);
     if (!task_error)
         return f->error;
     *task_error = f->error;
@@ -67,7 +72,8 @@ int kr_future_create(kr_future **future, size_t result_size)
 {
     if (!future)
         return -EINVAL;
-    return kri_future_new(future, NULL, NULL, NULL, 0, result_size, true);
+    kri_task task = {.result_size = result_size};
+    return kri_future_new(future, NULL, &task, true);
 }
 
 /* Why a future cannot be changed by hand, where it cannot. */
@@ -81,7 +87,7 @@ int kr_future_set_running(kr_future *f, kr_cancel_scope *scope)
     int err = kri_future_check(f);
     if (err)
         return err;
-    if (f->fn || !kri_future_begin(f, scope))
+    if (f->fn || !kri_future_claim(f, scope ? (uintptr_t)scope : KRI_CLAIM_SILENT))
         return refusal(f);
     return 0;
 }

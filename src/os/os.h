@@ -72,6 +72,7 @@ void os_thread_set_name(pid_t id,
 int os_thread_set_affinity(pid_t id, const uint64_t *cpus, size_t words);
 int os_thread_get_affinity(pid_t id, uint64_t *cpus, size_t words);
 size_t os_thread_stack_minimum(void);
+size_t os_thread_stack_left(void); /* bytes that the calling thread may still use, about */
 
 /* Call `last` once in the calling thread as it ends, after the program's own thread-local
  * destructors have begun; not in the main thread, not after exit().  Asking again before that does

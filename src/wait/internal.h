@@ -62,8 +62,14 @@ void kri_party_forked(void);
 void kri_scope_forked(kr_cancel_scope *innermost);
 
 /* Of cancel scopes. */
-enum { KRI_SCOPE_LIVE = 0, KRI_SCOPE_CANCELLED = 1 };
 bool kri_scope_cancelled(kr_cancel_scope *scope); /* of the calling party's own scope */
 void kri_scope_cut(kr_cancel_scope *scope);       /* its deadline has ended a wait */
+
+/* kri_scope_join - from now on the scope's state says whether it is cancelled, time limits aside:
+ * where the scope and those around it are not joined to the tree of scopes, they join.  By a party
+ * that stands inside, or is about to. */
+void kri_scope_join(kr_cancel_scope *innermost);
+void kri_scope_lock(kr_cancel_scope *scope);
+void kri_scope_unlock(kr_cancel_scope *scope);
 
 #endif

@@ -1,7 +1,8 @@
 /* Waiting on a word: the steps that are the same for every kind of party.
  *
  * Protocol.  In private memory a waiter queues on the word, and inside a cancel scope also on the
- * scope's state; then it sleeps.  In shared memory a thread sleeps in the kernel on both.
+ * scope's state, to which a cancel of any scope around it comes once the scope is joined; then it
+ * sleeps.  In shared memory a thread sleeps in the kernel on both.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -134,6 +135,7 @@ int kri_wait(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags)
     kr_cancel_scope *scope = flags & KRI_UNCANCELLABLE ? NULL : kri_party_self()->scope;
     kr_time until = deadline;
     if (scope != NULL) {
+        kri_scope_join(scope);
         if (kri_scope_cancelled(scope))
             return -ECANCELED;
         if (scope->deadline < deadline)

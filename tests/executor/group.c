@@ -423,7 +423,7 @@ static int touch_local(const void *arg, void *result)
 {
     const uint64_t *outer = arg;
     (void)result;
-    CHECK(kri_party_self()->id != *outer);
+    CHECK(kri_party_id(kri_party_self()) != *outer);
     CHECK(kr_local_peek(&local) == NULL);
     CHECK(kr_local_get(&local) != NULL);
     CHECK(!kr_cancelled());
@@ -435,7 +435,7 @@ static int close_with_local(const void *arg, void *result)
     (void)arg;
     (void)result;
     void *mine = kr_local_get(&local);
-    uint64_t self = kri_party_self()->id;
+    uint64_t self = kri_party_id(kri_party_self());
     kr_group group;
     kr_group_task tasks[10];
     dirty(&group, tasks, 10);
@@ -443,7 +443,7 @@ static int close_with_local(const void *arg, void *result)
     for (int i = 0; i < 10; i++)
         CHECK_EQ(kr_group_start(&group, &tasks[i], touch_local, &self, NULL), 0);
     CHECK_EQ(kr_group_close(&group), 0);
-    CHECK(kri_party_self()->id == self);
+    CHECK(kri_party_id(kri_party_self()) == self);
     CHECK(kr_local_peek(&local) == mine);
     CHECK_EQ(kri_load_rlx(&values_alive), 1);
     return 0;
@@ -506,13 +506,11 @@ TEST(an_error_of_open_comes_back_from_start_and_close)
     kr_group_task task;
     int in = 1, out = 0;
     dirty(&group, &task, 1);
-    CHECK_EQ(kr_group_open(NULL, NULL), -EINVAL);
     CHECK_EQ(kr_group_open(&group, NULL), -EINVAL); /* in no task */
     CHECK_EQ(kr_group_start(&group, &task, add_number, &in, &out), -EINVAL);
     CHECK_EQ(kr_group_start_on(&group, &task, pool, add_number, &in, &out), -EINVAL);
     CHECK_EQ(kr_group_close(&group), -EINVAL);
     CHECK_EQ(kr_group_close(&group), -EINVAL);
-    CHECK_EQ(kr_group_close(NULL), -EINVAL);
     CHECK(!kr_cancelled());
     end(pool);
     CHECK_EQ(out, 0);
@@ -526,8 +524,6 @@ TEST(a_start_without_a_function_fails_the_group)
     int in = 1, out = 0;
     dirty(&group, tasks, 2);
     CHECK_EQ(kr_group_open(&group, pool), 0);
-    CHECK_EQ(kr_group_start(&group, NULL, add_number, &in, &out), -EINVAL);
-    CHECK_EQ(kr_group_start(NULL, &tasks[0], add_number, &in, &out), -EINVAL);
     CHECK_EQ(kr_group_start(&group, &tasks[0], NULL, &in, &out), -EINVAL);
     CHECK_EQ(kr_group_start(&group, &tasks[1], add_number, &in, &out), -ECANCELED);
     CHECK_EQ(kr_group_close(&group), -EINVAL);

@@ -323,6 +323,7 @@ static void cancel_outer(struct team *team)
     CHECK_EQ(kr_cancel_scope_enter(&scope, KR_FOREVER), 0);
     begin(team, 2);
     kri_bunch_start(&bunch, 1, cancel_scope, &scope);
+    CHECK_EQ(kr_event_wait(&team->never, KR_FOREVER), -ECANCELED); /* for the close runs the rest */
     CHECK_EQ(kr_group_close(&team->group), -ECANCELED);
     kri_bunch_end(&bunch);
     CHECK_EQ(kr_cancel_scope_exit(&scope), -ECANCELED);
@@ -356,7 +357,7 @@ static int close_in_task(const void *arg, void *result)
 {
     struct team *team = (struct team *)(uintptr_t)arg;
     (void)result;
-    begin(team, 2);
+    begin(team, 0);
     int err = kr_group_close(&team->group);
     CHECK(kr_cancelled());
     return err;

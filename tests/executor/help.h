@@ -25,6 +25,13 @@ static inline void end(kr_executor *pool)
     kr_executor_release(pool);
 }
 
+static inline uint64_t queued(kr_executor *pool)
+{
+    kr_pool_metrics metrics;
+    CHECK_EQ(kr_pool_read_metrics(pool, &metrics), 0);
+    return metrics.queued;
+}
+
 static kr_word ran; /* how often count_one and pass_gate did */
 
 static inline int count_one(const void *arg, void *result)

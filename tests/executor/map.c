@@ -159,7 +159,7 @@ TEST(test_executor_map_current_future_cancel)
     CHECK_EQ(map_squares(pool, square, MANY, &options), -ETIMEDOUT);
     for (int i = 0; i < MANY; i++)
         CHECK_EQ(errors[i], -ECANCELED);
-    CHECK_EQ(((kri_pool *)pool)->queue.length, 0);
+    CHECK_EQ(queued(pool), 0);
     kr_event_set(&open);
     CHECK_EQ(kr_future_exception(f, NULL, KR_FOREVER), 0);
     kr_future_release(f);
@@ -302,7 +302,7 @@ TEST(test_map_buffersize_on_empty_iterable)
     fill();
     CHECK_EQ(map_squares(pool, square, 0, &(kr_map_options){.window = 3}), 0);
     check_squares(0);
-    CHECK_EQ(((kri_pool *)pool)->numbered, 0);
+    CHECK_EQ(((kri_pool *)pool)->slots_used.bits, 0);
     end(pool);
 }
 
@@ -425,12 +425,8 @@ TEST(a_shutdown_that_cancels_ends_a_waiting_map)
     struct mapper mapper = {pool, KR_ESHUTDOWN};
     kri_bunch bunch;
     kri_bunch_start(&bunch, 1, map_in_thread, &mapper);
-    kri_pool *inside = (kri_pool *)pool;
-    for (size_t queued = 0; queued == 0; kri_test_nap()) {
-        kri_mutex_lock(&inside->mutex);
-        queued = inside->queue.length;
-        kri_mutex_unlock(&inside->mutex);
-    }
+    while (queued(pool) == 0)
+        kri_test_nap();
     kr_shutdown_options options = {.cancel_pending = true};
     CHECK_EQ(kr_executor_shutdown(pool, &options, KR_NOWAIT), -ETIMEDOUT);
     kri_bunch_end(&bunch);

@@ -15,11 +15,11 @@ struct chain {
 static int descend(const void *arg, void *result)
 {
     const struct chain *chain = arg;
-    CHECK(kri_party_self()->id != chain->outer);
+    CHECK(kri_party_id(kri_party_self()) != chain->outer);
     CHECK(!kr_cancelled());
     int below = 0;
     if (chain->depth > 0) {
-        struct chain next = {chain->pool, chain->depth - 1, kri_party_self()->id};
+        struct chain next = {chain->pool, chain->depth - 1, kri_party_id(kri_party_self())};
         kr_future *f;
         CHECK_EQ(kr_submit(chain->pool, &f, descend, &next, sizeof next, sizeof below), 0);
         CHECK_EQ(kr_future_result(f, &below, sizeof below, NULL, KR_FOREVER), 0);

@@ -271,7 +271,7 @@ static kr_local local = KR_LOCAL_INIT(sizeof(int), begin_value, end_value);
 static int touch_local(const void *arg, void *result)
 {
     (void)result;
-    CHECK(kri_party_self()->id != *(const uint64_t *)arg);
+    CHECK(kri_party_id(kri_party_self()) != *(const uint64_t *)arg);
     CHECK(kr_local_peek(&local) == NULL);
     CHECK(kr_local_get(&local) != NULL);
     CHECK_EQ(kri_load_rlx(&values_alive), 2);
@@ -281,7 +281,7 @@ static int touch_local(const void *arg, void *result)
 TEST(it_has_locals_of_its_own)
 {
     struct scene scene;
-    uint64_t self = kri_party_self()->id;
+    uint64_t self = kri_party_id(kri_party_self());
     void *mine = kr_local_get(&local);
     open_scene(&scene, &one_worker);
     for (int i = 0; i < 3; i++) {
@@ -290,7 +290,7 @@ TEST(it_has_locals_of_its_own)
         CHECK_EQ(error_of(f), 0);
         CHECK_EQ(kri_load_rlx(&values_alive), 1);
         CHECK(kr_local_peek(&local) == mine);
-        CHECK(kri_party_self()->id == self);
+        CHECK(kri_party_id(kri_party_self()) == self);
     }
     close_scene(&scene);
 }

@@ -181,16 +181,12 @@ static int submit_somehow(struct item *item, uint64_t *random)
     kr_future **future = item->forgotten ? NULL : &item->future;
     size_t arg_size = item->forgotten ? sizeof *item : 0;
     size_t result_size = item->forgotten ? 0 : sizeof(uint64_t);
-#ifdef KRI_SOAK_LANES
     if (chance(random, 2)) {
         kr_submit_options options = {.priority = (kr_priority)(kri_test_random(random) % 3),
                                      .dont_wait = chance(random, 8),
                                      .timeout = chance(random, 4) ? kr_us(200) : 0};
         return kr_submit_with(item->executor, future, fn, item, arg_size, result_size, &options);
     }
-#else
-    (void)random;
-#endif
     return kr_submit(item->executor, future, fn, item, arg_size, result_size);
 }
 
@@ -288,7 +284,6 @@ static void settle(struct item *item)
 
 /* A group */
 
-#ifdef KRI_SOAK_GROUPS
 static void run_group(kr_executor *executor, uint64_t *random, int depth)
 {
     struct item items[8];
@@ -320,7 +315,6 @@ static void run_group(kr_executor *executor, uint64_t *random, int depth)
     CHECK_EQ(err == 0, first == 0);
     kri_add_rlx(&groups, 1);
 }
-#endif
 
 static bool run_items(kr_executor *executor, uint64_t *random, int depth)
 {
@@ -351,10 +345,8 @@ static bool run_scoped(kr_executor *executor, uint64_t *random, int depth)
     if (!chance(random, 6))
         limit = KR_FOREVER;
     CHECK_EQ(kr_cancel_scope_enter(&scope, limit), 0);
-#ifdef KRI_SOAK_GROUPS
     if (chance(random, 3))
         run_group(executor, random, depth);
-#endif
     bool open = run_items(executor, random, depth);
     int cut = kr_cancel_scope_exit(&scope);
     CHECK(cut == 0 || cut == -ECANCELED || cut == -ETIMEDOUT);
