@@ -110,8 +110,6 @@ static int run_chunk(kri_team *team, size_t first, size_t end)
 static int run_job(struct job *job)
 {
     size_t count = job->team.count;
-    for (size_t i = 0; job->options.errors && i < count; i++)
-        job->options.errors[i] = -ECANCELED;
     int err = kri_team_run(&job->team);
     bool all = job->done == count;
     if (all && !job->error)
@@ -126,8 +124,7 @@ static bool takes_part(const kr_executor *executor)
 {
     if (kri_frame_in_executor(executor))
         return true;
-    const kr_pool_options *o = &((const kri_pool *)executor)->options;
-    return executor->ops == &kri_pool_ops && !o->initializer && !o->no_outside_help;
+    return executor->ops == &kri_pool_ops && ((const kri_pool *)executor)->outside_help;
 }
 
 static int runners(const kr_executor *executor, size_t window)
@@ -155,6 +152,8 @@ int kr_map(kr_executor *executor, kr_task_fn fn, const void *args, size_t arg_si
         return -EINVAL;
     if (count == 0)
         return 0;
+    for (size_t i = 0; options->errors && i < count; i++)
+        options->errors[i] = -ECANCELED;
     if (kri_load_acq(&executor->shut))
         return KR_ESHUTDOWN;
     struct job job = {
