@@ -16,6 +16,7 @@
 #include <krait/lock.h>
 #include <krait/map.h>
 #include <krait/semaphore.h>
+#include <krait/stall.h>
 #include <krait/thread.h>
 #include <krait/timer.h>
 

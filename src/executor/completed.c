@@ -19,6 +19,7 @@
 #include <stdlib.h>
 
 #include "executor/executor.h"
+#include "executor/stall.h"
 #include "os/os.h"
 
 struct group {
@@ -72,7 +73,9 @@ static int wait_ready(struct group *group, kr_future *const *futures, size_t cou
     kr_time deadline = kri_deadline(timeout);
     int err = 0;
     while (!is_ready(group) && (err == 0 || err == -EAGAIN))
-        err = timeout == KR_NOWAIT ? -ETIMEDOUT : kri_wait(&group->ready, 0, deadline, 0);
+        err = timeout == KR_NOWAIT
+                  ? -ETIMEDOUT
+                  : kri_wait_for(&group->ready, 0, deadline, 0, kri_futures_describe);
     return is_ready(group) || err == -ETIMEDOUT ? 0 : err;
 }
 
@@ -264,7 +267,7 @@ static int wait_for_one(kr_completed *c, kr_time timeout, kr_time deadline)
         return -ETIMEDOUT;
     if (timeout == KR_FOREVER && !kr_cancelled() && help_one(c))
         return 0;
-    int err = kri_wait(&c->ready, 0, deadline, 0);
+    int err = kri_wait_for(&c->ready, 0, deadline, 0, kri_futures_describe);
     return err == -EAGAIN ? 0 : err;
 }
 

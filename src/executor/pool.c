@@ -42,6 +42,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "executor/pool.h"
+#include "executor/stall.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -132,7 +133,7 @@ static int wait_for_room(kri_pool *pool, kr_time deadline)
         return -ETIMEDOUT;
     uint32_t seen = kri_load_rlx(&pool->room);
     kri_mutex_unlock(&pool->mutex);
-    int err = kri_wait(&pool->room, seen, deadline, 0);
+    int err = kri_wait_for(&pool->room, seen, deadline, 0, kri_pool_describe_room);
     kri_mutex_lock(&pool->mutex);
     return err == -EAGAIN ? 0 : err;
 }

@@ -25,7 +25,7 @@ static void idle(kri_worker *worker)
     pool->idle = worker;
     kri_mutex_unlock(&pool->mutex);
     while (!kri_load_acq(&worker->called)) /* [pool-2] */
-        (void)kri_wait(&worker->called, 0, KRI_NEVER, KRI_UNCANCELLABLE);
+        (void)kri_wait(&worker->called, 0, KRI_NEVER, KRI_UNCANCELLABLE | KRI_IDLE);
     kri_mutex_lock(&pool->mutex);
     pool->covering--;
 }

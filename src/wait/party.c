@@ -24,8 +24,10 @@ static __attribute__((noinline)) kri_party *begin_thread(void)
     kri_party *party = own_party();
     party->ops = &thread_ops;
     party->id = kri_party_new_id();
+    party->thread = os_thread_id();
     *current_party() = party;
     kri_spin_meet();
+    kri_stall_meet();
     kri_fork_watch();
     return party;
 }
@@ -74,6 +76,7 @@ static void close_bell(kri_party *party)
 void kri_party_end(void)
 {
     close_bell(own_party());
+    kri_stall_party_ended();
 }
 
 /* The outermost first. */
@@ -89,4 +92,6 @@ static void put_right(kri_party *party)
 void kri_party_forked(void)
 {
     put_right(kri_party_self());
+    own_party()->thread = os_thread_id();
+    kri_stall_forked();
 }
