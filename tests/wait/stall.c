@@ -1,118 +1,28 @@
-/* The report of a stall: when there is one, when there is none, and what it says.
+/* The report of a stall: that it comes, once, and what it says.
  *
- * The hook may do what nobody else can do any more, so most cases end by it.  Where there must be
- * no report, somebody acts later than one would have come.  A thread of which krait must not know
- * naps in the system and then wakes, as the outside world does.
+ * The hook may do what nobody else can do any more, so most cases end by it.
  *
  * SPDX-License-Identifier: MIT
  */
-#include "base/atomic.h"
-#include "thread/child.h"
-#include "thread/help.h"
-#include "wait/wait.h"
-#include <krait/krait.h>
-#include <pthread.h>
+#include "wait/stalls.h"
 #include <signal.h>
-#include <stdarg.h>
-#include <sys/resource.h>
-#include <time.h>
-
-enum { LONGER_THAN_A_REPORT_MS = 1700 };
-
-static kr_word reports;
-static char last_report[20000];
-static void (*resolve)(void);
-static kr_event event;
-static kr_lock locks[2];
-static kr_future *futures[2];
-
-static void on_stall(const char *report)
-{
-    snprintf(last_report, sizeof last_report, "%s", report);
-    kri_add_sc(&reports, 1);
-    if (resolve != NULL)
-        resolve();
-}
-
-static void expect_stall(void (*then)(void))
-{
-    resolve = then;
-    CHECK(kr_set_stall_hook(on_stall) == NULL);
-}
-
-static void set_event(void)
-{
-    kr_event_set(&event);
-}
-
-static void nap_long(void)
-{
-    struct timespec time = {LONGER_THAN_A_REPORT_MS / 1000,
-                            LONGER_THAN_A_REPORT_MS % 1000 * 1000000L};
-    nanosleep(&time, NULL);
-}
-
-static bool says(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static bool says(const char *format, ...)
-{
-    char line[512];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    const char *found = strstr(last_report, line);
-    size_t length = strlen(line);
-    return found != NULL && found[-1] == '\n' && (found[length] == '\n' || found[length] == '\0');
-}
-
-static int lines(void)
-{
-    int count = 1;
-    for (const char *c = last_report; *c != '\0'; c++)
-        count += *c == '\n';
-    return count;
-}
-
-/* A thread that krait does not know, which does fn after the nap. */
-static void *act_later(void *arg)
-{
-    void (*fn)(void);
-    memcpy(&fn, arg, sizeof fn);
-    nap_long();
-    fn();
-    return NULL;
-}
-
-static void (*later)(void);
-
-static pthread_t start_outsider(void (*fn)(void))
-{
-    pthread_t thread;
-    later = fn;
-    CHECK_EQ(pthread_create(&thread, NULL, act_later, (void *)&later), 0);
-    return thread;
-}
 
 /* There is one. */
 
 TEST(test_lone_main_on_an_event)
 {
+    kr_time begun = kr_now();
     expect_stall(set_event);
     CHECK_EQ(kr_event_wait(&event, KR_FOREVER), 0);
+    CHECK_GE(kr_now() - begun, kr_ms(900));
     CHECK_EQ(kri_load_sc(&reports), 1);
     CHECK(strncmp(last_report, "krait: every thread waits for ever:\n", 36) == 0);
     CHECK(says("  MainThread waits for an event at %p", (void *)&event));
     CHECK_EQ(lines(), 2);
 }
 
-static kr_semaphore entered, go;
-
-/* Go on when main says so, which waits until all are here. */
-static void meet(void)
-{
-    CHECK_EQ(kr_semaphore_release(&entered, 1), 0);
-    CHECK_EQ(kr_semaphore_acquire(&go, KR_FOREVER), 0);
-}
+static kr_lock locks[2];
+static kr_future *futures[2];
 
 static int take_both(void *arg)
 {
@@ -192,6 +102,42 @@ TEST(test_workers_wait_for_each_other)
     kr_future_release(futures[1]);
 }
 
+static int wait_until_set(const void *arg, void *result)
+{
+    (void)arg;
+    (void)result;
+    return kr_event_wait(&event, KR_FOREVER);
+}
+
+static int submit_and_wait(const void *pool, void *result)
+{
+    kr_executor *executor = *(kr_executor *const *)pool;
+    kr_future *f;
+    int error;
+    (void)result;
+    CHECK_EQ(kr_submit(executor, &f, wait_until_set, NULL, 0, 0), 0);
+    CHECK_EQ(kr_future_exception(f, &error, KR_FOREVER), 0);
+    kr_future_release(f);
+    return error;
+}
+
+/* A task that runs another below it still runs. */
+TEST(test_worker_that_helps)
+{
+    kr_executor *pool;
+    int error;
+    expect_stall(set_event);
+    CHECK_EQ(kr_thread_pool(&pool, &(kr_pool_options){.workers = 1, .name = "club"}), 0);
+    CHECK_EQ(kr_submit(pool, &futures[0], submit_and_wait, &pool, sizeof pool, 0), 0);
+    CHECK_EQ(kr_future_exception(futures[0], &error, KR_FOREVER), 0);
+    CHECK_EQ(error, 0);
+    CHECK(says("  MainThread waits for a task of club, which runs in club_0"));
+    CHECK(says("  club_0 waits for an event at %p", (void *)&event));
+    CHECK_EQ(lines(), 3);
+    kr_future_release(futures[0]);
+    kr_executor_release(pool);
+}
+
 static void finish_the_first(void)
 {
     CHECK_EQ(kr_future_set_result(futures[0], NULL, 0), 0);
@@ -224,13 +170,6 @@ TEST(test_future_that_nobody_finishes)
     CHECK_EQ(kr_future_exception(futures[0], NULL, KR_FOREVER), 0);
     CHECK(says("  MainThread waits for a future that nobody has begun"));
     kr_future_release(futures[0]);
-}
-
-static int wait_until_set(const void *arg, void *result)
-{
-    (void)arg;
-    (void)result;
-    return kr_event_wait(&event, KR_FOREVER);
 }
 
 /* Room, the end of a pool, a queued task and several futures. */
@@ -317,8 +256,6 @@ TEST(test_semaphore_and_condition)
     CHECK_EQ(kri_load_sc(&reports), 2);
 }
 
-static kr_word word;
-
 static void wake_word(void)
 {
     kri_store_sc(&word, 1);
@@ -335,18 +272,6 @@ TEST(test_something_inside_a_scope)
     CHECK_EQ(kr_cancel_scope_exit(&scope), 0);
     CHECK(says("  MainThread waits for something at %p", (void *)&word));
     CHECK_EQ(lines(), 2);
-}
-
-static int be_short(void *arg)
-{
-    (void)arg;
-    CHECK_EQ(kri_wait(&word, 0, kri_deadline(kr_ms(50)), 0), -ETIMEDOUT);
-    return 0;
-}
-
-static void be_short_outside(void *arg)
-{
-    (void)be_short(arg);
 }
 
 /* The last that could act does not sleep, but ends. */
@@ -367,6 +292,17 @@ TEST(test_last_one_ends_outside)
     CHECK_EQ(kr_event_wait(&event, KR_FOREVER), 0);
     CHECK_EQ(lines(), 2);
     kri_bunch_end(&bunch);
+}
+
+/* One that could not be started is not waited for. */
+TEST(test_after_a_start_that_failed)
+{
+    kr_thread *t;
+    expect_stall(set_event);
+    kr_thread_options options = {.stack_size = (size_t)1 << 50};
+    CHECK_NE(kr_thread_start(&t, be_short, NULL, 0, &options), 0);
+    CHECK_EQ(kr_event_wait(&event, KR_FOREVER), 0);
+    CHECK_EQ(kri_load_sc(&reports), 1);
 }
 
 static int end_at_once(void *arg)
@@ -409,209 +345,6 @@ TEST(test_more_than_fit)
         join_well(threads[i]);
     CHECK_EQ(sscanf(strrchr(last_report, '\n'), "\n  and %d more", &more), 1);
     CHECK_EQ(lines() - 2 + more, CROWD + 1);
-}
-
-/* There is none. */
-
-static void expect_none(void)
-{
-    expect_stall(NULL);
-}
-
-static void none_came(void)
-{
-    CHECK_EQ(kri_load_sc(&reports), 0);
-}
-
-/* Somebody who may act ends the wait of main. */
-static void main_waits_for(kr_run_fn fn)
-{
-    expect_none();
-    kr_thread *t = start(fn, NULL);
-    CHECK_EQ(kr_event_wait(&event, KR_FOREVER), 0);
-    join_well(t);
-    none_came();
-}
-
-static int sleep_then_set(void *arg)
-{
-    (void)arg;
-    kr_time timeout = kr_ms(LONGER_THAN_A_REPORT_MS);
-    CHECK_EQ(kri_wait(&word, 0, kri_deadline(timeout), 0), -ETIMEDOUT);
-    set_event();
-    return 0;
-}
-
-TEST(test_none_while_one_sleeps_for_a_time)
-{
-    main_waits_for(sleep_then_set);
-}
-
-static int scope_then_set(void *arg)
-{
-    kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
-    (void)arg;
-    CHECK_EQ(kr_cancel_scope_enter(&scope, kr_ms(LONGER_THAN_A_REPORT_MS)), 0);
-    CHECK_EQ(kri_wait(&word, 0, KRI_NEVER, 0), -ECANCELED);
-    CHECK_EQ(kr_cancel_scope_exit(&scope), -ETIMEDOUT);
-    set_event();
-    return 0;
-}
-
-TEST(test_none_while_a_scope_has_a_limit)
-{
-    main_waits_for(scope_then_set);
-}
-
-static int compute_then_set(void *arg)
-{
-    (void)arg;
-    for (kr_time end = kr_now() + kr_ms(LONGER_THAN_A_REPORT_MS); kr_now() < end;)
-        kri_test_nap();
-    set_event();
-    return 0;
-}
-
-TEST(test_none_while_one_runs)
-{
-    main_waits_for(compute_then_set);
-}
-
-static int outside_then_set(void *arg)
-{
-    (void)arg;
-    nap_long();
-    set_event();
-    return 0;
-}
-
-TEST(test_none_while_one_is_in_the_system)
-{
-    main_waits_for(outside_then_set);
-}
-
-static int pipes[2];
-
-static void write_pipe(void)
-{
-    CHECK_EQ(write(pipes[1], "x", 1), 1);
-}
-
-static int poll_then_set(void *arg)
-{
-    (void)arg;
-    CHECK_EQ(kri_wait_fd(pipes[0], 1, KRI_NEVER), 1);
-    set_event();
-    return 0;
-}
-
-TEST(test_none_while_one_polls)
-{
-    CHECK_EQ(pipe(pipes), 0);
-    pthread_t outsider = start_outsider(write_pipe);
-    main_waits_for(poll_then_set);
-    CHECK_EQ(pthread_join(outsider, NULL), 0);
-}
-
-static void wake_shared(void)
-{
-    kri_store_sc(&word, 1);
-    kri_wake(&word, 1, KRI_SHARED);
-}
-
-static int share_then_set(void *arg)
-{
-    (void)arg;
-    while (kri_load_sc(&word) == 0)
-        (void)kri_wait(&word, 0, KRI_NEVER, KRI_SHARED);
-    set_event();
-    return 0;
-}
-
-TEST(test_none_while_one_waits_for_another_process)
-{
-    pthread_t outsider = start_outsider(wake_shared);
-    main_waits_for(share_then_set);
-    CHECK_EQ(pthread_join(outsider, NULL), 0);
-}
-
-static int run_timer(void *arg)
-{
-    (void)arg;
-    set_event();
-    return 0;
-}
-
-TEST(test_none_while_a_timer_is_pending)
-{
-    kr_timer *timer;
-    expect_none();
-    CHECK_EQ(kr_timer_start(&timer, kr_ms(LONGER_THAN_A_REPORT_MS), run_timer, NULL, 0, NULL), 0);
-    CHECK_EQ(kr_event_wait(&event, KR_FOREVER), 0);
-    CHECK_EQ(kr_timer_join(timer, NULL, KR_FOREVER), 0);
-    kr_timer_release(timer);
-    none_came();
-}
-
-static void send_signal(void)
-{
-    CHECK_EQ(kill(getpid(), SIGUSR1), 0);
-}
-
-TEST(test_none_while_a_signal_may_come)
-{
-    kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
-    expect_stall(set_event);
-    CHECK_EQ(kr_cancel_on_signal(SIGUSR1, &scope), 0);
-    CHECK_EQ(kr_cancel_on_signal(SIGUSR1, &scope), 0);
-    CHECK_EQ(kr_cancel_scope_enter(&scope, KR_FOREVER), 0);
-    pthread_t outsider = start_outsider(send_signal);
-    CHECK_EQ(kr_event_wait(&event, KR_FOREVER), -ECANCELED);
-    CHECK_EQ(kr_cancel_scope_exit(&scope), -ECANCELED);
-    CHECK_EQ(pthread_join(outsider, NULL), 0);
-    none_came();
-    CHECK_EQ(kr_cancel_on_signal(SIGUSR1, NULL), 0);
-    CHECK_EQ(kr_cancel_on_signal(SIGUSR1, NULL), 0);
-    CHECK_EQ(kr_event_wait(&event, KR_FOREVER), 0);
-    CHECK_EQ(kri_load_sc(&reports), 1);
-    CHECK_EQ(lines(), 2);
-}
-
-/* How often the threads of this process have gone to sleep. */
-static long sleeps(void)
-{
-    struct rusage usage;
-    CHECK_EQ(getrusage(RUSAGE_SELF, &usage), 0);
-    return usage.ru_nvcsw;
-}
-
-static int pass(const void *arg, void *result)
-{
-    (void)arg;
-    (void)result;
-    meet();
-    return 0;
-}
-
-/* Nor does anybody wake to see whether there is one. */
-TEST(test_none_beside_an_idle_pool_at_rest)
-{
-    enum { WORKERS = 4 };
-    kr_executor *pool;
-    expect_none();
-    CHECK_EQ(kr_thread_pool(&pool, &(kr_pool_options){.workers = WORKERS}), 0);
-    for (int i = 0; i < WORKERS; i++)
-        CHECK_EQ(kr_submit(pool, NULL, pass, NULL, 0, 0), 0);
-    for (int i = 0; i < WORKERS; i++)
-        CHECK_EQ(kr_semaphore_acquire(&entered, KR_FOREVER), 0);
-    CHECK_EQ(kr_semaphore_release(&go, WORKERS), 0);
-    CHECK_EQ(kr_event_wait(&event, kr_ms(300)), -ETIMEDOUT); /* until the workers are idle */
-    long before = sleeps();
-    CHECK_EQ(kr_event_wait(&event, kr_ms(LONGER_THAN_A_REPORT_MS)), -ETIMEDOUT);
-    if (!KRI_TSAN)
-        CHECK_LE(sleeps() - before, 1);
-    none_came();
-    kr_executor_release(pool);
 }
 
 /* How many there are. */
