@@ -220,7 +220,10 @@ void kri_stall_came(void)
 
 void kri_stall_serve(void)
 {
+    bool counted = *own_standing() == MET || *own_standing() == STARTED;
     *own_standing() = SERVING;
+    if (counted)
+        kri_stall_may_act(-1);
 }
 
 void kri_stall_gone(void)

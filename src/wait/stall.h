@@ -21,8 +21,8 @@ void kri_stall_came(void);
 /* kri_stall_gone - the calling thread ends; it counts no more. */
 void kri_stall_gone(void);
 
-/* kri_stall_serve - the calling thread serves the library and acts only for those who count
- * otherwise; before its first wait. */
+/* kri_stall_serve - the calling thread serves the library: it acts only for those who count
+ * otherwise, and so counts no more, though it may sleep with time limits or poll. */
 void kri_stall_serve(void);
 
 /* Words.  They are asked for while all queues of waiters are held: take no lock but with

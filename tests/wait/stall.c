@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "wait/stall.h"
 #include "wait/stalls.h"
 #include <signal.h>
 
@@ -292,6 +293,28 @@ TEST(test_last_one_ends_outside)
     CHECK_EQ(kr_event_wait(&event, KR_FOREVER), 0);
     CHECK_EQ(lines(), 2);
     kri_bunch_end(&bunch);
+}
+
+static int serve(void *arg)
+{
+    (void)arg;
+    kri_stall_serve();
+    while (kri_wait(&word, 0, kri_deadline(kr_ms(20)), 0) == -ETIMEDOUT)
+        continue;
+    return 0;
+}
+
+/* A thread of the library's own does not count, whatever it does. */
+TEST(test_beside_a_service)
+{
+    expect_stall(set_event);
+    kr_thread *t = start(serve, NULL);
+    CHECK_EQ(kr_event_wait(&event, KR_FOREVER), 0);
+    CHECK_EQ(kri_load_sc(&reports), 1);
+    CHECK_EQ(lines(), 2);
+    kri_store_sc(&word, 1);
+    (void)kri_wake(&word, 1, 0);
+    join(t);
 }
 
 /* One that could not be started is not waited for. */
