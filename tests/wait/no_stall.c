@@ -239,6 +239,31 @@ static long sleeps(void)
     return usage.ru_nvcsw;
 }
 
+static bool is_asleep(kr_thread *t)
+{
+    char path[64], line[256] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", kr_thread_native_id(t));
+    FILE *file = fopen(path, "r");
+    CHECK(file != NULL);
+    CHECK(fgets(line, sizeof line, file) != NULL);
+    fclose(file);
+    return strstr(line, ") S ") != NULL;
+}
+
+static void wait_until_others_sleep(int others)
+{
+    kr_thread *threads[8];
+    for (int asleep = 0; asleep < others; kri_test_nap()) {
+        int count = kr_thread_enumerate(threads, 8);
+        CHECK_EQ(count, others + 1);
+        asleep = 0;
+        for (int i = 0; i < count; i++) {
+            asleep += threads[i] != kr_thread_current() && is_asleep(threads[i]);
+            kr_thread_release(threads[i]);
+        }
+    }
+}
+
 static int pass(const void *arg, void *result)
 {
     (void)arg;
@@ -259,7 +284,7 @@ TEST(test_none_beside_an_idle_pool_at_rest)
     for (int i = 0; i < WORKERS; i++)
         CHECK_EQ(kr_semaphore_acquire(&entered, KR_FOREVER), 0);
     CHECK_EQ(kr_semaphore_release(&go, WORKERS), 0);
-    CHECK_EQ(kr_event_wait(&event, kr_ms(300)), -ETIMEDOUT); /* until the workers are idle */
+    wait_until_others_sleep(WORKERS);
     long before = sleeps();
     CHECK_EQ(kr_event_wait(&event, kr_ms(LONGER_THAN_A_REPORT_MS)), -ETIMEDOUT);
     if (!KRI_TSAN)
