@@ -19,6 +19,7 @@
 #include <stdlib.h>
 
 #include "executor/executor.h"
+#include "executor/stall.h"
 #include "os/os.h"
 
 struct group {
@@ -74,7 +75,7 @@ static int wait_ready(struct group *group, kr_future *const *futures, size_t cou
     int err = 0;
     kri_wait_begin(frame);
     while (!is_ready(group) && (err == 0 || err == -EAGAIN))
-        err = kri_wait(&group->ready, 0, deadline, 0);
+        err = kri_wait_for(&group->ready, 0, deadline, 0, kri_futures_describe);
     kri_wait_end(frame);
     return is_ready(group) || err == -ETIMEDOUT ? 0 : err;
 }
@@ -269,7 +270,7 @@ static int wait_for_one(kr_completed *c, kr_time timeout, kr_time deadline)
         return 0;
     kri_frame *frame = kri_frame_innermost();
     kri_wait_begin(frame);
-    int err = kri_wait(&c->ready, 0, deadline, 0);
+    int err = kri_wait_for(&c->ready, 0, deadline, 0, kri_futures_describe);
     kri_wait_end(frame);
     return err == -EAGAIN ? 0 : err;
 }

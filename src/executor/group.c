@@ -35,6 +35,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "executor/pool.h"
+#include "executor/stall.h"
 
 #include "os/os.h"
 
@@ -301,7 +302,8 @@ static __attribute__((noinline)) void wait_for_others(kr_group *group)
         uint32_t missing = kri_load_acq(&group->ended_elsewhere); /* [group-1] */
         if (missing == 0)
             break;
-        (void)kri_wait(&group->ended_elsewhere, missing, KRI_NEVER, KRI_UNCANCELLABLE);
+        (void)kri_wait_for(&group->ended_elsewhere, missing, KRI_NEVER, KRI_UNCANCELLABLE,
+                           kri_group_describe);
     }
     kri_wait_end(frame);
 }

@@ -370,7 +370,7 @@ static bool sleep_until_called(kri_worker *worker, bool spare)
 {
     kr_time deadline = spare ? kri_deadline(kr_ms(SPARE_STAYS_MS)) : KRI_NEVER;
     while (!kri_load_acq(&worker->called)) { /* [pool-2] */
-        int err = kri_wait(&worker->called, KRI_NOT_CALLED, deadline, KRI_UNCANCELLABLE);
+        int err = kri_wait(&worker->called, KRI_NOT_CALLED, deadline, KRI_UNCANCELLABLE | KRI_IDLE);
         if (err != -ETIMEDOUT)
             continue;
         if (retire(worker))

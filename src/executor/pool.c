@@ -19,6 +19,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "executor/pool.h"
+#include "executor/stall.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -146,7 +147,8 @@ static int enter_bounded(kri_pool *pool, kr_time deadline)
     while (!(err = why_closed(pool)) && waits && pool->queued >= pool->options.max_queued) {
         uint32_t seen = kri_load_rlx(&pool->room);
         kri_mutex_unlock(&pool->budget->mutex);
-        err = deadline ? kri_wait(&pool->room, seen, deadline, 0) : -ETIMEDOUT;
+        err = deadline ? kri_wait_for(&pool->room, seen, deadline, 0, kri_pool_describe_room)
+                       : -ETIMEDOUT;
         if (err && err != -EAGAIN)
             return err;
         kri_mutex_lock(&pool->budget->mutex);

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "executor/executor.h"
+#include "executor/stall.h"
 
 #include <string.h>
 
@@ -26,7 +27,7 @@ int kri_future_await(kr_future *f, kr_time deadline, unsigned flags)
         uint32_t state = kri_load_acq(&f->state); /* [future-1] */
         if (is_over(state))
             return 0;
-        int err = kri_wait(&f->state, state, deadline, flags);
+        int err = kri_wait_for(&f->state, state, deadline, flags, kri_future_describe);
         if (err != 0 && err != -EAGAIN)
             return kri_future_is_over(f) ? 0 : err;
     }

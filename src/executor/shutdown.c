@@ -12,6 +12,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "executor/pool.h"
+#include "executor/stall.h"
 
 #include "os/os.h"
 
@@ -135,7 +136,8 @@ static int wait_ended(kri_pool *pool, kr_time deadline, unsigned flags)
     while (!kri_load_acq(&pool->ended)) {
         if (err != 0 && err != -EAGAIN)
             return err;
-        err = deadline == 0 ? -ETIMEDOUT : kri_wait(&pool->ended, 0, deadline, flags);
+        err = deadline == 0 ? -ETIMEDOUT
+                            : kri_wait_for(&pool->ended, 0, deadline, flags, kri_pool_describe_end);
     }
     if (!(flags & KRI_UNCANCELLABLE))
         return join_all(pool, deadline);

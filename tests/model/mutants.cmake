@@ -70,10 +70,10 @@ krait_mutant(park_second_look_acquire wait/park.c mutex/wait_and_wake
 krait_mutant(park_count_relaxed wait/park.c mutex/wait_and_wake
   "    if (kri_load_sc(&b->count) == 0) /* [wait-1] */" "    if (kri_load_rlx(&b->count) == 0)")
 krait_mutant(park_woken_relaxed wait/park.c mutex/wait_and_wake_plain
-  "    if (kri_swap_rel(state, WOKEN) & ASLEEP) /* [wait-2] */"
-  "    if (kri_swap_rlx(state, WOKEN) & ASLEEP)")
+  "kri_swap_rel(state, WOKEN); /* [wait-2] */" "kri_swap_rlx(state, WOKEN);")
 krait_mutant(park_wake_dropped wait/park.c mutex/wait_and_wake
-  "        os_futex_wake(state, 1, false);" "        (void)state;")
+  "    if (before & ASLEEP)
+        os_futex_wake(state, 1, false);" "    (void)before;")
 krait_mutant(park_claim_without_swap wait/park.c mutex/time_out_against_wake
   "        if (kri_cas_rlx(&w->state, &state, state | phase))
             return true;"
@@ -186,9 +186,9 @@ krait_mutant(lock_leaver_clears_contended sync/lock.c lock/lock_timed_beside_wai
         }")
 krait_mutant(lock_waiter_lies_in_wait sync/lock.c lock/lock_two
   "    while (kri_swap_acq(word, CONTENDED) != FREE) { /* [lock-1] */
-        int err = kri_wait(word, CONTENDED, deadline, flags);"
+        int err = kri_wait_for(word, CONTENDED, deadline, flags, describe);"
   "    while (kri_swap_acq(word, CONTENDED) != FREE) {
-        int err = kri_wait(word, kri_load_rlx(word), deadline, flags);")
+        int err = kri_wait_for(word, kri_load_rlx(word), deadline, flags, describe);")
 krait_mutant(event_without_count sync/event.c event/event_set_then_clear
   "(old + ONE_RAISE) | FLAG" "old | FLAG")
 krait_mutant(event_wakes_one sync/event.c event/event_set_wakes_all
