@@ -133,6 +133,9 @@ bool kri_future_remove(kr_future *f);
 /* Wait as kri_wait does: 0 once done, -ETIMEDOUT, -ECANCELED.  Does not help. */
 int kri_future_await(kr_future *f, kr_time deadline, unsigned flags);
 
+/* The same, and if the caller is a pool's worker, another one may take its place meanwhile. */
+int kri_future_await_here(kr_future *f, kr_time deadline, unsigned flags);
+
 /* The same for a relative timeout, and with kr_future_result's help, -EDEADLK and KR_NOWAIT. */
 int kri_future_wait(kr_future *f, kr_time timeout);
 

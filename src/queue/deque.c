@@ -24,19 +24,22 @@
  *                load acquires it.  pop's lowering store releases too: it takes the place of the
  *                pushes before it.
  *     [deque-2]  pop stores bottom, then loads top; a thief loads top, then bottom.  All four, and
- *                the change of top between two steals, are in the one order of sc: a pop that does
- *                not see the item before its own stolen comes before that change, so its bottom is
- *                seen by all who see the change.  For the thief's load of top acquire is enough:
- *                what it reads then happens before its load of bottom.
+ *                a thief's change of top, are in the one order of sc.  A pop that does not see the
+ *                item below its own stolen comes before that change; so whoever has seen the
+ *                change, and is after the popped item, sees the bottom that was lowered before.
  *     [deque-3]  push stores bottom, then its caller loads who sleeps; a sleeper stores that, then
  *                loads bottom in is_empty: all sc.
- *     [deque-4]  a thief reads the slot before it raises top (its change releases), and the owner
- *                writes the slot again only after it has seen that (acquire in push).
- *     The rest is relaxed.  The owner's own change of top: its place is contended by changes only,
- *     and no thief acts on a top that is outdated.  bottom put back: it equals top, so whoever
- * takes it for an item has an outdated top.  In is_empty an outdated top means at worst "not
- * empty". The explorer runs loads in their order and makes no load see a later store, so it cannot
- * tell relaxed from acquire at two places, the loads of top in a thief and in push.
+ *     [deque-4]  A thief reads the slot before it raises top (its change releases), and the owner
+ *                writes the slot again only after it has seen that: in push, or in the pop that
+ *                lost the last item (both acquire).
+ *     In is_empty and length top is read first (acquire), so an outdated one means "not empty".
+ *     The rest is relaxed.  Of the owner's change of top nobody learns anything: it only contends
+ *     with other changes.  bottom put back equals top, so whoever takes it for an item has an
+ *     outdated top, and its change fails.
+ *
+ *     The explorer runs the loads of a thread in their order and lets none see a later store, so
+ *     it passes with less in five places, which stand on the proof alone: the loads of top in
+ *     steal, is_empty and length, and the two acquires of [deque-4].
  *
  * Why not a growing ring?  A full deque hands over to the pool's common queue, where others look
  * anyway; a bound needs no reclamation of rings that a thief may still read.
@@ -73,8 +76,8 @@ bool kri_deque_push(kri_deque *d, uint64_t item)
 static uint64_t pop_last(kri_deque *d, uint64_t bottom, uint64_t item)
 {
     uint64_t top = bottom;
-    bool won = kri_cas_rlx64(&d->top, &top, bottom + 1);
-    d->top_seen = bottom + 1; /* raised by us or by a thief */
+    bool won = kri_cas_acq64(&d->top, &top, bottom + 1); /* [deque-4] */
+    d->top_seen = bottom + 1;                            /* raised by us or by a thief */
     kri_store_rlx64(&d->bottom, bottom + 1);
     return won ? item : 0;
 }
@@ -99,7 +102,7 @@ uint64_t kri_deque_pop(kri_deque *d)
 
 uint64_t kri_deque_steal_unless(kri_deque *d, uint64_t tag)
 {
-    uint64_t top = kri_load_acq64(&d->top); /* [deque-2] */
+    uint64_t top = kri_load_sc64(&d->top); /* [deque-2] */
     for (;;) {
         uint64_t bottom = kri_load_sc64(&d->bottom); /* [deque-1] [deque-2] */
         if (between(top, bottom) <= 0)

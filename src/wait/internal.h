@@ -62,7 +62,6 @@ void kri_party_forked(void);
 void kri_scope_forked(kr_cancel_scope *innermost);
 
 /* Of cancel scopes. */
-enum { KRI_SCOPE_LIVE = 0, KRI_SCOPE_CANCELLED = 1 };
 bool kri_scope_cancelled(kr_cancel_scope *scope); /* of the calling party's own scope */
 void kri_scope_cut(kr_cancel_scope *scope);       /* its deadline has ended a wait */
 

@@ -24,7 +24,9 @@
  *     the outside to the inside: so around a joined scope all are joined, and below one that is not
  *     nothing has to be marked when it joins.  Jobs of a group stand in one scope on several
  *     threads: whoever takes the parent's lock first joins it.
- *     Who only asks goes outwards as far as the first joined scope, which a cancel reaches.
+ *     Who only asks goes outwards as far as the first joined scope, which a cancel reaches; and not
+ *     even that while no scope of the process has been cancelled since this one, or the one around
+ *     it when it began, was found live: `looked` notes the count of all cancels.
  *     A joined scope unlinks itself under its parent's lock as it is left: a kr_cancel that came to
  *     it from there has let go.  At exit it takes its own once, so that a kr_cancel that began at
  *     it has let go too before the scope's memory may be used for something else; of scopes of the
@@ -44,8 +46,10 @@
  *     [scope-3]  who sees a scope joined sees the mark that it got from its parent as it joined,
  * and need not look further out: joined is set after the mark and releases, every look acquires and
  * comes before the look at the mark.  Reading an old value is harmless: it means to look further
- * out, or to ask again under the lock The mark is sequentially consistent as kri_wake wants it
- * [wait-1].
+ * out, or to ask again under the lock.
+ *     [scope-4]  who can know that a kr_cancel has returned sees its count, and looks again: the
+ *                count rises after the marks and releases, every look at it acquires
+ *     The mark is sequentially consistent as kri_wake wants it [wait-1].
  *
  * Why not a flag that waiters look for up the tree?  A waiter would have to queue on every scope
  * above it; trees are as deep as fork-join recursions.
@@ -55,6 +59,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/atomic.h"
+#include "base/global.h"
 #include "os/os.h"
 #include "wait/internal.h"
 
@@ -65,6 +70,8 @@ enum { BATCH = 2 };
 #else
 enum { BATCH = 64 };
 #endif
+
+kri_word64 kri_cancels KRI_GLOBAL;
 
 static uint32_t generation_bits(void)
 {
@@ -111,25 +118,22 @@ void kri_scope_unlock(kr_cancel_scope *scope)
         os_futex_wake(&scope->lock, 1, false);
 }
 
-bool kri_scope_reached(const kr_cancel_scope *scope)
-{
-    return kri_load_acq(&scope->state) != KRI_SCOPE_LIVE; /* [scope-1] */
-}
-
 static bool is_joined(const kr_cancel_scope *scope)
 {
     return scope->parent == NULL || kri_load_acq(&scope->joined) != 0; /* [scope-3] */
 }
 
-bool kri_scope_marked(const kr_cancel_scope *scope)
+bool kri_scope_look(const kr_cancel_scope *innermost)
 {
-    for (;; scope = scope->parent) {
-        bool joined = is_joined(scope); /* [scope-3] */
+    uint64_t count = kri_load_acq64(&kri_cancels); /* [scope-4] */
+    bool joined = false;
+    for (const kr_cancel_scope *scope = innermost; !joined; scope = scope->parent) {
+        joined = is_joined(scope); /* [scope-3] */
         if (kri_scope_reached(scope))
             return true;
-        if (joined)
-            return false;
     }
+    kri_store_rlx64(kri_scope_looked(innermost), count);
+    return false;
 }
 
 static void mark(kr_cancel_scope *scope)
@@ -205,6 +209,7 @@ void kr_cancel(kr_cancel_scope *top)
         mark(scope);
         scope = next_in_tree(top, scope);
     } while (scope != NULL);
+    kri_add_rel64(&kri_cancels, 1); /* [scope-4] */
     kri_scope_unlock(top);
 }
 

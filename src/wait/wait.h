@@ -9,6 +9,7 @@
 #define KRI_WAIT_WAIT_H
 
 #include "base/atomic.h"
+#include "base/global.h"
 #include <krait/base.h>
 #include <krait/cancel.h>
 
@@ -51,14 +52,33 @@ int kri_wait(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags)
 int kri_wake(kr_word *word, int count, unsigned flags);
 #define KRI_ALL INT32_MAX
 
-/* kri_scope_marked - was kr_cancel called on the scope or on one around it?  Time limits aside.
- * From any runner, while the scope is entered.  One load, and one for each scope around it that is
- * not joined to the tree. */
-bool kri_scope_marked(const kr_cancel_scope *scope);
+enum { KRI_SCOPE_LIVE = 0, KRI_SCOPE_CANCELLED = 1 }; /* what stands in its state */
 
 /* kri_scope_reached - the same in one load, for a scope on which kr_cancel was called itself; a
  * cancel from further out shows only in a scope that is joined. */
-bool kri_scope_reached(const kr_cancel_scope *scope);
+static inline bool kri_scope_reached(const kr_cancel_scope *scope)
+{
+    return kri_load_acq(&scope->state) != KRI_SCOPE_LIVE; /* [scope-1] */
+}
+
+/* kri_scope_marked - was kr_cancel called on the scope or on one around it?  Time limits aside.
+ * From any runner, while the scope is entered.  A few loads, unless somebody has cancelled
+ * something meanwhile: then one more for each scope around it that is not joined to the tree. */
+bool kri_scope_look(const kr_cancel_scope *innermost);
+extern kri_word64 kri_cancels; /* atomic: calls of kr_cancel so far */
+
+static inline kri_word64 *kri_scope_looked(const kr_cancel_scope *scope)
+{
+    return (kri_word64 *)&scope->looked;
+}
+
+static inline bool kri_scope_marked(const kr_cancel_scope *scope)
+{
+    if (kri_scope_reached(scope))
+        return true;
+    uint64_t count = kri_load_acq64(&kri_cancels); /* [scope-4] */
+    return count != kri_load_rlx64(kri_scope_looked(scope)) && kri_scope_look(scope);
+}
 
 /* kri_wait_fd - sleep until a descriptor is ready for OS_READABLE or OS_WRITABLE.
  *
@@ -117,16 +137,32 @@ struct kri_party {
     int bell;               /* owner: descriptor + 1 that ends its poll, 0: none yet */
 };
 
-kri_party *kri_party_self(
-    void); /* the calling party; a foreign thread gets one at its first call */
+KRI_SHARED_THREAD_LOCAL(kri_party *, kri_party_current)
+kri_party *kri_party_begin_thread(void);
+
+static inline kri_party *kri_party_self(void) /* a foreign thread gets one at its first call */
+{
+    kri_party *party = *kri_party_current();
+    return __builtin_expect(party != NULL, 1) ? party : kri_party_begin_thread();
+}
 
 /* kri_party_end - give back what the calling thread's own party holds, as the thread ends. */
 void kri_party_end(void);
 
 /* kri_party_enter - from now on the calling thread acts as `party` (a coroutine it is about to
  * run), until kri_party_leave, which returns it to `previous`. */
-kri_party *kri_party_enter(kri_party *party);
-void kri_party_leave(kri_party *previous);
+static inline kri_party *kri_party_enter(kri_party *party)
+{
+    kri_party *previous = kri_party_self();
+    party->outer = previous;
+    *kri_party_current() = party;
+    return previous;
+}
+
+static inline void kri_party_leave(kri_party *previous)
+{
+    *kri_party_current() = previous;
+}
 
 /* kri_party_id - the number of the calling party, given to it when it first asks: never 0, and no
  * other party's in this process, before or after. */
@@ -147,6 +183,8 @@ static inline void kri_scope_begin(kri_party *self, kr_cancel_scope *scope)
     kr_cancel_scope *outer = self->scope;
     *scope = (kr_cancel_scope){
         .outer = outer, .parent = outer, .deadline = outer != NULL ? outer->deadline : KRI_NEVER};
+    scope->looked.bits = outer != NULL ? kri_load_rlx64(kri_scope_looked(outer))
+                                       : kri_load_acq64(&kri_cancels); /* [scope-4] */
     self->scope = scope;
 }
 
@@ -181,6 +219,14 @@ void kri_mutex_unlock(kri_mutex *m);
 /* Fork: how often this process is a forked child of one that used the library.  An object that
  * notes it at creation knows when it has become a copy. */
 uint32_t kri_fork_generation(void);
+
+/* kri_forked_since - for an object that noted the generation by kri_fork_generation: is this a
+ * process that was forked since? */
+extern kr_word kri_forks;
+static inline bool kri_forked_since(uint32_t generation)
+{
+    return kri_load_rlx(&kri_forks) != generation;
+}
 
 /* kri_at_fork_child - run fn in every forked child, after the waiting point is usable there; in
  * the order of registration; idempotent for the same fn.  -ENOMEM when the table (16) is full. */

@@ -290,4 +290,171 @@ krait_mutant(future_wakes_one executor/future.c future/future_two_waiters
     if (callbacks)"
   "    kri_wake(&f->state, 1, 0);
     if (callbacks)")
+
+# A worker's queue.
+krait_mutant(deque_push_release queue/deque.c deque/deque_push_or_sleep
+  "kri_store_sc64(&d->bottom, bottom + 1); /* [deque-1] [deque-3] */"
+  "kri_store_rel64(&d->bottom, bottom + 1);")
+krait_mutant(deque_push_relaxed queue/deque.c deque/deque_push_and_steal
+  "kri_store_sc64(&d->bottom, bottom + 1); /* [deque-1] [deque-3] */"
+  "kri_store_rlx64(&d->bottom, bottom + 1);")
+krait_mutant(deque_push_bottom_before_slot queue/deque.c deque/deque_push_and_steal
+  "    kri_store_rlx64(&d->slots[slot_of(bottom)], item);
+    kri_store_sc64(&d->bottom, bottom + 1); /* [deque-1] [deque-3] */"
+  "    kri_store_sc64(&d->bottom, bottom + 1);
+    kri_store_rlx64(&d->slots[slot_of(bottom)], item);")
+krait_mutant(deque_push_one_too_many queue/deque.c deque/deque_full
+  "        if (between(d->top_seen, bottom) >= KRI_DEQUE_ROOM)
+            return false;"
+  "        if (between(d->top_seen, bottom) > KRI_DEQUE_ROOM)
+            return false;")
+krait_mutant(deque_pop_store_release queue/deque.c deque/deque_thief_comes_down
+  "kri_store_sc64(&d->bottom, bottom);   /* [deque-1] [deque-2] */"
+  "kri_store_rel64(&d->bottom, bottom);")
+krait_mutant(deque_pop_store_relaxed queue/deque.c deque/deque_push_and_steal
+  "kri_store_sc64(&d->bottom, bottom);   /* [deque-1] [deque-2] */"
+  "kri_store_rlx64(&d->bottom, bottom);")
+krait_mutant(deque_pop_load_acquire queue/deque.c deque/deque_thief_comes_down
+  "d->top_seen = kri_load_sc64(&d->top); /* [deque-2] */"
+  "d->top_seen = kri_load_acq64(&d->top);")
+krait_mutant(deque_pop_looks_before_it_lowers queue/deque.c deque/deque_thief_comes_down
+  "    kri_store_sc64(&d->bottom, bottom);   /* [deque-1] [deque-2] */
+    d->top_seen = kri_load_sc64(&d->top); /* [deque-2] */"
+  "    d->top_seen = kri_load_sc64(&d->top);
+    kri_store_sc64(&d->bottom, bottom);")
+krait_mutant(deque_pop_takes_the_last_without_race queue/deque.c deque/deque_last_item
+  "    if (below > 0)" "    if (below >= 0)")
+krait_mutant(deque_pop_last_without_swap queue/deque.c deque/deque_last_item
+  "kri_cas_acq64(&d->top, &top, bottom + 1); /* [deque-4] */"
+  "kri_load_sc64(&d->top) == bottom;
+    kri_store_sc64(&d->top, bottom + 1);")
+krait_mutant(deque_pop_last_does_not_put_back queue/deque.c deque/deque_goes_on_after_the_last
+  "    kri_store_rlx64(&d->bottom, bottom + 1);
+    return won" "    return won")
+krait_mutant(deque_pop_of_nothing_does_not_put_back queue/deque.c deque/deque_pop_of_nothing
+  "    kri_store_rlx64(&d->bottom, bottom + 1);
+    return 0;" "    return 0;")
+krait_mutant(deque_steal_load_acquire queue/deque.c deque/deque_thief_comes_down
+  "kri_load_sc64(&d->bottom); /* [deque-1] [deque-2] */" "kri_load_acq64(&d->bottom);")
+krait_mutant(deque_steal_load_relaxed queue/deque.c deque/deque_push_and_steal
+  "kri_load_sc64(&d->bottom); /* [deque-1] [deque-2] */" "kri_load_rlx64(&d->bottom);")
+krait_mutant(deque_steal_reads_bottom_first queue/deque.c
+  deque/deque_two_thieves_come_down
+  "    uint64_t top = kri_load_sc64(&d->top); /* [deque-2] */
+    for (;;) {
+        uint64_t bottom = kri_load_sc64(&d->bottom); /* [deque-1] [deque-2] */"
+  "    for (;;) {
+        uint64_t bottom = kri_load_sc64(&d->bottom);
+        uint64_t top = kri_load_sc64(&d->top);")
+krait_mutant(deque_steal_change_not_sc queue/deque.c deque/deque_thief_comes_down
+  "kri_cas_sc64(&d->top" "kri_cas_acq_rel64(&d->top")
+krait_mutant(deque_steal_without_swap queue/deque.c deque/deque_two_thieves_come_down
+  "        if (kri_cas_sc64(&d->top, &top, top + 1)) /* [deque-2] [deque-4] */
+            return item;"
+  "        kri_store_sc64(&d->top, top + 1);
+        return item;")
+krait_mutant(deque_steal_reads_the_slot_after queue/deque.c deque/deque_full
+  "            return item;" "            return kri_load_rlx64(&d->slots[slot_of(top)]);")
+krait_mutant(deque_steal_gives_up queue/deque.c deque/deque_no_thief_goes_away_empty
+  "            return item;" "            return item;
+        return 0;")
+krait_mutant(deque_empty_look_acquire queue/deque.c deque/deque_push_or_sleep
+  "kri_load_sc64(&d->bottom)) <= 0; /* [deque-3] */" "kri_load_acq64(&d->bottom)) <= 0;")
+
+# The pool's common queue.
+krait_mutant(injection_push_release queue/injection.c injection/injection_push_or_sleep
+  "kri_store_sc64(&q->length, kri_load_rlx64(&q->length) + 1); /* [injection-1] */"
+  "kri_store_rel64(&q->length, kri_load_rlx64(&q->length) + 1);")
+krait_mutant(injection_empty_look_acquire queue/injection.c injection/injection_push_or_sleep
+  "kri_load_sc64(&q->length) == 0; /* [injection-1] */" "kri_load_acq64(&q->length) == 0;")
+krait_mutant(injection_spare_given_relaxed queue/injection.c injection/injection_chunk_used_again
+  "chunk = kri_swap_acq_rel_ptr(&q->spares[i], chunk); /* [injection-2] */"
+  "chunk = (kri_injection_chunk *)KRI_CHANGE(&q->spares[i].bits, KRI_SWAP, x,
+                                                  KRI_AS_BITS(chunk), __ATOMIC_ACQUIRE);")
+krait_mutant(injection_spare_taken_relaxed queue/injection.c injection/injection_chunk_used_again
+  "chunk = kri_swap_acq_rel_ptr(&q->spares[i], NULL); /* [injection-2] */"
+  "chunk = (kri_injection_chunk *)KRI_CHANGE(&q->spares[i].bits, KRI_SWAP, x, 0,
+                                                      __ATOMIC_RELEASE);")
+krait_mutant(injection_spare_before_copy queue/injection.c injection/injection_chunk_used_again
+  "    if (whole)
+        copy_out(whole, items, count);
+    give_spare(q, whole);"
+  "    give_spare(q, whole);
+    if (whole)
+        copy_out(whole, items, count);")
+krait_mutant(injection_takes_a_chunk_being_filled queue/injection.c
+  injection/injection_push_and_take
+  "        if (is_filled(first) && held <= most) {
+            whole = unlink_first(q);"
+  "        if (held <= most) {
+            whole = is_filled(first) ? unlink_first(q) : NULL;")
+krait_mutant(injection_copies_without_lock queue/injection.c injection/injection_two_takers
+  "            copy_out(first, items, count);"
+  "            unlock(q);
+            copy_out(first, items, count);
+            lock(q);")
+krait_mutant(injection_unlinked_stays_last queue/injection.c injection/injection_chunk_used_again
+  "    if (!q->first)
+        q->last = NULL;" "")
+krait_mutant(injection_closed_while_it_allocated queue/injection.c
+  injection/injection_close_against_push
+  "    int err = q->error;" "    int err = fresh ? 0 : q->error;")
+krait_mutant(injection_closed_without_lock queue/injection.c injection/injection_close_against_push
+  "    lock(q);
+    q->error = error;
+    unlock(q);" "    q->error = error;")
+krait_mutant(injection_sweep_without_lock queue/injection.c injection/injection_sweep
+  "    lock(q);
+    if (q->first) {
+        dropped = compact(q, is_stale, context, &left_over);
+        shorten(q, dropped);
+    }
+    unlock(q);"
+  "    if (q->first) {
+        dropped = compact(q, is_stale, context, &left_over);
+        shorten(q, dropped);
+    }")
+krait_mutant(injection_sweep_length_kept queue/injection.c injection/injection_sweep
+  "        shorten(q, dropped);" "")
+krait_mutant(injection_unused_chunk_lost queue/injection.c injection/injection_two_pushers
+  "    give_spare(q, fresh);" "    (void)fresh;")
+# The lazy map.
+krait_mutant(stream_closed_from_the_oldest executor/map_stream.c
+  map_stream/stream_close_against_worker
+  "    for (size_t i = map->length; i-- > 0;) {" "    for (size_t i = 0; i < map->length; i++) {")
+krait_mutant(stream_busy_relaxed executor/map_stream.c map_stream/stream_two_readers
+  "kri_cas_acq(&map->busy, &idle, 1)" "kri_cas_rlx(&map->busy, &idle, 1)")
+krait_mutant(stream_refused_is_kept executor/map_stream.c map_stream/stream_under_refusals
+  "    destroy(map);
+    return NULL;" "    return NULL;")
+# Loops.
+krait_mutant(team_takes_without_compare executor/team.c parallel/loop_two_runners
+  "    } while (!kri_cas_rlx64(&team->next, &next, *end)); /* [team-1] */"
+  "    } while (kri_swap_rlx64(&team->next, *end) > *end);")
+krait_mutant(team_leaves_who_has_begun executor/team.c parallel/loop_error_against_take
+  "    (void)kri_future_await(helper, KRI_NEVER, KRI_UNCANCELLABLE);" "")
+krait_mutant(team_waits_for_the_queued executor/team.c parallel/loop_in_the_only_worker
+  "    if (team->leads)
+        remove_queued(team);" "")
+krait_mutant(team_error_does_not_cancel executor/team.c parallel/loop_error_ends_a_wait
+  "        kr_cancel(&team->scope);" "        return;")
+krait_mutant(team_cut_is_an_error executor/team.c parallel/loop_times_out
+  "    if (!kr_cancelled() && kri_cas_rlx(" "    if (kri_cas_rlx(")
+krait_mutant(team_helper_outside_the_scope executor/team.c parallel/loop_cancelled
+  "    self->scope = &team->scope;" "")
+krait_mutant(reduce_joins_as_they_began executor/parallel.c parallel/reduce_joins_in_order
+  "    char *partial = block_at(sum, (first - sum->split_at) / team->grain);"
+  "    char *partial = block_at(sum, kri_add_rlx64((kri_word64 *)&team->timeout, 1));")
+krait_mutant(reduce_without_room_for_blocks executor/parallel.c parallel/loops_under_refusals
+  "    if (!sum->partials)
+        return false;
+    sum->blocks = blocks;"
+  "    sum->blocks = blocks;
+    if (!sum->partials)
+        return false;")
+krait_mutant(map_adds_up_without_lock executor/map.c executor/pool_map_on_two_workers
+  "    kri_mutex_lock(&job->mutex);
+    job->done += tally.done;" "    job->done += tally.done;")
+
+
 include(mutants_pool.cmake)

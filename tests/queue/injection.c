@@ -95,6 +95,39 @@ TEST(closed_takes_no_more_and_gives_what_it_has)
     kri_injection_free(&q);
 }
 
+static int spares_of(const kri_injection *q)
+{
+    int count = 0;
+    for (int i = 0; i < KRI_INJECTION_SPARES; i++)
+        count += q->spares[i].bits != NULL;
+    return count;
+}
+
+/* A steady flow allocates nothing. */
+TEST(empty_chunks_are_used_again)
+{
+    kri_injection q = {0};
+
+    push_some(&q, 1, 1 + CHUNK);
+    const void *chunk = q.first;
+    uint64_t next = 1;
+    for (uint64_t i = 1; i < 1000; i += CHUNK) {
+        take_some(&q, i, i + CHUNK, CHUNK);
+        CHECK_EQ(spares_of(&q), 1);
+        push_some(&q, i + CHUNK, i + 2 * CHUNK);
+        CHECK(q.first == chunk);
+        CHECK_EQ(spares_of(&q), 0);
+        next = i + CHUNK;
+    }
+    take_some(&q, next, next + CHUNK, CHUNK);
+    CHECK(kri_injection_is_empty(&q));
+    push_some(&q, 1, 1 + 5 * CHUNK);
+    take_some(&q, 1, 1 + 5 * CHUNK, CHUNK);
+    CHECK_EQ(spares_of(&q), KRI_INJECTION_SPARES);
+    kri_injection_free(&q);
+    CHECK_EQ(spares_of(&q), 0);
+}
+
 /* Whole chunks away at the front, in the middle, at the end, and all. */
 typedef struct range {
     uint64_t first, end;

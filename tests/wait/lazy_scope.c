@@ -210,6 +210,7 @@ TEST(test_entered_below)
 typedef struct family {
     kr_cancel_scope root;
     kr_cancel_scope group;
+    kr_cancel_scope own;
     kr_event never;
     kr_word begun;
     int results[PARTY_MAX];
@@ -406,6 +407,57 @@ TEST(test_forked_inside)
         kri_scope_end(self, &chain[0]);
         CHECK_EQ(kr_cancel_scope_exit(&root), 0);
     }
+}
+
+/* A scope that a vanished thread had entered may be entered as a new one. */
+static void wait_in_own(void *arg, int index)
+{
+    family *f = arg;
+    kri_party *self = kri_party_self();
+
+    (void)index;
+    self->scope = &f->group;
+    CHECK_EQ(kr_cancel_scope_enter(&f->own, KR_FOREVER), 0);
+    CHECK_EQ(kr_event_wait(&f->never, KR_FOREVER), -ECANCELED);
+    CHECK_EQ(kr_cancel_scope_exit(&f->own), -ECANCELED);
+    self->scope = NULL;
+}
+
+static void enter_the_vanished(family *f)
+{
+    CHECK_EQ(kr_cancel_scope_enter(&f->own, KR_FOREVER), 0);
+    kr_cancel(&f->root);
+    CHECK(kr_cancel_scope_cancelled(&f->own));
+    CHECK_EQ(kr_cancel_scope_exit(&f->own), -ECANCELED);
+    CHECK(kri_party_self()->scope == &f->group);
+}
+
+TEST(test_child_enters_what_a_vanished_thread_had_entered)
+{
+    kri_party *self = kri_party_self();
+    family *f;
+    party_bunch *bunch;
+    pid_t child;
+    int status;
+
+    party_now = &party_threads;
+    f = party_world(sizeof *f);
+    CHECK_EQ(kr_cancel_scope_enter(&f->root, KR_FOREVER), 0);
+    kri_scope_begin(self, &f->group);
+    bunch = party_start(1, wait_in_own, f);
+    party_await_parked(&f->never.word, 1);
+    child = fork();
+    if (child == 0) {
+        enter_the_vanished(f);
+        _exit(0);
+    }
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(status, 0);
+    kr_cancel(&f->root);
+    party_join(bunch);
+    kri_scope_end(self, &f->group);
+    CHECK_EQ(kr_cancel_scope_exit(&f->root), -ECANCELED);
+    party_world_free(f, sizeof *f);
 }
 
 TEST(test_forked_beside_jobs)
