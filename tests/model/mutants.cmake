@@ -131,16 +131,14 @@ krait_mutant(lazy_joined_relaxed wait/scope_tree.c lazy_scope/lazy_asked_while_j
 krait_mutant(lazy_seen_joined_relaxed wait/scope_tree.c lazy_scope/lazy_asked_while_joined
   "kri_load_acq(&scope->joined) != 0; /* [scope-3] */" "kri_load_rlx(&scope->joined) != 0;")
 krait_mutant(lazy_mark_seen_before_joined wait/scope_tree.c lazy_scope/lazy_asked_while_joined
-  "        bool joined = is_joined(scope); /* [scope-3] */
+  "        joined = is_joined(scope); /* [scope-3] */
         if (kri_scope_reached(scope))
-            return true;
-        if (joined)"
+            return true;"
   "        if (kri_scope_reached(scope))
             return true;
-        if (is_joined(scope))")
+        joined = is_joined(scope);")
 krait_mutant(lazy_asks_innermost_only wait/scope_tree.c lazy_scope/lazy_asked_while_joined
-  "        if (joined)
-            return false;" "        return (void)joined, false;")
+  "        joined = is_joined(scope); /* [scope-3] */" "        joined = true;")
 krait_mutant(lazy_end_stays_linked wait/scope_tree.c
   lazy_scope/lazy_end_of_joined_against_cancel
   "    if (parent == NULL)
@@ -272,6 +270,7 @@ krait_mutant(callback_lost_when_done executor/future.c executor/future_callback_
         callback->next")
 krait_mutant(wait_members_not_taken_off executor/completed.c executor/wait_for_the_first_of_two
   "        kri_future_unwatch(futures[i], &members[i].watcher);" "        (void)futures;")
+
 # Threads, and more of futures.
 krait_mutant(thread_end_does_not_wake thread/thread.c thread/thread_start_and_join
   "    kri_mutex_unlock(&kri_threads.lock);
@@ -432,7 +431,7 @@ krait_mutant(team_takes_without_compare executor/team.c parallel/loop_two_runner
   "    } while (!kri_cas_rlx64(&team->next, &next, *end)); /* [team-1] */"
   "    } while (kri_swap_rlx64(&team->next, *end) > *end);")
 krait_mutant(team_leaves_who_has_begun executor/team.c parallel/loop_error_against_take
-  "    (void)kri_future_await(helper, KRI_NEVER, KRI_UNCANCELLABLE);" "")
+  "    (void)kri_future_await_here(helper, KRI_NEVER, KRI_UNCANCELLABLE);" "")
 krait_mutant(team_waits_for_the_queued executor/team.c parallel/loop_in_the_only_worker
   "    if (team->leads)
         remove_queued(team);" "")
@@ -455,6 +454,5 @@ krait_mutant(reduce_without_room_for_blocks executor/parallel.c parallel/loops_u
 krait_mutant(map_adds_up_without_lock executor/map.c executor/pool_map_on_two_workers
   "    kri_mutex_lock(&job->mutex);
     job->done += tally.done;" "    job->done += tally.done;")
-
 
 include(mutants_pool.cmake)
