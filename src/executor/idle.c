@@ -140,10 +140,36 @@ void kri_worker_wake(kri_worker *worker, uint32_t how)
     kri_wake(&worker->called, 1, 0);
 }
 
+/* A shut pool is ended by the last worker that finds nothing.  If that one went to sleep because
+ * it saw work, or somebody who was to come, and that has vanished, one has to look again. */
+void kri_pool_rouse(kri_pool *pool)
+{
+    kri_worker *worker = pool->idle;
+    if (!pool->shut || !worker || running(pool) > 0 || pool->waiting > 0)
+        return;
+    unlist_idle(worker);
+    kri_worker_wake(worker, KRI_CALLED_TO_LOOK);
+}
+
 void kri_pool_hold_drop(kri_pool *pool)
 {
     pool->holds--;
+    kri_pool_rouse(pool);
     kri_pool_check_ended(pool);
+}
+
+void kri_pool_hold(kri_pool *pool)
+{
+    kri_mutex_lock(&pool->budget->mutex);
+    pool->holds++;
+    kri_mutex_unlock(&pool->budget->mutex);
+}
+
+void kri_pool_let_go(kri_pool *pool)
+{
+    kri_mutex_lock(&pool->budget->mutex);
+    kri_pool_hold_drop(pool);
+    kri_mutex_unlock(&pool->budget->mutex);
 }
 
 static bool claim_search(kri_pool *pool)
