@@ -66,7 +66,8 @@ static bool runs_too_many(const kri_pool *pool)
 static bool may_grow(const kri_pool *pool)
 {
     int spares = pool->waiting < pool->max_spares ? pool->waiting : pool->max_spares;
-    return pool->staffed && !pool->refused && pool->alive < pool->executor.workers + spares;
+    bool open = pool->staffed && !pool->refused && !kri_load_rlx(&pool->ending);
+    return open && pool->alive < pool->executor.workers + spares;
 }
 
 static void set_flag(kr_word *flag, bool value)
@@ -233,11 +234,14 @@ void kri_pool_notify(kri_pool *pool)
 int kri_pool_start_first(kri_pool *pool)
 {
     kri_mutex_lock(&pool->budget->mutex);
-    pool->holds++;
-    count(pool, 1, 0, 0);
-    (void)claim_search(pool);
+    bool late = pool->shut; /* and perhaps ended already */
+    if (!late) {
+        pool->holds++;
+        count(pool, 1, 0, 0);
+        (void)claim_search(pool);
+    }
     kri_mutex_unlock(&pool->budget->mutex);
-    return start(pool);
+    return late ? KR_ESHUTDOWN : start(pool);
 }
 
 /* Another pool of the budget may run more now: call one of its workers, if there is work. */
