@@ -405,8 +405,11 @@ bool kri_worker_park(kri_worker *worker)
     if (!lie_down(worker, &must_sleep, &spare))
         return false;
     call_neighbours(pool);
-    if (!must_sleep && kri_pool_has_work(pool) && get_up(worker)) /* [pool-1] */
+    if (!must_sleep && kri_pool_has_work(pool) && get_up(worker)) { /* [pool-1] */
+        /* Those who saw it search rely on it, also for calling others if there is more. */
+        (void)kri_worker_begin_search(worker);
         return true;
+    }
     if (!sleep_until_called(worker, spare))
         return false;
     worker->searches = kri_load_acq(&worker->called) == KRI_CALLED_TO_SEARCH; /* [pool-2] */

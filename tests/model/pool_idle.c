@@ -250,10 +250,11 @@ static void submit_or_shut(void *arg)
 SCENARIO(room_against_shutdown, .preemptions = 1, .stale = KR_EXPLORE_NONE)
 {
     fresh(make_pool(&(kr_pool_options){.workers = 1, .max_queued = 1, .no_outside_help = true}));
-    kr_explore_spawn(submit_or_shut, &s.errors[0]);
-    kr_explore_spawn(submit_or_shut, &s.errors[1]);
+    int one = kr_explore_spawn(submit_or_shut, &s.errors[0]);
+    int two = kr_explore_spawn(submit_or_shut, &s.errors[1]);
     kr_explore_check(kr_executor_shutdown(s.pool, NULL, KR_FOREVER) == 0);
-    kr_explore_join_all();
+    kr_explore_join(one);
+    kr_explore_join(two);
     kr_executor_release(s.pool);
 }
 
@@ -261,10 +262,11 @@ SCENARIO(room_against_shutdown, .preemptions = 1, .stale = KR_EXPLORE_NONE)
 SCENARIO(room_by_departure, .preemptions = 1, .stale = KR_EXPLORE_NONE)
 {
     fresh(make_pool(&(kr_pool_options){.workers = 1, .max_queued = 1, .no_outside_help = true}));
-    kr_explore_spawn(submit_when_there_is_room, NULL);
-    kr_explore_spawn(submit_when_there_is_room, NULL);
+    int one = kr_explore_spawn(submit_when_there_is_room, NULL);
+    int two = kr_explore_spawn(submit_when_there_is_room, NULL);
     submit_when_there_is_room(NULL);
-    kr_explore_join_all();
+    kr_explore_join(one);
+    kr_explore_join(two);
     end_pool(s.pool);
 }
 
@@ -310,7 +312,7 @@ static int use_inner_pool(const void *arg, void *result)
     return 0;
 }
 
-SCENARIO(budget_inner_pool, .preemptions = 1, .stale = KR_EXPLORE_NONE, .schedules = 60000)
+SCENARIO(budget_inner_pool, .mode = KR_EXPLORE_PCT, .depth = 4, .schedules = 4000)
 {
     fresh(workers_only(1));
     kr_future *f = submit(s.pool, use_inner_pool, NULL);
@@ -329,8 +331,8 @@ static int make_inner_pool(const void *arg, void *result)
     return 0;
 }
 
-SCENARIO(budget_released_while_neighbour_calls, .preemptions = 2, .stale = KR_EXPLORE_NONE,
-         .schedules = 60000)
+SCENARIO(budget_released_while_neighbour_calls, .mode = KR_EXPLORE_PCT, .depth = 3,
+         .schedules = 10000)
 {
     fresh(workers_only(1));
     run_one(s.pool, make_inner_pool, NULL);
@@ -353,7 +355,7 @@ static int leave_to_outer(const void *arg, void *result)
     return kr_event_wait(&s.go, KR_FOREVER);
 }
 
-SCENARIO(budget_left, .preemptions = 1, .stale = KR_EXPLORE_NONE, .schedules = 60000)
+SCENARIO(budget_left, .mode = KR_EXPLORE_PCT, .depth = 3, .schedules = 4000)
 {
     fresh(workers_only(2));
     run_one(s.pool, leave_to_outer, NULL);
@@ -371,7 +373,7 @@ static int park_to_outer(const void *arg, void *result)
     return kr_event_wait(&s.go, KR_FOREVER);
 }
 
-SCENARIO(budget_parked, .preemptions = 1, .stale = KR_EXPLORE_NONE, .schedules = 60000)
+SCENARIO(budget_parked, .mode = KR_EXPLORE_PCT, .depth = 3, .schedules = 4000)
 {
     fresh(workers_only(2));
     run_one(s.pool, park_to_outer, NULL);
