@@ -105,6 +105,12 @@ static inline bool kri_future_is_claimed(const kr_future *f)
     return kri_load_acq64(&f->claim) != KRI_UNCLAIMED;
 }
 
+/* It will never run; it may be that it is not yet done for that. */
+static inline bool kri_future_is_dropped(const kr_future *f)
+{
+    return (kri_load_acq64(&f->claim) & ~(uint64_t)KRI_CLAIM_OUTSIDE) == KRI_CLAIM_DROPPED;
+}
+
 /* Whoever comes upon a claimed future in a queue: it may still be used for reaching the executor
  * [future-2]; not any more after this. */
 void kri_future_pass(kr_future *f);

@@ -68,7 +68,8 @@ static bool runs_too_many(const kri_pool *pool)
 static bool may_grow(const kri_pool *pool)
 {
     int spares = pool->waiting < pool->max_spares ? pool->waiting : pool->max_spares;
-    return pool->staffed && !pool->refused && pool->alive < pool->executor.workers + spares;
+    bool open = pool->staffed && !pool->refused && !kri_load_rlx(&pool->ending);
+    return open && pool->alive < pool->executor.workers + spares;
 }
 
 static void set_flag(kr_word *flag, bool value)
@@ -142,10 +143,36 @@ void kri_worker_wake(kri_worker *worker, uint32_t how)
     kri_wake(&worker->called, 1, 0);
 }
 
+/* A shut pool is ended by the last worker that finds nothing.  If that one went to sleep because
+ * it saw work, or somebody who was to come, and that has vanished, one has to look again. */
+void kri_pool_rouse(kri_pool *pool)
+{
+    kri_worker *worker = pool->idle;
+    if (!pool->shut || !worker || running(pool) > 0 || pool->waiting > 0)
+        return;
+    unlist_idle(worker);
+    kri_worker_wake(worker, KRI_CALLED_TO_LOOK);
+}
+
 void kri_pool_hold_drop(kri_pool *pool)
 {
     pool->holds--;
+    kri_pool_rouse(pool);
     kri_pool_check_ended(pool);
+}
+
+void kri_pool_hold(kri_pool *pool)
+{
+    kri_mutex_lock(&pool->budget->mutex);
+    pool->holds++;
+    kri_mutex_unlock(&pool->budget->mutex);
+}
+
+void kri_pool_let_go(kri_pool *pool)
+{
+    kri_mutex_lock(&pool->budget->mutex);
+    kri_pool_hold_drop(pool);
+    kri_mutex_unlock(&pool->budget->mutex);
 }
 
 static bool claim_search(kri_pool *pool)
@@ -214,11 +241,14 @@ void kri_pool_notify(kri_pool *pool)
 int kri_pool_start_first(kri_pool *pool)
 {
     kri_mutex_lock(&pool->budget->mutex);
-    pool->holds++;
-    count(pool, 1, 0, 0);
-    (void)claim_search(pool);
+    bool late = pool->shut; /* and perhaps ended already */
+    if (!late) {
+        pool->holds++;
+        count(pool, 1, 0, 0);
+        (void)claim_search(pool);
+    }
     kri_mutex_unlock(&pool->budget->mutex);
-    return start(pool);
+    return late ? KR_ESHUTDOWN : start(pool);
 }
 
 /* Another pool of the budget may run more now: call one of its workers, if there is work. */
@@ -388,8 +418,11 @@ bool kri_worker_park(kri_worker *worker)
     if (!lie_down(worker, &must_sleep, &spare))
         return false;
     call_neighbours(pool);
-    if (!must_sleep && kri_pool_has_work(pool) && get_up(worker)) /* [pool-1] */
+    if (!must_sleep && kri_pool_has_work(pool) && get_up(worker)) { /* [pool-1] */
+        /* Those who saw it search rely on it, also for calling others if there is more. */
+        (void)kri_worker_begin_search(worker);
         return true;
+    }
     if (!sleep_until_called(worker, spare))
         return false;
     worker->searches = kri_load_acq(&worker->called) == KRI_CALLED_TO_SEARCH; /* [pool-2] */

@@ -74,6 +74,7 @@ static bool is_shell(uint64_t item, void *context)
 static void sweep(kri_pool *pool, int lane)
 {
     kr_future *shells = NULL;
+    kri_pool_hold(pool);
     size_t n = kri_injection_sweep(&pool->lanes[lane], is_shell, &shells);
     kri_sub_rlx64(&pool->shells, n);
     while (shells) {
@@ -82,6 +83,7 @@ static void sweep(kri_pool *pool, int lane)
         kr_future_release(shells);
         shells = next;
     }
+    kri_pool_let_go(pool);
 }
 
 /* The task may release the pool, so as soon as it can be taken the pool is the submitter's only if
@@ -191,21 +193,28 @@ int kri_pool_submit(kr_executor *executor, kr_future *f, kr_time deadline)
     return err;
 }
 
+/* All under the mutex, without which no worker leaves: once the task is out of the queue, or is a
+ * shell that somebody drops, nothing else keeps the pool [future-2]. */
 bool kri_pool_claimed(kr_executor *executor, kr_future *f, bool run)
 {
     kri_pool *pool = pool_of(executor);
+    bool bounded = pool->options.max_queued != 0;
+    kri_mutex_lock(&pool->budget->mutex);
     bool out = kri_injection_remove(&pool->lanes[f->lane], kri_item_of(f));
     if (!out)
         kri_add_rlx64(&pool->shells, 1);
-    if (pool->options.max_queued)
-        kri_pool_departed(pool);
     kri_add_rlx64(run ? &pool->outside_begun : &pool->removed, 1);
+    if (bounded) {
+        pool->queued--;
+        kri_add_sc(&pool->room, 1);
+    }
+    kri_add_rlx(&pool->references, run);
+    pool->holds += run;
     if (!run)
-        return out;
-    kri_add_rlx(&pool->references, 1);
-    kri_mutex_lock(&pool->budget->mutex);
-    pool->holds++;
+        kri_pool_rouse(pool);
     kri_mutex_unlock(&pool->budget->mutex);
+    if (bounded)
+        kri_wake(&pool->room, 1, 0);
     return out;
 }
 
@@ -213,9 +222,7 @@ void kri_pool_ran(kr_executor *executor)
 {
     kri_pool *pool = pool_of(executor);
     kri_add_rel64(&pool->outside_done, 1); /* [metrics-1] */
-    kri_mutex_lock(&pool->budget->mutex);
-    kri_pool_hold_drop(pool);
-    kri_mutex_unlock(&pool->budget->mutex);
+    kri_pool_let_go(pool);
     kri_pool_unref(pool);
 }
 

@@ -104,7 +104,7 @@ struct kri_pool {
     int alive;           /* [mutex] threads that run or are being started */
     int sleeping;        /* [mutex] of those: in the list of the idle */
     int waiting;         /* [mutex] of those: in a task that waits for another task */
-    int holds;           /* [mutex] starters and helpers, who must be waited for */
+    int holds;           /* [mutex] starters, helpers and others who must be waited for */
     size_t queued;       /* [mutex] with max_queued: tasks that nobody has claimed */
     uint64_t wakeups;    /* [mutex] */
     bool staffed;        /* [mutex] a worker was started once */
@@ -156,7 +156,10 @@ bool kri_worker_begin_search(kri_worker *worker);
 void kri_worker_wake(kri_worker *worker, uint32_t how);
 kri_worker *kri_pool_take_idle(kri_pool *pool); /* mutex held; all of them */
 int kri_pool_start_first(kri_pool *pool);
-void kri_pool_hold_drop(kri_pool *pool);               /* mutex held */
+void kri_pool_hold_drop(kri_pool *pool); /* mutex held */
+void kri_pool_rouse(kri_pool *pool);     /* mutex held: work was taken away, see idle.c */
+void kri_pool_hold(kri_pool *pool);      /* it does not end until let go */
+void kri_pool_let_go(kri_pool *pool);
 void kri_pool_leave(kri_worker *worker);               /* mutex held: not alive any more */
 void kri_pool_count_alive(kri_pool *pool, int change); /* mutex held */
 

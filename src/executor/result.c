@@ -111,9 +111,11 @@ int kr_future_set_running(kr_future *f, kr_cancel_scope *scope)
     int err = kri_future_check(f);
     if (err)
         return err;
-    if (f->fn || !kri_future_claim(f, scope ? (uintptr_t)scope : KRI_CLAIM_SILENT))
+    if (f->fn)
         return refusal(f);
-    return 0;
+    if (kri_future_claim(f, scope ? (uintptr_t)scope : KRI_CLAIM_SILENT))
+        return 0;
+    return kri_future_is_dropped(f) ? -ECANCELED : refusal(f);
 }
 
 int kr_future_set_result(kr_future *f, const void *result, size_t size)

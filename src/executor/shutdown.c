@@ -101,11 +101,14 @@ static void shut(kri_pool *pool, bool cancel_pending)
     kri_store_rel(&pool->executor.shut, 1);
     close_queues(pool, pool->broken ? KR_EBROKEN : KR_ESHUTDOWN);
     kri_worker *idle = kri_pool_take_idle(pool);
+    pool->holds += cancel_pending; /* what is taken out of a queue may be claimed already */
     kri_pool_check_ended(pool);
     kri_mutex_unlock(&pool->budget->mutex);
     wake_all(idle);
-    if (cancel_pending)
-        finish_queued(pool, -ECANCELED);
+    if (!cancel_pending)
+        return;
+    finish_queued(pool, -ECANCELED);
+    kri_pool_let_go(pool);
 }
 
 void kri_pool_break(kri_pool *pool, int error)

@@ -37,7 +37,11 @@ enum {
     BRIEF = 10 * MICROSECOND,
 };
 enum { LONG_IDLES_TO_REDUCE = 3, LONG_IDLES_TO_LEAST = 6 };
+#ifdef KRI_MODEL
+enum { PAUSES_PER_LOOK = 0, LOOKS_PER_CLOCK = 1 }; /* a pause would let the others go on first */
+#else
 enum { PAUSES_PER_LOOK = 4, LOOKS_PER_CLOCK = 4 };
+#endif
 
 /* Taking. */
 
