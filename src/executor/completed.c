@@ -3,8 +3,13 @@
  * State.  Whoever waits has a watcher on each future.  A watcher is told under its future's mutex,
  * and taken off under it, so that after the last kri_future_unwatch nobody touches the entries.
  *
- * kr_wait   `left` counts those that are not done, `ready` becomes 1 once the condition holds.
+ * kr_wait   `left` counts those that are not done; `ready` becomes HOLDS once the condition holds,
+ *           or STUCK when only the caller's own tasks are left, which do not end while he waits.
  * iterator  those that are done stand in a list, in order; `ready` is its length.
+ *
+ * Own tasks stay what they are during a wait, so they are counted once, at its begin.  A failure
+ * may be told while another teller has just found the rest stuck: HOLDS is written over STUCK, and
+ * the caller looks after the last kri_future_unwatch.
  *
  * Ordering.
  *     [completed-1]  who sees `ready` sees what the finishers before it wrote: left falls with
@@ -21,10 +26,13 @@
 #include "executor/executor.h"
 #include "os/os.h"
 
+enum { OPEN, HOLDS, STUCK };
+
 struct group {
     kr_word left;
     kr_word ready;
     kr_wait_when when; /* const */
+    uint32_t own;      /* const: how many of them are tasks that the caller is in */
 };
 
 struct member {
@@ -37,13 +45,15 @@ static void told(kri_watcher *watcher)
 {
     const struct member *member = (const struct member *)watcher;
     struct group *group = member->group;
-    bool last = kri_sub_acq_rel(&group->left, 1) == 1; /* [completed-1] */
+    uint32_t left = kri_sub_acq_rel(&group->left, 1) - 1; /* [completed-1] */
     bool failed = !kr_future_cancelled(member->future) && member->future->error != 0;
-    bool holds =
-        last || group->when == KR_FIRST_COMPLETED || (group->when == KR_FIRST_EXCEPTION && failed);
-    if (!holds)
+    bool holds = left == 0 || group->when == KR_FIRST_COMPLETED ||
+                 (group->when == KR_FIRST_EXCEPTION && failed);
+    uint32_t open = OPEN;
+    if (holds)
+        kri_store_sc(&group->ready, HOLDS); /* [completed-1] */
+    else if (left != group->own || !kri_cas_sc(&group->ready, &open, STUCK))
         return;
-    kri_store_sc(&group->ready, 1); /* [completed-1] */
     kri_wake(&group->ready, 1, 0);
 }
 
@@ -99,14 +109,27 @@ static int check_all(kr_future *const *futures, size_t count)
     return err;
 }
 
-static bool waits_for_itself(kr_future *const *futures, size_t count)
+static uint32_t count_own(kr_future *const *futures, size_t count)
 {
+    uint32_t own = 0;
     if (!kri_frame_innermost())
-        return false;
+        return 0;
     for (size_t i = 0; i < count; i++)
-        if (!kri_future_is_over(futures[i]) && kri_frame_in_future(futures[i]))
-            return true;
-    return false;
+        own += !kri_future_is_over(futures[i]) && kri_frame_in_future(futures[i]);
+    return own;
+}
+
+static int wait_for(struct group *group, kr_future *const *futures, size_t count, kr_time timeout)
+{
+    struct member *members = os_alloc(count * sizeof *members);
+    if (!members)
+        return -ENOMEM;
+    watch_all(group, members, futures, count);
+    int err = wait_ready(group, futures, count, timeout);
+    for (size_t i = 0; i < count; i++)
+        kri_future_unwatch(futures[i], &members[i].watcher);
+    os_free(members);
+    return !err && kri_load_acq(&group->ready) == STUCK ? -EDEADLK : err;
 }
 
 int kr_wait(kr_future *const *futures, size_t count, kr_wait_when when, bool *done, kr_time timeout)
@@ -116,19 +139,13 @@ int kr_wait(kr_future *const *futures, size_t count, kr_wait_when when, bool *do
         return err;
     if (timeout < 0 || when > KR_FIRST_EXCEPTION)
         return -EINVAL;
-    if (timeout != KR_NOWAIT && waits_for_itself(futures, count))
-        return -EDEADLK;
     if (timeout == KR_NOWAIT || count == 0)
         return count_done(futures, count, done);
-    struct member *members = os_alloc(count * sizeof *members);
-    if (!members)
-        return -ENOMEM;
-    struct group group = {.left = {(uint32_t)count}, .when = when};
-    watch_all(&group, members, futures, count);
-    err = wait_ready(&group, futures, count, timeout);
-    for (size_t i = 0; i < count; i++)
-        kri_future_unwatch(futures[i], &members[i].watcher);
-    os_free(members);
+    uint32_t own = count_own(futures, count);
+    if (own && (when == KR_ALL_COMPLETED || own == count))
+        return -EDEADLK;
+    struct group group = {.left = {(uint32_t)count}, .when = when, .own = own};
+    err = wait_for(&group, futures, count, timeout);
     return err ? err : count_done(futures, count, done);
 }
 
@@ -261,10 +278,28 @@ static bool help_one(kr_completed *c)
     return helped;
 }
 
+/* What is left are tasks that the caller is in: then there are no more of them than frames. */
+static bool only_own_left(const kr_completed *c)
+{
+    size_t frames = 0;
+    for (const kri_frame *frame = kri_frame_innermost(); frame; frame = frame->outer)
+        frames++;
+    if (c->unfinished > frames)
+        return false;
+    for (size_t i = 0; i < c->count; i++) {
+        const kr_future *f = c->entries[i].future;
+        if (f && (kri_future_is_over(f) || !kri_frame_in_future(f)))
+            return false;
+    }
+    return true;
+}
+
 static int wait_for_one(kr_completed *c, kr_time timeout, kr_time deadline)
 {
     if (timeout == KR_NOWAIT)
         return -ETIMEDOUT;
+    if (only_own_left(c))
+        return -EDEADLK;
     if (timeout == KR_FOREVER && !kr_cancelled() && help_one(c))
         return 0;
     kri_frame *frame = kri_frame_innermost();

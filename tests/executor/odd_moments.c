@@ -81,6 +81,52 @@ TEST(the_first_of_oneself_and_another_is_the_other)
     CHECK_EQ(in_a_task(wait_for_first_in_task), 0);
 }
 
+static int wait_for_a_failure(struct several *s)
+{
+    return kr_wait(s->futures, 2, KR_FIRST_EXCEPTION, NULL, KR_FOREVER);
+}
+
+static int wait_for_failure_in_task(const void *arg, void *result)
+{
+    (void)result;
+    return within(kr_sec(20), wait_for_a_failure, *(struct several *const *)arg);
+}
+
+/* The other one does not fail, and with that nothing is left that could end the wait. */
+TEST(no_failure_beside_oneself_is_a_deadlock)
+{
+    CHECK_EQ(in_a_task(wait_for_failure_in_task), -EDEADLK);
+}
+
+static int fail(const void *arg, void *result)
+{
+    (void)arg;
+    (void)result;
+    return -EIO;
+}
+
+static int wait_with_a_failing_one(const void *arg, void *result)
+{
+    struct several *s = *(struct several *const *)arg;
+    kr_future *failing;
+    bool done[2] = {true, false};
+    (void)result;
+    CHECK_EQ(kr_event_wait(&s->known, KR_FOREVER), 0);
+    CHECK_EQ(kr_submit(s->pool, &failing, fail, NULL, 0, 0), 0);
+    kr_future *both[2] = {s->futures[0], failing};
+    CHECK_EQ(kr_wait(both, 2, KR_FIRST_EXCEPTION, done, KR_FOREVER), 1);
+    CHECK(!done[0] && done[1]);
+    CHECK_EQ(kr_wait(both, 2, KR_ALL_COMPLETED, NULL, KR_FOREVER), -EDEADLK);
+    CHECK_EQ(kr_wait(both, 1, KR_FIRST_COMPLETED, NULL, KR_FOREVER), -EDEADLK);
+    CHECK_EQ(error_of(failing), -EIO);
+    return 0;
+}
+
+TEST(a_failure_beside_oneself_ends_the_wait)
+{
+    CHECK_EQ(in_a_task(wait_with_a_failing_one), 0);
+}
+
 /* Who is told of an error is told whose it was. */
 
 static char reported_pool[64];
@@ -89,13 +135,6 @@ static void note_pool(const kr_task_report *report)
 {
     CHECK_EQ(report->error, -EIO);
     strncpy(reported_pool, report->pool ? report->pool : "none", sizeof reported_pool - 1);
-}
-
-static int fail(const void *arg, void *result)
-{
-    (void)arg;
-    (void)result;
-    return -EIO;
 }
 
 TEST(the_report_of_a_task_names_its_pool)
