@@ -336,7 +336,7 @@ size_t kr_completed_unfinished(const kr_completed *c)
 
 void kr_completed_release(kr_completed *c)
 {
-    if (!c || c->generation != kri_fork_generation())
+    if (!c)
         return;
     for (size_t i = 0; i < c->count; i++) {
         kr_future *f = c->entries[i].future;

@@ -362,8 +362,11 @@ bool kri_future_watch(kr_future *f, kri_watcher *watcher)
     return waiting;
 }
 
+/* In a forked child nobody is told any more, and the mutex may have been held at the fork. */
 void kri_future_unwatch(kr_future *f, kri_watcher *watcher)
 {
+    if (kri_future_is_forked(f))
+        return;
     (void)open(f);
     if (watcher->watching) {
         *(watcher->previous ? &watcher->previous->next : &f->watchers) = watcher->next;
