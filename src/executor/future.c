@@ -265,13 +265,23 @@ bool kri_future_end_with(kr_future *f, int error, const void *result)
     return true;
 }
 
-void kri_future_end_unrun(kr_future *f, int error)
+void kri_future_conclude(kr_future *f, int error)
 {
     uint32_t phase = error == -ECANCELED ? KRI_CANCELLED : KRI_FINISHED;
     kri_mutex_lock(&f->mutex);
-    kri_callback *callbacks = conclude(f, phase, error);
+    f->callbacks = conclude(f, phase, error);
     kri_mutex_unlock(&f->mutex);
-    announce(f, callbacks);
+    kri_wake(&f->state, KRI_ALL, 0);
+}
+
+void kri_future_announce(kr_future *f)
+{
+    kri_mutex_lock(&f->mutex);
+    kri_callback *callbacks = f->callbacks;
+    f->callbacks = NULL;
+    kri_mutex_unlock(&f->mutex);
+    if (callbacks)
+        kri_callbacks_run(f, callbacks);
 }
 
 bool kri_future_remove(kr_future *f)

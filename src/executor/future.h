@@ -118,8 +118,9 @@ void kri_future_end(kr_future *f, int error);
 bool kri_future_end_with(kr_future *f, int error, const void *result);
 
 /* Done without having run, for whoever has claimed it as DROPPED, with -ECANCELED, or as SILENT.
- * Uses up no reference. */
-void kri_future_end_unrun(kr_future *f, int error);
+ * Those who wait are woken; the callbacks wait for kri_future_announce.  Uses up no reference. */
+void kri_future_conclude(kr_future *f, int error);
+void kri_future_announce(kr_future *f);
 
 /* Pending becomes cancelled, wherever it is queued; false: it was not pending. */
 bool kri_future_remove(kr_future *f);
