@@ -104,6 +104,9 @@ typedef int (*kr_done_fn)(kr_future *future, void *arg);
  * outside the task's cancel scope, after those who wait were woken; on a future that is done
  * already, before this call returns, in the caller.
  *
+ * A callback may finish or cancel other futures.  Their callbacks run after it has returned, in the
+ * same order and runner, however long the chain; so a callback must not wait for what they do.
+ *
  * Returns   0; -ENOMEM, -EINVAL, KR_EFORKED: it will not be called
  */
 KR_API KR_NODISCARD int kr_future_add_done_callback(kr_future *future, kr_done_fn fn, void *arg);
@@ -144,7 +147,8 @@ KR_API KR_NODISCARD int kr_future_set_running(kr_future *future, kr_cancel_scope
 /* kr_future_set_result - done, with `size` bytes copied from `result`; kr_future_set_error - done,
  * with a negative error (-ECANCELED after kr_future_cancel returned KR_ASKED: as cancelled).
  *
- * The future may be pending or running.  Callbacks run before the return.
+ * The future may be pending or running.  Callbacks run before the return; where the caller
+ * is a done callback itself, after that has returned.
  *
  * Returns   0; -EALREADY: it was done, or is another executor's to finish, and is unchanged;
  *           -ECANCELED: it was cancelled, and is unchanged; -EINVAL: not the size of the result,

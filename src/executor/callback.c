@@ -1,10 +1,27 @@
 /* Done callbacks: kept newest first, called oldest first.
  *
+ * A callback may finish another future, whose callback finishes the next, and so on.  So that such
+ * a chain needs no stack, a thread that is in a callback queues what becomes due meanwhile, and
+ * calls it after that callback has returned.  The queue lies in the frame of the outermost call;
+ * what stands in it keeps its future.
+ *
+ * A task that is run by a callback's wait is a party of its own and may well wait for what its
+ * callbacks do, so it is not made to wait for the return of the callback below it: it begins
+ * without a queue.  What has been queued before it, by that callback, waits on.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "executor/future.h"
 
+#include "base/global.h"
 #include "os/os.h"
+
+struct kri_due {
+    kri_callback *first;
+    kri_callback *last;
+};
+
+KRI_THREAD_LOCAL(kri_due *, callbacks_due) /* NULL: the thread is in no callback */
 
 static void call(kr_future *f, kr_done_fn fn, void *arg)
 {
@@ -13,27 +30,57 @@ static void call(kr_future *f, kr_done_fn fn, void *arg)
         kri_task_report_error(err, "done callback", NULL);
 }
 
-static kri_callback *reversed(kri_callback *newest_first)
+static kri_callback *reversed(kr_future *f, kri_callback *newest_first)
 {
     kri_callback *oldest_first = NULL;
     while (newest_first) {
         kri_callback *callback = newest_first;
         newest_first = callback->next;
+        callback->future = kr_future_retain(f);
         callback->next = oldest_first;
         oldest_first = callback;
     }
     return oldest_first;
 }
 
-void kri_callbacks_run(kr_future *f, kri_callback *newest_first)
+static void call_all(kri_due *due)
 {
-    kri_callback *callback = reversed(newest_first);
-    while (callback) {
-        kri_callback *next = callback->next;
-        call(f, callback->fn, callback->arg);
+    while (due->first) {
+        kri_callback *callback = due->first;
+        due->first = callback->next;
+        call(callback->future, callback->fn, callback->arg);
+        kr_future_release(callback->future);
         os_free(callback);
-        callback = next;
     }
+}
+
+/* `newest` is the last in the order of calling. */
+void kri_callbacks_run(kr_future *f, kri_callback *newest)
+{
+    kri_due **here = callbacks_due();
+    kri_callback *oldest = reversed(f, newest);
+    if (*here) {
+        *((*here)->first ? &(*here)->last->next : &(*here)->first) = oldest;
+        (*here)->last = newest;
+        return;
+    }
+    kri_due due = {oldest, newest};
+    *here = &due;
+    call_all(&due);
+    *here = NULL;
+}
+
+kri_due *kri_callbacks_set_aside(void)
+{
+    kri_due **here = callbacks_due();
+    kri_due *due = *here;
+    *here = NULL;
+    return due;
+}
+
+void kri_callbacks_go_on(kri_due *due)
+{
+    *callbacks_due() = due;
 }
 
 void kri_callbacks_free(kri_callback *callback)

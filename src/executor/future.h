@@ -44,6 +44,7 @@ struct kri_watcher {
 
 typedef struct kri_callback {
     struct kri_callback *next;
+    kr_future *future; /* once it is due: with a reference */
     kr_done_fn fn;
     void *arg;
 } kri_callback;
@@ -138,9 +139,14 @@ void kri_future_unwatch(kr_future *f, kri_watcher *watcher); /* told or not, it 
 /* With the mutex: false: it is done already. */
 bool kri_future_add_callback(kr_future *f, kri_callback *callback);
 
-/* callback.c */
-void kri_callbacks_run(kr_future *f, kri_callback *newest_first);
+/* callback.c: in a callback, those that become due wait until it has returned. */
+void kri_callbacks_run(kr_future *f, kri_callback *newest);
 void kri_callbacks_free(kri_callback *callbacks);
+
+/* Around a task that is run by a callback's wait: its callbacks do not wait for that callback. */
+typedef struct kri_due kri_due;
+kri_due *kri_callbacks_set_aside(void);
+void kri_callbacks_go_on(kri_due *due);
 
 /* hook.c */
 void kri_task_report_error(int error, const char *where, const char *pool);

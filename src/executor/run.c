@@ -69,11 +69,13 @@ void kri_run_as_party(void (*run)(void *arg), void *arg, kr_cancel_scope *scope)
 {
     kri_party party = {.scope = scope};
     kri_party *previous = kri_party_enter(&party);
+    kri_due *due = kri_callbacks_set_aside();
     party.ops = previous->ops;
     party.runner = previous->runner;
     run(arg);
     if (party.locals)
         kri_locals_end(&party);
+    kri_callbacks_go_on(due);
     kri_party_leave(previous);
     if (party.bell)
         os_close(party.bell - 1);

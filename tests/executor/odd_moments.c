@@ -207,6 +207,95 @@ TEST(a_long_chain_of_callbacks)
     }
 }
 
+/* What a callback sets off runs after it, in order, also where its own handle is gone by then. */
+
+static char order[8];
+
+static int note_order(kr_future *f, void *arg)
+{
+    CHECK(kr_future_done(f));
+    strncat(order, arg, 1);
+    return 0;
+}
+
+static int finish_three(kr_future *f, void *arg)
+{
+    kr_future **others = arg;
+    (void)note_order(f, "a");
+    CHECK_EQ(kr_future_set_error(others[0], -EIO), 0);
+    CHECK_EQ(kr_future_cancel(others[1]), 0);
+    for (int i = 0; i < 2; i++)
+        kr_future_release(others[i]);
+    CHECK_STR(order, "a");
+    return 0;
+}
+
+TEST(what_a_callback_sets_off_comes_after_it)
+{
+    kr_future *f[3];
+    char *const names[] = {"c", "d", "e", "b"};
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(kr_future_create(&f[i], 0), 0);
+    CHECK_EQ(kr_future_add_done_callback(f[2], finish_three, f), 0);
+    CHECK_EQ(kr_future_add_done_callback(f[2], note_order, names[3]), 0);
+    CHECK_EQ(kr_future_add_done_callback(f[0], note_order, names[0]), 0);
+    CHECK_EQ(kr_future_add_done_callback(f[0], note_order, names[1]), 0);
+    CHECK_EQ(kr_future_add_done_callback(f[1], note_order, names[2]), 0);
+    kr_set_task_hook(note_pool);
+    CHECK_EQ(kr_future_set_result(f[2], NULL, 0), 0);
+    CHECK_STR(order, "abcde");
+    kr_future_release(f[2]);
+}
+
+/* A task that a callback's wait runs is not that callback's: what it sets off comes at once. */
+
+static int set_event(kr_future *f, void *arg)
+{
+    (void)f;
+    kr_event_set(arg);
+    return 0;
+}
+
+static int finish_and_wait(const void *arg, void *result)
+{
+    kr_event event = {0};
+    kr_future *f;
+    (void)arg;
+    (void)result;
+    CHECK_EQ(kr_future_create(&f, 0), 0);
+    CHECK_EQ(kr_future_add_done_callback(f, set_event, &event), 0);
+    CHECK_EQ(kr_future_set_result(f, NULL, 0), 0);
+    int err = kr_event_wait(&event, kr_sec(20));
+    kr_future_release(f);
+    return err;
+}
+
+static int help_with_a_task(kr_future *f, void *arg)
+{
+    kr_future *task;
+    (void)f;
+    CHECK_EQ(kr_submit(arg, &task, finish_and_wait, NULL, 0, 0), 0);
+    CHECK_EQ(error_of(task), 0);
+    kri_add_rlx(&ran, 100);
+    return 0;
+}
+
+TEST(a_task_helped_by_a_callback_has_its_own_callbacks)
+{
+    kr_executor *pool = pool_of(1);
+    struct gate gate = {0};
+    kr_future *busy = submit_gate(pool, &gate), *f;
+    wait_entered(&gate, 1);
+    CHECK_EQ(kr_future_create(&f, 0), 0);
+    CHECK_EQ(kr_future_add_done_callback(f, help_with_a_task, pool), 0);
+    CHECK_EQ(kr_future_set_result(f, NULL, 0), 0);
+    CHECK_EQ(kri_load_rlx(&ran), 100);
+    kr_event_set(&gate.open);
+    CHECK_EQ(error_of(busy), 0);
+    kr_future_release(f);
+    end(pool);
+}
+
 /* A callback of one pending task waits for another, and a shutdown cancels both. */
 
 static int wait_for_other(kr_future *f, void *arg)
