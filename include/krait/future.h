@@ -163,7 +163,7 @@ KR_API int kr_future_set_error(kr_future *future, int error);
 typedef struct kr_task_report {
     int error;
     const char *where; /* "task", "done callback", "initializer" */
-    const char *pool;  /* the pool's name; NULL: no pool's */
+    const char *pool;  /* the pool's name; NULL: no pool's, or the pool is gone by now */
 } kr_task_report;
 
 /* kr_set_task_hook - who hears of errors that nobody asked for: those of tasks submitted without a

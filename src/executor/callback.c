@@ -27,7 +27,7 @@ static void call(kr_future *f, kr_done_fn fn, void *arg)
 {
     int err = fn(f, arg);
     if (err < 0)
-        kri_task_report_error(err, "done callback", NULL);
+        kri_task_report_future(f, err, "done callback");
 }
 
 static kri_callback *reversed(kr_future *f, kri_callback *newest_first)

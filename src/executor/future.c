@@ -148,7 +148,7 @@ static bool nobody_asked(const kr_future *f, uint32_t state)
 static void destroy(kr_future *f, uint32_t state)
 {
     if (nobody_asked(f, state))
-        kri_task_report_error(f->error, "task", NULL);
+        kri_task_report_future(f, f->error, "task");
     kri_callbacks_free(f->callbacks);
     kri_block_free(f, f->size);
 }

@@ -66,6 +66,7 @@ struct kr_future {
     kr_future *next;         /* of whoever has taken it out of a queue */
     kr_time submitted;       /* const; 0: not measured */
     size_t size;             /* const; of the block that all this lies in */
+    uint32_t pool;           /* const; the number of the executor, if that is a pool */
     uint8_t lane;            /* const; a kr_priority */
     bool forgotten;          /* const: submitted without a future */
     bool outside_help;       /* const: a thread that is no worker of the executor may run it */
@@ -150,5 +151,6 @@ void kri_callbacks_go_on(kri_due *due);
 
 /* hook.c */
 void kri_task_report_error(int error, const char *where, const char *pool);
+void kri_task_report_future(const kr_future *f, int error, const char *where);
 
 #endif

@@ -147,6 +147,50 @@ TEST(the_report_of_a_task_names_its_pool)
     CHECK_STR(reported_pool, "bakers");
 }
 
+/* The future is released by its holder, after or before the pool. */
+static void fail_unasked(const char *name, bool pool_goes_first)
+{
+    kr_executor *pool;
+    kr_future *f;
+    CHECK_EQ(kr_thread_pool(&pool, &(kr_pool_options){.workers = 1, .name = name}), 0);
+    CHECK_EQ(kr_submit(pool, &f, fail, NULL, 0, 0), 0);
+    CHECK_EQ(kr_executor_shutdown(pool, NULL, KR_FOREVER), 0);
+    if (pool_goes_first)
+        kr_executor_release(pool);
+    kr_future_release(f);
+    if (!pool_goes_first)
+        kr_executor_release(pool);
+}
+
+TEST(the_report_of_a_released_future_names_a_pool_that_is_there)
+{
+    kr_set_task_hook(note_pool);
+    fail_unasked("cooks", false);
+    CHECK_STR(reported_pool, "cooks");
+    fail_unasked("waiters", true);
+    CHECK_STR(reported_pool, "none");
+}
+
+static int complain(kr_future *f, void *arg)
+{
+    (void)f;
+    (void)arg;
+    return -EIO;
+}
+
+TEST(the_report_of_a_callback_names_the_pool)
+{
+    kr_executor *pool;
+    kr_future *f;
+    kr_set_task_hook(note_pool);
+    CHECK_EQ(kr_thread_pool(&pool, &(kr_pool_options){.workers = 1, .name = "smiths"}), 0);
+    CHECK_EQ(kr_submit(pool, &f, count_one, NULL, 0, 0), 0);
+    CHECK_EQ(kr_future_add_done_callback(f, complain, NULL), 0);
+    CHECK_EQ(error_of(f), 0);
+    end(pool);
+    CHECK_STR(reported_pool, "smiths");
+}
+
 /* The handle is released by a callback that the shutdown itself runs. */
 
 struct last_use {
