@@ -148,9 +148,18 @@ static int block(const void *arg, void *result)
     return kr_event_wait(open, KR_FOREVER);
 }
 
+static kr_executor *pool_without_help(void)
+{
+    kr_executor *pool;
+    kr_pool_options options = {.workers = 1, .no_outside_help = true};
+    CHECK_EQ(kr_thread_pool(&pool, &options), 0);
+    return pool;
+}
+
+/* The only worker is busy, and the caller runs nothing itself. */
 TEST(test_executor_map_current_future_cancel)
 {
-    kr_executor *pool = pool_of(1);
+    kr_executor *pool = pool_without_help();
     kr_event open = KR_EVENT_INIT, *at = &open;
     kr_future *f;
     CHECK_EQ(kr_submit(pool, &f, block, &at, sizeof at, 0), 0);
@@ -415,7 +424,7 @@ static void map_in_thread(void *arg)
 
 TEST(a_shutdown_that_cancels_ends_a_waiting_map)
 {
-    kr_executor *pool = pool_of(1);
+    kr_executor *pool = pool_without_help();
     kr_event open = KR_EVENT_INIT, *at = &open;
     kr_future *f;
     CHECK_EQ(kr_submit(pool, &f, block, &at, sizeof at, 0), 0);
