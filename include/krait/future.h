@@ -60,7 +60,8 @@ typedef int (*kr_task_fn)(const void *arg, void *result);
  * Returns   0           it is done, and *task_error tells how
  *           -ETIMEDOUT  it is not done within the timeout; it goes on
  *           -ECANCELED  the caller's scope is cancelled; the task goes on.  Not with KR_NOWAIT
- *           -EDEADLK    the caller is this very task
+ *           -EDEADLK    the caller is this very task, or an initializer of the task's pool.  Not
+ *                       with KR_NOWAIT
  *           -EINVAL     negative timeout, or not the size of the result
  *           KR_EFORKED  the future belongs to the parent process
  * Blocks    a thread sleeps, a coroutine is suspended
@@ -139,8 +140,8 @@ KR_API KR_NODISCARD int kr_future_create(kr_future **future, size_t result_size)
  *   scope     cancelled by kr_future_cancel from now until the future is done; stays until then.
  *             NULL: it cannot be asked
  *
- * Returns   0; -ECANCELED: it was cancelled, do not run it; -EALREADY: it is running or done;
- *           KR_EFORKED
+ * Returns   0; -ECANCELED: it was cancelled, do not run it; -EALREADY: it is running or done, or is
+ *           another executor's to run; KR_EFORKED
  */
 KR_API KR_NODISCARD int kr_future_set_running(kr_future *future, kr_cancel_scope *scope);
 

@@ -55,6 +55,7 @@ typedef struct kr_map_options {
  *           -ECANCELED    the caller's scope was cancelled first
  *           KR_ESHUTDOWN, KR_EBROKEN, -EAGAIN, -ENOMEM, KR_EFORKED: as kr_submit; what was not
  *                         done by then is not begun
+ *           -EDEADLK      the caller is an initializer of this pool; nothing was done
  *           -EINVAL       nothing was done
  * Blocks    a thread sleeps, a coroutine is suspended
  */

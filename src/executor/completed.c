@@ -3,13 +3,13 @@
  * State.  Whoever waits has a watcher on each future.  A watcher is told under its future's mutex,
  * and taken off under it, so that after the last kri_future_unwatch nobody touches the entries.
  *
- * kr_wait   `left` counts those that are not done; `ready` becomes HOLDS once the condition holds,
- *           or STUCK when only the caller's own tasks are left, which do not end while he waits.
+ * kr_wait   `left` counts those that are not done, `others` those of them that do not wait for the
+ *           caller; `ready` becomes HOLDS once the condition holds, or STUCK when the last of the
+ *           others is done.
  * iterator  those that are done stand in a list, in order; `ready` is its length.
  *
- * Own tasks stay what they are during a wait, so they are counted once, at its begin.  A failure
- * may be told while another teller has just found the rest stuck: HOLDS is written over STUCK, and
- * the caller looks after the last kri_future_unwatch.
+ * A failure may be told while another teller finds that the others are done: HOLDS is written over
+ * STUCK, and the caller looks after the last kri_future_unwatch.
  *
  * Ordering.
  *     [completed-1]  who sees `ready` sees what the finishers before it wrote: left falls with
@@ -30,29 +30,31 @@ enum { OPEN, HOLDS, STUCK };
 
 struct group {
     kr_word left;
+    kr_word others;
     kr_word ready;
     kr_wait_when when; /* const */
-    uint32_t own;      /* const: how many of them are tasks that the caller is in */
 };
 
 struct member {
     kri_watcher watcher; /* first */
     struct group *group;
     kr_future *future;
+    bool held_up; /* const: it does not end while the caller waits */
 };
 
 static void told(kri_watcher *watcher)
 {
     const struct member *member = (const struct member *)watcher;
     struct group *group = member->group;
-    uint32_t left = kri_sub_acq_rel(&group->left, 1) - 1; /* [completed-1] */
+    bool stuck = !member->held_up && kri_sub_rlx(&group->others, 1) == 1;
+    bool last = kri_sub_acq_rel(&group->left, 1) == 1; /* [completed-1] */
     bool failed = !kr_future_cancelled(member->future) && member->future->error != 0;
-    bool holds = left == 0 || group->when == KR_FIRST_COMPLETED ||
-                 (group->when == KR_FIRST_EXCEPTION && failed);
+    bool holds =
+        last || group->when == KR_FIRST_COMPLETED || (group->when == KR_FIRST_EXCEPTION && failed);
     uint32_t open = OPEN;
     if (holds)
         kri_store_sc(&group->ready, HOLDS); /* [completed-1] */
-    else if (left != group->own || !kri_cas_sc(&group->ready, &open, STUCK))
+    else if (!stuck || !kri_cas_sc(&group->ready, &open, STUCK))
         return;
     kri_wake(&group->ready, 1, 0);
 }
@@ -62,16 +64,26 @@ static bool is_ready(const struct group *group)
     return kri_load_acq(&group->ready); /* [completed-1] */
 }
 
-static void watch_all(struct group *group, struct member *members, kr_future *const *futures,
-                      size_t count)
+/* How many there are that do not wait for the caller. */
+static uint32_t fill(struct group *group, struct member *members, kr_future *const *futures,
+                     size_t count)
 {
+    uint32_t others = 0;
     for (size_t i = 0; i < count; i++) {
         members[i].group = group;
         members[i].future = futures[i];
         members[i].watcher.tell = told;
-        if (!kri_future_watch(futures[i], &members[i].watcher))
-            told(&members[i].watcher);
+        members[i].held_up = !kri_future_is_over(futures[i]) && kri_frame_holds_up(futures[i]);
+        others += !members[i].held_up;
     }
+    return others;
+}
+
+static void watch_all(struct member *members, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!kri_future_watch(members[i].future, &members[i].watcher))
+            told(&members[i].watcher);
 }
 
 static int wait_ready(struct group *group, kr_future *const *futures, size_t count, kr_time timeout)
@@ -109,27 +121,19 @@ static int check_all(kr_future *const *futures, size_t count)
     return err;
 }
 
-static uint32_t count_own(kr_future *const *futures, size_t count)
+static int wait_with(struct member *members, kr_future *const *futures, size_t count,
+                     kr_wait_when when, kr_time timeout)
 {
-    uint32_t own = 0;
-    if (!kri_frame_innermost())
-        return 0;
-    for (size_t i = 0; i < count; i++)
-        own += !kri_future_is_over(futures[i]) && kri_frame_in_future(futures[i]);
-    return own;
-}
-
-static int wait_for(struct group *group, kr_future *const *futures, size_t count, kr_time timeout)
-{
-    struct member *members = os_alloc(count * sizeof *members);
-    if (!members)
-        return -ENOMEM;
-    watch_all(group, members, futures, count);
-    int err = wait_ready(group, futures, count, timeout);
+    struct group group = {.left = {(uint32_t)count}, .when = when};
+    uint32_t others = fill(&group, members, futures, count);
+    if (others == 0 || (others < count && when == KR_ALL_COMPLETED))
+        return -EDEADLK;
+    group.others.bits = others;
+    watch_all(members, count);
+    int err = wait_ready(&group, futures, count, timeout);
     for (size_t i = 0; i < count; i++)
         kri_future_unwatch(futures[i], &members[i].watcher);
-    os_free(members);
-    return !err && kri_load_acq(&group->ready) == STUCK ? -EDEADLK : err;
+    return !err && kri_load_acq(&group.ready) == STUCK ? -EDEADLK : err;
 }
 
 int kr_wait(kr_future *const *futures, size_t count, kr_wait_when when, bool *done, kr_time timeout)
@@ -141,11 +145,11 @@ int kr_wait(kr_future *const *futures, size_t count, kr_wait_when when, bool *do
         return -EINVAL;
     if (timeout == KR_NOWAIT || count == 0)
         return count_done(futures, count, done);
-    uint32_t own = count_own(futures, count);
-    if (own && (when == KR_ALL_COMPLETED || own == count))
-        return -EDEADLK;
-    struct group group = {.left = {(uint32_t)count}, .when = when, .own = own};
-    err = wait_for(&group, futures, count, timeout);
+    struct member *members = os_alloc(count * sizeof *members);
+    if (!members)
+        return -ENOMEM;
+    err = wait_with(members, futures, count, when, timeout);
+    os_free(members);
     return err ? err : count_done(futures, count, done);
 }
 
@@ -278,17 +282,14 @@ static bool help_one(kr_completed *c)
     return helped;
 }
 
-/* What is left are tasks that the caller is in: then there are no more of them than frames. */
-static bool only_own_left(const kr_completed *c)
+/* None is left but those that wait for the caller. */
+static bool is_stuck(const kr_completed *c)
 {
-    size_t frames = 0;
-    for (const kri_frame *frame = kri_frame_innermost(); frame; frame = frame->outer)
-        frames++;
-    if (c->unfinished > frames)
+    if (c->unfinished > kri_frame_may_hold_up())
         return false;
     for (size_t i = 0; i < c->count; i++) {
         const kr_future *f = c->entries[i].future;
-        if (f && (kri_future_is_over(f) || !kri_frame_in_future(f)))
+        if (f && (kri_future_is_over(f) || !kri_frame_holds_up(f)))
             return false;
     }
     return true;
@@ -298,7 +299,7 @@ static int wait_for_one(kr_completed *c, kr_time timeout, kr_time deadline)
 {
     if (timeout == KR_NOWAIT)
         return -ETIMEDOUT;
-    if (only_own_left(c))
+    if (is_stuck(c))
         return -EDEADLK;
     if (timeout == KR_FOREVER && !kr_cancelled() && help_one(c))
         return 0;

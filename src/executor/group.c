@@ -59,7 +59,9 @@ static int check(kr_executor *executor, const kri_frame *frame)
 {
     if (!executor && !frame)
         return -EINVAL;
-    return executor ? kri_executor_check(executor) : 0;
+    if (executor)
+        return kri_executor_check_wait(executor);
+    return kri_frame_initializes(frame->executor) ? -EDEADLK : 0;
 }
 
 int kr_group_open(kr_group *group, kr_executor *executor)
@@ -212,7 +214,7 @@ int kr_group_start_on(kr_group *group, kr_group_task *task, kr_executor *executo
     if (executor == group->executor && !group->error)
         return kr_group_start(group, task, fn, arg, result);
     int err = prepare(group, task, fn, arg, result);
-    if (!err && (err = kri_executor_check(executor)) != 0)
+    if (!err && (err = kri_executor_check_wait(executor)) != 0)
         err = fail_to_start(task, err);
     return err ? err : queue(task, executor);
 }

@@ -44,6 +44,7 @@ struct kri_worker {
     uint32_t tick;   /* tasks taken */
     uint32_t random;
     bool searches;       /* it is the pool's searcher */
+    bool initializes;    /* it is in the initializer, before its first task */
     kr_time idle_since;  /* 0: it is not idle */
     kr_time batch_taken; /* when it last took tasks from the common queue */
     size_t batch;        /* how many it would have taken */

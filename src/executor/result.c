@@ -26,7 +26,7 @@ int kri_future_wait(kr_future *f, kr_time timeout)
         return 0;
     if (timeout == KR_NOWAIT)
         return -ETIMEDOUT;
-    if (kri_frame_in_future(f))
+    if (kri_frame_holds_up(f))
         return -EDEADLK;
     if (timeout == KR_FOREVER && !kr_cancelled() && kri_help(f, NULL))
         return 0;

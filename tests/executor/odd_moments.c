@@ -4,6 +4,7 @@
  */
 #include "executor/help.h"
 #include "harness/sanitizers.h"
+#include <krait/group.h>
 #include <malloc.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -420,4 +421,64 @@ TEST(several_shutdowns_at_once)
         CHECK_EQ(error_of(f), 0);
         kr_executor_release(pool);
     }
+}
+
+/* An initializer that waits for tasks of its own pool. */
+
+static kr_executor *own_pool;
+static kr_word answers; /* how many waits were refused */
+
+static int refused(int answer)
+{
+    CHECK_EQ(answer, -EDEADLK);
+    kri_add_rlx(&answers, 1);
+    return 0;
+}
+
+/* The task is not run in here, nor by others while this is the only worker. */
+static int wait_for_own_pool(void *arg)
+{
+    kr_event *known = arg;
+    kr_future *tasks[3], *f;
+    kr_completed *it;
+    kr_group group;
+    CHECK_EQ(kr_event_wait(known, KR_FOREVER), 0);
+    CHECK_EQ(kr_submit(own_pool, &tasks[0], count_one, NULL, 0, 0), 0);
+    CHECK_EQ(kr_submit(own_pool, &tasks[1], count_one, NULL, 0, 0), 0);
+    CHECK_EQ(kr_future_create(&tasks[2], 0), 0);
+    CHECK_EQ(kr_future_set_running(tasks[0], NULL), -EALREADY);
+    refused(kr_future_exception(tasks[0], NULL, KR_FOREVER));
+    refused(kr_wait(tasks, 2, KR_FIRST_COMPLETED, NULL, KR_FOREVER));
+    refused(kr_wait(tasks, 3, KR_ALL_COMPLETED, NULL, KR_FOREVER));
+    CHECK_EQ(kr_as_completed(&it, tasks, 2), 0);
+    refused(kr_completed_next(it, &f, KR_FOREVER));
+    kr_completed_release(it);
+    CHECK_EQ(kr_wait(tasks, 3, KR_FIRST_COMPLETED, NULL, kr_ms(1)), 0);
+    CHECK_EQ(kr_future_set_result(tasks[2], NULL, 0), 0);
+    refused(kr_wait(tasks, 3, KR_FIRST_EXCEPTION, NULL, KR_FOREVER));
+    CHECK_EQ(kr_wait(tasks, 3, KR_FIRST_COMPLETED, NULL, KR_FOREVER), 1);
+    refused(kr_map(own_pool, count_one, NULL, 0, 3, NULL, 0, NULL));
+    refused(kr_group_open(&group, NULL));
+    refused(kr_group_close(&group));
+    CHECK_EQ(kri_load_rlx(&ran), 0);
+    for (int i = 0; i < 3; i++)
+        kr_future_release(tasks[i]);
+    return 0;
+}
+
+TEST(an_initializer_does_not_wait_for_its_own_pool)
+{
+    kr_event known = {0};
+    kr_pool_options options = {.workers = 1,
+                               .max_spares = -1,
+                               .initializer = wait_for_own_pool,
+                               .initializer_arg = &known};
+    kr_future *f;
+    CHECK_EQ(kr_thread_pool(&own_pool, &options), 0);
+    CHECK_EQ(kr_submit(own_pool, &f, count_one, NULL, 0, 0), 0);
+    kr_event_set(&known);
+    CHECK_EQ(error_of(f), 0);
+    end(own_pool);
+    CHECK_EQ(kri_load_rlx(&answers), 8);
+    CHECK_EQ(kri_load_rlx(&ran), 3);
 }
