@@ -27,8 +27,8 @@ typedef enum kr_wait_when {
  * Returns   how many elements are done; when the time ran out too, as in Python
  *           -ECANCELED  the caller's scope is cancelled.  Not with KR_NOWAIT
  *           -EDEADLK    the wait cannot end: the caller is one of these tasks, and all are waited
- *                       for, or of the others none has failed and none is left.  Not with KR_NOWAIT.
- *                       To an initializer all tasks of its pool are as itself
+ *                       for, or of the others none has failed and none is left; not with
+ *                       KR_NOWAIT.  To an initializer all tasks of its pool are as itself
  *           -EINVAL     negative timeout, an unknown `when`, a NULL among the futures, or more
  *                       than INT_MAX of them
  *           -ENOMEM, KR_EFORKED
