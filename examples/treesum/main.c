@@ -244,13 +244,14 @@ int main(int argc, char **argv)
     }
     int status = run(&arguments, work);
     bool interrupted = kr_cancelled();
-    if (interrupted || status < 0)
+    bool complete = !interrupted && status >= 0;
+    if (!complete)
         status = interrupted ? STATUS_INTERRUPTED : EXIT_FAILURE;
 
     kr_cancel(&scope); /* after a write error, too, there are tasks that need not end their files */
     bool closed = false;
     kr_shield
-        closed = work_close(work, PATIENCE);
+        closed = work_close(work, complete ? KR_FOREVER : PATIENCE);
     if (!closed)
         _exit(status); /* a worker sleeps in a read that nothing ends, and exit() would wait */
     kr_cancel_scope_exit(&scope);

@@ -15,6 +15,7 @@
 #include <krait/local.h>
 #include <krait/lock.h>
 #include <krait/map.h>
+#include <krait/parallel.h>
 #include <krait/semaphore.h>
 #include <krait/thread.h>
 #include <krait/timer.h>

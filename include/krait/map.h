@@ -22,8 +22,8 @@
 KR_EXTERN_BEGIN
 
 typedef struct kr_map_options {
-    size_t chunk;    /* items that a worker takes at a time; 0: some eight chunks a worker */
-    size_t window;   /* chunks in flight at most; 0: one a worker */
+    size_t chunk;    /* items that a runner takes at a time; 0: found out by running */
+    size_t window;   /* chunks in flight at most; 0: as many as there are workers */
     kr_time timeout; /* for the whole, from the call; 0: none */
     int *errors;     /* count elements, all written: 0, what fn returned for the item, or -ECANCELED
                         when it was never begun; NULL: not wanted */
@@ -46,15 +46,18 @@ typedef struct kr_map_options {
  * is asked to stop through its cancel scope.  The call then waits for it, however long that takes:
  * args and results are the caller's, so no task may outlive the call.  What was done is in results.
  *
- * Called from a task, the caller takes part in the work, as a party of its own inside the caller's
- * cancel scope.  Items of one chunk share a cancel scope.
+ * The caller takes part in the work, as one of the runners and as a party of its own: in a task of
+ * this executor, and otherwise unless the pool has an initializer or .no_outside_help.  So it never
+ * waits for a worker to be free.  All items run inside one cancel scope, which stands in the
+ * caller's.
  *
  * Returns   0             every item returned 0
  *           the error     of the first item, by index, that failed, where all were run
  *           -ETIMEDOUT    .timeout passed first
  *           -ECANCELED    the caller's scope was cancelled first
- *           KR_ESHUTDOWN, KR_EBROKEN, -EAGAIN, -ENOMEM, KR_EFORKED: as kr_submit; what was not
- *                         done by then is not begun
+ *           KR_ESHUTDOWN, KR_EFORKED: as kr_submit, or forked by an item and now in the child
+ *           KR_EBROKEN, -EAGAIN, -ENOMEM: as kr_submit, where the caller does not take part; what
+ *                         was not done by then is not begun.  A caller that does does it all
  *           -EDEADLK      the caller is an initializer of this pool; nothing was done
  *           -EINVAL       nothing was done
  * Blocks    a thread sleeps, a coroutine is suspended

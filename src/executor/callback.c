@@ -1,27 +1,24 @@
 /* Done callbacks: kept newest first, called oldest first.
  *
  * A callback may finish another future, whose callback finishes the next, and so on.  So that such
- * a chain needs no stack, a thread that is in a callback queues what becomes due meanwhile, and
+ * a chain needs no stack, a party that is in a callback queues what becomes due meanwhile, and
  * calls it after that callback has returned.  The queue lies in the frame of the outermost call;
  * what stands in it keeps its future.
  *
- * A task that is run by a callback's wait is a party of its own and may well wait for what its
- * callbacks do, so it is not made to wait for the return of the callback below it: it begins
- * without a queue.  What has been queued before it, by that callback, waits on.
+ * A task that a callback's wait runs is a party of its own, so what it sets off is called at once:
+ * it may well wait for what its callbacks do.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "executor/future.h"
 
-#include "base/global.h"
 #include "os/os.h"
 
+typedef struct kri_due kri_due;
 struct kri_due {
     kri_callback *first;
     kri_callback *last;
 };
-
-KRI_THREAD_LOCAL(kri_due *, callbacks_due) /* NULL: the thread is in no callback */
 
 static void call(kr_future *f, kr_done_fn fn, void *arg)
 {
@@ -57,7 +54,7 @@ static void call_all(kri_due *due)
 /* `newest` is the last in the order of calling. */
 void kri_callbacks_run(kr_future *f, kri_callback *newest)
 {
-    kri_due **here = callbacks_due();
+    kri_due **here = &kri_party_self()->callbacks_due;
     kri_callback *oldest = reversed(f, newest);
     if (*here) {
         *((*here)->first ? &(*here)->last->next : &(*here)->first) = oldest;
@@ -68,19 +65,6 @@ void kri_callbacks_run(kr_future *f, kri_callback *newest)
     *here = &due;
     call_all(&due);
     *here = NULL;
-}
-
-kri_due *kri_callbacks_set_aside(void)
-{
-    kri_due **here = callbacks_due();
-    kri_due *due = *here;
-    *here = NULL;
-    return due;
-}
-
-void kri_callbacks_go_on(kri_due *due)
-{
-    *callbacks_due() = due;
 }
 
 void kri_callbacks_free(kri_callback *callback)

@@ -10,7 +10,7 @@ int kri_executor_check(const kr_executor *executor)
 {
     if (!executor)
         return -EINVAL;
-    return executor->generation == kri_fork_generation() ? 0 : KR_EFORKED;
+    return kri_forked_since(executor->generation) ? KR_EFORKED : 0;
 }
 
 int kri_executor_check_wait(const kr_executor *executor)

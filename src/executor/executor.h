@@ -13,8 +13,9 @@ typedef struct kri_executor_ops {
     int (*submit)(kr_executor *executor, kr_future *f, kr_time deadline);
 
     /* Called with f's mutex held by whoever has just claimed f, which is queued [future-2].  With
-     * `run` he is going to run it and calls `ran` afterwards; the executor stays until then. */
-    void (*claimed)(kr_executor *executor, kr_future *f, bool run);
+     * `run` he is going to run it and calls `ran` afterwards; the executor stays until then.
+     * true: it was taken out of the queue, whose reference is the caller's now. */
+    bool (*claimed)(kr_executor *executor, kr_future *f, bool run);
     void (*ran)(kr_executor *executor);
 
     /* As kr_executor_shutdown; flags are kri_wait's. */
@@ -51,22 +52,42 @@ typedef struct kri_frame {
     const char *limit;  /* helping ends where the stack has come here */
 } kri_frame;
 
-kri_frame *kri_frame_innermost(void);             /* NULL: the caller is in no task */
+KRI_SHARED_THREAD_LOCAL(kri_frame *, kri_frame_current) /* NULL: the caller is in no task */
+
+static inline kri_frame *kri_frame_innermost(void)
+{
+    return *kri_frame_current();
+}
 bool kri_frame_in_executor(const kr_executor *e); /* the caller is in a task of e */
 
-/* The caller is in the initializer of a worker of e: no task of e may be run here, or waited for.
- */
+/* The caller is in the initializer of a worker of e, where no task of e is run or waited for. */
 bool kri_frame_initializes(const kr_executor *e);
 
-/* A pending f does not end while the caller waits: he is in this task, or in such an initializer.
- */
+/* f, if pending, does not end while the caller waits: he is in it, or in such an initializer. */
 bool kri_frame_holds_up(const kr_future *f);
 size_t kri_frame_may_hold_up(void); /* how many there may be at most */
-void kri_frame_set_innermost(kri_frame *frame);
-bool kri_frame_has_room(const kri_frame *frame); /* for running another task on this stack */
+
+/* Is there room for running another task on this stack?  It grows downwards wherever krait runs. */
+const char *kri_frame_limit_outside(void);
+static inline bool kri_frame_has_room(const kri_frame *frame)
+{
+    const char *here = __builtin_frame_address(0);
+    return here > (frame ? frame->limit : kri_frame_limit_outside());
+}
 
 /* Call run(arg) as a party of its own, whose innermost scope at first is `scope`. */
-void kri_run_as_party(void (*run)(void *arg), void *arg, kr_cancel_scope *scope);
+void kri_party_clean_up(kri_party *party);
+static inline void kri_run_as_party(void (*run)(void *arg), void *arg, kr_cancel_scope *scope)
+{
+    kri_party party = {.scope = scope};
+    kri_party *previous = kri_party_enter(&party);
+    party.ops = previous->ops;
+    party.runner = previous->runner;
+    run(arg);
+    kri_party_leave(previous);
+    if (__builtin_expect(party.locals || party.bell, 0))
+        kri_party_clean_up(&party);
+}
 
 /* Run a task that the caller has claimed with this scope, which it has begun, and end both, which
  * uses up a reference.  false: this is a forked child of the task, where the future is no more. */
@@ -75,6 +96,10 @@ bool kri_run(kr_future *f, kr_cancel_scope *scope);
 /* If f is queued, and its executor allows, run it here as a party of its own inside `outer`.
  * true: it ran. */
 bool kri_help(kr_future *f, kr_cancel_scope *outer);
+
+/* Before such a wait: look at the word for a moment, which is cheaper than to have another worker
+ * called.  true: it is over. */
+bool kri_wait_briefly(const kr_word *word, bool (*is_over)(uint32_t bits));
 
 /* Around a wait for another task: if the caller is a pool's worker, another one may take its place.
  * May be called for a frame of NULL. */

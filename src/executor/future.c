@@ -79,7 +79,7 @@ bool kri_future_is_over(const kr_future *f)
 
 bool kri_future_is_forked(const kr_future *f)
 {
-    return f->generation != kri_fork_generation();
+    return kri_forked_since(f->generation);
 }
 
 int kri_future_check(const kr_future *f)
@@ -100,6 +100,24 @@ void kri_future_seen(kr_future *f)
         kri_or_rlx(&f->state, KRI_SEEN);
 }
 
+/* Most arguments and results are a few words: not worth a call. */
+
+static inline void copy(void *to, const void *from, size_t size)
+{
+    if (size == sizeof(uint64_t))
+        memcpy(to, from, sizeof(uint64_t));
+    else if (size)
+        memcpy(to, from, size);
+}
+
+static inline void clear(void *at, size_t size)
+{
+    if (size == ALIGNMENT)
+        memset(at, 0, ALIGNMENT);
+    else if (size)
+        memset(at, 0, size);
+}
+
 int kri_future_new(kr_future **future, kr_executor *executor, const kri_task *task, bool forgotten)
 {
     const size_t most = SIZE_MAX / 4;
@@ -107,7 +125,7 @@ int kri_future_new(kr_future **future, kr_executor *executor, const kri_task *ta
     if ((task->arg_size && !task->arg) || task->arg_size > most || task->result_size > most)
         return -EINVAL;
     size_t result_at = sizeof(kr_future) + aligned(task->arg_size);
-    size_t size = result_at + task->result_size;
+    size_t size = result_at + aligned(task->result_size);
     kr_future *f = kri_block_new(size);
     if (!f)
         return -ENOMEM;
@@ -118,16 +136,14 @@ int kri_future_new(kr_future **future, kr_executor *executor, const kri_task *ta
         .arg = task->arg_size ? bytes + sizeof *f : task->arg,
         .result = task->result_size ? bytes + result_at : NULL,
         .executor = executor,
-        .generation = kri_fork_generation(),
+        .generation = executor ? executor->generation : kri_fork_generation(),
         .result_size = task->result_size,
         .size = size,
         .lane = (uint8_t)task->lane,
         .forgotten = forgotten,
     };
-    if (task->arg_size)
-        memcpy(bytes + sizeof *f, task->arg, task->arg_size);
-    if (task->result_size)
-        memset(f->result, 0, task->result_size);
+    copy(bytes + sizeof *f, task->arg, task->arg_size);
+    clear(f->result, aligned(task->result_size));
     *future = f;
     return 0;
 }
@@ -289,16 +305,19 @@ bool kri_future_remove(kr_future *f)
     if (kri_future_is_claimed(f))
         return false;
     kri_callback *callbacks = NULL;
+    bool out = false;
     kri_mutex_lock(&f->mutex);
     bool removed = kri_future_claim(f, KRI_CLAIM_DROPPED | KRI_CLAIM_OUTSIDE);
     if (removed) {
         if (f->executor)
-            f->executor->ops->claimed(f->executor, f, false); /* [future-2] */
+            out = f->executor->ops->claimed(f->executor, f, false); /* [future-2] */
         callbacks = conclude(f, KRI_CANCELLED, -ECANCELED);
     }
     kri_mutex_unlock(&f->mutex);
     if (removed)
         announce(f, callbacks);
+    if (out)
+        kr_future_release(f);
     return removed;
 }
 

@@ -130,6 +130,9 @@ bool kri_future_remove(kr_future *f);
 /* Wait as kri_wait does: 0 once done, -ETIMEDOUT, -ECANCELED.  Does not help. */
 int kri_future_await(kr_future *f, kr_time deadline, unsigned flags);
 
+/* The same, and if the caller is a pool's worker, another one may take its place meanwhile. */
+int kri_future_await_here(kr_future *f, kr_time deadline, unsigned flags);
+
 /* The same for a relative timeout, and with kr_future_result's help, -EDEADLK and KR_NOWAIT. */
 int kri_future_wait(kr_future *f, kr_time timeout);
 
@@ -143,11 +146,6 @@ bool kri_future_add_callback(kr_future *f, kri_callback *callback);
 /* callback.c: in a callback, those that become due wait until it has returned. */
 void kri_callbacks_run(kr_future *f, kri_callback *newest);
 void kri_callbacks_free(kri_callback *callbacks);
-
-/* Around a task that is run by a callback's wait: its callbacks do not wait for that callback. */
-typedef struct kri_due kri_due;
-kri_due *kri_callbacks_set_aside(void);
-void kri_callbacks_go_on(kri_due *due);
 
 /* hook.c */
 void kri_task_report_error(int error, const char *where, const char *pool);

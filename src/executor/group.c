@@ -50,7 +50,7 @@ static kr_group_task *task_of(kri_item item)
 
 static bool is_forked(const kr_group *group)
 {
-    return group->generation != kri_fork_generation();
+    return kri_forked_since(group->generation);
 }
 
 /* Opening. */
@@ -61,12 +61,13 @@ static int check(kr_executor *executor, const kri_frame *frame)
         return -EINVAL;
     if (executor)
         return kri_executor_check_wait(executor);
-    return kri_frame_initializes(frame->executor) ? -EDEADLK : 0;
+    return frame->worker && frame->worker->initializes ? -EDEADLK : 0;
 }
 
 int kr_group_open(kr_group *group, kr_executor *executor)
 {
     const kri_frame *frame = kri_frame_innermost();
+    group->worker = NULL;
     group->error = check(executor, frame);
     if (group->error)
         return group->error;
@@ -82,7 +83,7 @@ int kr_group_open(kr_group *group, kr_executor *executor)
     group->ended_elsewhere = (kr_word){0};
     group->failure = (kr_word){0};
     group->cut = (kr_word){0};
-    group->generation = kri_fork_generation();
+    group->generation = group->executor->generation;
     kri_scope_begin(kri_party_self(), &group->scope);
     return 0;
 }
@@ -182,27 +183,27 @@ static int queue(kr_group_task *task, kr_executor *executor)
     return 0;
 }
 
-/* 0: the task may be queued. */
-static int prepare(kr_group *group, kr_group_task *task, kr_task_fn fn, const void *arg,
-                   void *result)
+static __attribute__((noinline)) int start_on(kr_group_task *task, kr_executor *executor)
 {
-    *task = (kr_group_task){.group = group, .fn = fn, .arg = arg, .result = result};
-    if (group->error || !fn)
-        return group->error ? (task->error = -EINVAL) : fail_to_start(task, -EINVAL);
+    kr_group *group = task->group;
+    if (group->error)
+        return task->error = -EINVAL;
     if (is_forked(group))
         return task->error = KR_EFORKED;
-    return kri_scope_marked(&group->scope) ? fail_to_start(task, -ECANCELED) : 0;
+    int err = task->fn ? kri_executor_check_wait(executor) : -EINVAL;
+    if (!err && kri_scope_marked(&group->scope))
+        err = -ECANCELED;
+    return err ? fail_to_start(task, err) : queue(task, executor);
 }
 
 int kr_group_start(kr_group *group, kr_group_task *task, kr_task_fn fn, const void *arg,
                    void *result)
 {
-    int err = prepare(group, task, fn, arg, result);
-    if (err)
-        return err;
+    *task = (kr_group_task){.group = group, .fn = fn, .arg = arg, .result = result};
     kri_worker *worker = group->worker;
-    if (!worker || !kri_deque_push(&worker->deque, item_of(task)))
-        return queue(task, group->executor);
+    bool fit = worker && fn && !is_forked(group) && !kri_scope_marked(&group->scope);
+    if (!fit || !kri_deque_push(&worker->deque, item_of(task)))
+        return start_on(task, group->executor);
     group->started++;
     kri_pool_notify(worker->pool);
     return 0;
@@ -213,10 +214,8 @@ int kr_group_start_on(kr_group *group, kr_group_task *task, kr_executor *executo
 {
     if (executor == group->executor && !group->error)
         return kr_group_start(group, task, fn, arg, result);
-    int err = prepare(group, task, fn, arg, result);
-    if (!err && (err = kri_executor_check_wait(executor)) != 0)
-        err = fail_to_start(task, err);
-    return err ? err : queue(task, executor);
+    *task = (kr_group_task){.group = group, .fn = fn, .arg = arg, .result = result};
+    return start_on(task, executor);
 }
 
 /* Closing. */
@@ -259,6 +258,13 @@ static void put_back(kri_worker *worker, struct strangers *strangers)
     kri_pool_notify(worker->pool);
 }
 
+static void count_own(const kr_group *group, kri_worker *worker)
+{
+    kri_add_up(&worker->begun, group->ended_here);
+    kri_add_up(&worker->done, group->ended_here);
+    kri_add_up(&worker->helped, group->ended_here);
+}
+
 static void run_own(kr_group *group, kri_worker *worker)
 {
     const kri_frame *frame = kri_frame_innermost();
@@ -272,21 +278,26 @@ static void run_own(kr_group *group, kri_worker *worker)
             put_aside(worker->pool, item, &strangers);
             continue;
         }
-        kri_count(&worker->begun);
         kri_run_as_party(run_as_itself, task, &group->scope);
         if (is_forked(group))
             return;
-        kri_count(&worker->done);
-        kri_count(&worker->helped);
         group->ended_here++;
     }
+    count_own(group, worker);
     if (strangers.futures || strangers.tasks)
         put_back(worker, &strangers);
+}
+
+static bool is_none(uint32_t missing)
+{
+    return missing == 0;
 }
 
 static __attribute__((noinline)) void wait_for_others(kr_group *group)
 {
     kri_frame *frame = kri_frame_innermost();
+    if (kri_wait_briefly(&group->ended_elsewhere, is_none)) /* [group-1] */
+        return;
     kri_wait_begin(frame);
     for (;;) {
         uint32_t missing = kri_load_acq(&group->ended_elsewhere); /* [group-1] */
@@ -317,15 +328,10 @@ static void settle(kr_group_task *task)
 
 static void await_queued(kr_group *group)
 {
-    kri_frame *frame = kri_frame_innermost();
     for (kr_group_task *task = group->queued; task; task = task->next)
         (void)kri_help(task->future, &group->scope);
     for (kr_group_task *task = group->queued; task; task = task->next) {
-        if (!kri_future_is_over(task->future)) {
-            kri_wait_begin(frame);
-            (void)kri_future_await(task->future, KRI_NEVER, KRI_UNCANCELLABLE);
-            kri_wait_end(frame);
-        }
+        (void)kri_future_await_here(task->future, KRI_NEVER, KRI_UNCANCELLABLE);
         settle(task);
     }
 }

@@ -42,6 +42,7 @@
 #include "os/os.h"
 
 enum { SPARE_STAYS_MS = 2000 };
+enum { BRIEFLY = 10 * 1000, LOOKS_PER_CLOCK = 8 }; /* nanoseconds; a wake-up costs more */
 
 /* Counting, with the mutex held. */
 
@@ -383,6 +384,21 @@ bool kri_worker_park(kri_worker *worker)
 }
 
 /* Waiting for another task. */
+
+bool kri_wait_briefly(const kr_word *word, bool (*is_over)(uint32_t bits))
+{
+    if (!kri_spin_pays())
+        return is_over(kri_load_acq(word));
+    kr_time end = os_now() + BRIEFLY;
+    do {
+        for (int look = 0; look < LOOKS_PER_CLOCK; look++) {
+            if (is_over(kri_load_acq(word)))
+                return true;
+            os_pause();
+        }
+    } while (os_now() < end);
+    return false;
+}
 
 static void set_waiting(kri_worker *worker, bool waits)
 {

@@ -171,20 +171,22 @@ int kri_pool_submit(kr_executor *executor, kr_future *f, kr_time deadline)
     return err;
 }
 
-void kri_pool_claimed(kr_executor *executor, kr_future *f, bool run)
+bool kri_pool_claimed(kr_executor *executor, kr_future *f, bool run)
 {
     kri_pool *pool = pool_of(executor);
-    (void)f;
-    kri_add_rlx64(&pool->shells, 1);
+    bool out = kri_injection_remove(&pool->lanes[f->lane], kri_item_of(f));
+    if (!out)
+        kri_add_rlx64(&pool->shells, 1);
     if (pool->options.max_queued)
         kri_pool_departed(pool);
     kri_add_rlx64(run ? &pool->outside_begun : &pool->removed, 1);
     if (!run)
-        return;
+        return out;
     kri_add_rlx(&pool->references, 1);
     kri_mutex_lock(&pool->budget->mutex);
     pool->holds++;
     kri_mutex_unlock(&pool->budget->mutex);
+    return out;
 }
 
 void kri_pool_ran(kr_executor *executor)

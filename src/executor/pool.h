@@ -131,15 +131,21 @@ static inline bool kri_worker_of(const kri_worker *worker, const kr_future *f)
     return &worker->pool->executor == f->executor;
 }
 
-static inline void kri_count(kri_word64 *count) /* by its only writer */
+/* By its only writer. */
+static inline void kri_add_up(kri_word64 *count, uint64_t more)
 {
-    kri_store_rel64(count, kri_load_rlx64(count) + 1); /* [metrics-1] */
+    kri_store_rel64(count, kri_load_rlx64(count) + more); /* [metrics-1] */
+}
+
+static inline void kri_count(kri_word64 *count)
+{
+    kri_add_up(count, 1);
 }
 
 /* pool.c */
 int kri_pool_submit(kr_executor *executor, kr_future *f, kr_time deadline);
 void kri_pool_departed(kri_pool *pool); /* with max_queued: a task was claimed */
-void kri_pool_claimed(kr_executor *executor, kr_future *f, bool run);
+bool kri_pool_claimed(kr_executor *executor, kr_future *f, bool run);
 void kri_pool_ran(kr_executor *executor);
 
 /* idle.c: who works */

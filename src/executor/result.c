@@ -6,16 +6,43 @@
 
 #include <string.h>
 
+/* Most results are a word: not worth a call. */
+static inline void copy(void *to, const void *from, size_t size)
+{
+    if (size == sizeof(uint64_t))
+        memcpy(to, from, sizeof(uint64_t));
+    else if (size)
+        memcpy(to, from, size);
+}
+
+static bool is_over(uint32_t state)
+{
+    return (state & KRI_STATE) != KRI_PENDING;
+}
+
 int kri_future_await(kr_future *f, kr_time deadline, unsigned flags)
 {
     for (;;) {
         uint32_t state = kri_load_acq(&f->state); /* [future-1] */
-        if ((state & KRI_STATE) != KRI_PENDING)
+        if (is_over(state))
             return 0;
         int err = kri_wait(&f->state, state, deadline, flags);
         if (err != 0 && err != -EAGAIN)
             return kri_future_is_over(f) ? 0 : err;
     }
+}
+
+int kri_future_await_here(kr_future *f, kr_time deadline, unsigned flags)
+{
+    kri_frame *frame = kri_frame_innermost();
+    if (!frame || !frame->worker)
+        return kri_future_await(f, deadline, flags);
+    if (kri_wait_briefly(&f->state, is_over))
+        return 0;
+    kri_wait_begin(frame);
+    int err = kri_future_await(f, deadline, flags);
+    kri_wait_end(frame);
+    return err;
 }
 
 int kri_future_wait(kr_future *f, kr_time timeout)
@@ -26,15 +53,11 @@ int kri_future_wait(kr_future *f, kr_time timeout)
         return 0;
     if (timeout == KR_NOWAIT)
         return -ETIMEDOUT;
-    if (kri_frame_holds_up(f))
-        return -EDEADLK;
     if (timeout == KR_FOREVER && !kr_cancelled() && kri_help(f, NULL))
         return 0;
-    kri_frame *frame = kri_frame_innermost();
-    kri_wait_begin(frame);
-    int err = kri_future_await(f, kri_deadline(timeout), 0);
-    kri_wait_end(frame);
-    return err;
+    if (kri_frame_holds_up(f))
+        return -EDEADLK;
+    return kri_future_await_here(f, kri_deadline(timeout), 0);
 }
 
 /* What became of the call, once the future is done. */
@@ -58,8 +81,8 @@ int kr_future_result(kr_future *f, void *result, size_t size, int *task_error, k
     err = kri_future_wait(f, timeout);
     if (err)
         return err;
-    if (size && f->error == 0)
-        memcpy(result, f->result, size);
+    if (f->error == 0)
+        copy(result, f->result, size);
     return outcome(f, task_error);
 }
 

@@ -25,17 +25,12 @@
 #include "os/os.h"
 #include "thread/local.h"
 
-KRI_THREAD_LOCAL(kri_frame *, innermost_frame)
+KRI_SHARED_THREAD_LOCAL_HERE(kri_frame *, kri_frame_current)
 KRI_THREAD_LOCAL(const char *, outside_limit)
-
-kri_frame *kri_frame_innermost(void)
-{
-    return *innermost_frame();
-}
 
 bool kri_frame_initializes(const kr_executor *executor)
 {
-    const kri_frame *frame = *innermost_frame();
+    const kri_frame *frame = *kri_frame_current();
     const kri_worker *worker = frame ? frame->worker : NULL;
     return worker && worker->initializes && &worker->pool->executor == executor;
 }
@@ -43,20 +38,15 @@ bool kri_frame_initializes(const kr_executor *executor)
 size_t kri_frame_may_hold_up(void)
 {
     size_t frames = 0;
-    for (const kri_frame *frame = *innermost_frame(); frame; frame = frame->outer, frames++)
+    for (const kri_frame *frame = *kri_frame_current(); frame; frame = frame->outer, frames++)
         if (frame->worker && frame->worker->initializes)
             return SIZE_MAX;
     return frames;
 }
 
-void kri_frame_set_innermost(kri_frame *frame)
-{
-    *innermost_frame() = frame;
-}
-
 bool kri_frame_in_executor(const kr_executor *executor)
 {
-    for (const kri_frame *frame = *innermost_frame(); frame; frame = frame->outer)
+    for (const kri_frame *frame = *kri_frame_current(); frame; frame = frame->outer)
         if (frame->executor == executor)
             return true;
     return false;
@@ -66,7 +56,7 @@ bool kri_frame_holds_up(const kr_future *f)
 {
     if (f->executor && kri_frame_initializes(f->executor))
         return true;
-    for (const kri_frame *frame = *innermost_frame(); frame; frame = frame->outer)
+    for (const kri_frame *frame = *kri_frame_current(); frame; frame = frame->outer)
         if (frame->future == f)
             return true;
     return false;
@@ -80,41 +70,30 @@ bool kri_run(kr_future *f, kr_cancel_scope *scope)
     kri_scope_end(self, scope);
     if (kri_future_is_forked(f))
         return false;
-    kri_pool_before_end(*innermost_frame());
+    kri_pool_before_end(*kri_frame_current());
     kri_future_end(f, error < 0 ? error : 0);
     return true;
 }
 
-void kri_run_as_party(void (*run)(void *arg), void *arg, kr_cancel_scope *scope)
+/* Its destructors run as the party itself. */
+void kri_party_clean_up(kri_party *party)
 {
-    kri_party party = {.scope = scope};
-    kri_party *previous = kri_party_enter(&party);
-    kri_due *due = kri_callbacks_set_aside();
-    party.ops = previous->ops;
-    party.runner = previous->runner;
-    run(arg);
-    if (party.locals)
-        kri_locals_end(&party);
-    kri_callbacks_go_on(due);
-    kri_party_leave(previous);
-    if (party.bell)
-        os_close(party.bell - 1);
+    if (party->locals) {
+        kri_party *previous = kri_party_enter(party);
+        kri_locals_end(party);
+        kri_party_leave(previous);
+    }
+    if (party->bell)
+        os_close(party->bell - 1);
 }
 
 /* Where helping ends on the stack of a thread that is no worker: with half of what is left. */
-static const char *limit_outside(void)
+const char *kri_frame_limit_outside(void)
 {
     const char **limit = outside_limit();
     if (!*limit)
         *limit = (const char *)__builtin_frame_address(0) - os_thread_stack_left() / 2;
     return *limit;
-}
-
-/* The stack grows downwards wherever krait runs. */
-bool kri_frame_has_room(const kri_frame *frame)
-{
-    const char *here = __builtin_frame_address(0);
-    return here > (frame ? frame->limit : limit_outside());
 }
 
 struct help {
@@ -134,8 +113,8 @@ static bool claim_outside(struct help *help, kr_cancel_scope *scope)
     bool claimed = kri_future_claim(f, (uintptr_t)scope | KRI_CLAIM_OUTSIDE);
     if (claimed) {
         help->executor = f->executor;
-        f->executor->ops->claimed(f->executor, f, true); /* [future-2] */
-        kr_future_retain(f);
+        if (!f->executor->ops->claimed(f->executor, f, true)) /* [future-2] */
+            kr_future_retain(f);
     }
     kri_mutex_unlock(&f->mutex);
     return claimed;
@@ -151,7 +130,7 @@ static bool claim(struct help *help, kr_cancel_scope *scope)
 static void run_helped(void *arg)
 {
     struct help *help = arg;
-    kri_frame *outer = *innermost_frame();
+    kri_frame *outer = *kri_frame_current();
     kri_party *self = kri_party_self();
     kr_cancel_scope scope;
     kri_scope_begin(self, &scope);
@@ -164,20 +143,20 @@ static void run_helped(void *arg)
         .future = help->future,
         .executor = help->future->executor,
         .worker = outer ? outer->worker : NULL,
-        .limit = outer ? outer->limit : limit_outside(),
+        .limit = outer ? outer->limit : kri_frame_limit_outside(),
     };
-    *innermost_frame() = &frame;
+    *kri_frame_current() = &frame;
     help->ran = true;
     if (!kri_run(help->future, &scope))
         help->executor = NULL;
     else if (help->worker)
         kri_worker_helped(help->worker);
-    *innermost_frame() = outer;
+    *kri_frame_current() = outer;
 }
 
 bool kri_help(kr_future *f, kr_cancel_scope *outer)
 {
-    const kri_frame *frame = *innermost_frame();
+    const kri_frame *frame = *kri_frame_current();
     if (kri_future_is_claimed(f) || !f->executor || !kri_frame_has_room(frame))
         return false;
     if (kri_frame_initializes(f->executor))

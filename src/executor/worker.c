@@ -204,7 +204,7 @@ static kri_item find(kri_worker *worker)
 
 static bool is_forked(const kri_pool *pool)
 {
-    return pool->executor.generation != kri_fork_generation();
+    return kri_forked_since(pool->executor.generation);
 }
 
 static void drop_shell(kri_pool *pool, kr_future *f)
@@ -341,10 +341,10 @@ static int work(void *arg)
         .worker = worker,
         .limit = (const char *)__builtin_frame_address(0) - os_thread_stack_left() / 2,
     };
-    kri_frame_set_innermost(&worker->frame);
+    *kri_frame_current() = &worker->frame;
     if (serve(worker))
         kri_pool_unref(pool);
-    kri_frame_set_innermost(NULL);
+    *kri_frame_current() = NULL;
     return 0;
 }
 

@@ -113,6 +113,7 @@ void os_close(int fd);
 
 void *os_alloc(size_t size); /* zero bytes; NULL when there is none */
 void os_free(void *memory);
+bool os_memory_is_checked(void); /* somebody watches each allocation: keep no memory to use again */
 void os_random(void *bytes, size_t count);
 void os_print_error(const char *line); /* to standard error, whole, in one write */
 _Noreturn void os_exit(int status);    /* with the handlers of exit, as the return of main */

@@ -16,6 +16,7 @@
  *     take   A chunk that is filled to its end is written no more: when its rest is wanted as a
  *            whole it is unlinked under the lock and copied without.  From others few items are
  *            copied under the lock.
+ *     remove looks at the two ends only, where whoever waits for his own item mostly finds it.
  *     sweep  moves the items that stay to the front, chunk by chunk.
  *     Chunks that are through become spares, and are given back when there are enough of those.
  *
@@ -199,6 +200,45 @@ size_t kri_injection_take(kri_injection *q, uint64_t *items, size_t most)
         copy_out(whole, items, count);
     give_spare(q, whole);
     return count;
+}
+
+/* Under the lock: whether the item was the oldest; a chunk that is through. */
+static bool remove_oldest(kri_injection *q, uint64_t item, kri_injection_chunk **through)
+{
+    kri_injection_chunk *first = q->first;
+    if (first->begin == first->end || first->items[first->begin] != item)
+        return false;
+    first->begin++;
+    if (first->begin == first->end && (first->next || is_filled(first)))
+        *through = unlink_first(q);
+    else
+        restart_if_empty(first);
+    return true;
+}
+
+/* The last of several chunks keeps an item, since the one before is not known. */
+static bool remove_newest(kri_injection *q, uint64_t item)
+{
+    kri_injection_chunk *last = q->last;
+    uint32_t keep = last == q->first ? 0 : 1;
+    if (last->end - last->begin <= keep || last->items[last->end - 1] != item)
+        return false;
+    last->end--;
+    restart_if_empty(last);
+    return true;
+}
+
+bool kri_injection_remove(kri_injection *q, uint64_t item)
+{
+    kri_injection_chunk *through = NULL;
+    lock(q);
+    bool removed = q->first && (remove_newest(q, item) || remove_oldest(q, item, &through));
+    if (removed)
+        shorten(q, 1);
+    unlock(q);
+    if (through)
+        give_spare(q, through);
+    return removed;
 }
 
 bool kri_injection_is_empty(const kri_injection *q)

@@ -45,6 +45,9 @@ int kri_injection_push(kri_injection *q, uint64_t item);
  * are more. */
 size_t kri_injection_take(kri_injection *q, uint64_t *items, size_t most);
 
+/* kri_injection_remove - take out this very item, if it is the oldest or the newest. */
+bool kri_injection_remove(kri_injection *q, uint64_t item);
+
 bool kri_injection_is_empty(const kri_injection *q);
 size_t kri_injection_length(const kri_injection *q);
 

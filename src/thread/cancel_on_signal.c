@@ -12,7 +12,8 @@
  * rings; then the service thread, in which all signals are blocked, takes the bits and cancels.  It
  * cancels with the lock held: once kr_cancel_on_signal has taken a scope out, nobody touches it.
  * A signal that came for the old scope, and was not served when a new one takes its place, is
- * served then: it is neither lost nor given to the new one.
+ * served then: it is neither lost nor given to the new one.  Where there was no old scope, a signal
+ * that comes as soon as it is caught is for the new one.
  *
  *     Exit.  After all other threads were waited for, the signals get their old dispositions back
  *     and the service thread ends.  The bell stays open: a handler may still be on its way to it.
@@ -103,7 +104,7 @@ static int start_service(void)
 
 static void replace(int signo, kr_cancel_scope *scope)
 {
-    if ((kri_and_sc64(&pending, ~bit_of(signo)) & bit_of(signo)) != 0)
+    if (scopes[signo] != NULL && (kri_and_sc64(&pending, ~bit_of(signo)) & bit_of(signo)) != 0)
         serve(bit_of(signo));
     scopes[signo] = scope;
 }

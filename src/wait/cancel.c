@@ -5,8 +5,9 @@
  * scope_tree.c.
  *
  * Fields.
- *     outer, flags              changed by the runner inside, under lock; the runner itself reads
- *                               them as they are
+ *     outer                     changed by the runner inside, under lock; it reads it as it is, and
+ *                               so does who acts inside the scope beside it, until it has left
+ *     flags                     changed and read under lock, by whoever acts inside
  *     deadline                  the runner inside changes it atomically, for those who ask from
  *                               outside, and reads it as it is; 0 while the scope is not entered
  *

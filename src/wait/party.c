@@ -8,7 +8,7 @@
 #include "wait/internal.h"
 
 KRI_THREAD_LOCAL(kri_party, own_party)
-KRI_THREAD_LOCAL(kri_party *, current_party)
+KRI_SHARED_THREAD_LOCAL_HERE(kri_party *, kri_party_current)
 
 static kri_word64 last_id KRI_GLOBAL;
 
@@ -26,33 +26,14 @@ uint64_t kri_party_id(kri_party *self)
     return self->id;
 }
 
-static __attribute__((noinline)) kri_party *begin_thread(void)
+kri_party *kri_party_begin_thread(void)
 {
     kri_party *party = own_party();
     party->ops = &thread_ops;
-    *current_party() = party;
+    *kri_party_current() = party;
     kri_spin_meet();
     kri_fork_watch();
     return party;
-}
-
-kri_party *kri_party_self(void)
-{
-    kri_party *party = *current_party();
-    return __builtin_expect(party != NULL, 1) ? party : begin_thread();
-}
-
-kri_party *kri_party_enter(kri_party *party)
-{
-    kri_party *previous = kri_party_self();
-    party->outer = previous;
-    *current_party() = party;
-    return previous;
-}
-
-void kri_party_leave(kri_party *previous)
-{
-    *current_party() = previous;
 }
 
 void kri_block_hook_add(kri_block_hook *hook)

@@ -9,6 +9,7 @@
 #define KRI_WAIT_WAIT_H
 
 #include "base/atomic.h"
+#include "base/global.h"
 #include <krait/base.h>
 #include <krait/cancel.h>
 
@@ -61,8 +62,8 @@ static inline bool kri_scope_reached(const kr_cancel_scope *scope)
 }
 
 /* kri_scope_marked - was kr_cancel called on the scope or on one around it?  Time limits aside.
- * From any runner, while the scope is entered.  A few loads, unless somebody has cancelled something
- * meanwhile: then one more for each scope around it that is not joined to the tree. */
+ * From any runner, while the scope is entered.  A few loads, unless somebody has cancelled
+ * something meanwhile: then one more for each scope around it that is not joined to the tree. */
 bool kri_scope_look(const kr_cancel_scope *innermost);
 extern kri_word64 kri_cancels; /* atomic: calls of kr_cancel so far */
 
@@ -132,20 +133,37 @@ struct kri_party {
     uint64_t id;            /* owner: see kri_party_id; 0: it has not asked yet */
     void *runner;           /* owner: what the layer above hangs here (a kr_thread, a task) */
     void *locals;           /* owner: the party's values of kr_local */
-    kri_party *outer;       /* owner: whom its thread acted as before; NULL: the thread's own */
-    int bell;               /* owner: descriptor + 1 that ends its poll, 0: none yet */
+    struct kri_due *callbacks_due; /* owner: what it calls after the done callback that it is in */
+    kri_party *outer; /* owner: whom its thread acted as before; NULL: the thread's own */
+    int bell;         /* owner: descriptor + 1 that ends its poll, 0: none yet */
 };
 
-kri_party *kri_party_self(
-    void); /* the calling party; a foreign thread gets one at its first call */
+KRI_SHARED_THREAD_LOCAL(kri_party *, kri_party_current)
+kri_party *kri_party_begin_thread(void);
+
+static inline kri_party *kri_party_self(void) /* a foreign thread gets one at its first call */
+{
+    kri_party *party = *kri_party_current();
+    return __builtin_expect(party != NULL, 1) ? party : kri_party_begin_thread();
+}
 
 /* kri_party_end - give back what the calling thread's own party holds, as the thread ends. */
 void kri_party_end(void);
 
 /* kri_party_enter - from now on the calling thread acts as `party` (a coroutine it is about to
  * run), until kri_party_leave, which returns it to `previous`. */
-kri_party *kri_party_enter(kri_party *party);
-void kri_party_leave(kri_party *previous);
+static inline kri_party *kri_party_enter(kri_party *party)
+{
+    kri_party *previous = kri_party_self();
+    party->outer = previous;
+    *kri_party_current() = party;
+    return previous;
+}
+
+static inline void kri_party_leave(kri_party *previous)
+{
+    *kri_party_current() = previous;
+}
 
 /* kri_party_id - the number of the calling party, given to it when it first asks: never 0, and no
  * other party's in this process, before or after. */
@@ -202,6 +220,14 @@ void kri_mutex_unlock(kri_mutex *m);
 /* Fork: how often this process is a forked child of one that used the library.  An object that
  * notes it at creation knows when it has become a copy. */
 uint32_t kri_fork_generation(void);
+
+/* kri_forked_since - for an object that noted the generation by kri_fork_generation: is this a
+ * process that was forked since? */
+extern kr_word kri_forks;
+static inline bool kri_forked_since(uint32_t generation)
+{
+    return kri_load_rlx(&kri_forks) != generation;
+}
 
 /* kri_at_fork_child - run fn in every forked child, after the waiting point is usable there; in
  * the order of registration; idempotent for the same fn.  -ENOMEM when the table (16) is full. */

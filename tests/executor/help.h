@@ -10,6 +10,7 @@
 #include <krait/krait.h>
 
 #include "base/atomic.h"
+#include "executor/future.h"
 
 static inline kr_executor *pool_of(int workers)
 {
@@ -77,6 +78,29 @@ static inline int error_of(kr_future *f)
     CHECK_EQ(kr_future_exception(f, &error, KR_FOREVER), 0);
     kr_future_release(f);
     return error;
+}
+
+/* The same of a task that is to run in a worker: a wait with a time limit never runs it itself. */
+static inline int error_from_worker(kr_future *f)
+{
+    int error;
+    CHECK_EQ(kr_future_exception(f, &error, kr_sec(25)), 0);
+    kr_future_release(f);
+    return error;
+}
+
+/* Run fn(arg) in a worker; returns its error. */
+static inline int run_in_worker(kr_executor *pool, kr_task_fn fn, const void *arg)
+{
+    kr_future *f;
+    CHECK_EQ(kr_submit(pool, &f, fn, arg, 0, 0), 0);
+    return error_from_worker(f);
+}
+
+/* Wait until somebody sleeps until the future is done. */
+static inline void wait_awaited(kr_future *f)
+{
+    kri_test_wait_parked(&f->state, 1);
 }
 
 #endif

@@ -95,7 +95,8 @@ static int count_nothing(const void *arg, void *result)
 
 TEST(arguments_and_results_of_no_size)
 {
-    kr_executor *pool = pool_of(1);
+    kr_executor *pool; /* one after the other, by its only worker */
+    CHECK_EQ(kr_thread_pool(&pool, &(kr_pool_options){.workers = 1, .no_outside_help = true}), 0);
     for (size_t chunk = 1; chunk <= 3; chunk++) {
         kr_map_stream *map;
         kr_map_stream_options options = {.window = 3, .chunk = chunk};

@@ -388,6 +388,7 @@ static int fail_to_initialize(void *arg)
     return err ? err : -ENODEV;
 }
 
+/* behaviour: 11.6 FailingInitializerMixin.test_initializer */
 TEST(test_failing_initializer)
 {
     kr_set_task_hook(note_report);

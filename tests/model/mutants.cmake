@@ -430,3 +430,31 @@ krait_mutant(stream_busy_relaxed executor/map_stream.c map_stream/stream_two_rea
 krait_mutant(stream_refused_is_kept executor/map_stream.c map_stream/stream_under_refusals
   "    destroy(map);
     return NULL;" "    return NULL;")
+# Loops.
+krait_mutant(team_takes_without_compare executor/team.c parallel/loop_two_runners
+  "    } while (!kri_cas_rlx64(&team->next, &next, *end)); /* [team-1] */"
+  "    } while (kri_swap_rlx64(&team->next, *end) > *end);")
+krait_mutant(team_leaves_who_has_begun executor/team.c parallel/loop_error_against_take
+  "    (void)kri_future_await(helper, KRI_NEVER, KRI_UNCANCELLABLE);" "")
+krait_mutant(team_waits_for_the_queued executor/team.c parallel/loop_in_the_only_worker
+  "    if (team->leads)
+        remove_queued(team);" "")
+krait_mutant(team_error_does_not_cancel executor/team.c parallel/loop_error_ends_a_wait
+  "        kr_cancel(&team->scope);" "        return;")
+krait_mutant(team_cut_is_an_error executor/team.c parallel/loop_times_out
+  "    if (!kr_cancelled() && kri_cas_rlx(" "    if (kri_cas_rlx(")
+krait_mutant(team_helper_outside_the_scope executor/team.c parallel/loop_cancelled
+  "    self->scope = &team->scope;" "")
+krait_mutant(reduce_joins_as_they_began executor/parallel.c parallel/reduce_joins_in_order
+  "    char *partial = block_at(sum, (first - sum->split_at) / team->grain);"
+  "    char *partial = block_at(sum, kri_add_rlx64((kri_word64 *)&team->timeout, 1));")
+krait_mutant(reduce_without_room_for_blocks executor/parallel.c parallel/loops_under_refusals
+  "    if (!sum->partials)
+        return false;
+    sum->blocks = blocks;"
+  "    sum->blocks = blocks;
+    if (!sum->partials)
+        return false;")
+krait_mutant(map_adds_up_without_lock executor/map.c executor/pool_map_on_two_workers
+  "    kri_mutex_lock(&job->mutex);
+    job->done += tally.done;" "    job->done += tally.done;")

@@ -182,7 +182,7 @@ static void time_out(void *arg, int index)
 
     world->results[index] = kr_lock_acquire(&world->lock, kr_ms(500));
     took = kr_now() - start;
-    if (took < kr_ms(300) || took > kr_sec(5))
+    if (took < kr_ms(300) || took > kr_sec(10))
         world->results[index] = -ERANGE;
 }
 
@@ -197,8 +197,8 @@ PARTY_TEST(test_timeout)
     CHECK(!kr_lock_locked(&world->lock));
     CHECK_EQ(kr_lock_acquire(&world->lock, KR_FOREVER - 1), 0);
     CHECK_EQ(kr_lock_release(&world->lock), 0);
-    CHECK_EQ(kr_lock_acquire(&world->lock, kr_sec(5)), 0);
-    CHECK_LE(kr_now() - start, kr_sec(3));
+    CHECK_EQ(kr_lock_acquire(&world->lock, kr_sec(100)), 0);
+    CHECK_LE(kr_now() - start, kr_sec(10));
     party_join(party_start(1, time_out, world));
     CHECK_EQ(world->results[0], -ETIMEDOUT);
     world_free(world);

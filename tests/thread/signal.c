@@ -15,14 +15,6 @@
 static kr_event never, stop;
 static kr_word handled;
 
-/* ThreadSanitizer puts a handler off until its thread does something that it knows of.  One that
- * was put off just before the thread fell asleep in the kernel waits with it. */
-static void skip_where_signals_are_held(void)
-{
-    if (KRI_TSAN)
-        SKIP("ThreadSanitizer may hold a signal back from a thread that is about to sleep");
-}
-
 static void count(int signo)
 {
     (void)signo;
@@ -58,7 +50,6 @@ static int send_to_process(void *arg)
 
 TEST(test_interrupt_main_subthread)
 {
-    skip_where_signals_are_held();
     int signo = SIGINT;
     be_interrupted(SIGINT, send_to_process, &signo);
 }
@@ -83,7 +74,6 @@ TEST(test_interrupt_main_mainthread)
 /* A program's own handler comes back when krait gives the signal up. */
 TEST(test_interrupt_main_with_signal_handler)
 {
-    skip_where_signals_are_held();
     static const int signals[] = {SIGINT, SIGTERM};
     for (int i = 0; i < 2; i++) {
         int signo = signals[i];
@@ -173,7 +163,6 @@ static int send_when_parked(void *arg)
 
 TEST(test_lock_acquire_interruption)
 {
-    skip_where_signals_are_held();
     int signo = SIGINT;
     kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
     CHECK_EQ(kr_lock_acquire(&lock, KR_FOREVER), 0);
@@ -200,7 +189,6 @@ static int interrupt_then_release(void *arg)
 /* A handler that returns leaves the wait as it was. */
 TEST(test_lock_acquire_retries_on_intr)
 {
-    skip_where_signals_are_held();
     pthread_t self = pthread_self();
     handle(SIGUSR1, count);
     CHECK_EQ(kr_lock_acquire(&lock, KR_FOREVER), 0);
@@ -231,7 +219,7 @@ TEST(test_interrupted_timed_acquire)
     kr_time took = kr_now() - began;
     kr_event_set(&stop);
     CHECK_GE(took, kr_ms(500));
-    CHECK_LE(took, kr_ms(2000));
+    CHECK_LE(took, kr_sec(10));
     CHECK_GE(kri_load_acq(&handled), 2);
     join(t);
 }
@@ -249,6 +237,30 @@ TEST(a_later_scope_gets_only_later_signals)
         CHECK_EQ(kr_cancel_on_signal(SIGUSR1, NULL), 0);
     }
 }
+
+#if !KRI_SANITIZED
+static int raise_once_caught;
+
+/* In the place of the C library's: a signal that comes as soon as it is caught. */
+int __sigaction(int signo, const struct sigaction *action, struct sigaction *old);
+int sigaction(int signo, const struct sigaction *action, struct sigaction *old)
+{
+    int err = __sigaction(signo, action, old);
+    if (err == 0 && action != NULL && signo == raise_once_caught)
+        CHECK_EQ(raise(signo), 0);
+    return err;
+}
+
+TEST(the_first_signal_may_come_at_once)
+{
+    kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
+    raise_once_caught = SIGUSR1;
+    CHECK_EQ(kr_cancel_on_signal(SIGUSR1, &scope), 0);
+    raise_once_caught = 0;
+    wait_for_cancel(&scope);
+    CHECK_EQ(kr_cancel_on_signal(SIGUSR1, NULL), 0);
+}
+#endif
 
 static void die_in_the_child(void)
 {
@@ -328,7 +340,6 @@ static void exit_while_caught(void)
 /* The signals are caught while exit waits for threads, and have their old meaning after. */
 TEST(exit_gives_the_signals_back)
 {
-    skip_where_signals_are_held();
     child c;
     child_run(&c, exit_while_caught);
     CHECK_STR(c.out, "cancelled\n");

@@ -3,8 +3,13 @@
  * FUTEX_WAIT_BITSET and not FUTEX_WAIT, because its time-out is absolute: a signal does not
  * lengthen the sleep.
  *
+ * In a build with ThreadSanitizer a sleep is cut into slices, because of the signals that it holds
+ * back; they are let go at the end of each.  Whether a handler ran nobody says; one may have, and
+ * so the sleep ends as an interrupted one.
+ *
  * SPDX-License-Identifier: MIT
  */
+#include "os/linux/held.h"
 #include "os/os.h"
 #include <limits.h>
 #include <linux/futex.h>
@@ -24,6 +29,8 @@ struct waitv {
     uint32_t reserved;
 };
 
+enum { SLICE = 20 * 1000 * 1000 }; /* nanoseconds */
+
 enum { WAITV_32_BITS = 2, WAITV_PRIVATE = 128 };
 
 static struct timespec *as_timespec(kr_time deadline, struct timespec *storage)
@@ -36,20 +43,19 @@ static struct timespec *as_timespec(kr_time deadline, struct timespec *storage)
     return storage;
 }
 
-int os_futex_wait(kr_word *word, uint32_t expected, kr_time deadline, bool shared)
+/* The two sleeps as the kernel has them. */
+
+static int sleep_on(kr_word *word, uint32_t expected, kr_time deadline, bool shared)
 {
     struct timespec storage;
     int operation = FUTEX_WAIT_BITSET | (shared ? 0 : FUTEX_PRIVATE_FLAG);
-    int saved = errno;
     long result = syscall(SYS_futex, &word->bits, operation, expected,
                           as_timespec(deadline, &storage), NULL, FUTEX_BITSET_MATCH_ANY);
-    int error = result < 0 ? -errno : 0;
-    errno = saved;
-    return error;
+    return result < 0 ? -errno : 0;
 }
 
-int os_futex_wait_either(kr_word *cancel, uint32_t cancel_expected, kr_word *word,
-                         uint32_t expected, kr_time deadline)
+static int sleep_on_either(kr_word *cancel, uint32_t cancel_expected, kr_word *word,
+                           uint32_t expected, kr_time deadline)
 {
     /* When both were woken the kernel reports the later in the list, so the word comes last. */
     struct waitv list[2] = {
@@ -57,12 +63,44 @@ int os_futex_wait_either(kr_word *cancel, uint32_t cancel_expected, kr_word *wor
         {expected, (uintptr_t)&word->bits, WAITV_32_BITS, 0},
     };
     struct timespec storage;
-    int saved = errno;
     long result =
         syscall(SYS_futex_waitv, list, 2, 0, as_timespec(deadline, &storage), CLOCK_MONOTONIC);
-    int error = result < 0 ? -errno : (int)result;
+    return result < 0 ? -errno : (int)result;
+}
+
+/* The end of a sleep that is cut. */
+static kr_time slice_of(kr_time deadline)
+{
+    if (!KRI_SIGNALS_ARE_HELD)
+        return deadline;
+    kr_time end = os_now() + SLICE;
+    return end < deadline ? end : deadline;
+}
+
+static int end_of_slice(int result, kr_time slice, kr_time deadline)
+{
+    kri_run_held_signals();
+    return result == -ETIMEDOUT && slice < deadline ? -EINTR : result;
+}
+
+int os_futex_wait(kr_word *word, uint32_t expected, kr_time deadline, bool shared)
+{
+    int saved = errno;
+    kr_time slice = slice_of(deadline);
+    int result = end_of_slice(sleep_on(word, expected, slice, shared), slice, deadline);
     errno = saved;
-    return error;
+    return result;
+}
+
+int os_futex_wait_either(kr_word *cancel, uint32_t cancel_expected, kr_word *word,
+                         uint32_t expected, kr_time deadline)
+{
+    int saved = errno;
+    kr_time slice = slice_of(deadline);
+    int result = sleep_on_either(cancel, cancel_expected, word, expected, slice);
+    result = end_of_slice(result, slice, deadline);
+    errno = saved;
+    return result;
 }
 
 int os_futex_wake(kr_word *word, int count, bool shared)

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/global.h"
+#include "os/linux/held.h"
 #include "os/os.h"
 #include <pthread.h>
 #include <signal.h>
@@ -52,6 +53,7 @@ int os_signal_catch(int signo, void (*handler)(int signo))
     struct sigaction action = {.sa_handler = handler};
     struct sigaction old;
     int saved = errno;
+    kri_run_held_signals();
     int error = sigaction(signo, &action, &old) == 0 ? 0 : -errno;
     errno = saved;
     if (error == 0 && !caught[signo]) {

@@ -8,6 +8,7 @@
 #include "base/atomic.h"
 #include "base/global.h"
 #include "base/utf8.h"
+#include "os/linux/held.h"
 #include "os/os.h"
 #include <fcntl.h>
 #include <pthread.h>
@@ -104,6 +105,7 @@ static void *run_thread(void *arg)
 {
     start s = *(start *)arg;
     free(arg);
+    kri_run_held_signals();
     s.run(s.arg);
     if (!own_ending()->armed)
         call_lasts(own_ending());
