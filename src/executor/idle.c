@@ -24,6 +24,8 @@
  *     When a task waits for another one its worker is no longer running, so another can be called,
  *     or a spare one started.  When it goes on, there may be too many: those park who are between
  *     tasks.  Spare workers leave after they have slept for a while.
+ *     In a pool that has ended nobody is started any more: a submitter may come here after the
+ *     worker that has found its task has left, and the shutdown joins threads without the mutex.
  *
  * Ordering.
  *     [pool-1]  Who queues writes the queue and reads `searching` and `callable`; who goes to sleep
@@ -66,7 +68,8 @@ static bool runs_too_many(const kri_pool *pool)
 static bool may_grow(const kri_pool *pool)
 {
     int spares = pool->waiting < pool->max_spares ? pool->waiting : pool->max_spares;
-    return pool->staffed && !pool->refused && pool->alive < pool->executor.workers + spares;
+    return pool->staffed && !pool->refused && !kri_load_rlx(&pool->ended) &&
+           pool->alive < pool->executor.workers + spares;
 }
 
 static void set_flag(kr_word *flag, bool value)
@@ -207,11 +210,14 @@ void kri_pool_notify(kri_pool *pool)
 int kri_pool_start_first(kri_pool *pool)
 {
     kri_mutex_lock(&pool->budget->mutex);
-    pool->holds++;
-    count(pool, 1, 0, 0);
-    (void)claim_search(pool);
+    bool ended = kri_load_rlx(&pool->ended);
+    if (!ended) {
+        pool->holds++;
+        count(pool, 1, 0, 0);
+        (void)claim_search(pool);
+    }
     kri_mutex_unlock(&pool->budget->mutex);
-    return start(pool);
+    return ended ? KR_ESHUTDOWN : start(pool);
 }
 
 /* Another pool of the budget may run more now: call one of its workers, if there is work. */
