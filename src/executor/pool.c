@@ -83,20 +83,39 @@ static void sweep(kri_pool *pool, int lane)
     }
 }
 
+/* The task may release the pool, so as soon as it can be taken the pool is the submitter's only if
+ * he has a reference. */
+struct push {
+    kri_pool *pool;
+    bool call;
+};
+
+static void look_who_sleeps(void *context)
+{
+    struct push *push = context;
+    push->call = kri_pool_could_call(push->pool);
+    if (push->call)
+        kri_add_rlx(&push->pool->references, 1);
+}
+
 static int push(kri_pool *pool, kr_future *f)
 {
     kri_injection *queue = &pool->lanes[f->lane];
     uint64_t shells = kri_load_rlx64(&pool->shells);
     if (shells > SHELLS_TO_SWEEP && shells > kri_injection_length(queue) / 2)
         sweep(pool, f->lane);
+    struct push push = {pool, false};
     int err;
-    while ((err = kri_injection_push(queue, kri_item_of(f))) == NO_WORKER_YET) {
+    while ((err = kri_injection_push_then(queue, kri_item_of(f), look_who_sleeps, &push)) ==
+           NO_WORKER_YET) {
         err = staff(pool);
         if (err)
             return err;
     }
-    if (!err)
+    if (push.call) {
         kri_pool_notify(pool);
+        kri_pool_unref(pool);
+    }
     return err;
 }
 

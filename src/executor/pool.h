@@ -150,9 +150,10 @@ void kri_pool_ran(kr_executor *executor);
 
 /* idle.c: who works */
 void kri_pool_notify(kri_pool *pool); /* after something was queued: call a worker if need be */
+bool kri_pool_could_call(const kri_pool *pool);
 bool kri_pool_has_work(const kri_pool *pool);
 bool kri_worker_park(kri_worker *worker); /* false: the worker must leave, and is not alive */
-void kri_worker_stop_search(kri_worker *worker, bool found);
+void kri_worker_stop_search(kri_worker *worker); /* it is about to run something */
 bool kri_worker_begin_search(kri_worker *worker);
 void kri_worker_wake(kri_worker *worker, uint32_t how);
 kri_worker *kri_pool_take_idle(kri_pool *pool); /* mutex held; all of them */

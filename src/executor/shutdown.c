@@ -223,10 +223,10 @@ void kri_pool_unref(kri_pool *pool)
     if (kri_sub_acq_rel(&pool->references, 1) != 1)
         return;
     kri_registry_remove(pool);
+    kri_budget_leave(pool); /* from now on no neighbour looks into it */
     free_workers(pool);
     for (int lane = 0; lane < KRI_LANES; lane++)
         kri_injection_free(&pool->lanes[lane]);
-    kri_budget_leave(pool);
     os_free(pool->times);
     os_free(pool->slots);
     os_free(pool);

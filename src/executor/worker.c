@@ -173,8 +173,6 @@ static kri_item found(kri_worker *worker, kri_item item)
 {
     if (worker->idle_since)
         learn(worker);
-    if (worker->searches)
-        kri_worker_stop_search(worker, true);
     return item;
 }
 
@@ -193,8 +191,6 @@ static kri_item find(kri_worker *worker)
             if (item)
                 return found(worker, item);
         }
-        if (worker->searches)
-            kri_worker_stop_search(worker, false);
         if (!kri_worker_park(worker))
             return 0;
     }
@@ -258,6 +254,8 @@ void kri_pool_before_end(const kri_frame *frame)
 /* Run a claimed future; false: this is a forked child of the task. */
 static bool run_claimed(kri_worker *worker, kr_future *f, kr_cancel_scope *scope)
 {
+    if (worker->searches)
+        kri_worker_stop_search(worker);
     note_begin(worker, f);
     worker->frame.future = f;
     kri_store_rel64(&worker->task, (uintptr_t)f->fn);
@@ -290,6 +288,8 @@ static bool run_item(kri_worker *worker, kri_item item)
 {
     if (!(item & KRI_ITEM_OF_GROUP))
         return run_future(worker, kri_item_future(item));
+    if (worker->searches)
+        kri_worker_stop_search(worker);
     kri_group_run(worker, item);
     return !is_forked(worker->pool);
 }
@@ -311,7 +311,7 @@ static bool begin(kri_worker *worker)
     kri_pool *pool = worker->pool;
     if (!pool->options.initializer)
         return true;
-    kri_worker_stop_search(worker, true);
+    kri_worker_stop_search(worker);
     int err = initialize(worker);
     if (is_forked(pool))
         return false;

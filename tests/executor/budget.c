@@ -266,6 +266,18 @@ TEST(places_come_back)
     end(pool);
 }
 
+/* Pools of one budget that end while others of it look for somebody to call. */
+TEST(neighbours_come_and_go)
+{
+    kr_executor *pool = pool_of(3);
+    kr_future *futures[9];
+    for (int i = 0; i < 9; i++)
+        CHECK_EQ(kr_submit(pool, &futures[i], use_many, NULL, 0, 0), 0);
+    for (int i = 0; i < 9; i++)
+        CHECK_EQ(error_from_worker(futures[i]), 0);
+    end(pool);
+}
+
 /* An inner pool that outlives the outer one. */
 
 static int make_pool(const void *arg, void *result)
