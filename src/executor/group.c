@@ -60,7 +60,9 @@ static int check(kr_executor *executor, const kri_frame *frame)
 {
     if (!executor && !frame)
         return -EINVAL;
-    return executor ? kri_executor_check(executor) : 0;
+    if (executor)
+        return kri_executor_check_wait(executor);
+    return frame->worker && frame->worker->initializes ? -EDEADLK : 0;
 }
 
 int kr_group_open(kr_group *group, kr_executor *executor)
@@ -189,7 +191,7 @@ static __attribute__((noinline)) int start_on(kr_group_task *task, kr_executor *
         return task->error = -EINVAL;
     if (is_forked(group))
         return task->error = KR_EFORKED;
-    int err = task->fn ? kri_executor_check(executor) : -EINVAL;
+    int err = task->fn ? kri_executor_check_wait(executor) : -EINVAL;
     if (!err && kri_scope_marked(&group->scope))
         err = -ECANCELED;
     return err ? fail_to_start(task, err) : queue(task, executor);

@@ -26,6 +26,8 @@
  *     When a task waits for another one its worker is no longer running, so another can be called,
  *     or a spare one started.  When it goes on, there may be too many: those park who are between
  *     tasks.  Spare workers leave after they have slept for a while.
+ *     In a pool that has ended nobody is started any more: a submitter may come here after the
+ *     worker that has found its task has left, and the shutdown joins threads without the mutex.
  *
  * Ordering.
  *     [pool-1]  Who queues writes the queue and reads `callable` and `searching`; who goes to sleep
@@ -68,7 +70,8 @@ static bool runs_too_many(const kri_pool *pool)
 static bool may_grow(const kri_pool *pool)
 {
     int spares = pool->waiting < pool->max_spares ? pool->waiting : pool->max_spares;
-    bool open = pool->staffed && !pool->refused && !kri_load_rlx(&pool->ending);
+    bool over = kri_load_rlx(&pool->ending) || kri_load_rlx(&pool->ended);
+    bool open = pool->staffed && !pool->refused && !over;
     return open && pool->alive < pool->executor.workers + spares;
 }
 

@@ -180,6 +180,7 @@ int kri_pool_submit(kr_executor *executor, kr_future *f, kr_time deadline)
 {
     kri_pool *pool = pool_of(executor);
     f->outside_help = pool->outside_help;
+    f->pool = pool->number;
     if (pool->times)
         f->submitted = os_now();
     if (!pool->options.max_queued)

@@ -56,7 +56,7 @@ int kri_future_wait(kr_future *f, kr_time timeout)
         return -ETIMEDOUT;
     if (timeout == KR_FOREVER && !kr_cancelled() && kri_help(f, NULL))
         return 0;
-    if (kri_frame_in_future(f))
+    if (kri_frame_holds_up(f))
         return -EDEADLK;
     return kri_future_await_here(f, kri_deadline(timeout), 0);
 }

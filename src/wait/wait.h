@@ -151,9 +151,10 @@ struct kri_party {
     uint64_t id;            /* owner: see kri_party_id; 0: it has not asked yet */
     void *runner;           /* owner: what the layer above hangs here (a kr_thread, a task) */
     void *locals;           /* owner: the party's values of kr_local */
-    kri_party *outer;       /* owner: whom its thread acted as before; NULL: the thread's own */
-    int bell;               /* owner: descriptor + 1 that ends its poll, 0: none yet */
-    int thread;             /* const: the kernel's number, of a thread's own party; else 0 */
+    struct kri_due *callbacks_due; /* owner: what it calls after the done callback that it is in */
+    kri_party *outer; /* owner: whom its thread acted as before; NULL: the thread's own */
+    int bell;         /* owner: descriptor + 1 that ends its poll, 0: none yet */
+    int thread;       /* const: the kernel's number, of a thread's own party; else 0 */
 };
 
 KRI_SHARED_THREAD_LOCAL(kri_party *, kri_party_current)
