@@ -93,6 +93,8 @@ static void count(kri_pool *pool, int alive, int sleeping, int waiting)
     pool->waiting += waiting;
     pool->budget->running += alive - sleeping - waiting;
     publish(pool->budget);
+    if (pool->watch && running(pool) > 0)
+        kri_watch_ring(pool->watch);
 }
 
 void kri_pool_count_alive(kri_pool *pool, int change)
@@ -417,7 +419,7 @@ static void set_waiting(kri_worker *worker, bool waits)
 {
     kri_pool *pool = worker->pool;
     kri_mutex_lock(&pool->budget->mutex);
-    worker->waits = waits;
+    worker->waits++;
     count(pool, 0, 0, waits ? 1 : -1);
     kri_mutex_unlock(&pool->budget->mutex);
 }
