@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "executor/help.h"
+#include "harness/sanitizers.h"
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -438,6 +439,8 @@ static int watch_in_child(void)
 
 TEST(a_forked_child_has_its_own_watch)
 {
+    if (KRI_TSAN)
+        SKIP("the child may start no threads");
     (void)kr_set_stuck_hook(note);
     kr_executor *pool = watched("parent", 1, kr_ms(20));
     for (int i = 0; i < 10; i++) {
