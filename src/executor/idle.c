@@ -68,7 +68,8 @@ static bool runs_too_many(const kri_pool *pool)
 static bool may_grow(const kri_pool *pool)
 {
     int spares = pool->waiting < pool->max_spares ? pool->waiting : pool->max_spares;
-    return pool->staffed && !pool->refused && pool->alive < pool->executor.workers + spares;
+    return pool->staffed && !pool->refused && !kri_load_rlx(&pool->ending) &&
+           pool->alive < pool->executor.workers + spares;
 }
 
 static void set_flag(kr_word *flag, bool value)
