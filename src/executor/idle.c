@@ -157,6 +157,8 @@ static bool claim_search(kri_pool *pool)
     return kri_load_sc(&pool->searching) == 0 && kri_cas_sc(&pool->searching, &none, 1);
 }
 
+static void call_neighbours(kri_pool *pool);
+
 /* Start a thread, which alive, holds and the search were counted for.  Without the mutex. */
 static int start(kri_pool *pool)
 {
@@ -169,6 +171,8 @@ static int start(kri_pool *pool)
     }
     kri_pool_hold_drop(pool);
     kri_mutex_unlock(&pool->budget->mutex);
+    if (err)
+        call_neighbours(pool);
     return err;
 }
 
@@ -388,9 +392,10 @@ bool kri_worker_park(kri_worker *worker)
     kri_pool *pool = worker->pool;
     bool must_sleep;
     bool spare;
-    if (!lie_down(worker, &must_sleep, &spare))
-        return false;
+    bool stays = lie_down(worker, &must_sleep, &spare);
     call_neighbours(pool);
+    if (!stays)
+        return false;
     if (!must_sleep && kri_pool_has_work(pool) && get_up(worker)) /* [pool-1] */
         return true;
     if (!sleep_until_called(worker, spare))
