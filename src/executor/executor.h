@@ -57,6 +57,7 @@ static inline kri_frame *kri_frame_innermost(void)
 }
 bool kri_frame_in_executor(const kr_executor *e); /* the caller is in a task of e */
 bool kri_frame_in_future(const kr_future *f);     /* the caller is in this task */
+void kri_frames_forked(void);                     /* in a child: the workers are the parent's */
 
 /* Is there room for running another task on this stack?  It grows downwards wherever krait runs. */
 const char *kri_frame_limit_outside(void);

@@ -18,6 +18,7 @@ static KRI_GLOBAL bool pools_exiting;
 
 static void forget_in_child(void)
 {
+    kri_frames_forked();
     pools_lock = (kri_mutex){0};
     first_pool = NULL;
     kri_store_rlx(&pools_watched, 0);

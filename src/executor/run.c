@@ -42,6 +42,12 @@ bool kri_frame_in_future(const kr_future *f)
     return false;
 }
 
+void kri_frames_forked(void)
+{
+    for (kri_frame *frame = *kri_frame_current(); frame; frame = frame->outer)
+        frame->worker = NULL;
+}
+
 /* The scope's memory stays until after the future's end: until then it may be cancelled. */
 bool kri_run(kr_future *f, kr_cancel_scope *scope)
 {
