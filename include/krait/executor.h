@@ -62,7 +62,8 @@ typedef struct kr_pool_options {
  *
  * Python's default is min(32, processors + 4) for the sake of its interpreter lock.
  *
- * Returns   0; -ENOMEM; -EINVAL: .workers is negative, or a reserved field is set
+ * Returns   0; -ENOMEM; -EINVAL: a number is negative that must not be, or a reserved field is set;
+ *           -EAGAIN: the thread that .stuck_after needs could not be started
  */
 KR_API KR_NODISCARD int kr_thread_pool(kr_executor **pool, const kr_pool_options *options);
 
@@ -185,8 +186,11 @@ typedef struct kr_stuck_report {
 
 /* kr_set_stuck_hook - who hears of workers that are stuck, in pools with .stuck_after.
  *
- * Called once for a task, by a thread of the library's own, which sleeps while the pool does.  A
- * task that waits for another task is not stuck.  NULL is the default: one line on standard error.
+ * Called once for a task, by a thread of the library's own, which sleeps while the pools do.  A
+ * task that waits for another task is not stuck.  One that it runs itself meanwhile is part of it;
+ * if it is stuck there, .task is that inner one where it was submitted, and not started in a group.
+ * The hook may still run while the pool is being released.  All signals are blocked in its thread,
+ * and until it returns nobody else is reported.  NULL is the default: one line on standard error.
  *
  * Returns   the hook before; NULL: the default
  */

@@ -262,14 +262,15 @@ static void put_back(kri_worker *worker, struct strangers *strangers)
 static void count_own(const kr_group *group, kri_worker *worker)
 {
     kri_add_up(&worker->begun, group->ended_here);
+    kri_add_up(&worker->helped, group->ended_here); /* [watch-3] */
     kri_add_up(&worker->done, group->ended_here);
-    kri_add_up(&worker->helped, group->ended_here);
 }
 
 static void run_own(kr_group *group, kri_worker *worker)
 {
     const kri_frame *frame = kri_frame_innermost();
     struct strangers strangers = {NULL, NULL};
+    const bool watched = worker->pool->watch != NULL;
     while (kri_deque_mark(&worker->deque) > group->mark && kri_frame_has_room(frame)) {
         kri_item item = kri_deque_pop(&worker->deque);
         if (!item)
@@ -282,6 +283,8 @@ static void run_own(kr_group *group, kri_worker *worker)
         kri_run_as_party(run_as_itself, task, &group->scope);
         if (is_forked(group))
             return;
+        if (watched)
+            kri_count(&worker->turns);
         group->ended_here++;
     }
     count_own(group, worker);

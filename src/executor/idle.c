@@ -97,6 +97,8 @@ static void count(kri_pool *pool, int alive, int sleeping, int waiting)
     pool->waiting += waiting;
     pool->budget->running += alive - sleeping - waiting;
     publish(pool->budget);
+    if (pool->watch && running(pool) > 0)
+        kri_watch_ring(pool->watch);
 }
 
 void kri_pool_count_alive(kri_pool *pool, int change)
@@ -184,6 +186,8 @@ static bool claim_search(kri_pool *pool)
     return kri_load_sc(&pool->searching) == 0 && kri_cas_sc(&pool->searching, &none, 1);
 }
 
+static void call_neighbours(kri_pool *pool);
+
 /* Start a thread, which alive, holds and the search were counted for.  Without the mutex. */
 static int start(kri_pool *pool)
 {
@@ -196,6 +200,8 @@ static int start(kri_pool *pool)
     }
     kri_pool_hold_drop(pool);
     kri_mutex_unlock(&pool->budget->mutex);
+    if (err)
+        call_neighbours(pool);
     return err;
 }
 
@@ -418,9 +424,10 @@ bool kri_worker_park(kri_worker *worker)
     kri_pool *pool = worker->pool;
     bool must_sleep;
     bool spare;
-    if (!lie_down(worker, &must_sleep, &spare))
-        return false;
+    bool stays = lie_down(worker, &must_sleep, &spare);
     call_neighbours(pool);
+    if (!stays)
+        return false;
     if (!must_sleep && kri_pool_has_work(pool) && get_up(worker)) { /* [pool-1] */
         /* Those who saw it search rely on it, also for calling others if there is more. */
         (void)kri_worker_begin_search(worker);
@@ -453,7 +460,7 @@ static void set_waiting(kri_worker *worker, bool waits)
 {
     kri_pool *pool = worker->pool;
     kri_mutex_lock(&pool->budget->mutex);
-    worker->waits = waits;
+    worker->waits++;
     count(pool, 0, 0, waits ? 1 : -1);
     kri_mutex_unlock(&pool->budget->mutex);
 }

@@ -268,7 +268,7 @@ static void configure(kri_pool *pool, const kr_pool_options *options)
         kri_injection_close(&pool->lanes[lane], NO_WORKER_YET);
 }
 
-/* What a pool has besides itself.  -ENOMEM, KR_ESHUTDOWN. */
+/* What a pool has besides itself.  -ENOMEM, -EAGAIN, KR_ESHUTDOWN. */
 static int equip(kri_pool *pool)
 {
     size_t slots = (size_t)pool->executor.workers + (size_t)pool->max_spares;
@@ -280,9 +280,13 @@ static int equip(kri_pool *pool)
     int err = kri_budget_join(pool);
     if (err)
         return err;
-    err = kri_registry_add(pool);
-    if (err)
+    err = kri_watch_begin(pool, slots);
+    if (!err)
+        err = kri_registry_add(pool);
+    if (err) {
+        kri_watch_end(pool);
         kri_budget_leave(pool);
+    }
     return err;
 }
 

@@ -15,6 +15,7 @@
 #include "queue/injection.h"
 
 typedef struct kri_pool kri_pool;
+typedef struct kri_watch kri_watch;
 
 /* What stands in a queue: a future, or a task of a group, which lies in its opener's frame. */
 typedef uint64_t kri_item;
@@ -51,13 +52,15 @@ struct kri_worker {
 
     /* Written by the owner alone, read by all. */
     kri_word64 begun, done, helped, steals;
-    kri_word64 task; /* the function that it runs, for the watchdog; 0: none */
+    kri_word64 task;  /* the function that it runs, for the watchdog; 0: none */
+    kri_word64 turns; /* begins and ends of tasks below its own, where those above do not count them
+                         at once */
 
-    kri_pool *pool;                   /* const */
-    int number;                       /* const */
-    kr_word called;                   /* atomic: KRI_NOT_CALLED .. */
-    bool idle;                        /* [mutex] it stands in the list of the idle */
-    bool waits;                       /* [mutex] its task waits for another task */
+    kri_pool *pool; /* const */
+    int number;     /* const */
+    kr_word called; /* atomic: KRI_NOT_CALLED .. */
+    bool idle;      /* [mutex] it stands in the list of the idle */
+    uint32_t waits; /* [mutex] begins and ends of waits for other tasks: odd while it waits */
     struct kri_worker *next_idle;     /* [mutex] */
     struct kri_worker *previous_idle; /* [mutex] */
     struct kri_worker *next_free;     /* [mutex] among those without a thread */
@@ -119,6 +122,7 @@ struct kri_pool {
     kri_pool *previous; /* [the registry's lock] */
     bool visited;       /* [the registry's lock] */
 
+    kri_watch *watch;         /* const; NULL: nobody looks for workers that are stuck */
     kri_waiting_times *times; /* const; NULL: not measured */
     kr_pool_options options;  /* const; without the name */
     char name[KRI_POOL_NAME]; /* const */
@@ -140,6 +144,16 @@ static inline void kri_add_up(kri_word64 *count, uint64_t more)
 static inline void kri_count(kri_word64 *count)
 {
     kri_add_up(count, 1);
+}
+
+/* Its thread goes on with another task: one that it helps, or again the one that waited for that.
+ * Returns the one before. */
+static inline uint64_t kri_worker_turn(kri_worker *worker, uint64_t task)
+{
+    uint64_t before = kri_load_rlx64(&worker->task);
+    kri_count(&worker->turns);
+    kri_store_rel64(&worker->task, task); /* [watch-2] */
+    return before;
 }
 
 /* pool.c */
@@ -177,6 +191,11 @@ void kri_group_run(kri_worker *worker, kri_item item);
 /* budget.c */
 int kri_budget_join(kri_pool *pool); /* -ENOMEM */
 void kri_budget_leave(kri_pool *pool);
+
+/* watchdog.c, of pools with .stuck_after */
+int kri_watch_begin(kri_pool *pool, size_t slots); /* -ENOMEM, -EAGAIN */
+void kri_watch_end(kri_pool *pool);
+void kri_watch_ring(kri_watch *watch); /* mutex held: somebody runs in the pool */
 
 /* shutdown.c */
 int kri_pool_shutdown(kr_executor *executor, bool cancel_pending, kr_time deadline, unsigned flags);

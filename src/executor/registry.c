@@ -24,6 +24,7 @@ static KRI_GLOBAL uint32_t pools_made; /* guarded by pools_lock, too */
 
 static void forget_in_child(void)
 {
+    kri_frames_forked();
     pools_lock = (kri_mutex){0};
     first_pool = NULL;
     kri_store_rlx(&pools_watched, 0);

@@ -62,6 +62,12 @@ bool kri_frame_holds_up(const kr_future *f)
     return false;
 }
 
+void kri_frames_forked(void)
+{
+    for (kri_frame *frame = *kri_frame_current(); frame; frame = frame->outer)
+        frame->worker = NULL;
+}
+
 /* The scope's memory stays until after the future's end: until then it may be cancelled. */
 bool kri_run(kr_future *f, kr_cancel_scope *scope)
 {
@@ -127,11 +133,20 @@ static bool claim(struct help *help, kr_cancel_scope *scope)
     return claim_outside(help, scope);
 }
 
+static void run_claimed(struct help *help, kr_cancel_scope *scope)
+{
+    if (!kri_run(help->future, scope))
+        help->executor = NULL;
+    else if (help->worker)
+        kri_worker_helped(help->worker);
+}
+
 static void run_helped(void *arg)
 {
     struct help *help = arg;
     kri_frame *outer = *kri_frame_current();
     kri_party *self = kri_party_self();
+    kri_worker *thread = outer ? outer->worker : NULL;
     kr_cancel_scope scope;
     kri_scope_begin(self, &scope);
     if (!claim(help, &scope)) {
@@ -142,16 +157,16 @@ static void run_helped(void *arg)
         .outer = outer,
         .future = help->future,
         .executor = help->future->executor,
-        .worker = outer ? outer->worker : NULL,
+        .worker = thread,
         .limit = outer ? outer->limit : kri_frame_limit_outside(),
     };
+    uint64_t task = thread ? kri_worker_turn(thread, (uintptr_t)help->future->fn) : 0;
     *kri_frame_current() = &frame;
     help->ran = true;
-    if (!kri_run(help->future, &scope))
-        help->executor = NULL;
-    else if (help->worker)
-        kri_worker_helped(help->worker);
+    run_claimed(help, &scope);
     *kri_frame_current() = outer;
+    if (thread)
+        (void)kri_worker_turn(thread, task);
 }
 
 bool kri_help(kr_future *f, kr_cancel_scope *outer)

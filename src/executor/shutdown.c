@@ -228,6 +228,7 @@ void kri_pool_unref(kri_pool *pool)
     if (kri_sub_acq_rel(&pool->references, 1) != 1)
         return;
     kri_registry_remove(pool);
+    kri_watch_end(pool);
     kri_budget_leave(pool); /* from now on no neighbour looks into it */
     free_workers(pool);
     for (int lane = 0; lane < KRI_LANES; lane++)

@@ -242,7 +242,7 @@ bool kri_worker_claim(kri_worker *worker, kr_future *f, kr_cancel_scope *scope)
 
 void kri_worker_helped(kri_worker *worker)
 {
-    kri_count(&worker->helped);
+    kri_count(&worker->helped); /* [watch-3] */
     kri_count(&worker->done);
 }
 
@@ -262,7 +262,7 @@ static bool run_claimed(kri_worker *worker, kr_future *f, kr_cancel_scope *scope
         kri_worker_stop_search(worker);
     note_begin(worker, f);
     worker->frame.future = f;
-    kri_store_rel64(&worker->task, (uintptr_t)f->fn);
+    kri_store_rel64(&worker->task, (uintptr_t)f->fn); /* [watch-2] */
     if (!kri_run(f, scope))
         return false;
     kri_store_rel64(&worker->task, 0);

@@ -454,5 +454,20 @@ krait_mutant(reduce_without_room_for_blocks executor/parallel.c parallel/loops_u
 krait_mutant(map_adds_up_without_lock executor/map.c executor/pool_map_on_two_workers
   "    kri_mutex_lock(&job->mutex);
     job->done += tally.done;" "    job->done += tally.done;")
+# The watch over stuck workers.
+krait_mutant(watch_not_rung executor/watchdog.c watchdog/watch_that_has_gone_to_sleep
+  "    wake_service(watch->span);" "")
+krait_mutant(watch_sleeps_over_a_ring executor/watchdog.c watchdog/watch_of_two_paces
+  "    if (span != NO_LIMIT && !kri_cas_sc(&asleep_for, &seen, span)) /* [watch-1] */
+        return;" "    (void)seen;
+    kri_store_sc(&asleep_for, span);")
+krait_mutant(watch_heeds_no_pace executor/watchdog.c watchdog/watch_of_two_paces
+  "    while (span > unless_within)" "    while (span == NO_LIMIT)")
+krait_mutant(watch_end_not_rung executor/watchdog.c watchdog/watch_as_pools_come_and_go
+  "        wake_service(0);" "        (void)last;")
+krait_mutant(watch_ends_while_wanted executor/watchdog.c watchdog/watch_as_pools_come_and_go
+  "    int err = serving ? 0 : start_service();" "    int err = watches ? 0 : start_service();")
+krait_mutant(watch_reports_twice executor/watchdog.c watchdog/watch_of_one_pool
+  "    seen->reported = true;" "")
 
 include(mutants_pool.cmake)
