@@ -402,9 +402,10 @@ bool kri_worker_park(kri_worker *worker)
     kri_pool *pool = worker->pool;
     bool must_sleep;
     bool spare;
-    if (!lie_down(worker, &must_sleep, &spare))
-        return false;
+    bool stays = lie_down(worker, &must_sleep, &spare);
     call_neighbours(pool);
+    if (!stays)
+        return false;
     if (!must_sleep && kri_pool_has_work(pool) && get_up(worker)) { /* [pool-1] */
         /* Those who saw it search rely on it, also for calling others if there is more. */
         (void)kri_worker_begin_search(worker);
