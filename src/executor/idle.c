@@ -282,7 +282,8 @@ static void call_neighbours(kri_pool *pool)
     if (called)
         kri_worker_wake(called, KRI_CALLED_TO_SEARCH);
     if (grown) {
-        (void)start(grown);
+        if (start(grown) != 0 && kri_pool_has_work(grown))
+            kri_pool_notify(grown); /* it could have been called in vain meanwhile */
         kri_pool_unref(grown);
     }
 }

@@ -6,6 +6,7 @@
 #define KRI_MODEL_POOL_SCENARIO_H
 
 #include "model/scenario.h"
+#include <krait/group.h>
 #include <krait/krait.h>
 
 static inline kr_executor *make_pool(const kr_pool_options *options)
