@@ -159,16 +159,14 @@ KR_API int kr_future_set_error(kr_future *future, int error);
 typedef struct kr_task_report {
     int error;
     const char *where; /* "task", "done callback", "initializer" */
-    const char *pool;  /* the pool's name; NULL: no pool's, or it may be gone */
+    const char *pool;  /* the pool's name; NULL: no pool's */
 } kr_task_report;
 
 /* kr_set_task_hook - who hears of errors that nobody asked for: those of tasks submitted without a
  * future, of futures released unasked, of callbacks and initializers.
  *
- * Each is reported once, in the runner where it is found.  .pool is named for initializers, and for
- * tasks where the pool itself drops the last handle: those submitted without a future, and those
- * whose future was released before they ended.  -ECANCELED is not reported.  NULL is the default:
- * one line on standard error.
+ * Each is reported once, in the runner where it is found.  -ECANCELED is not reported.  NULL is
+ * the default: one line on standard error.
  *
  * Returns   the hook before; NULL: the default
  */

@@ -161,34 +161,23 @@ static bool nobody_asked(const kr_future *f, uint32_t state)
            f->error != -ECANCELED && !kri_future_is_forked(f);
 }
 
-/* `in_executor`: the caller keeps the executor, so that it can be named. */
-static void destroy(kr_future *f, uint32_t state, bool in_executor)
+static void destroy(kr_future *f, uint32_t state)
 {
     if (nobody_asked(f, state))
-        kri_task_report_error(f->error, "task",
-                              in_executor && f->executor ? f->executor->name : NULL);
+        kri_task_report_error(f->error, "task", NULL);
     kri_callbacks_free(f->callbacks);
     kri_block_free(f, f->size);
 }
 
-static inline void release(kr_future *f, bool in_executor)
+void kr_future_release(kr_future *f)
 {
+    if (!f)
+        return;
     uint32_t state = kri_load_acq(&f->state); /* [future-3] */
     if (state >= 2 * KRI_REFERENCE)
         state = kri_sub_acq_rel(&f->state, KRI_REFERENCE); /* [future-3] */
     if (state < 2 * KRI_REFERENCE)
-        destroy(f, state, in_executor);
-}
-
-void kr_future_release(kr_future *f)
-{
-    if (f)
-        release(f, false);
-}
-
-void kri_future_release_in_executor(kr_future *f)
-{
-    release(f, true);
+        destroy(f, state);
 }
 
 void kr_future_auto(kr_future **f)
@@ -254,7 +243,7 @@ static __attribute__((noinline)) void end_slowly(kr_future *f, int error)
     kri_callback *callbacks = conclude(f, phase, error);
     kri_mutex_unlock(&f->mutex);
     announce(f, callbacks);
-    release(f, true);
+    kr_future_release(f);
 }
 
 void kri_future_end(kr_future *f, int error)
@@ -271,7 +260,7 @@ void kri_future_end(kr_future *f, int error)
         next = (state | end_phase(state, error)) - KRI_REFERENCE;
     } while (!kri_cas_sc(&f->state, &state, next)); /* [future-1] [future-3] */
     if (next < KRI_REFERENCE)
-        destroy(f, next, true);
+        destroy(f, next);
     else
         kri_wake(&f->state, KRI_ALL, 0);
 }

@@ -109,11 +109,8 @@ static inline bool kri_future_is_claimed(const kr_future *f)
  * [future-2]; not any more after this. */
 void kri_future_pass(kr_future *f);
 
-/* kr_future_release by one who keeps the executor: its name stands in the report of an error. */
-void kri_future_release_in_executor(kr_future *f);
-
 /* Claimed becomes done: watchers are told, those who wait are woken, callbacks run.  Uses up a
- * reference of the caller's, who keeps the executor. */
+ * reference of the caller's. */
 void kri_future_end(kr_future *f, int error);
 
 /* The same by hand, claimed or not, with result_size bytes of result; NULL: none.  Uses up no

@@ -78,7 +78,7 @@ static void sweep(kri_pool *pool, int lane)
     while (shells) {
         kr_future *next = shells->next;
         kri_future_pass(shells);
-        kri_future_release_in_executor(shells);
+        kr_future_release(shells);
         shells = next;
     }
 }

@@ -50,7 +50,7 @@ void kri_pool_finish(kri_pool *pool, kr_future *f)
         kri_future_pass(f);
         kri_sub_rlx64(&pool->shells, 1);
     }
-    kri_future_release_in_executor(f);
+    kr_future_release(f);
 }
 
 static void finish_lanes(kri_pool *pool)

@@ -207,7 +207,7 @@ static void drop_shell(kri_pool *pool, kr_future *f)
 {
     kri_future_pass(f);
     kri_sub_rlx64(&pool->shells, 1);
-    kri_future_release_in_executor(f);
+    kr_future_release(f);
 }
 
 static void note_begin(kri_worker *worker, const kr_future *f)

@@ -266,29 +266,6 @@ TEST(an_error_of_a_forgotten_task_is_reported_once)
     CHECK_STR(last_report.where, "task");
 }
 
-/* The pool is named while it is sure to be there. */
-TEST(a_report_names_the_pool_that_ends_the_task)
-{
-    kr_set_task_hook(note_report);
-    kr_executor *pool;
-    CHECK_EQ(kr_thread_pool(&pool, &(kr_pool_options){.workers = 1, .name = "bakers"}), 0);
-    int error = -EIO;
-    struct gate gate = {0};
-    kr_future *first = submit_gate(pool, &gate), *f;
-    CHECK_EQ(kr_submit(pool, &f, fail, &error, sizeof error, 0), 0);
-    kr_future_release(f);
-    kr_event_set(&gate.open);
-    CHECK_EQ(error_of(first), 0);
-    while (kri_load_sc(&reports) < 1)
-        kri_test_nap();
-    CHECK_STR(last_report.pool, "bakers");
-    CHECK_EQ(kr_submit(pool, &f, fail, &error, sizeof error, 0), 0);
-    end(pool);
-    kr_future_release(f);
-    CHECK_EQ(kri_load_sc(&reports), 2);
-    CHECK(last_report.pool == NULL);
-}
-
 /* Cancelling */
 
 static int until_cancelled(const void *arg, void *result)
