@@ -47,9 +47,12 @@ typedef struct kr_pool_options {
 /* kr_thread_pool - a pool whose tasks run in threads of this process.
  *
  * Workers are started when a task finds no idle one, up to .workers; the one that was idle last is
- * used first.  A worker holds no lock and no cancel scope of its starter.  When .initializer
- * returns an error in any worker, the hook gets it and the pool is broken: tasks that have not
- * begun fail with KR_EBROKEN and kr_submit returns it.
+ * used first.  A worker holds no lock and no cancel scope of its starter.
+ *
+ * When .initializer returns an error in any worker, the hook gets it and the pool is broken: tasks
+ * that have not begun fail with KR_EBROKEN and kr_submit returns it.  An initializer may submit
+ * tasks to its pool but not wait for any: such a wait returns -EDEADLK, for a worker that came to
+ * run the task would stand in the initializer, too.
  *
  * A worker whose task waits for another task is replaced meanwhile by a spare one, up to
  * .max_spares; those that are too many sleep, and end after some seconds.

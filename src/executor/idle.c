@@ -26,6 +26,8 @@
  *     When a task waits for another one its worker is no longer running, so another can be called,
  *     or a spare one started.  When it goes on, there may be too many: those park who are between
  *     tasks.  Spare workers leave after they have slept for a while.
+ *     In a pool that has ended nobody is started any more: a submitter may come here after the
+ *     worker that has found its task has left, and the shutdown joins threads without the mutex.
  *
  * Ordering.
  *     [pool-1]  Who queues writes the queue and reads `callable` and `searching`; who goes to sleep
@@ -68,8 +70,9 @@ static bool runs_too_many(const kri_pool *pool)
 static bool may_grow(const kri_pool *pool)
 {
     int spares = pool->waiting < pool->max_spares ? pool->waiting : pool->max_spares;
-    return pool->staffed && !pool->refused && !kri_load_rlx(&pool->ending) &&
-           pool->alive < pool->executor.workers + spares;
+    bool over = kri_load_rlx(&pool->ending) || kri_load_rlx(&pool->ended);
+    bool open = pool->staffed && !pool->refused && !over;
+    return open && pool->alive < pool->executor.workers + spares;
 }
 
 static void set_flag(kr_word *flag, bool value)
@@ -145,10 +148,36 @@ void kri_worker_wake(kri_worker *worker, uint32_t how)
     kri_wake(&worker->called, 1, 0);
 }
 
+/* A shut pool is ended by the last worker that finds nothing.  If that one went to sleep because
+ * it saw work, or somebody who was to come, and that has vanished, one has to look again. */
+void kri_pool_rouse(kri_pool *pool)
+{
+    kri_worker *worker = pool->idle;
+    if (!pool->shut || !worker || running(pool) > 0 || pool->waiting > 0)
+        return;
+    unlist_idle(worker);
+    kri_worker_wake(worker, KRI_CALLED_TO_LOOK);
+}
+
 void kri_pool_hold_drop(kri_pool *pool)
 {
     pool->holds--;
+    kri_pool_rouse(pool);
     kri_pool_check_ended(pool);
+}
+
+void kri_pool_hold(kri_pool *pool)
+{
+    kri_mutex_lock(&pool->budget->mutex);
+    pool->holds++;
+    kri_mutex_unlock(&pool->budget->mutex);
+}
+
+void kri_pool_let_go(kri_pool *pool)
+{
+    kri_mutex_lock(&pool->budget->mutex);
+    kri_pool_hold_drop(pool);
+    kri_mutex_unlock(&pool->budget->mutex);
 }
 
 static bool claim_search(kri_pool *pool)
@@ -221,11 +250,14 @@ void kri_pool_notify(kri_pool *pool)
 int kri_pool_start_first(kri_pool *pool)
 {
     kri_mutex_lock(&pool->budget->mutex);
-    pool->holds++;
-    count(pool, 1, 0, 0);
-    (void)claim_search(pool);
+    bool late = pool->shut; /* and perhaps ended already */
+    if (!late) {
+        pool->holds++;
+        count(pool, 1, 0, 0);
+        (void)claim_search(pool);
+    }
     kri_mutex_unlock(&pool->budget->mutex);
-    return start(pool);
+    return late ? KR_ESHUTDOWN : start(pool);
 }
 
 /* Another pool of the budget may run more now: call one of its workers, if there is work. */
@@ -250,7 +282,8 @@ static void call_neighbours(kri_pool *pool)
     if (called)
         kri_worker_wake(called, KRI_CALLED_TO_SEARCH);
     if (grown) {
-        (void)start(grown);
+        if (start(grown) != 0 && kri_pool_has_work(grown))
+            kri_pool_notify(grown); /* it could have been called in vain meanwhile */
         kri_pool_unref(grown);
     }
 }
@@ -377,7 +410,7 @@ static bool sleep_until_called(kri_worker *worker, bool spare)
 {
     kr_time deadline = spare ? kri_deadline(kr_ms(SPARE_STAYS_MS)) : KRI_NEVER;
     while (!kri_load_acq(&worker->called)) { /* [pool-2] */
-        int err = kri_wait(&worker->called, KRI_NOT_CALLED, deadline, KRI_UNCANCELLABLE);
+        int err = kri_wait(&worker->called, KRI_NOT_CALLED, deadline, KRI_UNCANCELLABLE | KRI_IDLE);
         if (err != -ETIMEDOUT)
             continue;
         if (retire(worker))
@@ -396,8 +429,11 @@ bool kri_worker_park(kri_worker *worker)
     call_neighbours(pool);
     if (!stays)
         return false;
-    if (!must_sleep && kri_pool_has_work(pool) && get_up(worker)) /* [pool-1] */
+    if (!must_sleep && kri_pool_has_work(pool) && get_up(worker)) { /* [pool-1] */
+        /* Those who saw it search rely on it, also for calling others if there is more. */
+        (void)kri_worker_begin_search(worker);
         return true;
+    }
     if (!sleep_until_called(worker, spare))
         return false;
     worker->searches = kri_load_acq(&worker->called) == KRI_CALLED_TO_SEARCH; /* [pool-2] */

@@ -19,6 +19,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "executor/pool.h"
+#include "executor/stall.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -73,6 +74,7 @@ static bool is_shell(uint64_t item, void *context)
 static void sweep(kri_pool *pool, int lane)
 {
     kr_future *shells = NULL;
+    kri_pool_hold(pool);
     size_t n = kri_injection_sweep(&pool->lanes[lane], is_shell, &shells);
     kri_sub_rlx64(&pool->shells, n);
     while (shells) {
@@ -81,6 +83,7 @@ static void sweep(kri_pool *pool, int lane)
         kr_future_release(shells);
         shells = next;
     }
+    kri_pool_let_go(pool);
 }
 
 /* The task may release the pool, so as soon as it can be taken the pool is the submitter's only if
@@ -146,7 +149,8 @@ static int enter_bounded(kri_pool *pool, kr_time deadline)
     while (!(err = why_closed(pool)) && waits && pool->queued >= pool->options.max_queued) {
         uint32_t seen = kri_load_rlx(&pool->room);
         kri_mutex_unlock(&pool->budget->mutex);
-        err = deadline ? kri_wait(&pool->room, seen, deadline, 0) : -ETIMEDOUT;
+        err = deadline ? kri_wait_for(&pool->room, seen, deadline, 0, kri_pool_describe_room)
+                       : -ETIMEDOUT;
         if (err && err != -EAGAIN)
             return err;
         kri_mutex_lock(&pool->budget->mutex);
@@ -176,6 +180,7 @@ int kri_pool_submit(kr_executor *executor, kr_future *f, kr_time deadline)
 {
     kri_pool *pool = pool_of(executor);
     f->outside_help = pool->outside_help;
+    f->pool = pool->number;
     if (pool->times)
         f->submitted = os_now();
     if (!pool->options.max_queued)
@@ -189,21 +194,28 @@ int kri_pool_submit(kr_executor *executor, kr_future *f, kr_time deadline)
     return err;
 }
 
+/* All under the mutex, without which no worker leaves: once the task is out of the queue, or is a
+ * shell that somebody drops, nothing else keeps the pool [future-2]. */
 bool kri_pool_claimed(kr_executor *executor, kr_future *f, bool run)
 {
     kri_pool *pool = pool_of(executor);
+    bool bounded = pool->options.max_queued != 0;
+    kri_mutex_lock(&pool->budget->mutex);
     bool out = kri_injection_remove(&pool->lanes[f->lane], kri_item_of(f));
     if (!out)
         kri_add_rlx64(&pool->shells, 1);
-    if (pool->options.max_queued)
-        kri_pool_departed(pool);
     kri_add_rlx64(run ? &pool->outside_begun : &pool->removed, 1);
+    if (bounded) {
+        pool->queued--;
+        kri_add_sc(&pool->room, 1);
+    }
+    kri_add_rlx(&pool->references, run);
+    pool->holds += run;
     if (!run)
-        return out;
-    kri_add_rlx(&pool->references, 1);
-    kri_mutex_lock(&pool->budget->mutex);
-    pool->holds++;
+        kri_pool_rouse(pool);
     kri_mutex_unlock(&pool->budget->mutex);
+    if (bounded)
+        kri_wake(&pool->room, 1, 0);
     return out;
 }
 
@@ -211,9 +223,7 @@ void kri_pool_ran(kr_executor *executor)
 {
     kri_pool *pool = pool_of(executor);
     kri_add_rel64(&pool->outside_done, 1); /* [metrics-1] */
-    kri_mutex_lock(&pool->budget->mutex);
-    kri_pool_hold_drop(pool);
-    kri_mutex_unlock(&pool->budget->mutex);
+    kri_pool_let_go(pool);
     kri_pool_unref(pool);
 }
 

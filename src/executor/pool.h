@@ -31,7 +31,7 @@ static inline kr_future *kri_item_future(kri_item item)
     return (kr_future *)(uintptr_t)item;
 }
 
-enum { KRI_LANES = 3 };
+enum { KRI_LANES = 3, KRI_POOL_NAME = 48 };
 
 /* How a sleeping worker was called. */
 enum { KRI_NOT_CALLED, KRI_CALLED_TO_SEARCH, KRI_CALLED_TO_LOOK };
@@ -45,6 +45,7 @@ struct kri_worker {
     uint32_t tick;   /* tasks taken */
     uint32_t random;
     bool searches;       /* it is the pool's searcher */
+    bool initializes;    /* it is in the initializer, before its first task */
     kr_time idle_since;  /* 0: it is not idle */
     kr_time batch_taken; /* when it last took tasks from the common queue */
     size_t batch;        /* how many it would have taken */
@@ -80,6 +81,7 @@ struct kri_pool {
     kri_budget *budget;   /* const */
     int max_spares;       /* const */
     bool outside_help;    /* const: threads that are no workers of its may run its tasks */
+    uint32_t number;      /* const; of two pools at the same place, which one it is */
     kr_word references;   /* atomic: the handle, each thread, each helper, whoever visits at exit */
     kr_word room;         /* atomic: counts departures from a bounded queue */
     kr_word ended;        /* atomic: 1 when it is shut and nobody is left; changed under mutex */
@@ -107,7 +109,7 @@ struct kri_pool {
     int alive;           /* [mutex] threads that run or are being started */
     int sleeping;        /* [mutex] of those: in the list of the idle */
     int waiting;         /* [mutex] of those: in a task that waits for another task */
-    int holds;           /* [mutex] starters and helpers, who must be waited for */
+    int holds;           /* [mutex] starters, helpers and others who must be waited for */
     size_t queued;       /* [mutex] with max_queued: tasks that nobody has claimed */
     uint64_t wakeups;    /* [mutex] */
     bool staffed;        /* [mutex] a worker was started once */
@@ -123,7 +125,7 @@ struct kri_pool {
     kri_watch *watch;         /* const; NULL: nobody looks for workers that are stuck */
     kri_waiting_times *times; /* const; NULL: not measured */
     kr_pool_options options;  /* const; without the name */
-    char name[48];            /* const */
+    char name[KRI_POOL_NAME]; /* const */
 };
 
 extern const kri_executor_ops kri_pool_ops;
@@ -170,7 +172,10 @@ bool kri_worker_begin_search(kri_worker *worker);
 void kri_worker_wake(kri_worker *worker, uint32_t how);
 kri_worker *kri_pool_take_idle(kri_pool *pool); /* mutex held; all of them */
 int kri_pool_start_first(kri_pool *pool);
-void kri_pool_hold_drop(kri_pool *pool);               /* mutex held */
+void kri_pool_hold_drop(kri_pool *pool); /* mutex held */
+void kri_pool_rouse(kri_pool *pool);     /* mutex held: work was taken away, see idle.c */
+void kri_pool_hold(kri_pool *pool);      /* it does not end until let go */
+void kri_pool_let_go(kri_pool *pool);
 void kri_pool_leave(kri_worker *worker);               /* mutex held: not alive any more */
 void kri_pool_count_alive(kri_pool *pool, int change); /* mutex held */
 
@@ -203,5 +208,8 @@ void kri_pool_finish(kri_pool *pool, kr_future *f); /* out of a queue: it ends b
 /* registry.c: the pools that exit must finish */
 int kri_registry_add(kri_pool *pool); /* -ENOMEM; KR_ESHUTDOWN: exit has begun */
 void kri_registry_remove(kri_pool *pool);
+
+/* The name of a pool that may be gone: false. */
+bool kri_registry_name(const kr_executor *executor, uint32_t number, char name[KRI_POOL_NAME]);
 
 #endif

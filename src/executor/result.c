@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "executor/executor.h"
+#include "executor/stall.h"
 
 #include <string.h>
 
@@ -26,7 +27,7 @@ int kri_future_await(kr_future *f, kr_time deadline, unsigned flags)
         uint32_t state = kri_load_acq(&f->state); /* [future-1] */
         if (is_over(state))
             return 0;
-        int err = kri_wait(&f->state, state, deadline, flags);
+        int err = kri_wait_for(&f->state, state, deadline, flags, kri_future_describe);
         if (err != 0 && err != -EAGAIN)
             return kri_future_is_over(f) ? 0 : err;
     }
@@ -55,7 +56,7 @@ int kri_future_wait(kr_future *f, kr_time timeout)
         return -ETIMEDOUT;
     if (timeout == KR_FOREVER && !kr_cancelled() && kri_help(f, NULL))
         return 0;
-    if (kri_frame_in_future(f))
+    if (kri_frame_holds_up(f))
         return -EDEADLK;
     return kri_future_await_here(f, kri_deadline(timeout), 0);
 }
@@ -110,9 +111,11 @@ int kr_future_set_running(kr_future *f, kr_cancel_scope *scope)
     int err = kri_future_check(f);
     if (err)
         return err;
-    if (f->fn || !kri_future_claim(f, scope ? (uintptr_t)scope : KRI_CLAIM_SILENT))
+    if (f->fn)
         return refusal(f);
-    return 0;
+    if (kri_future_claim(f, scope ? (uintptr_t)scope : KRI_CLAIM_SILENT))
+        return 0;
+    return kri_future_is_dropped(f) ? -ECANCELED : refusal(f);
 }
 
 int kr_future_set_result(kr_future *f, const void *result, size_t size)

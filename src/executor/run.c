@@ -12,7 +12,9 @@
  *     its values of kr_local end with it.
  *     Helping is for waits without a time limit, for a helped task takes as long as it takes, and
  *     while there is stack left: beyond that one waits, and a spare worker takes one's place.
- *     Waiting for a future that is a frame of the same thread would never end: -EDEADLK.
+ *     Waiting for a future that is a frame of the same thread would never end: -EDEADLK.  An
+ *     initializer that waits for a task of its own pool gets the same answer: its worker must not
+ *     run that task yet, and the spare that came instead would stand in the same initializer.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -26,6 +28,22 @@
 KRI_SHARED_THREAD_LOCAL_HERE(kri_frame *, kri_frame_current)
 KRI_THREAD_LOCAL(const char *, outside_limit)
 
+bool kri_frame_initializes(const kr_executor *executor)
+{
+    const kri_frame *frame = *kri_frame_current();
+    const kri_worker *worker = frame ? frame->worker : NULL;
+    return worker && worker->initializes && &worker->pool->executor == executor;
+}
+
+size_t kri_frame_may_hold_up(void)
+{
+    size_t frames = 0;
+    for (const kri_frame *frame = *kri_frame_current(); frame; frame = frame->outer, frames++)
+        if (frame->worker && frame->worker->initializes)
+            return SIZE_MAX;
+    return frames;
+}
+
 bool kri_frame_in_executor(const kr_executor *executor)
 {
     for (const kri_frame *frame = *kri_frame_current(); frame; frame = frame->outer)
@@ -34,8 +52,10 @@ bool kri_frame_in_executor(const kr_executor *executor)
     return false;
 }
 
-bool kri_frame_in_future(const kr_future *f)
+bool kri_frame_holds_up(const kr_future *f)
 {
+    if (f->executor && kri_frame_initializes(f->executor))
+        return true;
     for (const kri_frame *frame = *kri_frame_current(); frame; frame = frame->outer)
         if (frame->future == f)
             return true;
@@ -153,6 +173,8 @@ bool kri_help(kr_future *f, kr_cancel_scope *outer)
 {
     const kri_frame *frame = *kri_frame_current();
     if (kri_future_is_claimed(f) || !f->executor || !kri_frame_has_room(frame))
+        return false;
+    if (kri_frame_initializes(f->executor))
         return false;
     struct help help = {.future = f};
     if (frame && frame->worker && kri_worker_of(frame->worker, f))

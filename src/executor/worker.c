@@ -37,7 +37,11 @@ enum {
     BRIEF = 10 * MICROSECOND,
 };
 enum { LONG_IDLES_TO_REDUCE = 3, LONG_IDLES_TO_LEAST = 6 };
+#ifdef KRI_MODEL
+enum { PAUSES_PER_LOOK = 0, LOOKS_PER_CLOCK = 1 }; /* a pause would let the others go on first */
+#else
 enum { PAUSES_PER_LOOK = 4, LOOKS_PER_CLOCK = 4 };
+#endif
 
 /* Taking. */
 
@@ -296,10 +300,12 @@ static bool run_item(kri_worker *worker, kri_item item)
 
 /* The thread. */
 
-static int initialize(kri_pool *pool)
+static int initialize(kri_worker *worker)
 {
-    const kr_pool_options *o = &pool->options;
-    int err = o->initializer ? o->initializer(o->initializer_arg) : 0;
+    const kr_pool_options *o = &worker->pool->options;
+    worker->initializes = true;
+    int err = o->initializer(o->initializer_arg);
+    worker->initializes = false;
     return err < 0 ? err : 0;
 }
 
@@ -310,7 +316,7 @@ static bool begin(kri_worker *worker)
     if (!pool->options.initializer)
         return true;
     kri_worker_stop_search(worker);
-    int err = initialize(pool);
+    int err = initialize(worker);
     if (is_forked(pool))
         return false;
     if (err)

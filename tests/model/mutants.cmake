@@ -70,10 +70,10 @@ krait_mutant(park_second_look_acquire wait/park.c mutex/wait_and_wake
 krait_mutant(park_count_relaxed wait/park.c mutex/wait_and_wake
   "    if (kri_load_sc(&b->count) == 0) /* [wait-1] */" "    if (kri_load_rlx(&b->count) == 0)")
 krait_mutant(park_woken_relaxed wait/park.c mutex/wait_and_wake_plain
-  "    if (kri_swap_rel(state, WOKEN) & ASLEEP) /* [wait-2] */"
-  "    if (kri_swap_rlx(state, WOKEN) & ASLEEP)")
+  "kri_swap_rel(state, WOKEN); /* [wait-2] */" "kri_swap_rlx(state, WOKEN);")
 krait_mutant(park_wake_dropped wait/park.c mutex/wait_and_wake
-  "        os_futex_wake(state, 1, false);" "        (void)state;")
+  "    if (before & ASLEEP)
+        os_futex_wake(state, 1, false);" "    (void)before;")
 krait_mutant(park_claim_without_swap wait/park.c mutex/time_out_against_wake
   "        if (kri_cas_rlx(&w->state, &state, state | phase))
             return true;"
@@ -131,16 +131,14 @@ krait_mutant(lazy_joined_relaxed wait/scope_tree.c lazy_scope/lazy_asked_while_j
 krait_mutant(lazy_seen_joined_relaxed wait/scope_tree.c lazy_scope/lazy_asked_while_joined
   "kri_load_acq(&scope->joined) != 0; /* [scope-3] */" "kri_load_rlx(&scope->joined) != 0;")
 krait_mutant(lazy_mark_seen_before_joined wait/scope_tree.c lazy_scope/lazy_asked_while_joined
-  "        bool joined = is_joined(scope); /* [scope-3] */
+  "        joined = is_joined(scope); /* [scope-3] */
         if (kri_scope_reached(scope))
-            return true;
-        if (joined)"
+            return true;"
   "        if (kri_scope_reached(scope))
             return true;
-        if (is_joined(scope))")
+        joined = is_joined(scope);")
 krait_mutant(lazy_asks_innermost_only wait/scope_tree.c lazy_scope/lazy_asked_while_joined
-  "        if (joined)
-            return false;" "        return (void)joined, false;")
+  "        joined = is_joined(scope); /* [scope-3] */" "        joined = true;")
 krait_mutant(lazy_end_stays_linked wait/scope_tree.c
   lazy_scope/lazy_end_of_joined_against_cancel
   "    if (parent == NULL)
@@ -186,9 +184,9 @@ krait_mutant(lock_leaver_clears_contended sync/lock.c lock/lock_timed_beside_wai
         }")
 krait_mutant(lock_waiter_lies_in_wait sync/lock.c lock/lock_two
   "    while (kri_swap_acq(word, CONTENDED) != FREE) { /* [lock-1] */
-        int err = kri_wait(word, CONTENDED, deadline, flags);"
+        int err = kri_wait_for(word, CONTENDED, deadline, flags, describe);"
   "    while (kri_swap_acq(word, CONTENDED) != FREE) {
-        int err = kri_wait(word, kri_load_rlx(word), deadline, flags);")
+        int err = kri_wait_for(word, kri_load_rlx(word), deadline, flags, describe);")
 krait_mutant(event_without_count sync/event.c event/event_set_then_clear
   "(old + ONE_RAISE) | FLAG" "old | FLAG")
 krait_mutant(event_wakes_one sync/event.c event/event_set_wakes_all
@@ -251,36 +249,29 @@ krait_mutant(condition_word_not_changed sync/condition.c condition/condition_not
 krait_mutant(condition_permit_not_taken sync/condition.c condition/condition_exact_two
   "    c->permits--;" "")
 
-# Futures and the thread pool.
+# Futures; those of the pool are in mutants_pool.cmake.
 krait_mutant(future_wake_dropped executor/future.c executor/future_result_wakes_and_is_freed_once
-  "    kri_wake(&f->state, KRI_ALL, 0);" "    (void)f;")
+  "    kri_wake(&f->state, KRI_ALL, 0);
+    if (callbacks)" "    if (callbacks)")
 krait_mutant(future_done_relaxed executor/future.c executor/future_result_wakes_and_is_freed_once
-  "kri_store_sc(&f->state, phase | asked); /* [future-1] */"
-  "kri_store_rlx(&f->state, phase | asked);")
+  "kri_or_sc(&f->state, phase); /* [future-1] */" "kri_or_rlx(&f->state, phase);")
 krait_mutant(future_cancel_over_result executor/future.c executor/future_finish_or_cancel
-  "    bool open = !is_over(state);" "    bool open = true;")
-krait_mutant(future_scope_kept executor/future.c executor/future_ask_while_it_runs
-  "    f->scope = NULL;
-    f->error = error;" "    f->error = error;")
-krait_mutant(callback_kept_when_done executor/callback.c executor/future_callback_is_called_once
-  "    bool kept = !kri_future_is_over(f);" "    bool kept = true;")
+  "    bool removed = kri_future_claim(f, KRI_CLAIM_DROPPED | KRI_CLAIM_OUTSIDE);"
+  "    bool removed = true;")
+krait_mutant(future_asked_when_over executor/future.c executor/future_ask_while_it_runs
+  "    if (!is_over(state))
+        answer = ask(f);" "    answer = ask(f);")
+krait_mutant(callback_lost_when_done executor/future.c executor/future_callback_is_called_once
+  "    bool waiting = !is_over(open(f));
+    if (waiting) {
+        callback->next"
+  "    bool waiting = (open(f), true);
+    if (waiting) {
+        callback->next")
 krait_mutant(wait_members_not_taken_off executor/completed.c executor/wait_for_the_first_of_two
   "        kri_future_unwatch(futures[i], &members[i].watcher);" "        (void)futures;")
-krait_mutant(pool_failed_start_uncovers executor/pool.c
-  executor/pool_start_refused_while_others_submit
-  "        called = cover(pool, false, &unused);" "        (void)unused;")
-krait_mutant(pool_idle_is_not_called executor/pool.c executor/pool_two_submitters
-  "    if (called)
-        kri_worker_call(called);
-    return err;
-}
 
-void kri_pool_departed" "    return err;
-}
-
-void kri_pool_departed")
-
-# Threads, and more of the pool.
+# Threads, and more of futures.
 krait_mutant(thread_end_does_not_wake thread/thread.c thread/thread_start_and_join
   "    kri_mutex_unlock(&kri_threads.lock);
     kri_wake(&t->state, KRI_ALL, 0);"
@@ -288,11 +279,16 @@ krait_mutant(thread_end_does_not_wake thread/thread.c thread/thread_start_and_jo
 krait_mutant(thread_release_relaxed thread/thread.c thread/thread_released_by_two
   "kri_sub_acq_rel(&t->references, 1)" "kri_sub_rlx(&t->references, 1)")
 krait_mutant(future_release_relaxed executor/future.c future/future_released_by_both
-  "kri_sub_acq_rel(&f->references, 1)" "kri_sub_rlx(&f->references, 1)")
+  "kri_sub_acq_rel(&f->state, KRI_REFERENCE); /* [future-3] */"
+  "kri_sub_rlx(&f->state, KRI_REFERENCE);")
+krait_mutant(future_last_release_relaxed executor/future.c future/future_released_by_both
+  "    uint32_t state = kri_load_acq(&f->state); /* [future-3] */"
+  "    uint32_t state = kri_load_rlx(&f->state);")
 krait_mutant(future_wakes_one executor/future.c future/future_two_waiters
-  "    kri_wake(&f->state, KRI_ALL, 0);" "    kri_wake(&f->state, 1, 0);")
-krait_mutant(pool_worker_call_dropped executor/worker.c pool/pool_submit_and_result
-  "    kri_wake(&worker->called, 1, 0);" "")
+  "    kri_wake(&f->state, KRI_ALL, 0);
+    if (callbacks)"
+  "    kri_wake(&f->state, 1, 0);
+    if (callbacks)")
 
 # A worker's queue.
 krait_mutant(deque_push_release queue/deque.c deque/deque_push_or_sleep
@@ -435,7 +431,7 @@ krait_mutant(team_takes_without_compare executor/team.c parallel/loop_two_runner
   "    } while (!kri_cas_rlx64(&team->next, &next, *end)); /* [team-1] */"
   "    } while (kri_swap_rlx64(&team->next, *end) > *end);")
 krait_mutant(team_leaves_who_has_begun executor/team.c parallel/loop_error_against_take
-  "    (void)kri_future_await(helper, KRI_NEVER, KRI_UNCANCELLABLE);" "")
+  "    (void)kri_future_await_here(helper, KRI_NEVER, KRI_UNCANCELLABLE);" "")
 krait_mutant(team_waits_for_the_queued executor/team.c parallel/loop_in_the_only_worker
   "    if (team->leads)
         remove_queued(team);" "")
@@ -474,3 +470,5 @@ krait_mutant(watch_ends_while_wanted executor/watchdog.c watchdog/watch_as_pools
   "    int err = serving ? 0 : start_service();" "    int err = watches ? 0 : start_service();")
 krait_mutant(watch_reports_twice executor/watchdog.c watchdog/watch_of_one_pool
   "    seen->reported = true;" "")
+
+include(mutants_pool.cmake)
