@@ -47,9 +47,12 @@ typedef struct kr_pool_options {
 /* kr_thread_pool - a pool whose tasks run in threads of this process.
  *
  * Workers are started when a task finds no idle one, up to .workers; the one that was idle last is
- * used first.  A worker holds no lock and no cancel scope of its starter.  When .initializer
- * returns an error in any worker, the hook gets it and the pool is broken: tasks that have not
- * begun fail with KR_EBROKEN and kr_submit returns it.
+ * used first.  A worker holds no lock and no cancel scope of its starter.
+ *
+ * When .initializer returns an error in any worker, the hook gets it and the pool is broken: tasks
+ * that have not begun fail with KR_EBROKEN and kr_submit returns it.  An initializer may submit
+ * tasks to its pool but not wait for any: such a wait returns -EDEADLK, for a worker that came to
+ * run the task would stand in the initializer, too.
  *
  * A worker whose task waits for another task is replaced meanwhile by a spare one, up to
  * .max_spares; those that are too many sleep, and end after some seconds.
@@ -59,7 +62,8 @@ typedef struct kr_pool_options {
  *
  * Python's default is min(32, processors + 4) for the sake of its interpreter lock.
  *
- * Returns   0; -ENOMEM; -EINVAL: .workers is negative, or a reserved field is set
+ * Returns   0; -ENOMEM; -EINVAL: a number is negative that must not be, or a reserved field is set;
+ *           -EAGAIN: the thread that .stuck_after needs could not be started
  */
 KR_API KR_NODISCARD int kr_thread_pool(kr_executor **pool, const kr_pool_options *options);
 
@@ -182,8 +186,11 @@ typedef struct kr_stuck_report {
 
 /* kr_set_stuck_hook - who hears of workers that are stuck, in pools with .stuck_after.
  *
- * Called once for a task, by a thread of the library's own, which sleeps while the pool does.  A
- * task that waits for another task is not stuck.  NULL is the default: one line on standard error.
+ * Called once for a task, by a thread of the library's own, which sleeps while the pools do.  A
+ * task that waits for another task is not stuck.  One that it runs itself meanwhile is part of it;
+ * if it is stuck there, .task is that inner one where it was submitted, and not started in a group.
+ * The hook may still run while the pool is being released.  All signals are blocked in its thread,
+ * and until it returns nobody else is reported.  NULL is the default: one line on standard error.
  *
  * Returns   the hook before; NULL: the default
  */

@@ -65,9 +65,10 @@ typedef struct kr_group {
  * Costs no lock and no allocation.  Groups of one runner nest: the one opened last is closed first,
  * by the runner that opened it, and in any case: leaving its block by `return` is a bug.
  *
- * Returns   0; -EINVAL: NULL from a caller that is no task; KR_EFORKED.  After an error start
- *           answers -EINVAL and close returns the same error, so that the three calls may be
- *           written one after the other and the last result be looked at
+ * Returns   0; -EINVAL: NULL from a caller that is no task; -EDEADLK: from an initializer of this
+ *           pool; KR_EFORKED.  After an error start answers -EINVAL and close returns the same
+ *           error, so that the three calls may be written one after the other and the last result
+ *           be looked at
  */
 KR_API int kr_group_open(kr_group *group, kr_executor *executor);
 
@@ -90,7 +91,8 @@ KR_API int kr_group_open(kr_group *group, kr_executor *executor);
 KR_API int kr_group_start(kr_group *group, kr_group_task *task, kr_task_fn fn, const void *arg,
                           void *result);
 
-/* kr_group_start_on - the same on another executor than the group's. */
+/* kr_group_start_on - the same on another executor than the group's; -EDEADLK: from an
+ * initializer of that one. */
 KR_API int kr_group_start_on(kr_group *group, kr_group_task *task, kr_executor *executor,
                              kr_task_fn fn, const void *arg, void *result);
 

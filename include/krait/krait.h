@@ -17,6 +17,7 @@
 #include <krait/map.h>
 #include <krait/parallel.h>
 #include <krait/semaphore.h>
+#include <krait/stall.h>
 #include <krait/thread.h>
 #include <krait/timer.h>
 

@@ -58,6 +58,7 @@ typedef struct kr_map_options {
  *           KR_ESHUTDOWN, KR_EFORKED: as kr_submit, or forked by an item and now in the child
  *           KR_EBROKEN, -EAGAIN, -ENOMEM: as kr_submit, where the caller does not take part; what
  *                         was not done by then is not begun.  A caller that does does it all
+ *           -EDEADLK      the caller is an initializer of this pool; nothing was done
  *           -EINVAL       nothing was done
  * Blocks    a thread sleeps, a coroutine is suspended
  */

@@ -52,6 +52,7 @@ typedef int (*kr_range_fn)(size_t first, size_t end, void *arg);
  *           -ETIMEDOUT, -ECANCELED: which came first
  *           -EINVAL       end < first, no fn, a negative option, or a reserved field is set
  *           KR_ESHUTDOWN  the executor is shut down, and nothing was done
+ *           -EDEADLK      the caller is an initializer of this pool, and nothing was done
  *           KR_EFORKED    the executor is the parent's; or fn forked, and this is the child
  *           Where no helper can be had (-ENOMEM, -EAGAIN, KR_EBROKEN) the caller does it all
  * Blocks    a thread sleeps, a coroutine is suspended

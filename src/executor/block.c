@@ -11,12 +11,15 @@
  *     shelf.magazine            a magazine, or NULL
  *     depot.full, depot.magazines   magazines, linked through their first blocks, and their number
  *     depot.loose, depot.count  fewer than FULL blocks, from threads that ended
+ *     depot.least, depot.since  the least number of magazines, since when
+ *     depot.debt                how many of them are still to go back to the system
  *     all of a depot            depot.lock; all of a shelf: its thread
  *
  * Protocol.  What one thread only makes and another only frees passes through the depot, a magazine
  * at a time, so that the lock is taken once in FULL blocks.  The magazine beside the list keeps a
- * thread that goes up and down around a full list from going to the depot each time.  A depot that
- * has MOST blocks takes no more: they go back to the system.  A thread's blocks go to the depot as
+ * thread that goes up and down around a full list from going to the depot each time.  A depot keeps
+ * what was in use lately: half of what has lain there unused for a whole PERIOD goes back to the
+ * system, but for KEPT magazines, a few at each visit.  A thread's blocks go to the depot as
  * it ends; one that cannot be told of its end has no shelves.
  *
  *     Fork.  The child has the depots as they were, but for one that somebody held: its lists may
@@ -28,6 +31,8 @@
  *
  * Ordering.  The depot's lock orders the last use of a block before its next use elsewhere.
  *
+ * Why not a limit?  A million tasks in flight take 200 MB; to give that back and to have it mapped
+ * again costs more, page by page, than to run them.
  * Why not malloc?  Its thread caches hold few blocks, and a thread that frees what another
  * allocated takes the lock of the other's arena, block by block.  Why not aligned to the cache's
  * lines?  posix_memalign costs some 400 instructions more a block than malloc and spreads blocks of
@@ -41,7 +46,9 @@
 #include "os/os.h"
 #include "wait/wait.h"
 
-enum { STEP = 64, KINDS = 8, FULL = 64, MOST = 4096 };
+enum { STEP = 64, KINDS = 8, FULL = 64 };
+enum { KEPT = 64, PAYMENT = 4 }; /* magazines */
+enum { PERIOD_MS = 1000 };
 
 typedef struct block {
     struct block *next;
@@ -64,6 +71,9 @@ typedef struct depot {
     unsigned magazines;
     block *loose;
     block *full;
+    unsigned least;
+    unsigned debt;
+    kr_time since;
 } __attribute__((aligned(64))) depot;
 
 KRI_THREAD_LOCAL(shelves, own_shelves)
@@ -87,54 +97,82 @@ static void free_list(block *b)
 
 /* Depots.  Those that give keep what the depot does not take. */
 
-static bool put_magazine(depot *d, block *magazine)
+static void put_magazine(depot *d, block *magazine)
 {
-    if (d->magazines == MOST / FULL - 1) /* one less, for the loose blocks */
-        return false;
     magazine->next_magazine = d->full;
     d->full = magazine;
     d->magazines++;
-    return true;
+}
+
+static block *take_magazine(depot *d)
+{
+    block *magazine = d->full;
+    d->full = magazine->next_magazine;
+    d->magazines--;
+    if (d->least > d->magazines)
+        d->least = d->magazines;
+    return magazine;
+}
+
+/* With the lock held: what is to go back to the system now, as magazines. */
+static block *pay(depot *d)
+{
+    block *paid = NULL;
+    kr_time now = os_now();
+    if (now - d->since >= kr_ms(PERIOD_MS)) {
+        d->debt = d->least > KEPT ? (d->least - KEPT + 1) / 2 : 0;
+        d->least = d->magazines;
+        d->since = now;
+    }
+    for (int i = 0; i < PAYMENT && d->debt && d->magazines; i++, d->debt--) {
+        block *magazine = take_magazine(d);
+        magazine->next_magazine = paid;
+        paid = magazine;
+    }
+    return paid;
+}
+
+static void free_magazines(block *magazine)
+{
+    while (magazine != NULL) {
+        block *next = magazine->next_magazine;
+        free_list(magazine);
+        magazine = next;
+    }
 }
 
 static void give_magazine(size_t kind, block *magazine)
 {
     depot *d = &depots[kind];
     kri_mutex_lock(&d->lock);
-    bool taken = put_magazine(d, magazine);
+    put_magazine(d, magazine);
+    block *paid = pay(d);
     kri_mutex_unlock(&d->lock);
-    if (!taken)
-        free_list(magazine);
+    free_magazines(paid);
 }
 
-/* With the lock held: put what there is room for, say what is left. */
-static block *put_loose(depot *d, block *b)
+/* With the lock held. */
+static void put_loose(depot *d, block *b)
 {
     while (b != NULL) {
         block *next = b->next;
         b->next = d->loose;
-        if (d->count < FULL - 1) {
-            d->loose = b;
-            d->count++;
-        } else if (put_magazine(d, b)) {
+        d->loose = b;
+        if (++d->count == FULL) {
+            put_magazine(d, b);
             d->loose = NULL;
             d->count = 0;
-        } else {
-            b->next = next;
-            return b;
         }
         b = next;
     }
-    return NULL;
 }
 
 static void give_list(size_t kind, block *list)
 {
     depot *d = &depots[kind];
     kri_mutex_lock(&d->lock);
-    list = put_loose(d, list);
+    put_loose(d, list);
     kri_mutex_unlock(&d->lock);
-    free_list(list);
 }
 
 /* A magazine, or what there is; count becomes the number of blocks. */
@@ -142,10 +180,9 @@ static block *take_list(size_t kind, unsigned *count)
 {
     depot *d = &depots[kind];
     kri_mutex_lock(&d->lock);
-    block *list = d->full;
-    if (list != NULL) {
-        d->full = list->next_magazine;
-        d->magazines--;
+    block *list;
+    if (d->full != NULL) {
+        list = take_magazine(d);
         *count = FULL;
     } else {
         list = d->loose;

@@ -13,6 +13,12 @@ int kri_executor_check(const kr_executor *executor)
     return kri_forked_since(executor->generation) ? KR_EFORKED : 0;
 }
 
+int kri_executor_check_wait(const kr_executor *executor)
+{
+    int err = kri_executor_check(executor);
+    return !err && kri_frame_initializes(executor) ? -EDEADLK : err;
+}
+
 /* After a refusal: nobody else knows the future. */
 static int give_up(kr_future *f, kr_future **future, int err)
 {

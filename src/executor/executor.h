@@ -39,6 +39,9 @@ int kri_submit(kr_executor *executor, kr_future **future, const kri_task *task, 
 
 int kri_executor_check(const kr_executor *executor); /* 0, -EINVAL for NULL, KR_EFORKED */
 
+/* The same for a call that will wait for tasks of this executor: -EDEADLK, too. */
+int kri_executor_check_wait(const kr_executor *executor);
+
 /* A frame stands on the stack of whoever runs a task, innermost first in its thread. */
 typedef struct kri_worker kri_worker;
 typedef struct kri_frame {
@@ -56,7 +59,14 @@ static inline kri_frame *kri_frame_innermost(void)
     return *kri_frame_current();
 }
 bool kri_frame_in_executor(const kr_executor *e); /* the caller is in a task of e */
-bool kri_frame_in_future(const kr_future *f);     /* the caller is in this task */
+
+/* The caller is in the initializer of a worker of e, where no task of e is run or waited for. */
+bool kri_frame_initializes(const kr_executor *e);
+
+/* f, if pending, does not end while the caller waits: he is in it, or in such an initializer. */
+bool kri_frame_holds_up(const kr_future *f);
+size_t kri_frame_may_hold_up(void); /* how many there may be at most */
+void kri_frames_forked(void);       /* in a child: the workers are the parent's */
 
 /* Is there room for running another task on this stack?  It grows downwards wherever krait runs. */
 const char *kri_frame_limit_outside(void);

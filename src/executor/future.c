@@ -165,7 +165,7 @@ static bool nobody_asked(const kr_future *f, uint32_t state)
 static void destroy(kr_future *f, uint32_t state)
 {
     if (nobody_asked(f, state))
-        kri_task_report_error(f->error, "task", NULL);
+        kri_task_report_future(f, f->error, "task");
     kri_callbacks_free(f->callbacks);
     kri_block_free(f, f->size);
 }
@@ -282,13 +282,23 @@ bool kri_future_end_with(kr_future *f, int error, const void *result)
     return true;
 }
 
-void kri_future_end_unrun(kr_future *f, int error)
+void kri_future_conclude(kr_future *f, int error)
 {
     uint32_t phase = error == -ECANCELED ? KRI_CANCELLED : KRI_FINISHED;
     kri_mutex_lock(&f->mutex);
-    kri_callback *callbacks = conclude(f, phase, error);
+    f->callbacks = conclude(f, phase, error);
     kri_mutex_unlock(&f->mutex);
-    announce(f, callbacks);
+    kri_wake(&f->state, KRI_ALL, 0);
+}
+
+void kri_future_announce(kr_future *f)
+{
+    kri_mutex_lock(&f->mutex);
+    kri_callback *callbacks = f->callbacks;
+    f->callbacks = NULL;
+    kri_mutex_unlock(&f->mutex);
+    if (callbacks)
+        kri_callbacks_run(f, callbacks);
 }
 
 bool kri_future_remove(kr_future *f)
@@ -382,8 +392,11 @@ bool kri_future_watch(kr_future *f, kri_watcher *watcher)
     return waiting;
 }
 
+/* In a forked child nobody is told any more, and the mutex may have been held at the fork. */
 void kri_future_unwatch(kr_future *f, kri_watcher *watcher)
 {
+    if (kri_future_is_forked(f))
+        return;
     (void)open(f);
     if (watcher->watching) {
         *(watcher->previous ? &watcher->previous->next : &f->watchers) = watcher->next;

@@ -44,6 +44,7 @@ struct kri_watcher {
 
 typedef struct kri_callback {
     struct kri_callback *next;
+    kr_future *future; /* once it is due: with a reference */
     kr_done_fn fn;
     void *arg;
 } kri_callback;
@@ -65,6 +66,7 @@ struct kr_future {
     kr_future *next;         /* of whoever has taken it out of a queue */
     kr_time submitted;       /* const; 0: not measured */
     size_t size;             /* const; of the block that all this lies in */
+    uint32_t pool;           /* const; the number of the executor, if that is a pool */
     uint8_t lane;            /* const; a kr_priority */
     bool forgotten;          /* const: submitted without a future */
     bool outside_help;       /* const: a thread that is no worker of the executor may run it */
@@ -124,8 +126,9 @@ void kri_future_end(kr_future *f, int error);
 bool kri_future_end_with(kr_future *f, int error, const void *result);
 
 /* Done without having run, for whoever has claimed it as DROPPED, with -ECANCELED, or as SILENT.
- * Uses up no reference. */
-void kri_future_end_unrun(kr_future *f, int error);
+ * Those who wait are woken; the callbacks wait for kri_future_announce.  Uses up no reference. */
+void kri_future_conclude(kr_future *f, int error);
+void kri_future_announce(kr_future *f);
 
 /* Pending becomes cancelled, wherever it is queued; false: it was not pending. */
 bool kri_future_remove(kr_future *f);
@@ -146,11 +149,12 @@ void kri_future_unwatch(kr_future *f, kri_watcher *watcher); /* told or not, it 
 /* With the mutex: false: it is done already. */
 bool kri_future_add_callback(kr_future *f, kri_callback *callback);
 
-/* callback.c */
-void kri_callbacks_run(kr_future *f, kri_callback *newest_first);
+/* callback.c: in a callback, those that become due wait until it has returned. */
+void kri_callbacks_run(kr_future *f, kri_callback *newest);
 void kri_callbacks_free(kri_callback *callbacks);
 
 /* hook.c */
 void kri_task_report_error(int error, const char *where, const char *pool);
+void kri_task_report_future(const kr_future *f, int error, const char *where);
 
 #endif

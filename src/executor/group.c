@@ -35,6 +35,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "executor/pool.h"
+#include "executor/stall.h"
 
 #include "os/os.h"
 
@@ -59,7 +60,9 @@ static int check(kr_executor *executor, const kri_frame *frame)
 {
     if (!executor && !frame)
         return -EINVAL;
-    return executor ? kri_executor_check(executor) : 0;
+    if (executor)
+        return kri_executor_check_wait(executor);
+    return frame->worker && frame->worker->initializes ? -EDEADLK : 0;
 }
 
 int kr_group_open(kr_group *group, kr_executor *executor)
@@ -188,7 +191,7 @@ static __attribute__((noinline)) int start_on(kr_group_task *task, kr_executor *
         return task->error = -EINVAL;
     if (is_forked(group))
         return task->error = KR_EFORKED;
-    int err = task->fn ? kri_executor_check(executor) : -EINVAL;
+    int err = task->fn ? kri_executor_check_wait(executor) : -EINVAL;
     if (!err && kri_scope_marked(&group->scope))
         err = -ECANCELED;
     return err ? fail_to_start(task, err) : queue(task, executor);
@@ -259,14 +262,15 @@ static void put_back(kri_worker *worker, struct strangers *strangers)
 static void count_own(const kr_group *group, kri_worker *worker)
 {
     kri_add_up(&worker->begun, group->ended_here);
+    kri_add_up(&worker->helped, group->ended_here); /* [watch-3] */
     kri_add_up(&worker->done, group->ended_here);
-    kri_add_up(&worker->helped, group->ended_here);
 }
 
 static void run_own(kr_group *group, kri_worker *worker)
 {
     const kri_frame *frame = kri_frame_innermost();
     struct strangers strangers = {NULL, NULL};
+    const bool watched = worker->pool->watch != NULL;
     while (kri_deque_mark(&worker->deque) > group->mark && kri_frame_has_room(frame)) {
         kri_item item = kri_deque_pop(&worker->deque);
         if (!item)
@@ -279,6 +283,8 @@ static void run_own(kr_group *group, kri_worker *worker)
         kri_run_as_party(run_as_itself, task, &group->scope);
         if (is_forked(group))
             return;
+        if (watched)
+            kri_count(&worker->turns);
         group->ended_here++;
     }
     count_own(group, worker);
@@ -301,7 +307,8 @@ static __attribute__((noinline)) void wait_for_others(kr_group *group)
         uint32_t missing = kri_load_acq(&group->ended_elsewhere); /* [group-1] */
         if (missing == 0)
             break;
-        (void)kri_wait(&group->ended_elsewhere, missing, KRI_NEVER, KRI_UNCANCELLABLE);
+        (void)kri_wait_for(&group->ended_elsewhere, missing, KRI_NEVER, KRI_UNCANCELLABLE,
+                           kri_group_describe);
     }
     kri_wait_end(frame);
 }

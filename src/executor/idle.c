@@ -15,19 +15,23 @@
  * Protocol.
  *     Who has queued something looks whether somebody could be called and nobody searches; only
  *     then he takes the mutex, makes a sleeper, the one that slept last, the searcher, and wakes
- * it. So at most one call is on its way, and none without a task for it. A searcher that has found
- * something stops searching; if it sees more work it calls the next. One that has found nothing for
- * a while stops searching and sleeps: it first says that it can be called, and then looks once more
- * everywhere. A task is finished by one who has nothing else to do: he becomes the searcher before
- * the result is known, so that whoever gets it and submits the next task finds him, and calls or
+ *     it.  So at most one call is on its way, and none without a task for it.
+ *     A searcher that is about to run a task stops searching; if it sees more work it calls the
+ *     next.  What it has found may turn out to be a shell: then it goes on.
+ *     One that has found nothing for a while goes to sleep: it says that it can be called, then
+ *     that it does not search any more, and then looks once more everywhere.
+ *     A task is finished by one who has nothing else to do: he becomes the searcher before the
+ *     result is known, so that whoever gets it and submits the next task finds him, and calls or
  *     starts no other.
  *     When a task waits for another one its worker is no longer running, so another can be called,
  *     or a spare one started.  When it goes on, there may be too many: those park who are between
  *     tasks.  Spare workers leave after they have slept for a while.
+ *     In a pool that has ended nobody is started any more: a submitter may come here after the
+ *     worker that has found its task has left, and the shutdown joins threads without the mutex.
  *
  * Ordering.
- *     [pool-1]  Who queues writes the queue and reads `searching` and `callable`; who goes to sleep
- *               writes `searching`, then `callable`, and reads the queues.  All are sequentially
+ *     [pool-1]  Who queues writes the queue and reads `callable` and `searching`; who goes to sleep
+ *               writes `callable`, then `searching`, and reads the queues.  All are sequentially
  *               consistent, so either the one sees the task or the other the sleeper.
  *     [pool-2]  what was done before a worker is called is visible to it: the store to `called` is
  *               sequentially consistent, as the wake needs it, and is read with acquire
@@ -66,7 +70,8 @@ static bool runs_too_many(const kri_pool *pool)
 static bool may_grow(const kri_pool *pool)
 {
     int spares = pool->waiting < pool->max_spares ? pool->waiting : pool->max_spares;
-    bool open = pool->staffed && !pool->refused && !kri_load_rlx(&pool->ending);
+    bool over = kri_load_rlx(&pool->ending) || kri_load_rlx(&pool->ended);
+    bool open = pool->staffed && !pool->refused && !over;
     return open && pool->alive < pool->executor.workers + spares;
 }
 
@@ -92,6 +97,8 @@ static void count(kri_pool *pool, int alive, int sleeping, int waiting)
     pool->waiting += waiting;
     pool->budget->running += alive - sleeping - waiting;
     publish(pool->budget);
+    if (pool->watch && running(pool) > 0)
+        kri_watch_ring(pool->watch);
 }
 
 void kri_pool_count_alive(kri_pool *pool, int change)
@@ -179,6 +186,8 @@ static bool claim_search(kri_pool *pool)
     return kri_load_sc(&pool->searching) == 0 && kri_cas_sc(&pool->searching, &none, 1);
 }
 
+static void call_neighbours(kri_pool *pool);
+
 /* Start a thread, which alive, holds and the search were counted for.  Without the mutex. */
 static int start(kri_pool *pool)
 {
@@ -191,6 +200,8 @@ static int start(kri_pool *pool)
     }
     kri_pool_hold_drop(pool);
     kri_mutex_unlock(&pool->budget->mutex);
+    if (err)
+        call_neighbours(pool);
     return err;
 }
 
@@ -225,9 +236,14 @@ static __attribute__((noinline)) void call(kri_pool *pool)
     } while (grow && start(pool) != 0 && kri_pool_has_work(pool));
 }
 
+bool kri_pool_could_call(const kri_pool *pool)
+{
+    return kri_load_sc(&pool->callable) && !kri_load_sc(&pool->searching); /* [pool-1] */
+}
+
 void kri_pool_notify(kri_pool *pool)
 {
-    if (kri_load_sc(&pool->callable) && !kri_load_sc(&pool->searching)) /* [pool-1] */
+    if (kri_pool_could_call(pool))
         call(pool);
 }
 
@@ -281,11 +297,11 @@ bool kri_worker_begin_search(kri_worker *worker)
     return worker->searches;
 }
 
-void kri_worker_stop_search(kri_worker *worker, bool found)
+void kri_worker_stop_search(kri_worker *worker)
 {
     worker->searches = false;
     kri_store_sc(&worker->pool->searching, 0); /* [pool-1] */
-    if (found && kri_pool_has_work(worker->pool))
+    if (kri_pool_has_work(worker->pool))
         kri_pool_notify(worker->pool);
 }
 
@@ -354,18 +370,24 @@ static bool lie_down(kri_worker *worker, bool *must_sleep, bool *spare)
         kri_store_rlx(&worker->called, KRI_NOT_CALLED);
         list_idle(worker);
     }
+    if (worker->searches)
+        kri_store_sc(&pool->searching, 0); /* [pool-1] */
+    worker->searches = false;
     kri_mutex_unlock(&pool->budget->mutex);
     wake_all(others);
     return !leave;
 }
 
-/* Back to work without having been called; false: somebody is calling it right now. */
+/* Back to work without having been called, as the searcher, so that nobody else is called for what
+ * it has seen; false: somebody is calling it right now. */
 static bool get_up(kri_worker *worker)
 {
     kri_mutex_lock(&worker->pool->budget->mutex);
     bool up = worker->idle;
-    if (up)
+    if (up) {
         unlist_idle(worker);
+        worker->searches = claim_search(worker->pool);
+    }
     kri_mutex_unlock(&worker->pool->budget->mutex);
     return up;
 }
@@ -388,7 +410,7 @@ static bool sleep_until_called(kri_worker *worker, bool spare)
 {
     kr_time deadline = spare ? kri_deadline(kr_ms(SPARE_STAYS_MS)) : KRI_NEVER;
     while (!kri_load_acq(&worker->called)) { /* [pool-2] */
-        int err = kri_wait(&worker->called, KRI_NOT_CALLED, deadline, KRI_UNCANCELLABLE);
+        int err = kri_wait(&worker->called, KRI_NOT_CALLED, deadline, KRI_UNCANCELLABLE | KRI_IDLE);
         if (err != -ETIMEDOUT)
             continue;
         if (retire(worker))
@@ -439,7 +461,7 @@ static void set_waiting(kri_worker *worker, bool waits)
 {
     kri_pool *pool = worker->pool;
     kri_mutex_lock(&pool->budget->mutex);
-    worker->waits = waits;
+    worker->waits++;
     count(pool, 0, 0, waits ? 1 : -1);
     kri_mutex_unlock(&pool->budget->mutex);
 }

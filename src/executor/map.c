@@ -142,7 +142,7 @@ int kr_map(kr_executor *executor, kr_task_fn fn, const void *args, size_t arg_si
            void *results, size_t result_size, const kr_map_options *options)
 {
     static const kr_map_options defaults;
-    int err = kri_executor_check(executor);
+    int err = kri_executor_check_wait(executor);
     if (err)
         return err;
     if (!options)

@@ -57,10 +57,13 @@ static void read_guarded(kri_pool *pool, kr_pool_metrics *metrics)
 
 static void read_times(const kri_waiting_times *times, kr_pool_metrics *metrics)
 {
-    metrics->wait_p50 = kri_waiting_times_percentile(times, 50);
-    metrics->wait_p90 = kri_waiting_times_percentile(times, 90);
-    metrics->wait_p99 = kri_waiting_times_percentile(times, 99);
-    metrics->wait_max = kri_waiting_times_percentile(times, 100);
+    static const unsigned percents[4] = {50, 90, 99, 100};
+    kr_time durations[4];
+    kri_waiting_times_read(times, percents, 4, durations);
+    metrics->wait_p50 = durations[0];
+    metrics->wait_p90 = durations[1];
+    metrics->wait_p99 = durations[2];
+    metrics->wait_max = durations[3];
 }
 
 int kr_pool_read_metrics(kr_executor *executor, kr_pool_metrics *metrics)

@@ -46,7 +46,7 @@ static kri_team team_of(kr_executor *executor, size_t count, const kr_parallel_o
 static int check(const kr_executor *executor, size_t first, size_t end,
                  const kr_parallel_options *options)
 {
-    int err = kri_executor_check(executor);
+    int err = kri_executor_check_wait(executor);
     if (err)
         return err;
     if (end < first || (options && !is_valid(options)))

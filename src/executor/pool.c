@@ -19,6 +19,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "executor/pool.h"
+#include "executor/stall.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -85,20 +86,39 @@ static void sweep(kri_pool *pool, int lane)
     kri_pool_let_go(pool);
 }
 
+/* The task may release the pool, so as soon as it can be taken the pool is the submitter's only if
+ * he has a reference. */
+struct push {
+    kri_pool *pool;
+    bool call;
+};
+
+static void look_who_sleeps(void *context)
+{
+    struct push *push = context;
+    push->call = kri_pool_could_call(push->pool);
+    if (push->call)
+        kri_add_rlx(&push->pool->references, 1);
+}
+
 static int push(kri_pool *pool, kr_future *f)
 {
     kri_injection *queue = &pool->lanes[f->lane];
     uint64_t shells = kri_load_rlx64(&pool->shells);
     if (shells > SHELLS_TO_SWEEP && shells > kri_injection_length(queue) / 2)
         sweep(pool, f->lane);
+    struct push push = {pool, false};
     int err;
-    while ((err = kri_injection_push(queue, kri_item_of(f))) == NO_WORKER_YET) {
+    while ((err = kri_injection_push_then(queue, kri_item_of(f), look_who_sleeps, &push)) ==
+           NO_WORKER_YET) {
         err = staff(pool);
         if (err)
             return err;
     }
-    if (!err)
+    if (push.call) {
         kri_pool_notify(pool);
+        kri_pool_unref(pool);
+    }
     return err;
 }
 
@@ -129,7 +149,8 @@ static int enter_bounded(kri_pool *pool, kr_time deadline)
     while (!(err = why_closed(pool)) && waits && pool->queued >= pool->options.max_queued) {
         uint32_t seen = kri_load_rlx(&pool->room);
         kri_mutex_unlock(&pool->budget->mutex);
-        err = deadline ? kri_wait(&pool->room, seen, deadline, 0) : -ETIMEDOUT;
+        err = deadline ? kri_wait_for(&pool->room, seen, deadline, 0, kri_pool_describe_room)
+                       : -ETIMEDOUT;
         if (err && err != -EAGAIN)
             return err;
         kri_mutex_lock(&pool->budget->mutex);
@@ -159,6 +180,7 @@ int kri_pool_submit(kr_executor *executor, kr_future *f, kr_time deadline)
 {
     kri_pool *pool = pool_of(executor);
     f->outside_help = pool->outside_help;
+    f->pool = pool->number;
     if (pool->times)
         f->submitted = os_now();
     if (!pool->options.max_queued)
@@ -246,7 +268,7 @@ static void configure(kri_pool *pool, const kr_pool_options *options)
         kri_injection_close(&pool->lanes[lane], NO_WORKER_YET);
 }
 
-/* What a pool has besides itself.  -ENOMEM, KR_ESHUTDOWN. */
+/* What a pool has besides itself.  -ENOMEM, -EAGAIN, KR_ESHUTDOWN. */
 static int equip(kri_pool *pool)
 {
     size_t slots = (size_t)pool->executor.workers + (size_t)pool->max_spares;
@@ -258,9 +280,13 @@ static int equip(kri_pool *pool)
     int err = kri_budget_join(pool);
     if (err)
         return err;
-    err = kri_registry_add(pool);
-    if (err)
+    err = kri_watch_begin(pool, slots);
+    if (!err)
+        err = kri_registry_add(pool);
+    if (err) {
+        kri_watch_end(pool);
         kri_budget_leave(pool);
+    }
     return err;
 }
 

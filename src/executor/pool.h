@@ -15,6 +15,7 @@
 #include "queue/injection.h"
 
 typedef struct kri_pool kri_pool;
+typedef struct kri_watch kri_watch;
 
 /* What stands in a queue: a future, or a task of a group, which lies in its opener's frame. */
 typedef uint64_t kri_item;
@@ -30,7 +31,7 @@ static inline kr_future *kri_item_future(kri_item item)
     return (kr_future *)(uintptr_t)item;
 }
 
-enum { KRI_LANES = 3 };
+enum { KRI_LANES = 3, KRI_POOL_NAME = 48 };
 
 /* How a sleeping worker was called. */
 enum { KRI_NOT_CALLED, KRI_CALLED_TO_SEARCH, KRI_CALLED_TO_LOOK };
@@ -44,19 +45,22 @@ struct kri_worker {
     uint32_t tick;   /* tasks taken */
     uint32_t random;
     bool searches;       /* it is the pool's searcher */
+    bool initializes;    /* it is in the initializer, before its first task */
     kr_time idle_since;  /* 0: it is not idle */
     kr_time batch_taken; /* when it last took tasks from the common queue */
     size_t batch;        /* how many it would have taken */
 
     /* Written by the owner alone, read by all. */
     kri_word64 begun, done, helped, steals;
-    kri_word64 task; /* the function that it runs, for the watchdog; 0: none */
+    kri_word64 task;  /* the function that it runs, for the watchdog; 0: none */
+    kri_word64 turns; /* begins and ends of tasks below its own, where those above do not count them
+                         at once */
 
-    kri_pool *pool;                   /* const */
-    int number;                       /* const */
-    kr_word called;                   /* atomic: KRI_NOT_CALLED .. */
-    bool idle;                        /* [mutex] it stands in the list of the idle */
-    bool waits;                       /* [mutex] its task waits for another task */
+    kri_pool *pool; /* const */
+    int number;     /* const */
+    kr_word called; /* atomic: KRI_NOT_CALLED .. */
+    bool idle;      /* [mutex] it stands in the list of the idle */
+    uint32_t waits; /* [mutex] begins and ends of waits for other tasks: odd while it waits */
     struct kri_worker *next_idle;     /* [mutex] */
     struct kri_worker *previous_idle; /* [mutex] */
     struct kri_worker *next_free;     /* [mutex] among those without a thread */
@@ -77,6 +81,7 @@ struct kri_pool {
     kri_budget *budget;   /* const */
     int max_spares;       /* const */
     bool outside_help;    /* const: threads that are no workers of its may run its tasks */
+    uint32_t number;      /* const; of two pools at the same place, which one it is */
     kr_word references;   /* atomic: the handle, each thread, each helper, whoever visits at exit */
     kr_word room;         /* atomic: counts departures from a bounded queue */
     kr_word ended;        /* atomic: 1 when it is shut and nobody is left; changed under mutex */
@@ -117,9 +122,10 @@ struct kri_pool {
     kri_pool *previous; /* [the registry's lock] */
     bool visited;       /* [the registry's lock] */
 
+    kri_watch *watch;         /* const; NULL: nobody looks for workers that are stuck */
     kri_waiting_times *times; /* const; NULL: not measured */
     kr_pool_options options;  /* const; without the name */
-    char name[48];            /* const */
+    char name[KRI_POOL_NAME]; /* const */
 };
 
 extern const kri_executor_ops kri_pool_ops;
@@ -140,6 +146,16 @@ static inline void kri_count(kri_word64 *count)
     kri_add_up(count, 1);
 }
 
+/* Its thread goes on with another task: one that it helps, or again the one that waited for that.
+ * Returns the one before. */
+static inline uint64_t kri_worker_turn(kri_worker *worker, uint64_t task)
+{
+    uint64_t before = kri_load_rlx64(&worker->task);
+    kri_count(&worker->turns);
+    kri_store_rel64(&worker->task, task); /* [watch-2] */
+    return before;
+}
+
 /* pool.c */
 int kri_pool_submit(kr_executor *executor, kr_future *f, kr_time deadline);
 void kri_pool_departed(kri_pool *pool); /* with max_queued: a task was claimed */
@@ -148,9 +164,10 @@ void kri_pool_ran(kr_executor *executor);
 
 /* idle.c: who works */
 void kri_pool_notify(kri_pool *pool); /* after something was queued: call a worker if need be */
+bool kri_pool_could_call(const kri_pool *pool);
 bool kri_pool_has_work(const kri_pool *pool);
 bool kri_worker_park(kri_worker *worker); /* false: the worker must leave, and is not alive */
-void kri_worker_stop_search(kri_worker *worker, bool found);
+void kri_worker_stop_search(kri_worker *worker); /* it is about to run something */
 bool kri_worker_begin_search(kri_worker *worker);
 void kri_worker_wake(kri_worker *worker, uint32_t how);
 kri_worker *kri_pool_take_idle(kri_pool *pool); /* mutex held; all of them */
@@ -175,6 +192,11 @@ void kri_group_run(kri_worker *worker, kri_item item);
 int kri_budget_join(kri_pool *pool); /* -ENOMEM */
 void kri_budget_leave(kri_pool *pool);
 
+/* watchdog.c, of pools with .stuck_after */
+int kri_watch_begin(kri_pool *pool, size_t slots); /* -ENOMEM, -EAGAIN */
+void kri_watch_end(kri_pool *pool);
+void kri_watch_ring(kri_watch *watch); /* mutex held: somebody runs in the pool */
+
 /* shutdown.c */
 int kri_pool_shutdown(kr_executor *executor, bool cancel_pending, kr_time deadline, unsigned flags);
 void kri_pool_release(kr_executor *executor);
@@ -186,5 +208,8 @@ void kri_pool_finish(kri_pool *pool, kr_future *f); /* out of a queue: it ends b
 /* registry.c: the pools that exit must finish */
 int kri_registry_add(kri_pool *pool); /* -ENOMEM; KR_ESHUTDOWN: exit has begun */
 void kri_registry_remove(kri_pool *pool);
+
+/* The name of a pool that may be gone: false. */
+bool kri_registry_name(const kr_executor *executor, uint32_t number, char name[KRI_POOL_NAME]);
 
 #endif

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "executor/executor.h"
+#include "executor/stall.h"
 
 #include <string.h>
 
@@ -26,7 +27,7 @@ int kri_future_await(kr_future *f, kr_time deadline, unsigned flags)
         uint32_t state = kri_load_acq(&f->state); /* [future-1] */
         if (is_over(state))
             return 0;
-        int err = kri_wait(&f->state, state, deadline, flags);
+        int err = kri_wait_for(&f->state, state, deadline, flags, kri_future_describe);
         if (err != 0 && err != -EAGAIN)
             return kri_future_is_over(f) ? 0 : err;
     }
@@ -55,7 +56,7 @@ int kri_future_wait(kr_future *f, kr_time timeout)
         return -ETIMEDOUT;
     if (timeout == KR_FOREVER && !kr_cancelled() && kri_help(f, NULL))
         return 0;
-    if (kri_frame_in_future(f))
+    if (kri_frame_holds_up(f))
         return -EDEADLK;
     return kri_future_await_here(f, kri_deadline(timeout), 0);
 }

@@ -12,7 +12,9 @@
  *     its values of kr_local end with it.
  *     Helping is for waits without a time limit, for a helped task takes as long as it takes, and
  *     while there is stack left: beyond that one waits, and a spare worker takes one's place.
- *     Waiting for a future that is a frame of the same thread would never end: -EDEADLK.
+ *     Waiting for a future that is a frame of the same thread would never end: -EDEADLK.  An
+ *     initializer that waits for a task of its own pool gets the same answer: its worker must not
+ *     run that task yet, and the spare that came instead would stand in the same initializer.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -26,6 +28,22 @@
 KRI_SHARED_THREAD_LOCAL_HERE(kri_frame *, kri_frame_current)
 KRI_THREAD_LOCAL(const char *, outside_limit)
 
+bool kri_frame_initializes(const kr_executor *executor)
+{
+    const kri_frame *frame = *kri_frame_current();
+    const kri_worker *worker = frame ? frame->worker : NULL;
+    return worker && worker->initializes && &worker->pool->executor == executor;
+}
+
+size_t kri_frame_may_hold_up(void)
+{
+    size_t frames = 0;
+    for (const kri_frame *frame = *kri_frame_current(); frame; frame = frame->outer, frames++)
+        if (frame->worker && frame->worker->initializes)
+            return SIZE_MAX;
+    return frames;
+}
+
 bool kri_frame_in_executor(const kr_executor *executor)
 {
     for (const kri_frame *frame = *kri_frame_current(); frame; frame = frame->outer)
@@ -34,12 +52,20 @@ bool kri_frame_in_executor(const kr_executor *executor)
     return false;
 }
 
-bool kri_frame_in_future(const kr_future *f)
+bool kri_frame_holds_up(const kr_future *f)
 {
+    if (f->executor && kri_frame_initializes(f->executor))
+        return true;
     for (const kri_frame *frame = *kri_frame_current(); frame; frame = frame->outer)
         if (frame->future == f)
             return true;
     return false;
+}
+
+void kri_frames_forked(void)
+{
+    for (kri_frame *frame = *kri_frame_current(); frame; frame = frame->outer)
+        frame->worker = NULL;
 }
 
 /* The scope's memory stays until after the future's end: until then it may be cancelled. */
@@ -107,11 +133,20 @@ static bool claim(struct help *help, kr_cancel_scope *scope)
     return claim_outside(help, scope);
 }
 
+static void run_claimed(struct help *help, kr_cancel_scope *scope)
+{
+    if (!kri_run(help->future, scope))
+        help->executor = NULL;
+    else if (help->worker)
+        kri_worker_helped(help->worker);
+}
+
 static void run_helped(void *arg)
 {
     struct help *help = arg;
     kri_frame *outer = *kri_frame_current();
     kri_party *self = kri_party_self();
+    kri_worker *thread = outer ? outer->worker : NULL;
     kr_cancel_scope scope;
     kri_scope_begin(self, &scope);
     if (!claim(help, &scope)) {
@@ -122,22 +157,24 @@ static void run_helped(void *arg)
         .outer = outer,
         .future = help->future,
         .executor = help->future->executor,
-        .worker = outer ? outer->worker : NULL,
+        .worker = thread,
         .limit = outer ? outer->limit : kri_frame_limit_outside(),
     };
+    uint64_t task = thread ? kri_worker_turn(thread, (uintptr_t)help->future->fn) : 0;
     *kri_frame_current() = &frame;
     help->ran = true;
-    if (!kri_run(help->future, &scope))
-        help->executor = NULL;
-    else if (help->worker)
-        kri_worker_helped(help->worker);
+    run_claimed(help, &scope);
     *kri_frame_current() = outer;
+    if (thread)
+        (void)kri_worker_turn(thread, task);
 }
 
 bool kri_help(kr_future *f, kr_cancel_scope *outer)
 {
     const kri_frame *frame = *kri_frame_current();
     if (kri_future_is_claimed(f) || !f->executor || !kri_frame_has_room(frame))
+        return false;
+    if (kri_frame_initializes(f->executor))
         return false;
     struct help help = {.future = f};
     if (frame && frame->worker && kri_worker_of(frame->worker, f))

@@ -9,9 +9,14 @@
  * beside that by a task that runs, a worker or helper finds the verdict on.  Tasks of groups are
  * run: they are parts of a task that has begun.
  *
+ * All that were taken out are done before the first callback runs: a callback may wait for another
+ * of them, which nobody else could end.  Callbacks may release the handle, too, so the shutdown has
+ * a reference of its own.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "executor/pool.h"
+#include "executor/stall.h"
 
 #include "os/os.h"
 
@@ -38,49 +43,84 @@ static void close_queues(kri_pool *pool, int error)
     kri_wake(&pool->room, KRI_ALL, 0);
 }
 
-void kri_pool_finish(kri_pool *pool, kr_future *f)
+/* Out of a queue: done by the verdict, but for its callbacks.  false: it was a shell. */
+static bool conclude(kri_pool *pool, kr_future *f)
 {
     int verdict = -(int)kri_load_rlx(&pool->verdict);
-    if (kri_future_claim(f, verdict == -ECANCELED ? KRI_CLAIM_DROPPED : KRI_CLAIM_SILENT)) {
-        if (pool->options.max_queued)
-            kri_pool_departed(pool);
-        kri_add_rlx64(&pool->removed, 1);
-        kri_future_end_unrun(f, verdict);
-    } else {
+    if (!kri_future_claim(f, verdict == -ECANCELED ? KRI_CLAIM_DROPPED : KRI_CLAIM_SILENT)) {
         kri_future_pass(f);
         kri_sub_rlx64(&pool->shells, 1);
+        kr_future_release(f);
+        return false;
     }
+    if (pool->options.max_queued)
+        kri_pool_departed(pool);
+    kri_add_rlx64(&pool->removed, 1);
+    kri_future_conclude(f, verdict);
+    return true;
+}
+
+static void announce(kr_future *f)
+{
+    kri_future_announce(f);
     kr_future_release(f);
 }
 
-static void finish_lanes(kri_pool *pool)
+void kri_pool_finish(kri_pool *pool, kr_future *f)
+{
+    if (conclude(pool, f))
+        announce(f);
+}
+
+/* Futures that are done, but for their callbacks, in the order in which they were queued. */
+struct concluded {
+    kr_future *first;
+    kr_future *last;
+};
+
+static void collect(kri_pool *pool, kr_future *f, struct concluded *list)
+{
+    if (!conclude(pool, f))
+        return;
+    f->next = NULL;
+    *(list->last ? &list->last->next : &list->first) = f;
+    list->last = f;
+}
+
+static void collect_lanes(kri_pool *pool, struct concluded *list)
 {
     kri_item item;
     for (int lane = 0; lane < KRI_LANES; lane++)
         while (kri_injection_take(&pool->lanes[lane], &item, 1))
-            kri_pool_finish(pool, kri_item_future(item));
+            collect(pool, kri_item_future(item), list);
 }
 
 /* Only as many as there are now: a worker may well push more meanwhile. */
-static void finish_deque(kri_pool *pool, kri_deque *deque)
+static void collect_deque(kri_pool *pool, kri_deque *deque, struct concluded *list)
 {
     for (size_t left = kri_deque_length(deque); left > 0; left--) {
         kri_item item = kri_deque_steal_unless(deque, KRI_ITEM_OF_GROUP);
         if (!item)
             return;
-        kri_pool_finish(pool, kri_item_future(item));
+        collect(pool, kri_item_future(item), list);
     }
 }
 
 /* End what has not begun, with `error`; what is met later ends so too. */
 static void finish_queued(kri_pool *pool, int error)
 {
+    struct concluded list = {NULL, NULL};
     uint32_t used = kri_load_acq(&pool->slots_used);
     kri_store_rel(&pool->verdict, (uint32_t)-error);
-    finish_lanes(pool);
+    collect_lanes(pool, &list);
     for (uint32_t i = 0; i < used; i++) {
         kri_worker *worker = kri_load_acq_ptr(&pool->slots[i]);
-        finish_deque(pool, &worker->deque);
+        collect_deque(pool, &worker->deque, &list);
+    }
+    while (list.first) {
+        kr_future *f = list.first;
+        list.first = f->next;
+        announce(f);
     }
 }
 
@@ -138,7 +178,8 @@ static int wait_ended(kri_pool *pool, kr_time deadline, unsigned flags)
     while (!kri_load_acq(&pool->ended)) {
         if (err != 0 && err != -EAGAIN)
             return err;
-        err = deadline == 0 ? -ETIMEDOUT : kri_wait(&pool->ended, 0, deadline, flags);
+        err = deadline == 0 ? -ETIMEDOUT
+                            : kri_wait_for(&pool->ended, 0, deadline, flags, kri_pool_describe_end);
     }
     if (!(flags & KRI_UNCANCELLABLE))
         return join_all(pool, deadline);
@@ -149,18 +190,26 @@ static int wait_ended(kri_pool *pool, kr_time deadline, unsigned flags)
     return err;
 }
 
+static int wait_for_end(kr_executor *executor, kr_time deadline, unsigned flags)
+{
+    if (deadline == 0)
+        return wait_ended(pool_of(executor), deadline, flags);
+    if (kri_frame_in_executor(executor))
+        return -EDEADLK;
+    kri_frame *frame = kri_frame_innermost();
+    kri_wait_begin(frame);
+    int err = wait_ended(pool_of(executor), deadline, flags);
+    kri_wait_end(frame);
+    return err;
+}
+
 int kri_pool_shutdown(kr_executor *executor, bool cancel_pending, kr_time deadline, unsigned flags)
 {
     kri_pool *pool = pool_of(executor);
+    kri_add_rlx(&pool->references, 1);
     shut(pool, cancel_pending);
-    if (deadline != 0 && kri_frame_in_executor(executor))
-        return -EDEADLK;
-    kri_frame *frame = kri_frame_innermost();
-    if (deadline == 0)
-        return wait_ended(pool, deadline, flags);
-    kri_wait_begin(frame);
-    int err = wait_ended(pool, deadline, flags);
-    kri_wait_end(frame);
+    int err = wait_for_end(executor, deadline, flags);
+    kri_pool_unref(pool);
     return err;
 }
 
@@ -179,10 +228,11 @@ void kri_pool_unref(kri_pool *pool)
     if (kri_sub_acq_rel(&pool->references, 1) != 1)
         return;
     kri_registry_remove(pool);
+    kri_watch_end(pool);
+    kri_budget_leave(pool); /* from now on no neighbour looks into it */
     free_workers(pool);
     for (int lane = 0; lane < KRI_LANES; lane++)
         kri_injection_free(&pool->lanes[lane]);
-    kri_budget_leave(pool);
     os_free(pool->times);
     os_free(pool->slots);
     os_free(pool);

@@ -31,24 +31,36 @@ static uint64_t end_of(size_t step)
 void kri_waiting_times_note(kri_waiting_times *times, kr_time duration)
 {
     uint64_t n = duration > 0 ? (uint64_t)duration : 0;
-    kri_add_rlx64(&times->counts[step_of(n)], 1);
     uint64_t longest = kri_load_rlx64(&times->longest);
     while (n > longest && !kri_cas_rlx64(&times->longest, &longest, n))
         ;
+    kri_add_rlx64(&times->counts[step_of(n)], 1);
 }
 
-kr_time kri_waiting_times_percentile(const kri_waiting_times *times, unsigned percent)
+static kr_time percentile(const uint64_t *counts, uint64_t total, unsigned percent)
 {
-    uint64_t total = 0;
-    for (size_t i = 0; i < STEPS; i++)
-        total += kri_load_rlx64(&times->counts[i]);
-    uint64_t longest = kri_load_rlx64(&times->longest);
     uint64_t wanted = (total * percent + 99) / 100;
     uint64_t passed = 0;
     for (size_t i = 0; i < STEPS && wanted; i++) {
-        passed += kri_load_rlx64(&times->counts[i]);
+        passed += counts[i];
         if (passed >= wanted)
-            return (kr_time)(end_of(i) < longest ? end_of(i) : longest);
+            return (kr_time)end_of(i);
     }
-    return (kr_time)longest;
+    return 0;
+}
+
+void kri_waiting_times_read(const kri_waiting_times *times, const unsigned *percents, size_t count,
+                            kr_time *durations)
+{
+    uint64_t counts[STEPS];
+    uint64_t total = 0;
+    for (size_t i = 0; i < STEPS; i++) {
+        counts[i] = kri_load_rlx64(&times->counts[i]);
+        total += counts[i];
+    }
+    kr_time longest = (kr_time)kri_load_rlx64(&times->longest);
+    for (size_t i = 0; i < count; i++) {
+        kr_time duration = percentile(counts, total, percents[i]);
+        durations[i] = duration < longest ? duration : longest;
+    }
 }

@@ -19,7 +19,9 @@ typedef struct kri_waiting_times {
 
 void kri_waiting_times_note(kri_waiting_times *times, kr_time duration);
 
-/* The duration that `percent` of those noted do not exceed, rounded up by less than a 16th. */
-kr_time kri_waiting_times_percentile(const kri_waiting_times *times, unsigned percent);
+/* For each of `count` percentages the duration that so many of those noted do not exceed, rounded
+ * up by less than a 16th; all of the same moment. */
+void kri_waiting_times_read(const kri_waiting_times *times, const unsigned *percents, size_t count,
+                            kr_time *durations);
 
 #endif

@@ -177,8 +177,6 @@ static kri_item found(kri_worker *worker, kri_item item)
 {
     if (worker->idle_since)
         learn(worker);
-    if (worker->searches)
-        kri_worker_stop_search(worker, true);
     return item;
 }
 
@@ -197,8 +195,6 @@ static kri_item find(kri_worker *worker)
             if (item)
                 return found(worker, item);
         }
-        if (worker->searches)
-            kri_worker_stop_search(worker, false);
         if (!kri_worker_park(worker))
             return 0;
     }
@@ -246,7 +242,7 @@ bool kri_worker_claim(kri_worker *worker, kr_future *f, kr_cancel_scope *scope)
 
 void kri_worker_helped(kri_worker *worker)
 {
-    kri_count(&worker->helped);
+    kri_count(&worker->helped); /* [watch-3] */
     kri_count(&worker->done);
 }
 
@@ -262,9 +258,11 @@ void kri_pool_before_end(const kri_frame *frame)
 /* Run a claimed future; false: this is a forked child of the task. */
 static bool run_claimed(kri_worker *worker, kr_future *f, kr_cancel_scope *scope)
 {
+    if (worker->searches)
+        kri_worker_stop_search(worker);
     note_begin(worker, f);
     worker->frame.future = f;
-    kri_store_rel64(&worker->task, (uintptr_t)f->fn);
+    kri_store_rel64(&worker->task, (uintptr_t)f->fn); /* [watch-2] */
     if (!kri_run(f, scope))
         return false;
     kri_store_rel64(&worker->task, 0);
@@ -294,16 +292,20 @@ static bool run_item(kri_worker *worker, kri_item item)
 {
     if (!(item & KRI_ITEM_OF_GROUP))
         return run_future(worker, kri_item_future(item));
+    if (worker->searches)
+        kri_worker_stop_search(worker);
     kri_group_run(worker, item);
     return !is_forked(worker->pool);
 }
 
 /* The thread. */
 
-static int initialize(kri_pool *pool)
+static int initialize(kri_worker *worker)
 {
-    const kr_pool_options *o = &pool->options;
-    int err = o->initializer ? o->initializer(o->initializer_arg) : 0;
+    const kr_pool_options *o = &worker->pool->options;
+    worker->initializes = true;
+    int err = o->initializer(o->initializer_arg);
+    worker->initializes = false;
     return err < 0 ? err : 0;
 }
 
@@ -313,8 +315,8 @@ static bool begin(kri_worker *worker)
     kri_pool *pool = worker->pool;
     if (!pool->options.initializer)
         return true;
-    kri_worker_stop_search(worker, true);
-    int err = initialize(pool);
+    kri_worker_stop_search(worker);
+    int err = initialize(worker);
     if (is_forked(pool))
         return false;
     if (err)

@@ -123,7 +123,8 @@ static void put(kri_injection *q, uint64_t item)
     kri_store_sc64(&q->length, kri_load_rlx64(&q->length) + 1); /* [injection-1] */
 }
 
-int kri_injection_push(kri_injection *q, uint64_t item)
+int kri_injection_push_then(kri_injection *q, uint64_t item, void (*then)(void *context),
+                            void *context)
 {
     kri_injection_chunk *fresh = NULL;
     lock(q);
@@ -135,11 +136,23 @@ int kri_injection_push(kri_injection *q, uint64_t item)
     int err = q->error;
     if (err == 0 && !make_room(q, &fresh))
         err = -ENOMEM;
-    if (err == 0)
+    if (err == 0) {
         put(q, item);
+        then(context);
+    }
     unlock(q);
-    give_spare(q, fresh);
+    os_free(fresh);
     return err;
+}
+
+static void nothing(void *context)
+{
+    (void)context;
+}
+
+int kri_injection_push(kri_injection *q, uint64_t item)
+{
+    return kri_injection_push_then(q, item, nothing, NULL);
 }
 
 static size_t least(size_t a, size_t b)

@@ -39,6 +39,12 @@ typedef struct kri_injection {
  * that stores (sc) that it does and then finds the queue empty, cannot miss each other. */
 int kri_injection_push(kri_injection *q, uint64_t item);
 
+/* kri_injection_push_then - the same, and once the item is inside, `then` is called before anybody
+ * can take it out.  The queue is not touched after that, but for being unlocked: whoever takes the
+ * item may free it. */
+int kri_injection_push_then(kri_injection *q, uint64_t item, void (*then)(void *context),
+                            void *context);
+
 /* kri_injection_take - take the oldest items, in order, at most `most` (1 to 64).
  *
  * How many; 0: it was empty at some moment of the call.  It may be fewer than `most` though there

@@ -30,8 +30,10 @@ kri_party *kri_party_begin_thread(void)
 {
     kri_party *party = own_party();
     party->ops = &thread_ops;
+    party->thread = os_thread_id();
     *kri_party_current() = party;
     kri_spin_meet();
+    kri_stall_meet();
     kri_fork_watch();
     return party;
 }
@@ -61,6 +63,7 @@ static void close_bell(kri_party *party)
 void kri_party_end(void)
 {
     close_bell(own_party());
+    kri_stall_party_ended();
 }
 
 /* The outermost first. */
@@ -76,4 +79,6 @@ static void put_right(kri_party *party)
 void kri_party_forked(void)
 {
     put_right(kri_party_self());
+    own_party()->thread = os_thread_id();
+    kri_stall_forked();
 }

@@ -62,9 +62,14 @@ static void leave(const kri_waiter *w, kri_place *place)
         kri_place_leave(place);
 }
 
-static int wait_private(kr_word *word, uint32_t expected, kr_time deadline, kr_cancel_scope *scope)
+static int wait_private(kr_word *word, uint32_t expected, kr_time deadline, kr_cancel_scope *scope,
+                        unsigned flags, kri_describe describe)
 {
-    kri_waiter w = {.party = kri_party_self(), .spin = kri_spin_of(word)};
+    bool endless = deadline == KRI_NEVER && !(flags & KRI_IDLE);
+    kri_waiter w = {.party = kri_party_self(),
+                    .spin = kri_spin_of(word),
+                    .waits_for = endless ? word : NULL,
+                    .describe = describe};
     kri_place on_word;
     kri_place on_scope;
     if (!kri_place_enter(&on_word, &w, word, expected))
@@ -128,7 +133,8 @@ static int wait_shared(kr_word *word, uint32_t expected, kr_time deadline, kr_ca
     return err;
 }
 
-int kri_wait(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags)
+int kri_wait_for(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags,
+                 kri_describe describe)
 {
     if (deadline == 0)
         return -ETIMEDOUT;
@@ -142,7 +148,7 @@ int kri_wait(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags)
             until = scope->deadline;
     }
     int err = flags & KRI_SHARED ? wait_shared(word, expected, until, scope, flags)
-                                 : wait_private(word, expected, until, scope);
+                                 : wait_private(word, expected, until, scope, flags, describe);
     if (err != -ETIMEDOUT || until == deadline)
         return err;
     kri_scope_cut(scope);

@@ -12,6 +12,7 @@
 #include "base/global.h"
 #include <krait/base.h>
 #include <krait/cancel.h>
+#include <stddef.h>
 
 /* Deadlines: absolute on os_now()'s clock. */
 
@@ -29,9 +30,17 @@ kr_time kri_left_until(kr_time deadline);
 enum kri_wait_flags {
     KRI_SHARED = 1,        /* the word lies in memory shared between processes */
     KRI_UNCANCELLABLE = 2, /* goes on inside a cancelled scope */
+    KRI_IDLE = 4,          /* waits to be given work, so it is no part of a stall */
 };
 
-/* kri_wait - sleep while *word == expected, until a kri_wake on the word takes this party.
+/* What a wait is for, in words; see stall.h. */
+typedef struct kri_text {
+    char *end;
+    size_t room;
+} kri_text;
+typedef void (*kri_describe)(const kr_word *word, kri_text *text);
+
+/* kri_wait_for - sleep while *word == expected, until a kri_wake on the word takes this party.
  *
  * 0: taken by a wake (shared: or for nothing); -EAGAIN: *word differed, nobody slept; -ETIMEDOUT,
  * -ECANCELED: left, and no wake was spent on this party.  In private scope that is exact: a wake
@@ -39,8 +48,17 @@ enum kri_wait_flags {
  * cancelled waiter passes on a wake that it may have taken.
  *
  * A thread sleeps, a coroutine is suspended.  Signals neither end nor lengthen the wait.
+ *
+ * describe adds what stands around the word to the report of a stall, such as "a lock at 0x..."; it
+ * is called by others while this party sleeps.  NULL: the address will do.
  */
-int kri_wait(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags);
+int kri_wait_for(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags,
+                 kri_describe describe);
+
+static inline int kri_wait(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags)
+{
+    return kri_wait_for(word, expected, deadline, flags, NULL);
+}
 
 /* kri_wake - take up to `count` parties that wait on the word, the longest waiting first.
  *
@@ -133,8 +151,10 @@ struct kri_party {
     uint64_t id;            /* owner: see kri_party_id; 0: it has not asked yet */
     void *runner;           /* owner: what the layer above hangs here (a kr_thread, a task) */
     void *locals;           /* owner: the party's values of kr_local */
-    kri_party *outer;       /* owner: whom its thread acted as before; NULL: the thread's own */
-    int bell;               /* owner: descriptor + 1 that ends its poll, 0: none yet */
+    struct kri_due *callbacks_due; /* owner: what it calls after the done callback that it is in */
+    kri_party *outer; /* owner: whom its thread acted as before; NULL: the thread's own */
+    int bell;         /* owner: descriptor + 1 that ends its poll, 0: none yet */
+    int thread;       /* const: the kernel's number, of a thread's own party; else 0 */
 };
 
 KRI_SHARED_THREAD_LOCAL(kri_party *, kri_party_current)
@@ -214,6 +234,7 @@ void kri_block_hook_remove(kri_block_hook *hook);
 typedef kr_word kri_mutex;
 
 void kri_mutex_lock(kri_mutex *m);
+bool kri_mutex_try(kri_mutex *m); /* false: somebody holds it */
 void kri_mutex_unlock(kri_mutex *m);
 
 /* Fork: how often this process is a forked child of one that used the library.  An object that

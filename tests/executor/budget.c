@@ -6,6 +6,10 @@
  * SPDX-License-Identifier: MIT
  */
 #include "executor/help.h"
+#include "executor/pool.h"
+#include "harness/sanitizers.h"
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* A task that counts itself in, and stays for a while to meet others. */
 
@@ -263,6 +267,92 @@ TEST(places_come_back)
     struct gates gates = {.workers = 2};
     CHECK_EQ(run_in_worker(pool, use_many, NULL), 0);
     CHECK_EQ(run_in_worker(pool, all_at_once, &gates), 0);
+    end(pool);
+}
+
+/* Pools of one budget that end while others of it look for somebody to call. */
+TEST(neighbours_come_and_go)
+{
+    kr_executor *pool = pool_of(3);
+    kr_future *futures[9];
+    for (int i = 0; i < 9; i++)
+        CHECK_EQ(kr_submit(pool, &futures[i], use_many, NULL, 0, 0), 0);
+    for (int i = 0; i < 9; i++)
+        CHECK_EQ(error_from_worker(futures[i]), 0);
+    end(pool);
+}
+
+/* The place of a pool's last worker comes back too, though nobody waits for its end. */
+
+static int set_event(const void *arg, void *result)
+{
+    (void)result;
+    kr_event_set(*(kr_event *const *)arg);
+    return 0;
+}
+
+static int end_inner_behind(const void *arg, void *result)
+{
+    kr_executor *outer = (kr_executor *)(uintptr_t)arg, *inner = pool_of(1);
+    struct gate gate = {0};
+    kr_event done = KR_EVENT_INIT, *pointer = &done;
+    (void)result;
+    kr_future *f = submit_gate(inner, &gate);
+    wait_entered(&gate, 1);
+    CHECK_EQ(kr_submit(outer, NULL, set_event, &pointer, sizeof pointer, 0), 0);
+    CHECK_EQ(kr_executor_shutdown(inner, NULL, KR_NOWAIT), -ETIMEDOUT);
+    kr_event_set(&gate.open);
+    CHECK_EQ(kr_event_wait(&done, KR_FOREVER), 0);
+    CHECK_EQ(error_of(f), 0);
+    kr_executor_release(inner);
+    return 0;
+}
+
+TEST(the_place_of_the_last_worker_comes_back)
+{
+    kr_executor *pool = pool_of(2);
+    CHECK_EQ(run_in_worker(pool, end_inner_behind, pool), 0);
+    end(pool);
+}
+
+/* A child that is forked in a task is in no pool's task: its pools are their own, and when it waits
+ * no worker of its parent's is started in its stead. */
+
+static int use_pools_in_child(const kri_pool *parents)
+{
+    struct gates gates = {.workers = 4};
+    (void)alarm(60);
+    kr_executor *own = pool_of(1);
+    kr_future *f;
+    CHECK_EQ(kr_submit(own, &f, count_one, NULL, 0, 0), 0);
+    int error = error_from_worker(f);
+    end(own);
+    CHECK_EQ(all_at_once(&gates, NULL), 0);
+    CHECK_EQ(parents->alive, 1);
+    CHECK_EQ(parents->waiting, 0);
+    return error;
+}
+
+static int fork_with_work(const void *arg, void *result)
+{
+    kr_executor *pool = (kr_executor *)(uintptr_t)arg;
+    int status;
+    (void)result;
+    CHECK_EQ(kr_submit(pool, NULL, count_one, NULL, 0, 0), 0);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(use_pools_in_child((const kri_pool *)pool));
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK(WIFEXITED(status));
+    return WEXITSTATUS(status) ? -EIO : 0;
+}
+
+TEST(a_child_forked_in_a_task_is_in_no_task)
+{
+    if (KRI_TSAN)
+        SKIP("the child may start no threads");
+    kr_executor *pool = pool_of(1);
+    CHECK_EQ(run_in_worker(pool, fork_with_work, pool), 0);
     end(pool);
 }
 

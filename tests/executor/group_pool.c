@@ -78,6 +78,15 @@ static int homes_in_task(const void *arg, void *result)
     return 0;
 }
 
+/* Opened by a task of the second pool on the first one. */
+static int homes_elsewhere(const void *arg, void *result)
+{
+    const struct homes *homes = arg;
+    (void)result;
+    check_homes(homes->first, homes->second, homes->first);
+    return 0;
+}
+
 TEST(tasks_of_one_group_on_several_pools)
 {
     int numbers[2] = {1, 2};
@@ -85,6 +94,7 @@ TEST(tasks_of_one_group_on_several_pools)
     for (int i = 0; i < 20; i++) {
         check_homes(homes.first, homes.second, homes.first);
         CHECK_EQ(run_in_worker(homes.first, homes_in_task, &homes), 0);
+        CHECK_EQ(run_in_worker(homes.second, homes_elsewhere, &homes), 0);
     }
     end(homes.first);
     end(homes.second);

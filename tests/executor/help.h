@@ -84,7 +84,7 @@ static inline int error_of(kr_future *f)
 static inline int error_from_worker(kr_future *f)
 {
     int error;
-    CHECK_EQ(kr_future_exception(f, &error, kr_sec(25)), 0);
+    CHECK_EQ(kr_future_exception(f, &error, kr_sec(3600)), 0);
     kr_future_release(f);
     return error;
 }

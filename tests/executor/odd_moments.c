@@ -4,6 +4,7 @@
  */
 #include "executor/help.h"
 #include "harness/sanitizers.h"
+#include <krait/group.h>
 #include <malloc.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -81,6 +82,52 @@ TEST(the_first_of_oneself_and_another_is_the_other)
     CHECK_EQ(in_a_task(wait_for_first_in_task), 0);
 }
 
+static int wait_for_a_failure(struct several *s)
+{
+    return kr_wait(s->futures, 2, KR_FIRST_EXCEPTION, NULL, KR_FOREVER);
+}
+
+static int wait_for_failure_in_task(const void *arg, void *result)
+{
+    (void)result;
+    return within(kr_sec(20), wait_for_a_failure, *(struct several *const *)arg);
+}
+
+/* The other one does not fail, and with that nothing is left that could end the wait. */
+TEST(no_failure_beside_oneself_is_a_deadlock)
+{
+    CHECK_EQ(in_a_task(wait_for_failure_in_task), -EDEADLK);
+}
+
+static int fail(const void *arg, void *result)
+{
+    (void)arg;
+    (void)result;
+    return -EIO;
+}
+
+static int wait_with_a_failing_one(const void *arg, void *result)
+{
+    struct several *s = *(struct several *const *)arg;
+    kr_future *failing;
+    bool done[2] = {true, false};
+    (void)result;
+    CHECK_EQ(kr_event_wait(&s->known, KR_FOREVER), 0);
+    CHECK_EQ(kr_submit(s->pool, &failing, fail, NULL, 0, 0), 0);
+    kr_future *both[2] = {s->futures[0], failing};
+    CHECK_EQ(kr_wait(both, 2, KR_FIRST_EXCEPTION, done, KR_FOREVER), 1);
+    CHECK(!done[0] && done[1]);
+    CHECK_EQ(kr_wait(both, 2, KR_ALL_COMPLETED, NULL, KR_FOREVER), -EDEADLK);
+    CHECK_EQ(kr_wait(both, 1, KR_FIRST_COMPLETED, NULL, KR_FOREVER), -EDEADLK);
+    CHECK_EQ(error_of(failing), -EIO);
+    return 0;
+}
+
+TEST(a_failure_beside_oneself_ends_the_wait)
+{
+    CHECK_EQ(in_a_task(wait_with_a_failing_one), 0);
+}
+
 /* Who is told of an error is told whose it was. */
 
 static char reported_pool[64];
@@ -91,13 +138,6 @@ static void note_pool(const kr_task_report *report)
     strncpy(reported_pool, report->pool ? report->pool : "none", sizeof reported_pool - 1);
 }
 
-static int fail(const void *arg, void *result)
-{
-    (void)arg;
-    (void)result;
-    return -EIO;
-}
-
 TEST(the_report_of_a_task_names_its_pool)
 {
     kr_executor *pool;
@@ -106,6 +146,50 @@ TEST(the_report_of_a_task_names_its_pool)
     CHECK_EQ(kr_submit(pool, NULL, fail, NULL, 0, 0), 0);
     end(pool);
     CHECK_STR(reported_pool, "bakers");
+}
+
+/* The future is released by its holder, after or before the pool. */
+static void fail_unasked(const char *name, bool pool_goes_first)
+{
+    kr_executor *pool;
+    kr_future *f;
+    CHECK_EQ(kr_thread_pool(&pool, &(kr_pool_options){.workers = 1, .name = name}), 0);
+    CHECK_EQ(kr_submit(pool, &f, fail, NULL, 0, 0), 0);
+    CHECK_EQ(kr_executor_shutdown(pool, NULL, KR_FOREVER), 0);
+    if (pool_goes_first)
+        kr_executor_release(pool);
+    kr_future_release(f);
+    if (!pool_goes_first)
+        kr_executor_release(pool);
+}
+
+TEST(the_report_of_a_released_future_names_a_pool_that_is_there)
+{
+    kr_set_task_hook(note_pool);
+    fail_unasked("cooks", false);
+    CHECK_STR(reported_pool, "cooks");
+    fail_unasked("waiters", true);
+    CHECK_STR(reported_pool, "none");
+}
+
+static int complain(kr_future *f, void *arg)
+{
+    (void)f;
+    (void)arg;
+    return -EIO;
+}
+
+TEST(the_report_of_a_callback_names_the_pool)
+{
+    kr_executor *pool;
+    kr_future *f;
+    kr_set_task_hook(note_pool);
+    CHECK_EQ(kr_thread_pool(&pool, &(kr_pool_options){.workers = 1, .name = "smiths"}), 0);
+    CHECK_EQ(kr_submit(pool, &f, count_one, NULL, 0, 0), 0);
+    CHECK_EQ(kr_future_add_done_callback(f, complain, NULL), 0);
+    CHECK_EQ(error_of(f), 0);
+    end(pool);
+    CHECK_STR(reported_pool, "smiths");
 }
 
 /* The handle is released by a callback that the shutdown itself runs. */
@@ -166,6 +250,95 @@ TEST(a_long_chain_of_callbacks)
         CHECK(kr_future_done(chain[i]));
         kr_future_release(chain[i]);
     }
+}
+
+/* What a callback sets off runs after it, in order, also where its own handle is gone by then. */
+
+static char order[8];
+
+static int note_order(kr_future *f, void *arg)
+{
+    CHECK(kr_future_done(f));
+    strncat(order, arg, 1);
+    return 0;
+}
+
+static int finish_three(kr_future *f, void *arg)
+{
+    kr_future **others = arg;
+    (void)note_order(f, "a");
+    CHECK_EQ(kr_future_set_error(others[0], -EIO), 0);
+    CHECK_EQ(kr_future_cancel(others[1]), 0);
+    for (int i = 0; i < 2; i++)
+        kr_future_release(others[i]);
+    CHECK_STR(order, "a");
+    return 0;
+}
+
+TEST(what_a_callback_sets_off_comes_after_it)
+{
+    kr_future *f[3];
+    char *const names[] = {"c", "d", "e", "b"};
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(kr_future_create(&f[i], 0), 0);
+    CHECK_EQ(kr_future_add_done_callback(f[2], finish_three, f), 0);
+    CHECK_EQ(kr_future_add_done_callback(f[2], note_order, names[3]), 0);
+    CHECK_EQ(kr_future_add_done_callback(f[0], note_order, names[0]), 0);
+    CHECK_EQ(kr_future_add_done_callback(f[0], note_order, names[1]), 0);
+    CHECK_EQ(kr_future_add_done_callback(f[1], note_order, names[2]), 0);
+    kr_set_task_hook(note_pool);
+    CHECK_EQ(kr_future_set_result(f[2], NULL, 0), 0);
+    CHECK_STR(order, "abcde");
+    kr_future_release(f[2]);
+}
+
+/* A task that a callback's wait runs is not that callback's: what it sets off comes at once. */
+
+static int set_event(kr_future *f, void *arg)
+{
+    (void)f;
+    kr_event_set(arg);
+    return 0;
+}
+
+static int finish_and_wait(const void *arg, void *result)
+{
+    kr_event event = {0};
+    kr_future *f;
+    (void)arg;
+    (void)result;
+    CHECK_EQ(kr_future_create(&f, 0), 0);
+    CHECK_EQ(kr_future_add_done_callback(f, set_event, &event), 0);
+    CHECK_EQ(kr_future_set_result(f, NULL, 0), 0);
+    int err = kr_event_wait(&event, kr_sec(20));
+    kr_future_release(f);
+    return err;
+}
+
+static int help_with_a_task(kr_future *f, void *arg)
+{
+    kr_future *task;
+    (void)f;
+    CHECK_EQ(kr_submit(arg, &task, finish_and_wait, NULL, 0, 0), 0);
+    CHECK_EQ(error_of(task), 0);
+    kri_add_rlx(&ran, 100);
+    return 0;
+}
+
+TEST(a_task_helped_by_a_callback_has_its_own_callbacks)
+{
+    kr_executor *pool = pool_of(1);
+    struct gate gate = {0};
+    kr_future *busy = submit_gate(pool, &gate), *f;
+    wait_entered(&gate, 1);
+    CHECK_EQ(kr_future_create(&f, 0), 0);
+    CHECK_EQ(kr_future_add_done_callback(f, help_with_a_task, pool), 0);
+    CHECK_EQ(kr_future_set_result(f, NULL, 0), 0);
+    CHECK_EQ(kri_load_rlx(&ran), 100);
+    kr_event_set(&gate.open);
+    CHECK_EQ(error_of(busy), 0);
+    kr_future_release(f);
+    end(pool);
 }
 
 /* A callback of one pending task waits for another, and a shutdown cancels both. */
@@ -248,4 +421,64 @@ TEST(several_shutdowns_at_once)
         CHECK_EQ(error_of(f), 0);
         kr_executor_release(pool);
     }
+}
+
+/* An initializer that waits for tasks of its own pool. */
+
+static kr_executor *own_pool;
+static kr_word answers; /* how many waits were refused */
+
+static int refused(int answer)
+{
+    CHECK_EQ(answer, -EDEADLK);
+    kri_add_rlx(&answers, 1);
+    return 0;
+}
+
+/* The task is not run in here, nor by others while this is the only worker. */
+static int wait_for_own_pool(void *arg)
+{
+    kr_event *known = arg;
+    kr_future *tasks[3], *f;
+    kr_completed *it;
+    kr_group group;
+    CHECK_EQ(kr_event_wait(known, KR_FOREVER), 0);
+    CHECK_EQ(kr_submit(own_pool, &tasks[0], count_one, NULL, 0, 0), 0);
+    CHECK_EQ(kr_submit(own_pool, &tasks[1], count_one, NULL, 0, 0), 0);
+    CHECK_EQ(kr_future_create(&tasks[2], 0), 0);
+    CHECK_EQ(kr_future_set_running(tasks[0], NULL), -EALREADY);
+    refused(kr_future_exception(tasks[0], NULL, KR_FOREVER));
+    refused(kr_wait(tasks, 2, KR_FIRST_COMPLETED, NULL, KR_FOREVER));
+    refused(kr_wait(tasks, 3, KR_ALL_COMPLETED, NULL, KR_FOREVER));
+    CHECK_EQ(kr_as_completed(&it, tasks, 2), 0);
+    refused(kr_completed_next(it, &f, KR_FOREVER));
+    kr_completed_release(it);
+    CHECK_EQ(kr_wait(tasks, 3, KR_FIRST_COMPLETED, NULL, kr_ms(1)), 0);
+    CHECK_EQ(kr_future_set_result(tasks[2], NULL, 0), 0);
+    refused(kr_wait(tasks, 3, KR_FIRST_EXCEPTION, NULL, KR_FOREVER));
+    CHECK_EQ(kr_wait(tasks, 3, KR_FIRST_COMPLETED, NULL, KR_FOREVER), 1);
+    refused(kr_map(own_pool, count_one, NULL, 0, 3, NULL, 0, NULL));
+    refused(kr_group_open(&group, NULL));
+    refused(kr_group_close(&group));
+    CHECK_EQ(kri_load_rlx(&ran), 0);
+    for (int i = 0; i < 3; i++)
+        kr_future_release(tasks[i]);
+    return 0;
+}
+
+TEST(an_initializer_does_not_wait_for_its_own_pool)
+{
+    kr_event known = {0};
+    kr_pool_options options = {.workers = 1,
+                               .max_spares = -1,
+                               .initializer = wait_for_own_pool,
+                               .initializer_arg = &known};
+    kr_future *f;
+    CHECK_EQ(kr_thread_pool(&own_pool, &options), 0);
+    CHECK_EQ(kr_submit(own_pool, &f, count_one, NULL, 0, 0), 0);
+    kr_event_set(&known);
+    CHECK_EQ(error_of(f), 0);
+    end(own_pool);
+    CHECK_EQ(kri_load_rlx(&answers), 8);
+    CHECK_EQ(kri_load_rlx(&ran), 3);
 }

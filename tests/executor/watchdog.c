@@ -3,9 +3,11 @@
  * SPDX-License-Identifier: MIT
  */
 #include "executor/help.h"
+#include "harness/sanitizers.h"
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Reports, as copies, for what they point to need not outlive the call. */
@@ -269,6 +271,193 @@ TEST(pools_come_and_go_under_watch)
             kr_executor_release(pool);
     }
     CHECK_EQ(kri_load_rlx(&ran), 2000);
+}
+
+/* What a task helps is part of it, and goes by its own name; there is one report for both. */
+
+struct helping {
+    kr_executor *of; /* whose task it helps */
+    struct gate inner, outer;
+};
+
+static int help_and_stay(const void *arg, void *result)
+{
+    struct helping *helping = (struct helping *)(uintptr_t)arg;
+    (void)result;
+    kr_future *f = submit_second(helping->of, &helping->inner);
+    CHECK_EQ(kr_future_exception(f, NULL, KR_FOREVER), 0);
+    kr_future_release(f);
+    CHECK_EQ(kr_semaphore_release(&helping->outer.entered, 1), 0);
+    return kr_event_wait(&helping->outer.open, KR_FOREVER);
+}
+
+/* Two looks that report somebody else have gone by since the caller came here. */
+static void wait_looked(kr_executor *other)
+{
+    for (int i = 0; i < 2; i++) {
+        struct gate gate = {0};
+        kr_future *f = submit_gate(other, &gate);
+        hear(1);
+        kr_event_set(&gate.open);
+        CHECK_EQ(error_from_worker(f), 0);
+    }
+}
+
+static void check_helper(kr_executor *pool, kr_executor *other, struct helping *helping)
+{
+    kr_future *f;
+    kri_store_sc(&reported, 0);
+    CHECK_EQ(kr_submit(pool, &f, help_and_stay, helping, 0, 0), 0);
+    hear(1);
+    CHECK(reports[0].task == second_gate);
+    CHECK_STR(reports[0].pool, "slow");
+    kr_event_set(&helping->inner.open);
+    wait_entered(&helping->outer, 1);
+    wait_looked(other);
+    CHECK_EQ(count_task(help_and_stay), 0);
+    CHECK_EQ(count_task(second_gate), 1);
+    kr_event_set(&helping->outer.open);
+    CHECK_EQ(error_from_worker(f), 0);
+}
+
+TEST(a_helped_task_is_named_and_counts_as_its_helper)
+{
+    (void)kr_set_stuck_hook(note);
+    kr_executor *pool = watched("slow", 1, kr_ms(40)), *other = watched("other", 1, kr_ms(40));
+    struct helping helping = {.of = pool};
+    check_helper(pool, other, &helping);
+    end(other);
+    end(pool);
+}
+
+/* The same for the task of a pool that could not begin it itself, and is not watched. */
+TEST(a_helped_task_of_another_pool_is_named)
+{
+    (void)kr_set_stuck_hook(note);
+    kr_executor *pool = watched("slow", 1, kr_ms(40)), *other = watched("other", 1, kr_ms(40));
+    struct helping helping = {.of = pool_of(1)};
+    struct gate busy = {0};
+    kr_future *f = submit_gate(helping.of, &busy);
+    wait_entered(&busy, 1);
+    check_helper(pool, other, &helping);
+    kr_event_set(&busy.open);
+    CHECK_EQ(error_from_worker(f), 0);
+    end(helping.of);
+    end(other);
+    end(pool);
+}
+
+/* The time begins anew when a wait for another task ends, though nobody looked meanwhile. */
+
+static int wait_then_stay(const void *arg, void *result)
+{
+    struct waiting *waiting = (struct waiting *)(uintptr_t)arg;
+    (void)result;
+    kr_future *f = submit_gate(waiting->pool, &waiting->gate);
+    while (!kr_future_running(f))
+        kri_test_nap();
+    CHECK_EQ(kr_future_exception(f, NULL, KR_FOREVER), 0);
+    kr_future_release(f);
+    hear(1);
+    return 0;
+}
+
+TEST(time_spent_waiting_does_not_count)
+{
+    (void)kr_set_stuck_hook(note);
+    kr_executor *pool = watched("slow", 1, kr_ms(200));
+    struct waiting waiting = {.pool = pool_of(1)};
+    kr_future *f;
+    CHECK_EQ(kr_submit(pool, &f, wait_then_stay, &waiting, 0, 0), 0);
+    wait_entered(&waiting.gate, 1);
+    kr_event never = KR_EVENT_INIT;
+    CHECK_EQ(kr_event_wait(&never, kr_ms(500)), -ETIMEDOUT);
+    CHECK_EQ(kri_load_sc(&reported), 0);
+    kr_time before = kr_now();
+    kr_event_set(&waiting.gate.open);
+    CHECK_EQ(error_from_worker(f), 0);
+    CHECK_GE(kr_now() - before, kr_ms(200));
+    CHECK_EQ(count_task(wait_then_stay), 1);
+    end(waiting.pool);
+    end(pool);
+}
+
+/* A pool that wants to be looked at often is not kept waiting by one that does not. */
+TEST(the_busy_pool_with_the_shortest_time_sets_the_pace)
+{
+    (void)kr_set_stuck_hook(note);
+    kr_executor *lazy = watched("lazy", 1, kr_sec(4000)), *slow = watched("slow", 1, kr_ms(20));
+    struct gate gate = {0};
+    kr_future *f = submit_gate(lazy, &gate);
+    wait_entered(&gate, 1);
+    wait_looked(slow);
+    CHECK_EQ(run_in_worker(slow, count_one, NULL), 0);
+    wait_looked(slow);
+    kr_event_set(&gate.open);
+    CHECK_EQ(error_from_worker(f), 0);
+    end(slow);
+    end(lazy);
+}
+
+/* The hook may use the library, and end what it is told about. */
+
+static kr_executor *doomed;
+static struct gate doomed_gate;
+
+static void let_go(const kr_stuck_report *report)
+{
+    kr_executor *mine = watched("mine", 1, kr_ms(20));
+    CHECK_STR(report->pool, "doomed");
+    kr_event_set(&doomed_gate.open);
+    end(doomed);
+    CHECK_EQ(run_in_worker(mine, count_one, NULL), 0);
+    end(mine);
+    CHECK_STR(report->pool, "doomed");
+    CHECK_STR(report->worker, "doomed_0");
+    CHECK_EQ(kr_semaphore_release(&heard, 1), 0);
+}
+
+TEST(the_hook_may_end_the_pool)
+{
+    (void)kr_set_stuck_hook(let_go);
+    doomed = watched("doomed", 1, kr_ms(20));
+    kr_future_release(submit_gate(doomed, &doomed_gate));
+    hear(1);
+}
+
+/* A forked child has no watch of its parent's, and may have its own. */
+
+static int watch_in_child(void)
+{
+    (void)kr_set_stuck_hook(note);
+    kri_store_sc(&reported, 0);
+    kr_executor *pool = watched("child", 1, kr_ms(20));
+    wait_looked(pool);
+    end(pool);
+    return strcmp(reports[0].pool, "child") == 0 ? 7 : 8;
+}
+
+TEST(a_forked_child_has_its_own_watch)
+{
+    if (KRI_TSAN)
+        SKIP("the child may start no threads");
+    (void)kr_set_stuck_hook(note);
+    kr_executor *pool = watched("parent", 1, kr_ms(20));
+    for (int i = 0; i < 10; i++) {
+        int status;
+        struct gate gate = {0};
+        kr_future *f = submit_gate(pool, &gate);
+        hear(1);
+        pid_t child = fork();
+        if (child == 0)
+            _exit(watch_in_child());
+        CHECK_EQ(waitpid(child, &status, 0), child);
+        CHECK(WIFEXITED(status));
+        CHECK_EQ(WEXITSTATUS(status), 7);
+        kr_event_set(&gate.open);
+        CHECK_EQ(error_from_worker(f), 0);
+    }
+    end(pool);
 }
 
 /* A negative time is refused. */

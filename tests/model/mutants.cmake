@@ -70,10 +70,10 @@ krait_mutant(park_second_look_acquire wait/park.c mutex/wait_and_wake
 krait_mutant(park_count_relaxed wait/park.c mutex/wait_and_wake
   "    if (kri_load_sc(&b->count) == 0) /* [wait-1] */" "    if (kri_load_rlx(&b->count) == 0)")
 krait_mutant(park_woken_relaxed wait/park.c mutex/wait_and_wake_plain
-  "    if (kri_swap_rel(state, WOKEN) & ASLEEP) /* [wait-2] */"
-  "    if (kri_swap_rlx(state, WOKEN) & ASLEEP)")
+  "kri_swap_rel(state, WOKEN); /* [wait-2] */" "kri_swap_rlx(state, WOKEN);")
 krait_mutant(park_wake_dropped wait/park.c mutex/wait_and_wake
-  "        os_futex_wake(state, 1, false);" "        (void)state;")
+  "    if (before & ASLEEP)
+        os_futex_wake(state, 1, false);" "    (void)before;")
 krait_mutant(park_claim_without_swap wait/park.c mutex/time_out_against_wake
   "        if (kri_cas_rlx(&w->state, &state, state | phase))
             return true;"
@@ -184,9 +184,9 @@ krait_mutant(lock_leaver_clears_contended sync/lock.c lock/lock_timed_beside_wai
         }")
 krait_mutant(lock_waiter_lies_in_wait sync/lock.c lock/lock_two
   "    while (kri_swap_acq(word, CONTENDED) != FREE) { /* [lock-1] */
-        int err = kri_wait(word, CONTENDED, deadline, flags);"
+        int err = kri_wait_for(word, CONTENDED, deadline, flags, describe);"
   "    while (kri_swap_acq(word, CONTENDED) != FREE) {
-        int err = kri_wait(word, kri_load_rlx(word), deadline, flags);")
+        int err = kri_wait_for(word, kri_load_rlx(word), deadline, flags, describe);")
 krait_mutant(event_without_count sync/event.c event/event_set_then_clear
   "(old + ONE_RAISE) | FLAG" "old | FLAG")
 krait_mutant(event_wakes_one sync/event.c event/event_set_wakes_all
@@ -454,5 +454,20 @@ krait_mutant(reduce_without_room_for_blocks executor/parallel.c parallel/loops_u
 krait_mutant(map_adds_up_without_lock executor/map.c executor/pool_map_on_two_workers
   "    kri_mutex_lock(&job->mutex);
     job->done += tally.done;" "    job->done += tally.done;")
+# The watch over stuck workers.
+krait_mutant(watch_not_rung executor/watchdog.c watchdog/watch_that_has_gone_to_sleep
+  "    wake_service(watch->span);" "")
+krait_mutant(watch_sleeps_over_a_ring executor/watchdog.c watchdog/watch_of_two_paces
+  "    if (span != NO_LIMIT && !kri_cas_sc(&asleep_for, &seen, span)) /* [watch-1] */
+        return;" "    (void)seen;
+    kri_store_sc(&asleep_for, span);")
+krait_mutant(watch_heeds_no_pace executor/watchdog.c watchdog/watch_of_two_paces
+  "    while (span > unless_within)" "    while (span == NO_LIMIT)")
+krait_mutant(watch_end_not_rung executor/watchdog.c watchdog/watch_as_pools_come_and_go
+  "        wake_service(0);" "        (void)last;")
+krait_mutant(watch_ends_while_wanted executor/watchdog.c watchdog/watch_as_pools_come_and_go
+  "    int err = serving ? 0 : start_service();" "    int err = watches ? 0 : start_service();")
+krait_mutant(watch_reports_twice executor/watchdog.c watchdog/watch_of_one_pool
+  "    seen->reported = true;" "")
 
 include(mutants_pool.cmake)
