@@ -46,7 +46,8 @@
  *     [future-3]  the last release sees all that other holders did: the count falls with
  *                 acquire-release.  Who retains has a reference already, so it rises relaxed.  Who
  *                 sees that his is the only one needs no more than acquire: nobody else can retain.
- *     [future-4]  the scope is visible to whoever asks it: the claim releases, the look acquires
+ *     [future-4]  the scope is visible to whoever asks it: the claim releases, the look acquires.
+ *                 That is the look which has told a cancel that it comes too late to remove it
  *
  * Why a claim beside the state?  The scope of the runner must be known to a cancel from the very
  * moment that the future is running; as the value that is swapped in it is, with one operation.
@@ -302,7 +303,7 @@ void kri_future_announce(kr_future *f)
 
 bool kri_future_remove(kr_future *f)
 {
-    if (kri_future_is_claimed(f))
+    if (kri_future_is_claimed(f)) /* [future-4] */
         return false;
     kri_callback *callbacks = NULL;
     bool out = false;
@@ -324,7 +325,7 @@ bool kri_future_remove(kr_future *f)
 /* With the end kept off: ask whoever runs it, if he can be asked. */
 static int ask(kr_future *f)
 {
-    uint64_t claim = kri_load_acq64(&f->claim) & ~(uint64_t)KRI_CLAIM_OUTSIDE; /* [future-4] */
+    uint64_t claim = kri_load_rlx64(&f->claim) & ~(uint64_t)KRI_CLAIM_OUTSIDE;
     if (claim == KRI_CLAIM_DROPPED)
         return 0;
     if (claim < KRI_CLAIM_SCOPE)

@@ -71,8 +71,8 @@ static bool may_grow(const kri_pool *pool)
 {
     int spares = pool->waiting < pool->max_spares ? pool->waiting : pool->max_spares;
     bool over = kri_load_rlx(&pool->ending) || kri_load_rlx(&pool->ended);
-    bool open = pool->staffed && !pool->refused && !over;
-    return open && pool->alive < pool->executor.workers + spares;
+    bool open = pool->staffed && !pool->refused;
+    return open && !over && pool->alive < pool->executor.workers + spares;
 }
 
 static void set_flag(kr_word *flag, bool value)
@@ -378,8 +378,8 @@ static bool lie_down(kri_worker *worker, bool *must_sleep, bool *spare)
     return !leave;
 }
 
-/* Back to work without having been called, as the searcher, so that nobody else is called for what
- * it has seen; false: somebody is calling it right now. */
+/* Back to work without having been called, as the searcher: nobody else is called for what it has
+ * seen, and it calls others if there is more.  false: somebody is calling it right now. */
 static bool get_up(kri_worker *worker)
 {
     kri_mutex_lock(&worker->pool->budget->mutex);
@@ -429,11 +429,8 @@ bool kri_worker_park(kri_worker *worker)
     call_neighbours(pool);
     if (!stays)
         return false;
-    if (!must_sleep && kri_pool_has_work(pool) && get_up(worker)) { /* [pool-1] */
-        /* Those who saw it search rely on it, also for calling others if there is more. */
-        (void)kri_worker_begin_search(worker);
+    if (!must_sleep && kri_pool_has_work(pool) && get_up(worker)) /* [pool-1] */
         return true;
-    }
     if (!sleep_until_called(worker, spare))
         return false;
     worker->searches = kri_load_acq(&worker->called) == KRI_CALLED_TO_SEARCH; /* [pool-2] */

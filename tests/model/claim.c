@@ -72,6 +72,7 @@ SCENARIO(claim_of_two_helpers, .preemptions = 1, .stale = KR_EXPLORE_NONE)
 static void shut_and_free(void *arg)
 {
     kr_explore_check(kr_executor_shutdown(s.pool, arg, KR_FOREVER) == 0);
+    kr_explore_check(s.ran == 1 || arg);
     kr_explore_check(kr_future_done(s.future));
     kr_executor_release(s.pool);
 }
@@ -107,7 +108,7 @@ static void cancel_and_release(void *arg)
 }
 
 /* The same with a cancel. */
-SCENARIO(cancel_against_the_end_of_the_pool, .preemptions = 1, .stale = 1)
+SCENARIO(cancel_against_the_end_of_the_pool, .preemptions = 2, .stale = KR_EXPLORE_NONE)
 {
     fresh(make_pool(&(kr_pool_options){.workers = 1}));
     kr_future *f = submit(s.pool, run, NULL);

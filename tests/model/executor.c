@@ -326,7 +326,7 @@ SCENARIO(pool_start_refused_while_others_submit, .preemptions = 1, .stale = KR_E
          .failures = 1, .schedules = 60000, .keeps_memory = true)
 {
     int one = 1, two = 2;
-    kr_pool_options options = {.workers = 2, .name = "pool"};
+    kr_pool_options options = {.workers = 2, .name = "pool", .no_outside_help = true};
     fresh();
     if (kr_thread_pool(&s.pool, &options) != 0)
         return;

@@ -66,18 +66,38 @@ static int fork_and_join(const void *arg, void *result)
     return 0;
 }
 
-/* A second worker, which the first group has called, steals. */
-SCENARIO(group_one_stolen, .preemptions = 2, .stale = KR_EXPLORE_NONE, .schedules = 60000)
+/* The opener goes on when a second worker runs its task, and closes while that one ends. */
+static int set_seven_and_go(const void *arg, void *result)
+{
+    (void)arg;
+    kr_event_set(&s.go);
+    *(long *)result = 7;
+    return 0;
+}
+
+static int fork_and_meet(const void *arg, void *result)
+{
+    (void)arg;
+    (void)result;
+    struct frame *frame = open_frame(NULL);
+    kr_explore_check(kr_group_start(&frame->group, &frame->tasks[0], set_seven_and_go, NULL,
+                                    &frame->results[0]) == 0);
+    kr_explore_check(kr_event_wait(&s.go, KR_FOREVER) == 0);
+    close_frame(frame, 1);
+    return 0;
+}
+
+SCENARIO(group_stolen, .mode = KR_EXPLORE_PCT, .depth = 3, .schedules = 6000)
 {
     fresh(workers_only(2));
-    run_one(s.pool, fork_and_join, (void *)1);
+    run_one(s.pool, fork_and_meet, NULL);
     end_pool(s.pool);
 }
 
-SCENARIO(group_one_stolen_stale, .preemptions = 1, .stale = 1, .schedules = 60000)
+SCENARIO(group_stolen_at_random, .mode = KR_EXPLORE_RANDOM, .schedules = 6000)
 {
     fresh(workers_only(2));
-    run_one(s.pool, fork_and_join, (void *)1);
+    run_one(s.pool, fork_and_meet, NULL);
     end_pool(s.pool);
 }
 
@@ -104,7 +124,7 @@ SCENARIO(group_overflows_alone, .preemptions = 1, .stale = KR_EXPLORE_NONE, .sch
 }
 
 /* Opened outside: its tasks are futures, which workers and the opener run. */
-SCENARIO(group_from_outside, .preemptions = 1, .stale = 1)
+SCENARIO(group_from_outside, .preemptions = 2, .stale = KR_EXPLORE_NONE)
 {
     fresh(make_pool(&(kr_pool_options){.workers = 1}));
     struct frame *frame = open_frame(s.pool);
@@ -150,7 +170,7 @@ SCENARIO(group_failure_cancels, .mode = KR_EXPLORE_PCT, .depth = 3, .schedules =
     end_pool(s.pool);
 }
 
-SCENARIO(group_failure_cancels_all, .preemptions = 1, .stale = KR_EXPLORE_NONE, .schedules = 40000)
+SCENARIO(group_failure_cancels_all, .preemptions = 1, .stale = KR_EXPLORE_NONE, .schedules = 20000)
 {
     fresh(workers_only(2));
     run_one(s.pool, fail_among_others, NULL);
@@ -193,7 +213,7 @@ SCENARIO(group_beside_a_stranger, .preemptions = 1, .stale = KR_EXPLORE_NONE)
 }
 
 /* The common queue is closed meanwhile, so it goes back where it was. */
-SCENARIO(group_beside_a_stranger_shut, .preemptions = 1, .stale = KR_EXPLORE_NONE)
+SCENARIO(group_beside_a_stranger_shut, .preemptions = 2, .stale = KR_EXPLORE_NONE)
 {
     fresh(workers_only(1));
     kr_explore_check(kr_submit(s.pool, NULL, submit_beside, NULL, 0, 0) == 0);

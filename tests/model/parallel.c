@@ -48,7 +48,7 @@ static int loop(size_t count, kr_range_fn fn)
     return kr_parallel_for(s.pool, 0, count, fn, NULL, &two);
 }
 
-SCENARIO(loop_two_runners, .stale = 1, .keeps_memory = true)
+SCENARIO(loop_two_runners, .stale = 1, .keeps_memory = true, .schedules = 60000)
 {
     fresh();
     kr_explore_check(loop(2, hit) == 0);
@@ -72,7 +72,7 @@ static int fail_at_once(size_t first, size_t end, void *arg)
 }
 
 /* The caller is through while the helper is about to begin: it is removed, or waited for. */
-SCENARIO(loop_error_against_take, .stale = 1, .keeps_memory = true)
+SCENARIO(loop_error_against_take, .stale = 1, .keeps_memory = true, .schedules = 60000)
 {
     fresh();
     kr_explore_check(loop(2, fail_at_once) == -EPIPE);
@@ -86,7 +86,7 @@ static int fail_both(size_t first, size_t end, void *arg)
     return first == 0 ? -EPIPE : -EIO;
 }
 
-SCENARIO(loop_two_errors, .stale = 1, .keeps_memory = true)
+SCENARIO(loop_two_errors, .stale = 1, .keeps_memory = true, .schedules = 60000)
 {
     fresh();
     int err = loop(2, fail_both);
@@ -172,7 +172,7 @@ static int loop_as_task(const void *arg, void *result)
 }
 
 /* The caller is the only worker: its helper never begins. */
-SCENARIO(loop_in_the_only_worker, .stale = 1, .keeps_memory = true)
+SCENARIO(loop_in_the_only_worker, .stale = 1, .keeps_memory = true, .schedules = 60000)
 {
     kr_future *f;
     fresh();
@@ -216,7 +216,7 @@ static void reduce(size_t count)
     kr_explore_check(memcmp(string.digits, "0123", count) == 0);
 }
 
-SCENARIO(reduce_joins_in_order, .stale = 1, .keeps_memory = true)
+SCENARIO(reduce_joins_in_order, .stale = 1, .keeps_memory = true, .schedules = 60000)
 {
     fresh();
     reduce(2);

@@ -75,8 +75,7 @@ SCENARIO(end_against_next_submit, .preemptions = 1, .stale = KR_EXPLORE_NONE)
 }
 
 /* A thread is refused while the last worker runs what it was to run. */
-SCENARIO(end_against_refused_start, .preemptions = 2, .schedules = 60000, .stale = KR_EXPLORE_NONE,
-         .failures = 1)
+SCENARIO(end_against_refused_start, .mode = KR_EXPLORE_RANDOM, .failures = 1, .schedules = 20000)
 {
     fresh(NULL);
     if (kr_thread_pool(&s.pool, &(kr_pool_options){.workers = 2}) != 0)
@@ -131,7 +130,7 @@ static int submit_own(const void *arg, void *result)
     return 0;
 }
 
-SCENARIO(end_cancels_own_queue, .preemptions = 2, .stale = KR_EXPLORE_NONE, .schedules = 40000)
+SCENARIO(end_cancels_own_queue, .preemptions = 2, .stale = KR_EXPLORE_NONE, .schedules = 20000)
 {
     fresh(workers_only(1));
     kr_explore_check(kr_submit(s.pool, NULL, submit_own, NULL, 0, 0) == 0);

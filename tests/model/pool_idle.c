@@ -62,8 +62,17 @@ SCENARIO(idle_called_again_stale, .preemptions = 1, .stale = 1)
     end_pool(s.pool);
 }
 
+/* A second worker could be started at any time, so only the search tells. */
+SCENARIO(idle_searcher_called_again, .preemptions = 1, .stale = 1, .schedules = 30000)
+{
+    fresh(workers_only(2));
+    run_one(s.pool, nothing, NULL);
+    run_one(s.pool, nothing, NULL);
+    end_pool(s.pool);
+}
+
 /* The second task is wanted while the first one runs: a second worker has to come. */
-SCENARIO(idle_second_is_called, .preemptions = 1, .stale = 1)
+SCENARIO(idle_second_is_called, .preemptions = 1, .stale = KR_EXPLORE_NONE, .schedules = 40000)
 {
     fresh(workers_only(2));
     kr_future *f = submit(s.pool, wait_for_go, NULL);
@@ -73,7 +82,7 @@ SCENARIO(idle_second_is_called, .preemptions = 1, .stale = 1)
 }
 
 /* Both workers are there already. */
-SCENARIO(idle_two_are_called, .preemptions = 1, .stale = KR_EXPLORE_NONE)
+SCENARIO(idle_two_are_called, .mode = KR_EXPLORE_PCT, .depth = 3, .schedules = 20000)
 {
     fresh(workers_only(2));
     for (int round = 0; round < 2; round++) {
@@ -94,7 +103,7 @@ static int submit_and_wait_for_go(const void *arg, void *result)
     return kr_event_wait(&s.go, KR_FOREVER);
 }
 
-SCENARIO(idle_thief_is_called, .preemptions = 1, .stale = 1)
+SCENARIO(idle_thief_is_called, .preemptions = 1, .stale = KR_EXPLORE_NONE, .schedules = 40000)
 {
     fresh(workers_only(2));
     run_one(s.pool, submit_and_wait_for_go, NULL);
@@ -153,14 +162,14 @@ static void wait_behind(void)
 }
 
 /* The only worker waits for what a task behind it does: a spare one comes. */
-SCENARIO(wait_brings_a_spare, .preemptions = 1, .stale = 1)
+SCENARIO(wait_brings_a_spare, .mode = KR_EXPLORE_PCT, .depth = 3, .schedules = 4000)
 {
     fresh(workers_only(1));
     wait_behind();
     end_pool(s.pool);
 }
 
-SCENARIO(wait_brings_a_spare_deeper, .preemptions = 2, .stale = KR_EXPLORE_NONE, .schedules = 60000)
+SCENARIO(wait_brings_a_spare_deeper, .preemptions = 2, .stale = KR_EXPLORE_NONE, .schedules = 20000)
 {
     fresh(workers_only(1));
     wait_behind();
@@ -168,7 +177,7 @@ SCENARIO(wait_brings_a_spare_deeper, .preemptions = 2, .stale = KR_EXPLORE_NONE,
 }
 
 /* The spare leaves after two seconds, while it is wanted again. */
-SCENARIO(wait_against_retirement, .preemptions = 1, .stale = KR_EXPLORE_NONE, .schedules = 60000)
+SCENARIO(wait_against_retirement, .preemptions = 1, .stale = KR_EXPLORE_NONE, .schedules = 20000)
 {
     fresh(workers_only(1));
     wait_behind();
@@ -186,7 +195,7 @@ static int fulfil_and_submit(const void *arg, void *result)
     return kr_future_set_result(s.future, NULL, 0);
 }
 
-SCENARIO(wait_over_one_too_many, .preemptions = 1, .stale = KR_EXPLORE_NONE, .schedules = 60000)
+SCENARIO(wait_over_one_too_many, .mode = KR_EXPLORE_PCT, .depth = 3, .schedules = 6000)
 {
     fresh(workers_only(1));
     kr_explore_check(kr_future_create(&s.future, 0) == 0);
@@ -239,7 +248,7 @@ SCENARIO(room_by_help, .preemptions = 1, .stale = KR_EXPLORE_NONE)
     drain_bounded(other);
 }
 
-/* Two wait for room; the shutdown sends them away. */
+/* The shutdown sends away who waits for room. */
 static void submit_or_shut(void *arg)
 {
     int *err = arg;
@@ -250,16 +259,20 @@ static void submit_or_shut(void *arg)
 SCENARIO(room_against_shutdown, .preemptions = 1, .stale = KR_EXPLORE_NONE)
 {
     fresh(make_pool(&(kr_pool_options){.workers = 1, .max_queued = 1, .no_outside_help = true}));
+    kr_future *f = submit(s.pool, wait_for_go, NULL);
     int one = kr_explore_spawn(submit_or_shut, &s.errors[0]);
     int two = kr_explore_spawn(submit_or_shut, &s.errors[1]);
-    kr_explore_check(kr_executor_shutdown(s.pool, NULL, KR_FOREVER) == 0);
+    kr_explore_check(kr_event_wait(&s.begun, KR_FOREVER) == 0);
+    kr_explore_check(kr_executor_shutdown(s.pool, NULL, KR_NOWAIT) == -ETIMEDOUT);
     kr_explore_join(one);
     kr_explore_join(two);
-    kr_executor_release(s.pool);
+    kr_event_set(&s.go);
+    wait_and_release(f);
+    end_pool(s.pool);
 }
 
 /* Each departure lets one in. */
-SCENARIO(room_by_departure, .preemptions = 1, .stale = KR_EXPLORE_NONE)
+SCENARIO(room_by_departure, .mode = KR_EXPLORE_PCT, .depth = 3, .schedules = 4000)
 {
     fresh(make_pool(&(kr_pool_options){.workers = 1, .max_queued = 1, .no_outside_help = true}));
     int one = kr_explore_spawn(submit_when_there_is_room, NULL);
@@ -286,18 +299,25 @@ static void submit_lane(int number, kr_priority lane)
         kr_submit_with(s.pool, NULL, note_order, (void *)(intptr_t)number, 0, 0, &options) == 0);
 }
 
-SCENARIO(lanes_in_order, .preemptions = 1, .stale = 1)
+static int submit_own_after_go(const void *arg, void *result)
+{
+    int err = wait_for_go(arg, result);
+    return err ? err : kr_submit(s.pool, NULL, note_order, (void *)2, 0, 0);
+}
+
+SCENARIO(lanes_in_order, .preemptions = 1, .stale = KR_EXPLORE_NONE)
 {
     fresh(workers_only(1));
-    kr_future *f = submit(s.pool, wait_for_go, NULL);
+    kr_future *f = submit(s.pool, submit_own_after_go, NULL);
     kr_explore_check(kr_event_wait(&s.begun, KR_FOREVER) == 0);
-    submit_lane(3, KR_PRIORITY_LOW);
-    submit_lane(2, KR_PRIORITY_NORMAL);
+    submit_lane(4, KR_PRIORITY_LOW);
+    submit_lane(3, KR_PRIORITY_NORMAL);
     submit_lane(1, KR_PRIORITY_HIGH);
     kr_event_set(&s.go);
     wait_and_release(f);
     end_pool(s.pool);
-    kr_explore_check(s.order[0] == 1 && s.order[1] == 2 && s.order[2] == 3);
+    for (int i = 0; i < 4; i++)
+        kr_explore_check(s.order[i] == i + 1);
 }
 
 /* Pools that share processors. */
