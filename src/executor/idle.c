@@ -378,8 +378,9 @@ static bool lie_down(kri_worker *worker, bool *must_sleep, bool *spare)
     return !leave;
 }
 
-/* Back to work without having been called, as the searcher, so that nobody else is called for what
- * it has seen; false: somebody is calling it right now. */
+/* Back to work without having been called, as the searcher: nobody else is called for what it has
+ * seen, and if there is more it calls others, on which those rely who saw it search.  false:
+ * somebody is calling it right now. */
 static bool get_up(kri_worker *worker)
 {
     kri_mutex_lock(&worker->pool->budget->mutex);
@@ -429,11 +430,8 @@ bool kri_worker_park(kri_worker *worker)
     call_neighbours(pool);
     if (!stays)
         return false;
-    if (!must_sleep && kri_pool_has_work(pool) && get_up(worker)) { /* [pool-1] */
-        /* Those who saw it search rely on it, also for calling others if there is more. */
-        (void)kri_worker_begin_search(worker);
+    if (!must_sleep && kri_pool_has_work(pool) && get_up(worker)) /* [pool-1] */
         return true;
-    }
     if (!sleep_until_called(worker, spare))
         return false;
     worker->searches = kri_load_acq(&worker->called) == KRI_CALLED_TO_SEARCH; /* [pool-2] */

@@ -416,7 +416,7 @@ krait_mutant(injection_sweep_without_lock queue/injection.c injection/injection_
 krait_mutant(injection_sweep_length_kept queue/injection.c injection/injection_sweep
   "        shorten(q, dropped);" "")
 krait_mutant(injection_unused_chunk_lost queue/injection.c injection/injection_two_pushers
-  "    give_spare(q, fresh);" "    (void)fresh;")
+  "    os_free(fresh);" "    (void)fresh;")
 # The lazy map.
 krait_mutant(stream_closed_from_the_oldest executor/map_stream.c
   map_stream/stream_close_against_worker
