@@ -187,10 +187,11 @@ typedef struct kr_stuck_report {
 /* kr_set_stuck_hook - who hears of workers that are stuck, in pools with .stuck_after.
  *
  * Called once for a task, by a thread of the library's own, which sleeps while the pools do.  A
- * task that waits for another task is not stuck.  One that it runs itself meanwhile is part of it;
- * if it is stuck there, .task is that inner one where it was submitted, and not started in a group.
- * The hook may still run while the pool is being released.  All signals are blocked in its thread,
- * and until it returns nobody else is reported.  NULL is the default: one line on standard error.
+ * task that waits for another task is not stuck.  One that it runs itself meanwhile is part of it,
+ * and is the one named if it was submitted, and not started in a group.  Maps, loops, and groups
+ * where they submit, go by a function of the library's.  The hook may still run while the pool is
+ * being released.  All signals are blocked in its thread, and until it returns nobody else is
+ * reported. NULL is the default: one line on standard error.
  *
  * Returns   the hook before; NULL: the default
  */

@@ -48,6 +48,7 @@
 
 #include "base/global.h"
 #include "os/os.h"
+#include "wait/stall.h"
 
 #define NO_LIMIT UINT32_MAX
 enum { LOOKS = 4, LEAST_MS = 10, MOST_MS = 1000 * 1000 * 1000 };
@@ -212,6 +213,7 @@ static void serve(void *unused)
     uint32_t span = 0;
     struct copy copy;
     os_thread_set_name(os_thread_id(), "krait-watchdog");
+    kri_stall_serve();
     do {
         while (look(&span, &copy)) {
             tell(&copy.report);

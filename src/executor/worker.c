@@ -7,11 +7,13 @@
  * Protocol.
  *     From the common queue one task is taken, or several, if those taken before were brief.
  *     Next comes: what waits in the high lane, the own deque, the common queue, another's deque,
- * the low lane.  Every 64th time the low lane, the common queue and the others' deques come first,
- * so that a task that submits itself again does not keep them waiting for ever, nor a long task
- * those that were taken along with it. Taken from a queue, a future still has to be claimed; if
- * somebody has claimed it there, it is a shell, and dropped. A worker that finds nothing searches,
- * if nobody else does, for as long as that has paid lately; then it parks (idle.c).
+ *     the low lane.  Every 64th time the low lane, the common queue and the queues of the others
+ *     come first, so that a task that submits itself again does not keep them waiting for ever, nor
+ *     a long task those that were taken along with it.
+ *     Taken from a queue, a future still has to be claimed; if somebody has claimed it there, it is
+ *     a shell, and dropped.
+ *     A worker that finds nothing searches, if nobody else does, for as long as that has paid
+ *     lately; then it parks (idle.c).
  *
  * Ordering.  That of the queues (src/queue) and of the claim (future.c).
  *

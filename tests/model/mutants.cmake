@@ -454,6 +454,7 @@ krait_mutant(reduce_without_room_for_blocks executor/parallel.c parallel/loops_u
 krait_mutant(map_adds_up_without_lock executor/map.c executor/pool_map_on_two_workers
   "    kri_mutex_lock(&job->mutex);
     job->done += tally.done;" "    job->done += tally.done;")
+
 # The watch over stuck workers.
 krait_mutant(watch_not_rung executor/watchdog.c watchdog/watch_that_has_gone_to_sleep
   "    wake_service(watch->span);" "")

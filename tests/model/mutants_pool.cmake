@@ -173,7 +173,6 @@ krait_mutant(room_seen_late executor/pool.c pool_idle/room_by_departure
         uint32_t seen = kri_load_rlx(&pool->room);")
 krait_mutant(room_shut_wakes_nobody executor/shutdown.c pool_idle/room_against_shutdown
   "    kri_wake(&pool->room, KRI_ALL, 0);" "")
-
 krait_mutant(lanes_high_comes_late executor/worker.c pool_idle/lanes_in_order
   "    if (!item)
         item = take_one(worker, KR_PRIORITY_HIGH);
