@@ -71,8 +71,8 @@ static bool may_grow(const kri_pool *pool)
 {
     int spares = pool->waiting < pool->max_spares ? pool->waiting : pool->max_spares;
     bool over = kri_load_rlx(&pool->ending) || kri_load_rlx(&pool->ended);
-    bool open = pool->staffed && !pool->refused;
-    return open && !over && pool->alive < pool->executor.workers + spares;
+    bool open = pool->staffed && !pool->refused && !over;
+    return open && pool->alive < pool->executor.workers + spares;
 }
 
 static void set_flag(kr_word *flag, bool value)
@@ -379,7 +379,8 @@ static bool lie_down(kri_worker *worker, bool *must_sleep, bool *spare)
 }
 
 /* Back to work without having been called, as the searcher: nobody else is called for what it has
- * seen, and it calls others if there is more.  false: somebody is calling it right now. */
+ * seen, and if there is more it calls others, on which those rely who saw it search.  false:
+ * somebody is calling it right now. */
 static bool get_up(kri_worker *worker)
 {
     kri_mutex_lock(&worker->pool->budget->mutex);

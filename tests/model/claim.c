@@ -94,6 +94,11 @@ SCENARIO(claim_against_the_end_of_the_pool, .preemptions = 2, .stale = KR_EXPLOR
     help_against(NULL);
 }
 
+SCENARIO(claim_against_the_end_at_random, .mode = KR_EXPLORE_RANDOM, .schedules = 10000)
+{
+    help_against(NULL);
+}
+
 /* A shutdown that cancels takes the task out of the queue while a helper claims it: when it
  * returns, the task has ended or never begins. */
 SCENARIO(claim_against_cancelling_shutdown, .preemptions = 2, .stale = KR_EXPLORE_NONE)
@@ -129,7 +134,7 @@ static int wait_for_other(const void *arg, void *result)
     return 0;
 }
 
-SCENARIO(claim_by_waiting_worker, .preemptions = 1, .stale = 1)
+SCENARIO(claim_by_waiting_worker, .preemptions = 1, .stale = KR_EXPLORE_NONE)
 {
     fresh(workers_only(1));
     kr_future *f = submit(s.pool, wait_for_other, NULL);

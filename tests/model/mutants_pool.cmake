@@ -73,13 +73,8 @@ krait_mutant(pool_failed_start_keeps_search executor/idle.c
     kri_pool_hold_drop(pool);"
   "    }
     kri_pool_hold_drop(pool);")
-krait_mutant(pool_failed_start_looks_no_more executor/idle.c
-  executor/pool_start_refused_while_others_submit
-  "    } while (grow && start(pool) != 0 && kri_pool_has_work(pool));"
-  "    } while (grow && start(pool) != 0 && false);")
 krait_mutant(pool_idle_is_not_called executor/pool.c executor/pool_two_submitters
-  "        kri_pool_notify(pool);
-        kri_pool_unref(pool);" "        kri_pool_unref(pool);")
+  "    push->call = kri_pool_could_call(push->pool);" "    push->call = false;")
 krait_mutant(pool_thief_is_not_called executor/pool.c pool_idle/idle_thief_is_called
   "        kri_pool_notify(pool);
         return 0;" "        return 0;")
@@ -93,8 +88,8 @@ krait_mutant(pool_sleeps_without_second_look executor/idle.c pool_idle/idle_call
 krait_mutant(pool_sleeps_as_if_one_too_many executor/idle.c pool_idle/idle_called_again
   "    *must_sleep = runs_too_many(pool);" "    *must_sleep = true;")
 krait_mutant(pool_look_calls_nobody executor/idle.c pool_idle/idle_two_are_called
-  "        unlist_idle(worker);
-        worker->searches = claim_search(worker->pool);" "        unlist_idle(worker);")
+  "        worker->searches = claim_search(worker->pool);
+    }" "    }")
 krait_mutant(pool_flag_release executor/idle.c pool_idle/idle_called_again_stale
   "kri_store_sc(flag, value); /* [pool-1] */" "kri_store_rel(flag, value);")
 krait_mutant(pool_callable_acquire executor/idle.c pool_idle/idle_called_again_stale
@@ -103,7 +98,22 @@ krait_mutant(pool_callable_acquire executor/idle.c pool_idle/idle_called_again_s
 krait_mutant(pool_searching_acquire executor/idle.c pool_idle/idle_searcher_called_again
   "    return kri_load_sc(&pool->callable) && !kri_load_sc(&pool->searching); /* [pool-1] */"
   "    return kri_load_sc(&pool->callable) && !kri_load_acq(&pool->searching);")
-krait_mutant(pool_search_stopped_release executor/idle.c pool_idle/idle_searcher_called_again
+krait_mutant(pool_search_over_release executor/idle.c pool_idle/idle_searcher_called_again
+  "        kri_store_sc(&pool->searching, 0); /* [pool-1] */
+    worker->searches = false;"
+  "        kri_store_rel(&pool->searching, 0);
+    worker->searches = false;")
+krait_mutant(pool_search_over_before_callable executor/idle.c pool_idle/idle_called_again
+  "    if (leave) {
+        kri_pool_leave(worker);"
+  "    kri_store_sc(&pool->searching, 0);
+    kri_mutex_unlock(&pool->budget->mutex);
+    bool work = kri_pool_has_work(pool);
+    kri_mutex_lock(&pool->budget->mutex);
+    *must_sleep = !work;
+    if (leave) {
+        kri_pool_leave(worker);")
+krait_mutant(pool_search_stopped_release executor/idle.c pool_idle/idle_second_is_called_stale
   "    kri_store_sc(&worker->pool->searching, 0); /* [pool-1] */"
   "    kri_store_rel(&worker->pool->searching, 0);")
 krait_mutant(pool_search_stopped_looks_no_more executor/idle.c pool_idle/idle_second_is_called
@@ -117,7 +127,7 @@ bool kri_pool_has_work")
 krait_mutant(pool_search_goes_on executor/worker.c pool_idle/idle_second_is_called
   "    if (worker->searches)
         kri_worker_stop_search(worker);
-    note_begin(worker, f);" "    note_begin(worker, f);")
+    note_begin" "    note_begin")
 krait_mutant(pool_counts_are_not_published executor/idle.c pool_idle/wait_brings_a_spare
   "    publish(pool->budget);" "    if (waiting == 0)
         publish(pool->budget);")
@@ -163,7 +173,6 @@ krait_mutant(room_seen_late executor/pool.c pool_idle/room_by_departure
         uint32_t seen = kri_load_rlx(&pool->room);")
 krait_mutant(room_shut_wakes_nobody executor/shutdown.c pool_idle/room_against_shutdown
   "    kri_wake(&pool->room, KRI_ALL, 0);" "")
-
 krait_mutant(lanes_high_comes_late executor/worker.c pool_idle/lanes_in_order
   "    if (!item)
         item = take_one(worker, KR_PRIORITY_HIGH);
@@ -176,8 +185,8 @@ krait_mutant(lanes_high_comes_late executor/worker.c pool_idle/lanes_in_order
 krait_mutant(end_last_ignores_work executor/idle.c pool_end/end_against_first_submit
   "pool->waiting == 0 && !kri_pool_has_work(pool);" "pool->waiting == 0;")
 krait_mutant(end_starts_a_late_worker executor/idle.c pool_end/end_against_next_submit
-  "    return open && !over && " "    (void)over;
-    return open && ")
+  "    bool over = kri_load_rlx(&pool->ending) || kri_load_rlx(&pool->ended);"
+  "    bool over = false;")
 krait_mutant(end_starts_a_late_first_worker executor/idle.c pool_end/end_against_first_submit
   "    bool late = pool->shut; /* and perhaps ended already */" "    bool late = false;")
 krait_mutant(end_first_worker_opens_again executor/pool.c pool_end/end_against_first_submit
@@ -191,9 +200,9 @@ krait_mutant(end_wakes_one executor/shutdown.c pool_end/end_by_two
   "    kri_wake(&pool->ended, KRI_ALL, 0);" "    kri_wake(&pool->ended, 1, 0);")
 krait_mutant(end_ignores_holds executor/shutdown.c claim/claim_against_the_end_of_the_pool
   "pool->alive || pool->holds ||" "pool->alive ||")
-krait_mutant(end_ended_relaxed executor/shutdown.c claim/claim_against_the_end_of_the_pool
+krait_mutant(end_ended_relaxed executor/shutdown.c claim/claim_against_the_end_at_random
   "    kri_store_sc(&pool->ended, 1);" "    kri_store_rlx(&pool->ended, 1);")
-krait_mutant(end_seen_relaxed executor/shutdown.c claim/claim_against_the_end_of_the_pool
+krait_mutant(end_seen_relaxed executor/shutdown.c claim/claim_against_the_end_at_random
   "kri_load_acq(&pool->ended)" "kri_load_rlx(&pool->ended)")
 krait_mutant(end_idle_not_woken executor/shutdown.c pool_end/end_by_two
   "    wake_all(idle);" "    (void)idle;")
@@ -221,12 +230,12 @@ krait_mutant(end_broken_stays_open executor/shutdown.c pool_end/end_of_broken_po
     close_queues(pool, KR_EBROKEN);" "    pool->broken = true;")
 krait_mutant(end_broken_runs_all_the_same executor/shutdown.c pool_end/end_of_broken_pool
   "    kri_store_rel(&pool->verdict, (uint32_t)-error);
-    collect_lanes(pool, &list);" "    collect_lanes(pool, &list);")
+    collect_lanes" "    collect_lanes")
 
 # Groups.
 krait_mutant(group_count_relaxed executor/group.c group/group_stolen
   "kri_add_sc(&group->ended_elsewhere, 1)" "kri_add_rlx(&group->ended_elsewhere, 1)")
-krait_mutant(group_count_seen_relaxed executor/group.c group/group_stolen
+krait_mutant(group_count_seen_relaxed executor/group.c group/group_stolen_at_random
   "uint32_t missing = kri_load_acq(&group->ended_elsewhere); /* [group-1] */"
   "uint32_t missing = kri_load_rlx(&group->ended_elsewhere);")
 krait_mutant(group_missing_release executor/group.c group/group_stolen

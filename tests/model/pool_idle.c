@@ -81,6 +81,15 @@ SCENARIO(idle_second_is_called, .preemptions = 1, .stale = KR_EXPLORE_NONE, .sch
     end_pool(s.pool);
 }
 
+SCENARIO(idle_second_is_called_stale, .mode = KR_EXPLORE_RANDOM, .schedules = 10000)
+{
+    fresh(workers_only(2));
+    kr_future *f = submit(s.pool, wait_for_go, NULL);
+    run_one(s.pool, say_go, NULL);
+    wait_and_release(f);
+    end_pool(s.pool);
+}
+
 /* Both workers are there already. */
 SCENARIO(idle_two_are_called, .mode = KR_EXPLORE_PCT, .depth = 3, .schedules = 20000)
 {
