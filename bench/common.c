@@ -5,8 +5,10 @@
 #include "common.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_ROUNDS = 99, MOST_PEERS = 8, MOST_TOGETHER = 4, MOST_THREADS = 16 };
+enum { MOST_ROUNDS = 99, MOST_PEERS = 16, MOST_TOGETHER = 4, MOST_THREADS = 16 };
 
 static double medians[MOST_TOGETHER][MOST_PEERS];
 
@@ -122,6 +124,37 @@ double bench_threads(enum bench_place place, int count, void (*body)(void *arg, 
 
 /* Measuring */
 
+enum { LONGEST_SECONDS = 60 }; /* of a measurement; one that takes longer hangs */
+
+/* The program once more, in the child. */
+static _Noreturn void start_afresh(const struct bench_workload *workload,
+                                   const struct bench_peer *peer, int to)
+{
+    char descriptor[16];
+    snprintf(descriptor, sizeof descriptor, "%d", to);
+    bench_place_thread(workload->place, 0);
+    execl("/proc/self/exe", "krait-bench", "--measure", workload->afresh, peer->name, descriptor,
+          (char *)NULL);
+    perror("/proc/self/exe");
+    _exit(1);
+}
+
+_Noreturn void bench_measure_afresh(const struct bench_workload *workload, const char *peer,
+                                    const char *descriptor)
+{
+    int to = (int)strtol(descriptor, NULL, 10);
+    /* A program that this one starts must not keep it open, or nobody sees that this one died. */
+    fcntl(to, F_SETFD, FD_CLOEXEC);
+    for (size_t i = 0; i < workload->peer_count; i++) {
+        if (strcmp(workload->peers[i].name, peer) != 0)
+            continue;
+        struct bench_result result = workload->measure(workload, workload->peers[i].subject);
+        ssize_t written = write(to, &result, sizeof result);
+        _exit(written == (ssize_t)sizeof result ? 0 : 1);
+    }
+    _exit(2);
+}
+
 /* In a child, so that no measurement finds what another has left behind. */
 static bool measure_apart(const struct bench_workload *workload, const struct bench_peer *peer,
                           struct bench_result *result)
@@ -131,6 +164,9 @@ static bool measure_apart(const struct bench_workload *workload, const struct be
         return false;
     pid_t child = fork();
     if (child == 0) {
+        alarm(LONGEST_SECONDS);
+        if (workload->afresh)
+            start_afresh(workload, peer, ends[1]);
         *result = workload->measure(workload, peer->subject);
         _exit(write(ends[1], result, sizeof *result) == (ssize_t)sizeof *result ? 0 : 1);
     }
@@ -140,6 +176,9 @@ static bool measure_apart(const struct bench_workload *workload, const struct be
     int status = 1;
     if (child > 0)
         waitpid(child, &status, 0);
+    if (WIFSIGNALED(status))
+        fprintf(stderr, "bench: %s %s: %s\n", workload->name, peer->name,
+                WTERMSIG(status) == SIGALRM ? "hangs" : strsignal(WTERMSIG(status)));
     return status == 0 && got == (ssize_t)sizeof *result;
 }
 
@@ -151,47 +190,93 @@ static int compare_doubles(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-static double median(double *values, size_t count)
+double bench_middle(double *values, size_t count)
 {
     qsort(values, count, sizeof *values, compare_doubles);
     return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
+double bench_p99(double *values, size_t count)
+{
+    qsort(values, count, sizeof *values, compare_doubles);
+    return values[count * 99 / 100];
+}
+
 struct samples {
-    double ns[MOST_ROUNDS], share[MOST_ROUNDS];
-    size_t count;
+    double ns[MOST_ROUNDS], share[MOST_ROUNDS], p99[MOST_ROUNDS];
+    size_t count, failed;
 };
 
 static void take_round(const struct bench_workload *workload, struct samples *samples)
 {
     for (size_t i = 0; i < workload->peer_count; i++) {
         struct bench_result result;
-        if (!workload->peers[i].subject || !measure_apart(workload, &workload->peers[i], &result))
+        if (!workload->peers[i].subject || !measure_apart(workload, &workload->peers[i], &result)) {
+            samples[i].failed++;
             continue;
+        }
         samples[i].ns[samples[i].count] = result.ns_per_op;
+        samples[i].p99[samples[i].count] = result.p99;
         samples[i].share[samples[i].count++] = result.share;
     }
+}
+
+static void print_ratio(double ours, double theirs)
+{
+    if (ours > 0 && theirs > 0)
+        printf(" %8.2f", ours / theirs);
+    else
+        printf(" %8s", "-");
 }
 
 static void print_row(const struct bench_workload *workload, const struct bench_peer *peer,
                       struct samples *samples, double ours, double theirs)
 {
+    printf("%-28s %-16s", workload->name, peer->name);
     if (!peer->subject) {
-        printf("%-28s %-12s missing: %s is not installed\n", workload->name, peer->name,
-               peer->package);
+        printf(" missing: needs %s\n", peer->package);
         return;
     }
     if (samples->count == 0) {
-        printf("%-28s %-12s failed\n", workload->name, peer->name);
+        printf(" failed\n");
         return;
     }
-    /* median() has sorted them. */
-    printf("%-28s %-12s %12.1f %12.1f %12.1f %8.2f", workload->name, peer->name, theirs,
-           samples->ns[0], samples->ns[samples->count - 1], ours / theirs);
-    double share = median(samples->share, samples->count);
+    /* The middle was asked for, so they are sorted. */
+    printf(" %12.1f %12.1f %12.1f", theirs, samples->ns[0], samples->ns[samples->count - 1]);
+    print_ratio(ours, theirs);
+    double share = bench_middle(samples->share, samples->count);
+    double p99 = bench_middle(samples->p99, samples->count);
     if (share > 0)
         printf("   share %.2f", share);
+    if (p99 > 0)
+        printf("   p99 %.1f", p99);
+    if (samples->failed)
+        printf("   failed %zu times", samples->failed);
     putchar('\n');
+    fflush(stdout);
+}
+
+static bool is_ours(const struct bench_peer *peer)
+{
+    return strncmp(peer->name, "krait", strlen("krait")) == 0;
+}
+
+/* Where there are several to beat: each of ours beside the best of them. */
+static void print_best(const struct bench_workload *workload, const double *middles)
+{
+    size_t best = 0, others = 0;
+    for (size_t i = 0; i < workload->peer_count; i++) {
+        const struct bench_peer *peer = &workload->peers[i];
+        if (is_ours(peer) || peer->aside || middles[i] <= 0)
+            continue;
+        if (others++ == 0 || middles[i] < middles[best])
+            best = i;
+    }
+    for (size_t i = 0; others > 1 && i < workload->peer_count; i++) {
+        if (is_ours(&workload->peers[i]) && middles[i] > 0)
+            printf("%-28s %-16s beside the best, %-22s %8.2f\n", workload->name,
+                   workload->peers[i].name, workload->peers[best].name, middles[i] / middles[best]);
+    }
     fflush(stdout);
 }
 
@@ -199,7 +284,7 @@ static bool possible(const struct bench_workload *workload)
 {
     if (workload->place != BENCH_TWO_CPUS || usable_cpu(1) >= 0)
         return true;
-    printf("%-28s %-12s not measured: there is one processor\n", workload->name, "all");
+    printf("%-28s %-16s not measured: there is one processor\n", workload->name, "all");
     return false;
 }
 
@@ -208,7 +293,8 @@ void bench_run_together(const struct bench_workload *workloads, size_t count)
     static struct samples samples[MOST_TOGETHER][MOST_PEERS];
     memset(samples, 0, sizeof samples);
     memset(medians, 0, sizeof medians);
-    unsigned long rounds = setting("KR_BENCH_ROUNDS", 7);
+    unsigned long rounds =
+        setting("KR_BENCH_ROUNDS", workloads[0].rounds ? workloads[0].rounds : 7);
     for (unsigned long i = 0; i < rounds && i < MOST_ROUNDS; i++) {
         for (size_t w = 0; w < count; w++)
             take_round(&workloads[w], samples[w]);
@@ -217,10 +303,11 @@ void bench_run_together(const struct bench_workload *workloads, size_t count)
         const struct bench_workload *workload = &workloads[w];
         for (size_t i = 0; i < workload->peer_count; i++) {
             struct samples *own = &samples[w][i];
-            medians[w][i] = own->count ? median(own->ns, own->count) : 0;
+            medians[w][i] = own->count ? bench_middle(own->ns, own->count) : 0;
         }
         for (size_t i = 0; i < workload->peer_count; i++)
             print_row(workload, &workload->peers[i], &samples[w][i], medians[w][0], medians[w][i]);
+        print_best(workload, medians[w]);
     }
 }
 

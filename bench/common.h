@@ -27,12 +27,14 @@ enum bench_place {
 struct bench_result {
     double ns_per_op;
     double share; /* least share of a thread over the greatest; 0: means nothing here */
+    double p99;   /* of single operations; 0: means nothing here */
 };
 
 struct bench_peer {
     const char *name;
     const void *subject; /* what to measure, for the workload's function; NULL: not installed */
     const char *package; /* what to install when it is missing */
+    bool aside;          /* stands there to be looked at, is no peer to be beaten */
 };
 
 struct bench_workload {
@@ -42,6 +44,11 @@ struct bench_workload {
     size_t peer_count;
     enum bench_place place;
     int threads;
+    /* Measured by a program that is started anew, in which it is the workload of this name, and
+     * which is where it belongs from its beginning on: libraries look at their processors early.
+     * NULL: by a forked child, which places its threads itself. */
+    const char *afresh;
+    unsigned rounds; /* how often, where nobody says otherwise; 0: 7 */
 };
 
 /* A filter is a list of words with spaces between; a workload is wanted if a word of it occurs in
@@ -57,10 +64,18 @@ void bench_run_placed(const struct bench_workload *workload, const char *filter)
 /* Run up to 4 workloads in the same rounds, for comparing one with the other. */
 void bench_run_together(const struct bench_workload *workloads, size_t count);
 
+/* In the program that was started anew: measure, and hand the result over.  Never returns. */
+_Noreturn void bench_measure_afresh(const struct bench_workload *workload, const char *peer,
+                                    const char *descriptor);
+
 /* The median of the last run for a peer of its workload-th workload; 0: it was not measured. */
 double bench_median(size_t workload, size_t peer);
 
 /* Inside a measurement */
+
+/* Sort, and what is in the middle; what is greater than 99 of 100. */
+double bench_middle(double *values, size_t count);
+double bench_p99(double *values, size_t count);
 
 /* Restrict the calling thread, the workload's index-th, to where it belongs. */
 void bench_place_thread(enum bench_place place, int index);

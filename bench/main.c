@@ -9,10 +9,13 @@
 #include "rows.h"
 
 #include <stdio.h>
+#include <string.h>
 
 int main(int argc, char **argv)
 {
     char program[4096];
+    if (argc == 5 && strcmp(argv[1], "--measure") == 0)
+        bench_measure_pool(argv[2], argv[3], argv[4]);
     if (argc < 2 || argc > 3) {
         fputs("usage: krait-bench BUILD [FILTER]\n", stderr);
         return 2;
@@ -20,9 +23,10 @@ int main(int argc, char **argv)
     const char *filter = argc == 3 && *argv[2] ? argv[2] : NULL;
     snprintf(program, sizeof program, "%s/examples/treesum/treesum", argv[1]);
     setvbuf(stdout, NULL, _IOLBF, 0);
-    printf("# %-26s %-12s %12s %12s %12s %8s\n", "workload", "peer", "ns_per_op", "min", "max",
+    printf("# %-26s %-16s %12s %12s %12s %8s\n", "workload", "peer", "ns_per_op", "min", "max",
            "ratio");
     bench_sync_rows(filter);
+    bench_pool_rows(filter);
     bench_treesum_rows(filter, program, argv[1]);
     return ferror(stdout) ? 1 : 0;
 }

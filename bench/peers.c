@@ -16,29 +16,29 @@
 #endif
 
 const struct bench_peer bench_locks[BENCH_LOCKS] = {
-    {"krait", &bench_krait_lock, NULL},
-    {"pthread", &bench_pthread_lock, NULL},
-    {"nsync", NSYNC_LOCK, "libnsync-dev"},
-    {"futex", &bench_futex_lock, NULL},
+    {"krait", &bench_krait_lock, NULL, false},
+    {"pthread", &bench_pthread_lock, NULL, false},
+    {"nsync", NSYNC_LOCK, "libnsync-dev", false},
+    {"futex", &bench_futex_lock, NULL, false},
 };
 
 const struct bench_peer bench_semaphores[BENCH_SEMAPHORES] = {
-    {"krait", &bench_krait_semaphore, NULL},
-    {"pthread", &bench_pthread_semaphore, NULL},
-    {"futex", &bench_futex_semaphore, NULL},
+    {"krait", &bench_krait_semaphore, NULL, false},
+    {"pthread", &bench_pthread_semaphore, NULL, false},
+    {"futex", &bench_futex_semaphore, NULL, false},
 };
 
 const struct bench_peer bench_events[BENCH_EVENTS] = {
-    {"krait", &bench_krait_event, NULL},
-    {"pthread", &bench_pthread_event, NULL},
-    {"futex", &bench_futex_event, NULL},
+    {"krait", &bench_krait_event, NULL, false},
+    {"pthread", &bench_pthread_event, NULL, false},
+    {"futex", &bench_futex_event, NULL, false},
 };
 
 const struct bench_peer bench_turns[BENCH_TURNS] = {
-    {"krait", &bench_krait_turn, NULL},
-    {"pthread", &bench_pthread_turn, NULL},
-    {"nsync", NSYNC_TURN, "libnsync-dev"},
-    {"futex", &bench_futex_turn, NULL},
+    {"krait", &bench_krait_turn, NULL, false},
+    {"pthread", &bench_pthread_turn, NULL, false},
+    {"nsync", NSYNC_TURN, "libnsync-dev", false},
+    {"futex", &bench_futex_turn, NULL, false},
 };
 
 void bench_fail(const char *what)

@@ -8,7 +8,7 @@
 #
 # the median of several runs, the least and the most, and krait's median over the peer's (below 1:
 # krait is faster).  Rows in which threads hand over to each other come thrice: placed freely, all
-# on one processor, and on two.
+# on one processor, and on two; rows of pools twice: freely, and on one.
 #
 # SPDX-License-Identifier: MIT
 set -eu

@@ -78,7 +78,7 @@ for path in check.files("src/**/*.[ch]"):
     for statement in re.findall(r"[^;{}]*\bKRI_GLOBAL\b[^;]*;", text):
         marked.update(re.findall(r"\w+", statement))
     marked.update(name + "_slot" for name in
-                  re.findall(r"\bKRI_THREAD_LOCAL\([^,;]*,\s*(\w+)\s*\)", text))
+                  re.findall(r"\bKRI_(?:SHARED_)?THREAD_LOCAL\([^,;]*,\s*(\w+)\s*\)", text))
 listed = set(re.findall(r"^\|\s*`(\w+)`", (check.root / "docs/globals.md").read_text(), re.M))
 writable = set()
 for line in output("objdump", "-t", str(build / "libkrait.a")).splitlines():

@@ -37,10 +37,14 @@ typedef struct kr_cancel_scope {
     struct kr_cancel_scope *previous; /* guarded by the parent's lock */
     kr_time deadline;
     uint32_t flags; /* of the runner inside */
+    kr_word joined;
+    struct {
+        uint64_t bits;
+    } looked; /* how many cancels there had been when it was last found live */
 } kr_cancel_scope;
 
 /* clang-format off */
-#define KR_CANCEL_SCOPE_INIT { { 0 }, { 0 }, NULL, NULL, NULL, NULL, NULL, 0, 0 }
+#define KR_CANCEL_SCOPE_INIT { { 0 }, { 0 }, NULL, NULL, NULL, NULL, NULL, 0, 0, { 0 }, { 0 } }
 /* clang-format on */
 
 /* kr_cancel_scope_enter - from here to the exit the calling runner is inside `scope`.
@@ -71,8 +75,8 @@ KR_API int kr_cancel_scope_exit(kr_cancel_scope *scope);
  */
 KR_API void kr_cancel(kr_cancel_scope *scope);
 
-/* kr_cancelled - is the calling runner inside a cancelled scope?  One load (and the clock, where a
- * scope has a time limit): cheap enough for a loop. */
+/* kr_cancelled - is the calling runner inside a cancelled scope?  A few loads (and the clock, where
+ * a scope has a time limit): cheap enough for a loop. */
 KR_API bool kr_cancelled(void);
 
 /* kr_cancel_scope_cancelled - the same question about a given scope, from any runner. */

@@ -26,6 +26,9 @@ typedef enum kr_wait_when {
  *
  * Returns   how many elements are done; when the time ran out too, as in Python
  *           -ECANCELED  the caller's scope is cancelled.  Not with KR_NOWAIT
+ *           -EDEADLK    the wait cannot end: the caller is one of these tasks, and all are waited
+ *                       for, or of the others none has failed and none is left; not with
+ *                       KR_NOWAIT.  To an initializer all tasks of its pool are as itself
  *           -EINVAL     negative timeout, an unknown `when`, a NULL among the futures, or more
  *                       than INT_MAX of them
  *           -ENOMEM, KR_EFORKED
@@ -58,6 +61,8 @@ KR_API KR_NODISCARD int kr_as_completed(kr_completed **completed, kr_future *con
  *           0           all were delivered; *future is NULL
  *           -ETIMEDOUT  none became done within the timeout; call again
  *           -ECANCELED  the caller's scope is cancelled; none was lost.  Not with KR_NOWAIT
+ *           -EDEADLK    only tasks are left that the caller is in, or, to an initializer, tasks
+ *                       of its pool.  Not with KR_NOWAIT
  *           -EINVAL, KR_EFORKED
  * Blocks    a thread sleeps, a coroutine is suspended
  */

@@ -60,7 +60,8 @@ typedef int (*kr_task_fn)(const void *arg, void *result);
  * Returns   0           it is done, and *task_error tells how
  *           -ETIMEDOUT  it is not done within the timeout; it goes on
  *           -ECANCELED  the caller's scope is cancelled; the task goes on.  Not with KR_NOWAIT
- *           -EDEADLK    the caller is this very task
+ *           -EDEADLK    the caller is this very task, or an initializer of the task's pool.  Not
+ *                       with KR_NOWAIT
  *           -EINVAL     negative timeout, or not the size of the result
  *           KR_EFORKED  the future belongs to the parent process
  * Blocks    a thread sleeps, a coroutine is suspended
@@ -104,6 +105,9 @@ typedef int (*kr_done_fn)(kr_future *future, void *arg);
  * outside the task's cancel scope, after those who wait were woken; on a future that is done
  * already, before this call returns, in the caller.
  *
+ * A callback may finish or cancel other futures.  Their callbacks run after it has returned, in the
+ * same order and runner, however long the chain; so a callback must not wait for what they do.
+ *
  * Returns   0; -ENOMEM, -EINVAL, KR_EFORKED: it will not be called
  */
 KR_API KR_NODISCARD int kr_future_add_done_callback(kr_future *future, kr_done_fn fn, void *arg);
@@ -136,15 +140,16 @@ KR_API KR_NODISCARD int kr_future_create(kr_future **future, size_t result_size)
  *   scope     cancelled by kr_future_cancel from now until the future is done; stays until then.
  *             NULL: it cannot be asked
  *
- * Returns   0; -ECANCELED: it was cancelled, do not run it; -EALREADY: it is running or done;
- *           KR_EFORKED
+ * Returns   0; -ECANCELED: it was cancelled, do not run it; -EALREADY: it is running or done, or is
+ *           another executor's to run; KR_EFORKED
  */
 KR_API KR_NODISCARD int kr_future_set_running(kr_future *future, kr_cancel_scope *scope);
 
 /* kr_future_set_result - done, with `size` bytes copied from `result`; kr_future_set_error - done,
  * with a negative error (-ECANCELED after kr_future_cancel returned KR_ASKED: as cancelled).
  *
- * The future may be pending or running.  Callbacks run before the return.
+ * The future may be pending or running.  Callbacks run before the return; where the caller
+ * is a done callback itself, after that has returned.
  *
  * Returns   0; -EALREADY: it was done, or is another executor's to finish, and is unchanged;
  *           -ECANCELED: it was cancelled, and is unchanged; -EINVAL: not the size of the result,
@@ -159,7 +164,7 @@ KR_API int kr_future_set_error(kr_future *future, int error);
 typedef struct kr_task_report {
     int error;
     const char *where; /* "task", "done callback", "initializer" */
-    const char *pool;  /* the pool's name; NULL: no pool's */
+    const char *pool;  /* the pool's name; NULL: no pool's, or the pool is gone by now */
 } kr_task_report;
 
 /* kr_set_task_hook - who hears of errors that nobody asked for: those of tasks submitted without a

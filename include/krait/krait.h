@@ -15,7 +15,9 @@
 #include <krait/local.h>
 #include <krait/lock.h>
 #include <krait/map.h>
+#include <krait/parallel.h>
 #include <krait/semaphore.h>
+#include <krait/stall.h>
 #include <krait/thread.h>
 #include <krait/timer.h>
 

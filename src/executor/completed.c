@@ -3,8 +3,13 @@
  * State.  Whoever waits has a watcher on each future.  A watcher is told under its future's mutex,
  * and taken off under it, so that after the last kri_future_unwatch nobody touches the entries.
  *
- * kr_wait   `left` counts those that are not done, `ready` becomes 1 once the condition holds.
+ * kr_wait   `left` counts those that are not done, `others` those of them that do not wait for the
+ *           caller; `ready` becomes HOLDS once the condition holds, or STUCK when the last of the
+ *           others is done.
  * iterator  those that are done stand in a list, in order; `ready` is its length.
+ *
+ * A failure may be told while another teller finds that the others are done: HOLDS is written over
+ * STUCK, and the caller looks after the last kri_future_unwatch.
  *
  * Ordering.
  *     [completed-1]  who sees `ready` sees what the finishers before it wrote: left falls with
@@ -19,10 +24,14 @@
 #include <stdlib.h>
 
 #include "executor/executor.h"
+#include "executor/stall.h"
 #include "os/os.h"
+
+enum { OPEN, HOLDS, STUCK };
 
 struct group {
     kr_word left;
+    kr_word others;
     kr_word ready;
     kr_wait_when when; /* const */
 };
@@ -31,19 +40,23 @@ struct member {
     kri_watcher watcher; /* first */
     struct group *group;
     kr_future *future;
+    bool held_up; /* const: it does not end while the caller waits */
 };
 
 static void told(kri_watcher *watcher)
 {
     const struct member *member = (const struct member *)watcher;
     struct group *group = member->group;
+    bool stuck = !member->held_up && kri_sub_rlx(&group->others, 1) == 1;
     bool last = kri_sub_acq_rel(&group->left, 1) == 1; /* [completed-1] */
     bool failed = !kr_future_cancelled(member->future) && member->future->error != 0;
     bool holds =
         last || group->when == KR_FIRST_COMPLETED || (group->when == KR_FIRST_EXCEPTION && failed);
-    if (!holds)
+    uint32_t open = OPEN;
+    if (holds)
+        kri_store_sc(&group->ready, HOLDS); /* [completed-1] */
+    else if (!stuck || !kri_cas_sc(&group->ready, &open, STUCK))
         return;
-    kri_store_sc(&group->ready, 1); /* [completed-1] */
     kri_wake(&group->ready, 1, 0);
 }
 
@@ -52,16 +65,26 @@ static bool is_ready(const struct group *group)
     return kri_load_acq(&group->ready); /* [completed-1] */
 }
 
-static void watch_all(struct group *group, struct member *members, kr_future *const *futures,
-                      size_t count)
+/* How many there are that do not wait for the caller. */
+static uint32_t fill(struct group *group, struct member *members, kr_future *const *futures,
+                     size_t count)
 {
+    uint32_t others = 0;
     for (size_t i = 0; i < count; i++) {
         members[i].group = group;
         members[i].future = futures[i];
         members[i].watcher.tell = told;
-        if (!kri_future_watch(futures[i], &members[i].watcher))
-            told(&members[i].watcher);
+        members[i].held_up = !kri_future_is_over(futures[i]) && kri_frame_holds_up(futures[i]);
+        others += !members[i].held_up;
     }
+    return others;
+}
+
+static void watch_all(struct member *members, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!kri_future_watch(members[i].future, &members[i].watcher))
+            told(&members[i].watcher);
 }
 
 static int wait_ready(struct group *group, kr_future *const *futures, size_t count, kr_time timeout)
@@ -70,9 +93,12 @@ static int wait_ready(struct group *group, kr_future *const *futures, size_t cou
         for (size_t i = 0; i < count && !is_ready(group); i++)
             (void)kri_help(futures[i], NULL);
     kr_time deadline = kri_deadline(timeout);
+    kri_frame *frame = kri_frame_innermost();
     int err = 0;
+    kri_wait_begin(frame);
     while (!is_ready(group) && (err == 0 || err == -EAGAIN))
-        err = timeout == KR_NOWAIT ? -ETIMEDOUT : kri_wait(&group->ready, 0, deadline, 0);
+        err = kri_wait_for(&group->ready, 0, deadline, 0, kri_futures_describe);
+    kri_wait_end(frame);
     return is_ready(group) || err == -ETIMEDOUT ? 0 : err;
 }
 
@@ -96,14 +122,19 @@ static int check_all(kr_future *const *futures, size_t count)
     return err;
 }
 
-static bool waits_for_itself(kr_future *const *futures, size_t count)
+static int wait_with(struct member *members, kr_future *const *futures, size_t count,
+                     kr_wait_when when, kr_time timeout)
 {
-    if (!kri_frame_innermost())
-        return false;
+    struct group group = {.left = {(uint32_t)count}, .when = when};
+    uint32_t others = fill(&group, members, futures, count);
+    if (others == 0 || (others < count && when == KR_ALL_COMPLETED))
+        return -EDEADLK;
+    group.others.bits = others;
+    watch_all(members, count);
+    int err = wait_ready(&group, futures, count, timeout);
     for (size_t i = 0; i < count; i++)
-        if (!kri_future_is_over(futures[i]) && kri_frame_in_future(futures[i]))
-            return true;
-    return false;
+        kri_future_unwatch(futures[i], &members[i].watcher);
+    return !err && kri_load_acq(&group.ready) == STUCK ? -EDEADLK : err;
 }
 
 int kr_wait(kr_future *const *futures, size_t count, kr_wait_when when, bool *done, kr_time timeout)
@@ -113,18 +144,12 @@ int kr_wait(kr_future *const *futures, size_t count, kr_wait_when when, bool *do
         return err;
     if (timeout < 0 || when > KR_FIRST_EXCEPTION)
         return -EINVAL;
-    if (timeout != KR_NOWAIT && waits_for_itself(futures, count))
-        return -EDEADLK;
     if (timeout == KR_NOWAIT || count == 0)
         return count_done(futures, count, done);
     struct member *members = os_alloc(count * sizeof *members);
     if (!members)
         return -ENOMEM;
-    struct group group = {.left = {(uint32_t)count}, .when = when};
-    watch_all(&group, members, futures, count);
-    err = wait_ready(&group, futures, count, timeout);
-    for (size_t i = 0; i < count; i++)
-        kri_future_unwatch(futures[i], &members[i].watcher);
+    err = wait_with(members, futures, count, when, timeout);
     os_free(members);
     return err ? err : count_done(futures, count, done);
 }
@@ -258,13 +283,31 @@ static bool help_one(kr_completed *c)
     return helped;
 }
 
+/* None is left but those that wait for the caller. */
+static bool is_stuck(const kr_completed *c)
+{
+    if (c->unfinished > kri_frame_may_hold_up())
+        return false;
+    for (size_t i = 0; i < c->count; i++) {
+        const kr_future *f = c->entries[i].future;
+        if (f && (kri_future_is_over(f) || !kri_frame_holds_up(f)))
+            return false;
+    }
+    return true;
+}
+
 static int wait_for_one(kr_completed *c, kr_time timeout, kr_time deadline)
 {
     if (timeout == KR_NOWAIT)
         return -ETIMEDOUT;
+    if (is_stuck(c))
+        return -EDEADLK;
     if (timeout == KR_FOREVER && !kr_cancelled() && help_one(c))
         return 0;
-    int err = kri_wait(&c->ready, 0, deadline, 0);
+    kri_frame *frame = kri_frame_innermost();
+    kri_wait_begin(frame);
+    int err = kri_wait_for(&c->ready, 0, deadline, 0, kri_futures_describe);
+    kri_wait_end(frame);
     return err == -EAGAIN ? 0 : err;
 }
 
@@ -295,7 +338,7 @@ size_t kr_completed_unfinished(const kr_completed *c)
 
 void kr_completed_release(kr_completed *c)
 {
-    if (!c || c->generation != kri_fork_generation())
+    if (!c)
         return;
     for (size_t i = 0; i < c->count; i++) {
         kr_future *f = c->entries[i].future;

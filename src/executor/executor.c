@@ -10,7 +10,13 @@ int kri_executor_check(const kr_executor *executor)
 {
     if (!executor)
         return -EINVAL;
-    return executor->generation == kri_fork_generation() ? 0 : KR_EFORKED;
+    return kri_forked_since(executor->generation) ? KR_EFORKED : 0;
+}
+
+int kri_executor_check_wait(const kr_executor *executor)
+{
+    int err = kri_executor_check(executor);
+    return !err && kri_frame_initializes(executor) ? -EDEADLK : err;
 }
 
 /* After a refusal: nobody else knows the future. */
@@ -24,11 +30,15 @@ static int give_up(kr_future *f, kr_future **future, int err)
     return err;
 }
 
+static bool reserved_is_clear(const uint64_t *reserved)
+{
+    return !(reserved[0] | reserved[1] | reserved[2] | reserved[3]);
+}
+
 int kri_submit(kr_executor *executor, kr_future **future, const kri_task *task, kr_time deadline)
 {
     kr_future *f;
-    int err = kri_future_new(&f, executor, task->fn, task->arg, task->arg_size, task->result_size,
-                             !future);
+    int err = kri_future_new(&f, executor, task, !future);
     if (err)
         return err;
     if (future)
@@ -49,9 +59,35 @@ int kr_submit(kr_executor *executor, kr_future **future, kr_task_fn fn, const vo
     return kri_submit(executor, future, &task, KRI_NEVER);
 }
 
-static bool reserved_is_clear(const uint64_t *reserved)
+static bool is_valid(const kr_submit_options *o)
 {
-    return !(reserved[0] | reserved[1] | reserved[2] | reserved[3]);
+    return o->priority <= KR_PRIORITY_LOW && o->timeout >= 0 && reserved_is_clear(o->reserved);
+}
+
+static kr_time room_deadline(const kr_submit_options *o)
+{
+    if (o->dont_wait)
+        return 0;
+    return o->timeout ? kri_deadline(o->timeout) : KRI_NEVER;
+}
+
+int kr_submit_with(kr_executor *executor, kr_future **future, kr_task_fn fn, const void *arg,
+                   size_t arg_size, size_t result_size, const kr_submit_options *options)
+{
+    static const kr_submit_options defaults;
+    if (future)
+        *future = NULL;
+    if (!options)
+        options = &defaults;
+    int err = fn && is_valid(options) ? kri_executor_check(executor) : -EINVAL;
+    if (err)
+        return err;
+    kri_task task = {.fn = fn,
+                     .arg = arg,
+                     .arg_size = arg_size,
+                     .result_size = result_size,
+                     .lane = options->priority};
+    return kri_submit(executor, future, &task, room_deadline(options));
 }
 
 int kr_executor_shutdown(kr_executor *executor, const kr_shutdown_options *options, kr_time timeout)

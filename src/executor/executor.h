@@ -12,10 +12,10 @@ typedef struct kri_executor_ops {
      * until the deadline; -ETIMEDOUT, and otherwise the errors of kr_submit. */
     int (*submit)(kr_executor *executor, kr_future *f, kr_time deadline);
 
-    /* Called with f's mutex held, f pending: take it out of the queue.  true: the caller owns the
-     * queue's reference.  With `run` the caller is going to run it and calls `ran` afterwards, and
-     * the executor may refuse. */
-    bool (*take)(kr_executor *executor, kr_future *f, bool run);
+    /* Called with f's mutex held by whoever has just claimed f, which is queued [future-2].  With
+     * `run` he is going to run it and calls `ran` afterwards; the executor stays until then.
+     * true: it was taken out of the queue, whose reference is the caller's now. */
+    bool (*claimed)(kr_executor *executor, kr_future *f, bool run);
     void (*ran)(kr_executor *executor);
 
     /* As kr_executor_shutdown; flags are kri_wait's. */
@@ -33,46 +33,78 @@ struct kr_executor {
     kr_word shut;                /* atomic: 1 once a shutdown was asked for */
 };
 
-/* What is to be run. */
-typedef struct kri_task {
-    kr_task_fn fn;
-    const void *arg;
-    size_t arg_size;
-    size_t result_size;
-} kri_task;
-
 /* kr_submit that waits for room until the deadline at most: -ETIMEDOUT.  *future is written also
  * before the task is queued, so that the task may find it there. */
 int kri_submit(kr_executor *executor, kr_future **future, const kri_task *task, kr_time deadline);
 
 int kri_executor_check(const kr_executor *executor); /* 0, -EINVAL for NULL, KR_EFORKED */
 
+/* The same for a call that will wait for tasks of this executor: -EDEADLK, too. */
+int kri_executor_check_wait(const kr_executor *executor);
+
 /* A frame stands on the stack of whoever runs a task, innermost first in its thread. */
+typedef struct kri_worker kri_worker;
 typedef struct kri_frame {
     struct kri_frame *outer;
-    kr_future *future; /* NULL: the worker's own frame */
+    kr_future *future; /* NULL: the worker's own frame, between tasks or in one of a group */
     kr_executor *executor;
-    const char *bottom; /* where the stack of this thread begins, roughly */
-    size_t room;        /* bytes from there that may be in use when helping begins */
+    kri_worker *worker; /* whose thread this is; NULL: no pool's */
+    const char *limit;  /* helping ends where the stack has come here */
 } kri_frame;
 
-kri_frame *kri_frame_innermost(void);             /* NULL: the caller is in no task */
+KRI_SHARED_THREAD_LOCAL(kri_frame *, kri_frame_current) /* NULL: the caller is in no task */
+
+static inline kri_frame *kri_frame_innermost(void)
+{
+    return *kri_frame_current();
+}
 bool kri_frame_in_executor(const kr_executor *e); /* the caller is in a task of e */
-bool kri_frame_in_future(const kr_future *f);     /* the caller is in this task */
 
-/* Put a frame on top; the first of a thread has bottom and room set before. */
-void kri_frame_enter(kri_frame *frame, kr_executor *executor, kr_future *f);
-void kri_frame_leave(const kri_frame *frame);
+/* The caller is in the initializer of a worker of e, where no task of e is run or waited for. */
+bool kri_frame_initializes(const kr_executor *e);
 
-/* Run a future that the caller has taken, from begin to end, counted as kri_future_end's.  Uses up
- * the queue's reference. */
-void kri_run(kr_future *f, kr_executor *executor, kr_word *finishing, bool *counted);
+/* f, if pending, does not end while the caller waits: he is in it, or in such an initializer. */
+bool kri_frame_holds_up(const kr_future *f);
+size_t kri_frame_may_hold_up(void); /* how many there may be at most */
+void kri_frames_forked(void);       /* in a child: the workers are the parent's */
+
+/* Is there room for running another task on this stack?  It grows downwards wherever krait runs. */
+const char *kri_frame_limit_outside(void);
+static inline bool kri_frame_has_room(const kri_frame *frame)
+{
+    const char *here = __builtin_frame_address(0);
+    return here > (frame ? frame->limit : kri_frame_limit_outside());
+}
 
 /* Call run(arg) as a party of its own, whose innermost scope at first is `scope`. */
-void kri_run_as_party(void (*run)(void *arg), void *arg, kr_cancel_scope *scope);
+void kri_party_clean_up(kri_party *party);
+static inline void kri_run_as_party(void (*run)(void *arg), void *arg, kr_cancel_scope *scope)
+{
+    kri_party party = {.scope = scope};
+    kri_party *previous = kri_party_enter(&party);
+    party.ops = previous->ops;
+    party.runner = previous->runner;
+    run(arg);
+    kri_party_leave(previous);
+    if (__builtin_expect(party.locals || party.bell, 0))
+        kri_party_clean_up(&party);
+}
 
-/* If f is queued, and its executor allows, take it out and run it here as a party of its own inside
- * `scope`.  Only in tasks; true: it ran. */
-bool kri_help(kr_future *f, kr_cancel_scope *scope);
+/* Run a task that the caller has claimed with this scope, which it has begun, and end both, which
+ * uses up a reference.  false: this is a forked child of the task, where the future is no more. */
+bool kri_run(kr_future *f, kr_cancel_scope *scope);
+
+/* If f is queued, and its executor allows, run it here as a party of its own inside `outer`.
+ * true: it ran. */
+bool kri_help(kr_future *f, kr_cancel_scope *outer);
+
+/* Before such a wait: look at the word for a moment, which is cheaper than to have another worker
+ * called.  true: it is over. */
+bool kri_wait_briefly(const kr_word *word, bool (*is_over)(uint32_t bits));
+
+/* Around a wait for another task: if the caller is a pool's worker, another one may take its place.
+ * May be called for a frame of NULL. */
+void kri_wait_begin(kri_frame *frame);
+void kri_wait_end(kri_frame *frame);
 
 #endif

@@ -1,44 +1,56 @@
-/* Futures: one word of state, and who may change it.
+/* Futures: one word of state, one claim, and who may change them.
  *
- * State.  The word holds one of four phases, with bits beside them:
- *     PENDING    it has not begun
- *     RUNNING    somebody runs it
- *     FINISHED   done: error and result stand
- *     CANCELLED  done: it never ran, or was asked to stop and said -ECANCELED
- *     + ASKED    kr_future_cancel found it running; from then on, also when done
- *     + SEEN     once done: somebody asked how it ended, so nobody needs to be told
+ * State.  Two words.  The claim says who runs it, or that nobody will:
+ *     UNCLAIMED   pending
+ *     a scope     somebody runs it, inside that cancel scope
+ *     SILENT      somebody runs it who cannot be asked to stop
+ *     DROPPED     it will never run, and is done any moment
+ *     + OUTSIDE   claimed under the mutex while a queue still holds it
+ * It is changed once, by compare-and-swap: by a worker that has it out of a queue, by a helper, by
+ * a cancel, by a shutdown.
  *
- *     from       to          by
- *     PENDING    RUNNING     begin: the worker or helper that has it, kr_future_set_running
- *     PENDING    CANCELLED   drop: kr_future_cancel, a shutdown that cancels
- *     PENDING    FINISHED    end: a broken pool, kr_future_set_result, kr_future_set_error
- *     RUNNING    FINISHED    end: whoever ran it
- *     RUNNING    CANCELLED   end with -ECANCELED after ASKED
+ * The state says whether it is done, and counts references:
+ *     PENDING     not done
+ *     FINISHED    done: error and result stand
+ *     CANCELLED   done: it never ran, or was asked to stop and said -ECANCELED
+ *     + ASKED     kr_future_cancel found it running; from then on, also when done
+ *     + SEEN      somebody asked how it ended, so nobody needs to be told
+ *     + SLOW      there are watchers, callbacks, or somebody at the scope: whoever ends it must
+ * take the mutex
+ *     + n * REFERENCE
  *
- * Fields.  The legend is at the struct.  The state is written under the mutex and read without it.
+ * Fields.  The legend is at the struct.
  *
  * References.  One of each holder of a handle; one of the queue, which passes to whoever takes the
- * future out of it, and is given up once it is done.  Watchers hold none: who watches does.
+ * future out of it, and is given up once it is done.  A future that was claimed in the queue stays
+ * there as a shell, with the queue's reference, until a worker comes upon it or the queue is swept;
+ * whoever runs it then has a reference of his own, or that of the one who waits for it.
+ * Watchers hold none: who watches does.
  *
  * Protocol.
- *     Whoever makes it done writes error and result, then the state, tells the watchers and takes
- *     the callbacks away, all under the mutex; then wakes those who wait on the word, and then runs
- *     the callbacks, oldest first.  A callback or watcher that comes later finds it done.
- *     A watcher is told under the mutex, so that taking it off under the mutex is exact.
+ *     A task ends by one compare-and-swap that marks it done and gives up the runner's reference at
+ *     once, if SLOW is not set.  If it is, the runner takes the mutex, so whoever has set SLOW
+ * under the mutex keeps it from ending until he lets go.  Under the mutex the watchers are told and
+ * the callbacks taken away; after it those who wait on the word are woken, and the callbacks run,
+ *     oldest first.  A callback or watcher that comes later finds it done.
  *     The mutex comes before the lock of a queue, and before that of a cancel scope.
  *
  * Ordering.
- *     [future-1]  what the finisher wrote is visible to whoever sees it done: the state is stored
+ *     [future-1]  what the finisher wrote is visible to whoever sees it done: the state is changed
  *                 sequentially consistent, as the wake needs it, and read with acquire
- *     [future-2]  executor may be gone once the future is no longer pending.  While it is pending
- *                 somebody who keeps the executor alive has it: a queue, which its workers outlive,
- *                 or a worker or helper on its way to begin.  All must take the mutex to go on.
+ *     [future-2]  the executor may be gone once the future is claimed, but for its workers, who
+ *                 keep it: no worker leaves while there are futures in the queue.  Others claim
+ *                 under the mutex and with OUTSIDE, and reach the executor before they unlock.
+ *                 A worker that comes upon such a shell passes through the mutex before he forgets
+ *                 it; so the executor is there as long as they are under the mutex.
  *     [future-3]  the last release sees all that other holders did: the count falls with
- *                 acquire-release.  Who retains has a reference already, so it rises relaxed.
+ *                 acquire-release.  Who retains has a reference already, so it rises relaxed.  Who
+ *                 sees that his is the only one needs no more than acquire: nobody else can retain.
+ *     [future-4]  the scope is visible to whoever asks it: the claim releases, the look acquires.
+ *                 That is the look which has told a cancel that it comes too late to remove it
  *
- * Why not a compare-and-swap on the state alone?  Cancel must reach the scope of a running task,
- * which lies in the frame of its runner, and the queue of a pending one; both could vanish between
- * the look and the reach.
+ * Why a claim beside the state?  The scope of the runner must be known to a cancel from the very
+ * moment that the future is running; as the value that is swapped in it is, with one operation.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -46,6 +58,7 @@
 
 #include <string.h>
 
+#include "executor/block.h"
 #include "os/os.h"
 
 enum { ALIGNMENT = 16 };
@@ -55,24 +68,19 @@ static size_t aligned(size_t size)
     return (size + (ALIGNMENT - 1)) & ~(size_t)(ALIGNMENT - 1);
 }
 
-static uint32_t phase_of(const kr_future *f)
-{
-    return kri_load_acq(&f->state) & KRI_STATE; /* [future-1] */
-}
-
 static bool is_over(uint32_t state)
 {
-    return (state & KRI_STATE) >= KRI_FINISHED;
+    return (state & KRI_STATE) != KRI_PENDING;
 }
 
 bool kri_future_is_over(const kr_future *f)
 {
-    return is_over(phase_of(f));
+    return is_over(kri_load_acq(&f->state)); /* [future-1] */
 }
 
 bool kri_future_is_forked(const kr_future *f)
 {
-    return f->generation != kri_fork_generation();
+    return kri_forked_since(f->generation);
 }
 
 int kri_future_check(const kr_future *f)
@@ -82,54 +90,95 @@ int kri_future_check(const kr_future *f)
     return kri_future_is_forked(f) ? KR_EFORKED : 0;
 }
 
-int kri_future_new(kr_future **future, kr_executor *executor, kr_task_fn fn, const void *arg,
-                   size_t arg_size, size_t result_size, bool forgotten)
+int kri_future_error(const kr_future *f)
+{
+    return f->error;
+}
+
+void kri_future_seen(kr_future *f)
+{
+    if (!(kri_load_rlx(&f->state) & KRI_SEEN))
+        kri_or_rlx(&f->state, KRI_SEEN);
+}
+
+/* Most arguments and results are a few words: not worth a call. */
+
+static inline void copy(void *to, const void *from, size_t size)
+{
+    if (size == sizeof(uint64_t))
+        memcpy(to, from, sizeof(uint64_t));
+    else if (size)
+        memcpy(to, from, size);
+}
+
+static inline void clear(void *at, size_t size)
+{
+    if (size == ALIGNMENT)
+        memset(at, 0, ALIGNMENT);
+    else if (size)
+        memset(at, 0, size);
+}
+
+int kri_future_new(kr_future **future, kr_executor *executor, const kri_task *task, bool forgotten)
 {
     const size_t most = SIZE_MAX / 4;
     *future = NULL;
-    if ((arg_size && !arg) || arg_size > most || result_size > most)
+    if ((task->arg_size && !task->arg) || task->arg_size > most || task->result_size > most)
         return -EINVAL;
-    size_t arg_at = aligned(sizeof(kr_future));
-    size_t result_at = arg_at + aligned(arg_size);
-    kr_future *f = os_alloc(result_at + result_size);
+    size_t result_at = sizeof(kr_future) + aligned(task->arg_size);
+    size_t size = result_at + aligned(task->result_size);
+    kr_future *f = kri_block_new(size);
     if (!f)
         return -ENOMEM;
-    f->references.bits = forgotten ? 1 : 2;
-    f->generation = kri_fork_generation();
-    f->executor = executor;
-    f->fn = fn;
-    f->arg = arg_size ? (char *)f + arg_at : arg;
-    if (arg_size)
-        memcpy((char *)f + arg_at, arg, arg_size);
-    f->result = result_size ? (char *)f + result_at : NULL;
-    f->result_size = result_size;
-    f->forgotten = forgotten;
+    char *bytes = (char *)f;
+    *f = (kr_future){
+        .state = {forgotten ? KRI_REFERENCE : 2 * KRI_REFERENCE},
+        .fn = task->fn,
+        .arg = task->arg_size ? bytes + sizeof *f : task->arg,
+        .result = task->result_size ? bytes + result_at : NULL,
+        .executor = executor,
+        .generation = executor ? executor->generation : kri_fork_generation(),
+        .result_size = task->result_size,
+        .size = size,
+        .lane = (uint8_t)task->lane,
+        .forgotten = forgotten,
+    };
+    copy(bytes + sizeof *f, task->arg, task->arg_size);
+    clear(f->result, aligned(task->result_size));
     *future = f;
     return 0;
 }
 
 kr_future *kr_future_retain(kr_future *f)
 {
-    if (f)
-        kri_add_rlx(&f->references, 1); /* [future-3] */
+    if (f && kri_add_rlx(&f->state, KRI_REFERENCE) >= UINT32_MAX - KRI_REFERENCE) /* [future-3] */
+        os_abort("krait: more than 16 million references to one future");
     return f;
 }
 
-static bool nobody_asked(const kr_future *f)
+static bool nobody_asked(const kr_future *f, uint32_t state)
 {
-    uint32_t state = kri_load_acq(&f->state); /* [future-1] */
     return (state & KRI_STATE) == KRI_FINISHED && !(state & KRI_SEEN) && f->error != 0 &&
            f->error != -ECANCELED && !kri_future_is_forked(f);
 }
 
+static void destroy(kr_future *f, uint32_t state)
+{
+    if (nobody_asked(f, state))
+        kri_task_report_future(f, f->error, "task");
+    kri_callbacks_free(f->callbacks);
+    kri_block_free(f, f->size);
+}
+
 void kr_future_release(kr_future *f)
 {
-    if (!f || kri_sub_acq_rel(&f->references, 1) != 1) /* [future-3] */
+    if (!f)
         return;
-    if (nobody_asked(f))
-        kri_task_report_error(f->error, "task", NULL);
-    kri_callbacks_free(f->callbacks);
-    os_free(f);
+    uint32_t state = kri_load_acq(&f->state); /* [future-3] */
+    if (state >= 2 * KRI_REFERENCE)
+        state = kri_sub_acq_rel(&f->state, KRI_REFERENCE); /* [future-3] */
+    if (state < 2 * KRI_REFERENCE)
+        destroy(f, state);
 }
 
 void kr_future_auto(kr_future **f)
@@ -137,15 +186,40 @@ void kr_future_auto(kr_future **f)
     kr_future_release(*f);
 }
 
+void kri_future_pass(kr_future *f)
+{
+    if (!(kri_load_acq64(&f->claim) & KRI_CLAIM_OUTSIDE)) /* [future-2] */
+        return;
+    kri_mutex_lock(&f->mutex);
+    kri_mutex_unlock(&f->mutex);
+}
+
+/* The mutex, with the end kept off; returns the state. */
+static uint32_t open(kr_future *f)
+{
+    kri_mutex_lock(&f->mutex);
+    return kri_or_acq_rel(&f->state, KRI_SLOW);
+}
+
+static void close(kr_future *f)
+{
+    if (!f->watchers && !f->callbacks)
+        kri_and_rel(&f->state, ~(uint32_t)KRI_SLOW);
+    kri_mutex_unlock(&f->mutex);
+}
+
+static uint32_t end_phase(uint32_t state, int error)
+{
+    return error == -ECANCELED && state & KRI_ASKED ? KRI_CANCELLED : KRI_FINISHED;
+}
+
 /* With the mutex held: the future is done from here on.  Returns the callbacks to run. */
 static kri_callback *conclude(kr_future *f, uint32_t phase, int error)
 {
     kri_callback *callbacks = f->callbacks;
     f->callbacks = NULL;
-    f->scope = NULL;
     f->error = error;
-    uint32_t asked = kri_load_rlx(&f->state) & KRI_ASKED;
-    kri_store_sc(&f->state, phase | asked); /* [future-1] */
+    kri_or_sc(&f->state, phase); /* [future-1] */
     while (f->watchers) {
         kri_watcher *watcher = f->watchers;
         f->watchers = watcher->next;
@@ -159,101 +233,106 @@ static kri_callback *conclude(kr_future *f, uint32_t phase, int error)
 static void announce(kr_future *f, kri_callback *callbacks)
 {
     kri_wake(&f->state, KRI_ALL, 0);
-    kri_callbacks_run(f, callbacks);
+    if (callbacks)
+        kri_callbacks_run(f, callbacks);
 }
 
-bool kri_future_begin(kr_future *f, kr_cancel_scope *scope)
+static __attribute__((noinline)) void end_slowly(kr_future *f, int error)
 {
     kri_mutex_lock(&f->mutex);
-    bool pending = phase_of(f) == KRI_PENDING;
-    if (pending) {
-        f->scope = scope;
-        kri_store_sc(&f->state, KRI_RUNNING);
-    }
-    kri_mutex_unlock(&f->mutex);
-    return pending;
-}
-
-static uint32_t end_phase(uint32_t state, int error)
-{
-    return error == -ECANCELED && state & KRI_ASKED ? KRI_CANCELLED : KRI_FINISHED;
-}
-
-bool kri_future_end(kr_future *f, int error, kr_word *finishing, bool *counted)
-{
-    kri_mutex_lock(&f->mutex);
-    uint32_t state = kri_load_rlx(&f->state);
-    if (is_over(state)) {
-        kri_mutex_unlock(&f->mutex);
-        return false;
-    }
-    if (finishing && error == 0 && !f->callbacks) {
-        kri_add_rlx(finishing, 1);
-        *counted = true;
-    }
-    kri_callback *callbacks = conclude(f, end_phase(state, error), error);
+    uint32_t phase = end_phase(kri_load_rlx(&f->state), error);
+    kri_callback *callbacks = conclude(f, phase, error);
     kri_mutex_unlock(&f->mutex);
     announce(f, callbacks);
-    return true;
+    kr_future_release(f);
+}
+
+void kri_future_end(kr_future *f, int error)
+{
+    if (error)
+        f->error = error;
+    uint32_t state = kri_load_rlx(&f->state);
+    uint32_t next;
+    do {
+        if (state & KRI_SLOW) {
+            end_slowly(f, error);
+            return;
+        }
+        next = (state | end_phase(state, error)) - KRI_REFERENCE;
+    } while (!kri_cas_sc(&f->state, &state, next)); /* [future-1] [future-3] */
+    if (next < KRI_REFERENCE)
+        destroy(f, next);
+    else
+        kri_wake(&f->state, KRI_ALL, 0);
 }
 
 bool kri_future_end_with(kr_future *f, int error, const void *result)
 {
-    kri_mutex_lock(&f->mutex);
-    uint32_t state = kri_load_rlx(&f->state);
-    bool open = !is_over(state);
-    if (open && result)
+    uint32_t state = open(f);
+    if (is_over(state)) {
+        close(f);
+        return false;
+    }
+    (void)kri_future_claim(f, KRI_CLAIM_SILENT);
+    if (result)
         memcpy(f->result, result, f->result_size);
-    kri_callback *callbacks = open ? conclude(f, end_phase(state, error), error) : NULL;
-    kri_mutex_unlock(&f->mutex);
-    if (open)
-        announce(f, callbacks);
-    return open;
+    kri_callback *callbacks = conclude(f, end_phase(state, error), error);
+    close(f);
+    announce(f, callbacks);
+    return true;
 }
 
-bool kri_future_drop(kr_future *f)
+void kri_future_conclude(kr_future *f, int error)
+{
+    uint32_t phase = error == -ECANCELED ? KRI_CANCELLED : KRI_FINISHED;
+    kri_mutex_lock(&f->mutex);
+    f->callbacks = conclude(f, phase, error);
+    kri_mutex_unlock(&f->mutex);
+    kri_wake(&f->state, KRI_ALL, 0);
+}
+
+void kri_future_announce(kr_future *f)
 {
     kri_mutex_lock(&f->mutex);
-    bool pending = phase_of(f) == KRI_PENDING;
-    kri_callback *callbacks = pending ? conclude(f, KRI_CANCELLED, -ECANCELED) : NULL;
+    kri_callback *callbacks = f->callbacks;
+    f->callbacks = NULL;
     kri_mutex_unlock(&f->mutex);
-    if (pending)
-        announce(f, callbacks);
-    return pending;
+    if (callbacks)
+        kri_callbacks_run(f, callbacks);
 }
 
 bool kri_future_remove(kr_future *f)
 {
+    if (kri_future_is_claimed(f)) /* [future-4] */
+        return false;
     kri_callback *callbacks = NULL;
-    bool taken = false;
+    bool out = false;
     kri_mutex_lock(&f->mutex);
-    bool pending = phase_of(f) == KRI_PENDING;
-    if (pending) {
-        kr_executor *executor = f->executor; /* [future-2] */
-        taken = executor && executor->ops->take(executor, f, false);
+    bool removed = kri_future_claim(f, KRI_CLAIM_DROPPED | KRI_CLAIM_OUTSIDE);
+    if (removed) {
+        if (f->executor)
+            out = f->executor->ops->claimed(f->executor, f, false); /* [future-2] */
         callbacks = conclude(f, KRI_CANCELLED, -ECANCELED);
     }
     kri_mutex_unlock(&f->mutex);
-    if (pending)
+    if (removed)
         announce(f, callbacks);
-    if (taken)
+    if (out)
         kr_future_release(f);
-    return pending;
+    return removed;
 }
 
+/* With the end kept off: ask whoever runs it, if he can be asked. */
 static int ask(kr_future *f)
 {
-    int answer = -EALREADY;
-    kri_mutex_lock(&f->mutex);
-    if (f->scope) {
-        kri_or_sc(&f->state, KRI_ASKED);
-        kr_cancel(f->scope);
-        answer = KR_ASKED;
-    } else if (phase_of(f) == KRI_CANCELLED) {
-        answer = 0;
-    }
-    kri_mutex_unlock(&f->mutex);
-    return answer;
+    uint64_t claim = kri_load_rlx64(&f->claim) & ~(uint64_t)KRI_CLAIM_OUTSIDE;
+    if (claim == KRI_CLAIM_DROPPED)
+        return 0;
+    if (claim < KRI_CLAIM_SCOPE)
+        return -EALREADY;
+    kri_or_rlx(&f->state, KRI_ASKED);
+    kr_cancel((kr_cancel_scope *)(uintptr_t)claim);
+    return KR_ASKED;
 }
 
 int kr_future_cancel(kr_future *f)
@@ -261,17 +340,25 @@ int kr_future_cancel(kr_future *f)
     int err = kri_future_check(f);
     if (err)
         return err;
-    return kri_future_remove(f) ? 0 : ask(f);
+    if (kri_future_remove(f))
+        return 0;
+    uint32_t state = open(f);
+    int answer = (state & KRI_STATE) == KRI_CANCELLED ? 0 : -EALREADY;
+    if (!is_over(state))
+        answer = ask(f);
+    close(f);
+    return answer;
 }
 
 bool kr_future_cancelled(const kr_future *f)
 {
-    return phase_of(f) == KRI_CANCELLED;
+    return (kri_load_acq(&f->state) & KRI_STATE) == KRI_CANCELLED; /* [future-1] */
 }
 
 bool kr_future_running(const kr_future *f)
 {
-    return phase_of(f) == KRI_RUNNING;
+    uint64_t claim = kri_load_acq64(&f->claim) & ~(uint64_t)KRI_CLAIM_OUTSIDE;
+    return claim >= KRI_CLAIM_SILENT && !kri_future_is_over(f);
 }
 
 bool kr_future_done(const kr_future *f)
@@ -279,10 +366,20 @@ bool kr_future_done(const kr_future *f)
     return kri_future_is_over(f);
 }
 
+bool kri_future_add_callback(kr_future *f, kri_callback *callback)
+{
+    bool waiting = !is_over(open(f));
+    if (waiting) {
+        callback->next = f->callbacks;
+        f->callbacks = callback;
+    }
+    close(f);
+    return waiting;
+}
+
 bool kri_future_watch(kr_future *f, kri_watcher *watcher)
 {
-    kri_mutex_lock(&f->mutex);
-    bool waiting = !kri_future_is_over(f);
+    bool waiting = !is_over(open(f));
     watcher->watching = waiting;
     if (waiting) {
         watcher->previous = NULL;
@@ -291,18 +388,21 @@ bool kri_future_watch(kr_future *f, kri_watcher *watcher)
             watcher->next->previous = watcher;
         f->watchers = watcher;
     }
-    kri_mutex_unlock(&f->mutex);
+    close(f);
     return waiting;
 }
 
+/* In a forked child nobody is told any more, and the mutex may have been held at the fork. */
 void kri_future_unwatch(kr_future *f, kri_watcher *watcher)
 {
-    kri_mutex_lock(&f->mutex);
+    if (kri_future_is_forked(f))
+        return;
+    (void)open(f);
     if (watcher->watching) {
         *(watcher->previous ? &watcher->previous->next : &f->watchers) = watcher->next;
         if (watcher->next)
             watcher->next->previous = watcher->previous;
         watcher->watching = false;
     }
-    kri_mutex_unlock(&f->mutex);
+    close(f);
 }

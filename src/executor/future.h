@@ -14,12 +14,22 @@
 /* What stands in the state word; see future.c for the table. */
 enum kri_future_state {
     KRI_PENDING = 0,
-    KRI_RUNNING = 1,
-    KRI_FINISHED = 2,
-    KRI_CANCELLED = 3,
+    KRI_FINISHED = 1,
+    KRI_CANCELLED = 2,
     KRI_STATE = 3, /* the mask of the above */
     KRI_ASKED = 4, /* cancelled while it ran */
     KRI_SEEN = 8,  /* somebody asked how it ended */
+    KRI_SLOW = 16, /* it ends under the mutex */
+    KRI_REFERENCE = 256,
+};
+
+/* What stands in the claim, unless it is the scope of whoever runs it. */
+enum {
+    KRI_UNCLAIMED = 0,
+    KRI_CLAIM_OUTSIDE = 1, /* beside the rest: claimed under the mutex, while still in a queue */
+    KRI_CLAIM_DROPPED = 2, /* it will never run */
+    KRI_CLAIM_SILENT = 4,  /* it runs, and cannot be asked to stop */
+    KRI_CLAIM_SCOPE = 8,   /* this or more: it runs, inside this scope */
 };
 
 /* A watcher is told that a future is done, under the future's mutex: a few instructions and a wake,
@@ -34,62 +44,100 @@ struct kri_watcher {
 
 typedef struct kri_callback {
     struct kri_callback *next;
+    kr_future *future; /* once it is due: with a reference */
     kr_done_fn fn;
     void *arg;
 } kri_callback;
 
 struct kr_future {
-    kr_word state; /* atomic; changed under mutex, but for KRI_SEEN */
-    kri_mutex mutex;
-    kr_word references;      /* atomic */
-    uint32_t generation;     /* const */
-    kr_executor *executor;   /* const; followed only while pending, under mutex [future-2] */
-    kr_task_fn fn;           /* const; NULL: made by kr_future_create */
-    const void *arg;         /* const */
-    void *result;            /* const; the bytes: the finisher's until done, then const */
-    size_t result_size;      /* const */
-    kr_future *next;         /* [the queue's lock] */
-    kr_future *previous;     /* [the queue's lock] */
-    kr_cancel_scope *scope;  /* [mutex] while running; NULL: cannot be asked */
+    kr_word state;    /* atomic; see future.c */
+    kri_mutex mutex;  /* guards the members marked so; held for some changes of state and claim */
+    kri_word64 claim; /* atomic; who has begun it, or will never let it begin */
+    kr_task_fn fn;    /* const; NULL: made by kr_future_create */
+    const void *arg;  /* const */
+    void *result;     /* const; the bytes: the finisher's until done, then const */
+    kr_executor *executor; /* const; followed only as [future-2] says */
+    int error;             /* the finisher's until done, then const */
+    uint32_t generation;   /* const */
+    size_t result_size;    /* const */
+
     kri_watcher *watchers;   /* [mutex] */
     kri_callback *callbacks; /* [mutex] newest first */
-    int error;               /* the finisher's until done, then const */
-    bool queued;             /* [the queue's lock] */
+    kr_future *next;         /* of whoever has taken it out of a queue */
+    kr_time submitted;       /* const; 0: not measured */
+    size_t size;             /* const; of the block that all this lies in */
+    uint32_t pool;           /* const; the number of the executor, if that is a pool */
+    uint8_t lane;            /* const; a kr_priority */
     bool forgotten;          /* const: submitted without a future */
+    bool outside_help;       /* const: a thread that is no worker of the executor may run it */
     /* The argument's and the result's bytes follow. */
 };
 
+_Static_assert(sizeof(struct kr_future) <= 128, "with 32 bytes each way it fits in 192");
+
+/* What is to be run, and how. */
+typedef struct kri_task {
+    kr_task_fn fn;
+    const void *arg;
+    size_t arg_size;
+    size_t result_size;
+    kr_priority lane;
+} kri_task;
+
 /* A pending future of an executor, with the argument copied in and two references: the caller's and
  * the queue's; with `forgotten` only the queue's.  -ENOMEM, -EINVAL. */
-int kri_future_new(kr_future **future, kr_executor *executor, kr_task_fn fn, const void *arg,
-                   size_t arg_size, size_t result_size, bool forgotten);
+int kri_future_new(kr_future **future, kr_executor *executor, const kri_task *task, bool forgotten);
 
 bool kri_future_is_over(const kr_future *f); /* done; what the finisher wrote is visible */
 bool kri_future_is_forked(const kr_future *f);
 int kri_future_check(const kr_future *f); /* 0, -EINVAL for NULL, KR_EFORKED */
+void kri_future_seen(kr_future *f);       /* somebody knows how it ended */
+int kri_future_error(const kr_future *f); /* of one that is over: what it ended with */
 
-/* Pending becomes running.  false: it was cancelled, or is running or done. */
-bool kri_future_begin(kr_future *f, kr_cancel_scope *scope);
+/* Make it the caller's to run or to drop: `as` is a scope's address or KRI_CLAIM_...; false:
+ * somebody was first. */
+static inline bool kri_future_claim(kr_future *f, uint64_t as)
+{
+    uint64_t seen = KRI_UNCLAIMED;
+    return kri_cas_acq_rel64(&f->claim, &seen, as); /* [future-4] */
+}
 
-/* Pending or running becomes done, unless it is so already (false): watchers are told, those who
- * wait are woken, callbacks run.
- *
- *   error      0 or negative
- *   finishing  NULL, or counted up before anybody can know that it is done, if the caller will be
- *              free at once afterwards: the error is 0 and there are no callbacks.  *counted tells
- */
-bool kri_future_end(kr_future *f, int error, kr_word *finishing, bool *counted);
+static inline bool kri_future_is_claimed(const kr_future *f)
+{
+    return kri_load_acq64(&f->claim) != KRI_UNCLAIMED;
+}
 
-/* The same by hand, with result_size bytes of result; NULL: none. */
+/* It will never run; it may be that it is not yet done for that. */
+static inline bool kri_future_is_dropped(const kr_future *f)
+{
+    return (kri_load_acq64(&f->claim) & ~(uint64_t)KRI_CLAIM_OUTSIDE) == KRI_CLAIM_DROPPED;
+}
+
+/* Whoever comes upon a claimed future in a queue: it may still be used for reaching the executor
+ * [future-2]; not any more after this. */
+void kri_future_pass(kr_future *f);
+
+/* Claimed becomes done: watchers are told, those who wait are woken, callbacks run.  Uses up a
+ * reference of the caller's. */
+void kri_future_end(kr_future *f, int error);
+
+/* The same by hand, claimed or not, with result_size bytes of result; NULL: none.  Uses up no
+ * reference.  false: it was done. */
 bool kri_future_end_with(kr_future *f, int error, const void *result);
 
-/* Pending becomes cancelled; false: it was not pending.  drop is for whoever has it out of the
- * queue already, remove takes it out. */
-bool kri_future_drop(kr_future *f);
+/* Done without having run, for whoever has claimed it as DROPPED, with -ECANCELED, or as SILENT.
+ * Those who wait are woken; the callbacks wait for kri_future_announce.  Uses up no reference. */
+void kri_future_conclude(kr_future *f, int error);
+void kri_future_announce(kr_future *f);
+
+/* Pending becomes cancelled, wherever it is queued; false: it was not pending. */
 bool kri_future_remove(kr_future *f);
 
 /* Wait as kri_wait does: 0 once done, -ETIMEDOUT, -ECANCELED.  Does not help. */
 int kri_future_await(kr_future *f, kr_time deadline, unsigned flags);
+
+/* The same, and if the caller is a pool's worker, another one may take its place meanwhile. */
+int kri_future_await_here(kr_future *f, kr_time deadline, unsigned flags);
 
 /* The same for a relative timeout, and with kr_future_result's help, -EDEADLK and KR_NOWAIT. */
 int kri_future_wait(kr_future *f, kr_time timeout);
@@ -98,11 +146,15 @@ int kri_future_wait(kr_future *f, kr_time timeout);
 bool kri_future_watch(kr_future *f, kri_watcher *watcher);
 void kri_future_unwatch(kr_future *f, kri_watcher *watcher); /* told or not, it is off now */
 
-/* callback.c */
-void kri_callbacks_run(kr_future *f, kri_callback *newest_first);
+/* With the mutex: false: it is done already. */
+bool kri_future_add_callback(kr_future *f, kri_callback *callback);
+
+/* callback.c: in a callback, those that become due wait until it has returned. */
+void kri_callbacks_run(kr_future *f, kri_callback *newest);
 void kri_callbacks_free(kri_callback *callbacks);
 
 /* hook.c */
 void kri_task_report_error(int error, const char *where, const char *pool);
+void kri_task_report_future(const kr_future *f, int error, const char *where);
 
 #endif

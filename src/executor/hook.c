@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "executor/future.h"
+#include "executor/pool.h"
 
 #include <stdio.h>
 
@@ -37,4 +37,12 @@ void kri_task_report_error(int error, const char *where, const char *pool)
         hook(&report);
     else
         print_report(&report);
+}
+
+/* The pool may be gone when the future is released. */
+void kri_task_report_future(const kr_future *f, int error, const char *where)
+{
+    char pool[KRI_POOL_NAME];
+    bool known = f->executor && kri_registry_name(f->executor, f->pool, pool);
+    kri_task_report_error(error, where, known ? pool : NULL);
 }

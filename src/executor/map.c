@@ -1,76 +1,35 @@
-/* kr_map: runners that take chunks of an array until there are none left.
- *
- * State.  A job lies in the caller's frame.  As many runners as may work at a time are submitted as
- * tasks of their own; each takes the next chunk, runs its items and counts them, until all are
- * taken or the map is stopped.  So what is in flight and what is allocated depends on the number of
- * workers and not on the number of items.
+/* kr_map: a team over an array, see team.c.
  *
  * Fields.
- *     next      atomic: the first item that nobody has taken
- *     stop      atomic: 1 when no further item should begin
- *     [mutex]   done, failed_at, error, cut, reported, reporting
- *     all else  constant once the first runner is submitted
+ *     [mutex]   done, failed_at, error, reported, reporting
+ *     all else  constant once the first item runs
  *
  * Protocol.
- *     The caller waits for each runner.  A wait that is cut short, by the time limit or by the
- *     caller's scope, sets stop, takes the runners out that have not begun and asks the others
- *     through their scopes; then it waits for them, which nothing ends, for they use its frame.
- *     A caller that is a task runs one of its queued runners itself.
- *     When the first runner is through, nothing is left to be taken: those still queued go.
  *     Whoever ends a chunk reports progress, unless somebody is at it, who then reports once more.
- *
- * Why not a future for each chunk?  It costs an allocation and a way through the queue a chunk, and
- * it needs somebody awake to keep the window filled.
  *
  * SPDX-License-Identifier: MIT
  */
 #include <krait/map.h>
 
-#include "executor/executor.h"
-#include "os/os.h"
-
-enum { CHUNKS_PER_RUNNER = 8 };
+#include "executor/pool.h"
+#include "executor/team.h"
 
 struct job {
-    kri_word64 next;
-    kr_word stop;
-    kri_mutex mutex;
-    size_t done;      /* items that have ended */
-    size_t failed_at; /* the first item, by index, that failed */
-    int error;        /* of that item; 0: none failed */
-    int cut;          /* -ETIMEDOUT or -ECANCELED: what ended the map early */
-    size_t reported;
-    bool reporting;
-
+    kri_team team; /* first */
     kr_task_fn fn;
     const char *args;
     size_t arg_size;
     char *results;
     size_t result_size;
-    size_t count;
-    size_t chunk;
-    kr_time deadline;
-    const kr_cancel_scope *scope; /* the caller's; NULL: none */
     kr_map_options options;
+
+    kri_mutex mutex;
+    size_t done;      /* items that have ended */
+    size_t failed_at; /* the first item, by index, that failed */
+    int error;        /* of that item; 0: none failed */
+    size_t reported;
+    bool reporting;
 };
-
-static bool is_stopped(const struct job *job)
-{
-    return kri_load_acq(&job->stop) || kr_cancelled() ||
-           (job->scope && kri_scope_marked(job->scope));
-}
-
-static int run_item(const struct job *job, size_t i)
-{
-    void *result = job->result_size ? job->results + i * job->result_size : NULL;
-    const void *arg = job->arg_size ? job->args + i * job->arg_size : job->args;
-    int error = job->fn(arg, result);
-    if (error > 0)
-        error = 0;
-    if (job->options.errors)
-        job->options.errors[i] = error;
-    return error;
-}
 
 struct tally {
     size_t done;
@@ -78,17 +37,37 @@ struct tally {
     int error;
 };
 
+static void note_error(const struct job *job, struct tally *tally, size_t i, int error)
+{
+    if (error > 0)
+        error = 0;
+    if (job->options.errors)
+        job->options.errors[i] = error;
+    if (error && !tally->error) {
+        tally->error = error;
+        tally->failed_at = i;
+    }
+}
+
 static struct tally run_items(const struct job *job, size_t first, size_t end)
 {
     struct tally tally = {0, 0, 0};
-    for (size_t i = first; i < end && !is_stopped(job); i++) {
-        int error = run_item(job, i);
-        tally.done++;
-        if (error && !tally.error) {
-            tally.error = error;
-            tally.failed_at = i;
-        }
+    const kr_task_fn fn = job->fn;
+    const size_t arg_size = job->arg_size, result_size = job->result_size;
+    const bool notes = job->options.errors != NULL;
+    const char *arg = arg_size ? job->args + first * arg_size : job->args;
+    char *result = result_size ? job->results + first * result_size : NULL;
+    size_t i = first;
+    for (; i < end && !kri_team_is_cut(&job->team); i++) {
+        int error = fn(arg, result);
+        if (error || notes)
+            note_error(job, &tally, i, error);
+        if (arg_size)
+            arg += arg_size;
+        if (result)
+            result += result_size;
     }
+    tally.done = i - first;
     return tally;
 }
 
@@ -112,7 +91,7 @@ static void report(struct job *job)
         size_t done = job->done;
         job->reporting = true;
         kri_mutex_unlock(&job->mutex);
-        job->options.progress(done, job->count, job->options.progress_arg);
+        job->options.progress(done, job->team.count, job->options.progress_arg);
         kri_mutex_lock(&job->mutex);
         job->reporting = false;
         job->reported = done;
@@ -120,151 +99,37 @@ static void report(struct job *job)
     kri_mutex_unlock(&job->mutex);
 }
 
-static void run_chunks(struct job *job)
+static int run_chunk(kri_team *team, size_t first, size_t end)
 {
-    while (!is_stopped(job)) {
-        uint64_t first = kri_add_rlx64(&job->next, job->chunk);
-        if (first >= job->count)
-            return;
-        size_t left = job->count - (size_t)first;
-        size_t end = (size_t)first + (left < job->chunk ? left : job->chunk);
-        add_up(job, run_items(job, (size_t)first, end));
-        report(job);
-    }
-}
-
-static void note_cut(struct job *job, int why)
-{
-    kri_mutex_lock(&job->mutex);
-    if (!job->cut)
-        job->cut = why;
-    kri_mutex_unlock(&job->mutex);
-}
-
-static int run(const void *arg, void *result)
-{
-    (void)result;
-    struct job *job = *(struct job *const *)arg;
-    kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
-    int err = kr_cancel_scope_enter(&scope, kri_left_until(job->deadline));
-    if (err)
-        return err;
-    run_chunks(job);
-    err = kr_cancel_scope_exit(&scope);
-    if (err)
-        note_cut(job, err);
+    struct job *job = (struct job *)team;
+    add_up(job, run_items(job, first, end));
+    report(job);
     return 0;
 }
 
-/* Submit the runners; how many there are, or the error when there is not even one. */
-static int submit(struct job *job, kr_executor *executor, kr_future **runners, size_t wanted)
+static int run_job(struct job *job)
 {
-    kri_task task = {.fn = run, .arg = &job, .arg_size = sizeof job};
-    size_t n = 0;
-    int err = 0;
-    while (n < wanted && !err) {
-        err = kri_submit(executor, &runners[n], &task, n == 0 ? job->deadline : 0);
-        n += err == 0;
-    }
-    return n ? (int)n : err;
-}
-
-static void help(kr_future **runners, int n)
-{
-    bool helped = false;
-    for (int i = 0; i < n && !helped; i++)
-        helped = kri_help(runners[i], kri_party_self()->scope);
-}
-
-static void stop(struct job *job, kr_future **runners, int n, int why)
-{
-    note_cut(job, why);
-    kri_store_rel(&job->stop, 1);
-    for (int i = 0; i < n; i++)
-        (void)kr_future_cancel(runners[i]);
-}
-
-static void remove_queued(kr_future **runners, int n)
-{
-    for (int i = 0; i < n; i++)
-        (void)kri_future_remove(runners[i]);
-}
-
-/* Wait for all of them, and let them go.  The first error of a runner itself: its pool broke, or
- * cancelled it. */
-static int wait_for(struct job *job, kr_future **runners, int n)
-{
-    int error = 0;
-    bool stopped = false;
-    for (int i = 0; i < n; i++) {
-        int err = stopped ? 0 : kri_future_await(runners[i], job->deadline, 0);
-        if (err) {
-            stop(job, runners, n, err);
-            stopped = true;
-        }
-        (void)kri_future_await(runners[i], KRI_NEVER, KRI_UNCANCELLABLE);
-        int how = runners[i]->error;
-        if (how == 0)
-            remove_queued(runners, n);
-        else if (!error)
-            error = how == -ECANCELED ? KR_ESHUTDOWN : how;
-    }
-    for (int i = 0; i < n; i++) {
-        kri_or_rlx(&runners[i]->state, KRI_SEEN);
-        kr_future_release(runners[i]);
-    }
-    return error;
-}
-
-/* What the map returns, once nobody is at it any more. */
-static int outcome(const struct job *job, int error)
-{
-    bool complete = job->done == job->count;
-    if (complete && !job->error)
+    size_t count = job->team.count;
+    int err = kri_team_run(&job->team);
+    bool all = job->done == count;
+    if (all && !job->error)
         return 0;
-    if (job->cut)
-        return job->cut;
-    if (complete)
-        return job->error;
-    if (job->deadline != KRI_NEVER && os_now() >= job->deadline)
-        return -ETIMEDOUT;
-    return kr_cancelled() ? -ECANCELED : error;
+    if (job->team.cut)
+        return job->team.cut;
+    return all ? job->error : err;
 }
 
-static size_t smaller(size_t a, size_t b)
+/* May the caller run what is for the executor's workers? */
+static bool takes_part(const kr_executor *executor)
 {
-    return a < b ? a : b;
+    if (kri_frame_in_executor(executor))
+        return true;
+    return executor->ops == &kri_pool_ops && ((const kri_pool *)executor)->outside_help;
 }
 
-/* Settles the chunk; how many runners the job is worth. */
-static size_t plan(struct job *job, const kr_executor *executor)
+static int runners(const kr_executor *executor, size_t window)
 {
-    size_t runners = (size_t)executor->workers;
-    if (job->options.window)
-        runners = smaller(runners, job->options.window);
-    job->chunk =
-        job->options.chunk ? job->options.chunk : job->count / (runners * CHUNKS_PER_RUNNER);
-    if (job->chunk == 0)
-        job->chunk = 1;
-    job->chunk = smaller(job->chunk, job->count);
-    return smaller(runners, (job->count - 1) / job->chunk + 1);
-}
-
-static int run_job(struct job *job, kr_executor *executor)
-{
-    size_t wanted = plan(job, executor);
-    kr_future **runners = os_alloc(wanted * sizeof(kr_future *));
-    if (!runners)
-        return -ENOMEM;
-    for (size_t i = 0; job->options.errors && i < job->count; i++)
-        job->options.errors[i] = -ECANCELED;
-    int err = submit(job, executor, runners, wanted);
-    if (err > 0) {
-        help(runners, err);
-        err = outcome(job, wait_for(job, runners, err));
-    }
-    os_free(runners);
-    return err;
+    return window && window < (size_t)executor->workers ? (int)window : executor->workers;
 }
 
 static bool is_valid(const kr_map_options *o)
@@ -277,7 +142,7 @@ int kr_map(kr_executor *executor, kr_task_fn fn, const void *args, size_t arg_si
            void *results, size_t result_size, const kr_map_options *options)
 {
     static const kr_map_options defaults;
-    int err = kri_executor_check(executor);
+    int err = kri_executor_check_wait(executor);
     if (err)
         return err;
     if (!options)
@@ -287,16 +152,26 @@ int kr_map(kr_executor *executor, kr_task_fn fn, const void *args, size_t arg_si
         return -EINVAL;
     if (count == 0)
         return 0;
+    for (size_t i = 0; options->errors && i < count; i++)
+        options->errors[i] = -ECANCELED;
+    if (kri_load_acq(&executor->shut))
+        return KR_ESHUTDOWN;
     struct job job = {
+        .team = {.executor = executor,
+                 .piece = run_chunk,
+                 .count = count,
+                 .grain = options->chunk,
+                 .exact = options->chunk != 0,
+                 .leads = takes_part(executor),
+                 .at_once = true,
+                 .most = runners(executor, options->window),
+                 .timeout = options->timeout},
         .fn = fn,
         .args = args,
         .arg_size = arg_size,
         .results = results,
         .result_size = result_size,
-        .count = count,
-        .deadline = options->timeout ? kri_deadline(options->timeout) : KRI_NEVER,
-        .scope = kri_party_self()->scope,
         .options = *options,
     };
-    return run_job(&job, executor);
+    return run_job(&job);
 }

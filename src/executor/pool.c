@@ -1,53 +1,34 @@
-/* The thread pool: one queue under one mutex, and workers that sleep each on its own word.
+/* The thread pool: making one, and bringing tasks in.
  *
- * State.  A worker is
- *     starting   counted in alive and covering, and in holds until its starter is done
- *     busy       runs a task; in alive alone
- *     finishing  has a result that nobody can know of yet, and will be back at once; in finishing
- *     idle       in the list `idle`, asleep on its word `called`
- *     called     taken off that list by whoever called it; in covering until it is at the queue
- *     gone       not in alive
+ * A task goes to the deque of the worker that submits it, or, from outside, with a lane other than
+ * the normal one, or where the deque is full, to the common queue of its lane.  worker.c tells how
+ * tasks are taken, idle.c who is called for them, shutdown.c how it ends.
  *
- * Fields.  The legend is at the struct.
+ * State.  The common queues are closed until the first worker has been started, with an error that
+ * nobody else uses, so that what is queued will be run whatever the system refuses later; and
+ * closed again by a shutdown, or when an initializer has failed.  So a submit that has found its
+ * queue open has queued its task before that, and the workers, who look once more before they
+ * leave, find it.
  *
- * Protocol.
- *     Each queued task is covered: by a worker that is on its way to the queue (starting, called,
- *     finishing), or else every worker is busy and as many as allowed are alive.  So submit looks
- *     whether the queue is longer than covering plus finishing; if it is, it calls the worker that
- *     was idle last, or starts one.  Nobody is called without a task for him, and no task is left
- *     to a sleeper.  A start that fails uncovers a task again, and then an idle worker is called
- *     who was not there at first.
- *     A worker that comes to the queue counts itself out of covering (or finishing) and takes a
- *     task under one hold of the mutex.  It goes idle only when the queue is empty.
- *     `finishing` is what lets a task submitted right after the result of the last one find the
- *     worker that ran it, instead of starting another.
- *     Before anything is queued one worker must have been started, so that what is queued will be
- *     run whatever the system refuses later.
- *     The pool has ended when it is shut, nobody is alive, and nobody holds it: starters, and
- *     helpers who run a task of the pool elsewhere.
+ * Where .max_queued is set, `queued` counts the tasks that nobody has claimed; `room` changes with
+ * each departure, for those who wait for it.
  *
- * References.  The handle, each worker, each starter and each helper keep the pool's memory.  A
- * pending future needs none [future-2].
- *
- * Ordering.
- *     [pool-1]  finishing is counted up, relaxed, before the future is marked done; a submitter who
- *               knows of the result therefore sees the count.  Others may miss it and start a
- *               worker that was not needed.  It is counted down under the mutex.
- *     [pool-2]  what was done before a worker is called is visible to it: the store to `called` is
- *               sequentially consistent as the wake needs it, and is read with acquire
- *
- * Why not a condition and a count of the idle?  A notify wakes any sleeper, the caches of the one
- * that just went to sleep are warm; and a count does not tell how many are already on their way.
+ * References.  The handle, each thread, each starter and each helper keep the pool's memory.  A
+ * future needs none [future-2].
  *
  * SPDX-License-Identifier: MIT
  */
 #include "executor/pool.h"
+#include "executor/stall.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/global.h"
 #include "os/os.h"
+
+enum { NO_WORKER_YET = -8192 }; /* what the queues are closed with at first */
+enum { SHELLS_TO_SWEEP = 256, SPARES_BY_DEFAULT = 64 };
 
 static KRI_GLOBAL kr_word pools_named;
 
@@ -56,162 +37,199 @@ static kri_pool *pool_of(kr_executor *executor)
     return (kri_pool *)executor;
 }
 
-/* With the mutex held: see that the newest task is covered.  The worker to be called, once the
- * mutex is free; *grow says that one is to be started instead. */
-static kri_worker *cover(kri_pool *pool, bool may_grow, bool *grow)
-{
-    *grow = false;
-    size_t covered = (size_t)pool->covering + kri_load_rlx(&pool->finishing); /* [pool-1] */
-    if (pool->queue.length <= covered)
-        return NULL;
-    kri_worker *worker = pool->idle;
-    if (worker) {
-        pool->idle = worker->next_idle;
-        pool->covering++;
-    } else if (may_grow && pool->alive < pool->executor.workers) {
-        *grow = true;
-    }
-    return worker;
-}
-
-/* Start a worker; the mutex is held at call and return and free meanwhile. */
-static int start_worker(kri_pool *pool)
-{
-    bool unused;
-    kri_worker *called = NULL;
-    pool->alive++;
-    pool->covering++;
-    pool->holds++;
-    kri_mutex_unlock(&pool->mutex);
-    int err = kri_worker_start(pool);
-    kri_mutex_lock(&pool->mutex);
-    if (err) {
-        pool->alive--;
-        pool->covering--;
-        called = cover(pool, false, &unused);
-    }
-    kri_pool_hold_drop(pool);
-    if (called)
-        kri_worker_call(called);
-    return err;
-}
-
-void kri_pool_hold_drop(kri_pool *pool)
-{
-    pool->holds--;
-    kri_pool_check_ended(pool);
-}
-
-/* Have the first worker started; the mutex is held at call and return and free meanwhile. */
+/* Have the first worker started. */
 static int staff(kri_pool *pool)
 {
     int err = 0;
-    kri_mutex_unlock(&pool->mutex);
     kr_with (&pool->growing) {
-        kri_mutex_lock(&pool->mutex);
-        if (!pool->staffed && !pool->shut) {
-            err = start_worker(pool);
-            pool->staffed = err == 0;
-        }
-        kri_mutex_unlock(&pool->mutex);
+        kri_mutex_lock(&pool->budget->mutex);
+        bool wanted = !pool->staffed && !pool->shut;
+        kri_mutex_unlock(&pool->budget->mutex);
+        if (!wanted)
+            break;
+        err = kri_pool_start_first(pool);
+        kri_mutex_lock(&pool->budget->mutex);
+        pool->staffed = err == 0;
+        kri_pool_count_alive(pool, 0);
+        for (int lane = 0; lane < KRI_LANES && !err && !pool->shut && !pool->broken; lane++)
+            kri_injection_close(&pool->lanes[lane], 0);
+        kri_mutex_unlock(&pool->budget->mutex);
     }
-    kri_mutex_lock(&pool->mutex);
     return err;
+}
+
+/* Shells: claimed in the queue, and in nobody's way but the memory's. */
+
+static bool is_shell(uint64_t item, void *context)
+{
+    kr_future *f = kri_item_future(item);
+    kr_future **shells = context;
+    if (!kri_future_is_claimed(f))
+        return false;
+    f->next = *shells;
+    *shells = f;
+    return true;
+}
+
+static void sweep(kri_pool *pool, int lane)
+{
+    kr_future *shells = NULL;
+    kri_pool_hold(pool);
+    size_t n = kri_injection_sweep(&pool->lanes[lane], is_shell, &shells);
+    kri_sub_rlx64(&pool->shells, n);
+    while (shells) {
+        kr_future *next = shells->next;
+        kri_future_pass(shells);
+        kr_future_release(shells);
+        shells = next;
+    }
+    kri_pool_let_go(pool);
+}
+
+/* The task may release the pool, so as soon as it can be taken the pool is the submitter's only if
+ * he has a reference. */
+struct push {
+    kri_pool *pool;
+    bool call;
+};
+
+static void look_who_sleeps(void *context)
+{
+    struct push *push = context;
+    push->call = kri_pool_could_call(push->pool);
+    if (push->call)
+        kri_add_rlx(&push->pool->references, 1);
+}
+
+static int push(kri_pool *pool, kr_future *f)
+{
+    kri_injection *queue = &pool->lanes[f->lane];
+    uint64_t shells = kri_load_rlx64(&pool->shells);
+    if (shells > SHELLS_TO_SWEEP && shells > kri_injection_length(queue) / 2)
+        sweep(pool, f->lane);
+    struct push push = {pool, false};
+    int err;
+    while ((err = kri_injection_push_then(queue, kri_item_of(f), look_who_sleeps, &push)) ==
+           NO_WORKER_YET) {
+        err = staff(pool);
+        if (err)
+            return err;
+    }
+    if (push.call) {
+        kri_pool_notify(pool);
+        kri_pool_unref(pool);
+    }
+    return err;
+}
+
+/* Room. */
+
+void kri_pool_departed(kri_pool *pool)
+{
+    kri_mutex_lock(&pool->budget->mutex);
+    pool->queued--;
+    kri_add_sc(&pool->room, 1);
+    kri_mutex_unlock(&pool->budget->mutex);
+    kri_wake(&pool->room, 1, 0);
+}
+
+static int why_closed(const kri_pool *pool)
+{
+    if (pool->broken)
+        return KR_EBROKEN;
+    return pool->shut ? KR_ESHUTDOWN : 0;
 }
 
 /* A worker does not wait: it is what makes room. */
-static bool is_full(const kri_pool *pool)
+static int enter_bounded(kri_pool *pool, kr_time deadline)
 {
-    size_t most = pool->options.max_queued;
-    return most && pool->queue.length >= most && !kri_frame_in_executor(&pool->executor);
-}
-
-static int wait_for_room(kri_pool *pool, kr_time deadline)
-{
-    if (deadline == 0)
-        return -ETIMEDOUT;
-    uint32_t seen = kri_load_rlx(&pool->room);
-    kri_mutex_unlock(&pool->mutex);
-    int err = kri_wait(&pool->room, seen, deadline, 0);
-    kri_mutex_lock(&pool->mutex);
-    return err == -EAGAIN ? 0 : err;
-}
-
-/* May a task be queued now?  The mutex is held at call and return. */
-static int admit(kri_pool *pool, kr_time deadline)
-{
+    bool waits = !kri_frame_in_executor(&pool->executor);
     int err = 0;
-    while (!err) {
-        if (pool->broken)
-            err = KR_EBROKEN;
-        else if (pool->shut)
-            err = KR_ESHUTDOWN;
-        else if (!pool->staffed)
-            err = staff(pool);
-        else if (is_full(pool))
-            err = wait_for_room(pool, deadline);
-        else
-            break;
+    kri_mutex_lock(&pool->budget->mutex);
+    while (!(err = why_closed(pool)) && waits && pool->queued >= pool->options.max_queued) {
+        uint32_t seen = kri_load_rlx(&pool->room);
+        kri_mutex_unlock(&pool->budget->mutex);
+        err = deadline ? kri_wait_for(&pool->room, seen, deadline, 0, kri_pool_describe_room)
+                       : -ETIMEDOUT;
+        if (err && err != -EAGAIN)
+            return err;
+        kri_mutex_lock(&pool->budget->mutex);
     }
+    pool->queued += !err;
+    kri_mutex_unlock(&pool->budget->mutex);
     return err;
+}
+
+static kri_worker *worker_here(const kri_pool *pool)
+{
+    const kri_frame *frame = kri_frame_innermost();
+    return frame && frame->worker && frame->worker->pool == pool ? frame->worker : NULL;
+}
+
+static int submit(kri_pool *pool, kr_future *f)
+{
+    kri_worker *worker = f->lane == KR_PRIORITY_NORMAL ? worker_here(pool) : NULL;
+    if (worker && !kri_load_acq(&pool->closed) && kri_deque_push(&worker->deque, kri_item_of(f))) {
+        kri_pool_notify(pool);
+        return 0;
+    }
+    return push(pool, f);
 }
 
 int kri_pool_submit(kr_executor *executor, kr_future *f, kr_time deadline)
 {
     kri_pool *pool = pool_of(executor);
-    bool grow = false;
-    kri_worker *called = NULL;
-    kri_mutex_lock(&pool->mutex);
-    int err = admit(pool, deadline);
-    if (!err) {
-        kri_queue_push(&pool->queue, f);
-        called = cover(pool, true, &grow);
-    }
-    if (grow)
-        (void)start_worker(pool);
-    kri_mutex_unlock(&pool->mutex);
-    if (called)
-        kri_worker_call(called);
+    f->outside_help = pool->outside_help;
+    f->pool = pool->number;
+    if (pool->times)
+        f->submitted = os_now();
+    if (!pool->options.max_queued)
+        return submit(pool, f);
+    int err = enter_bounded(pool, deadline);
+    if (err)
+        return err;
+    err = submit(pool, f);
+    if (err)
+        kri_pool_departed(pool);
     return err;
 }
 
-void kri_pool_departed(kri_pool *pool)
-{
-    if (!pool->options.max_queued)
-        return;
-    kri_add_sc(&pool->room, 1);
-    kri_wake(&pool->room, 1, 0);
-}
-
-bool kri_pool_take(kr_executor *executor, kr_future *f, bool run)
+/* All under the mutex, without which no worker leaves: once the task is out of the queue, or is a
+ * shell that somebody drops, nothing else keeps the pool [future-2]. */
+bool kri_pool_claimed(kr_executor *executor, kr_future *f, bool run)
 {
     kri_pool *pool = pool_of(executor);
-    if (run && pool->options.initializer && !kri_frame_in_executor(executor))
-        return false;
-    kri_mutex_lock(&pool->mutex);
-    bool taken = kri_queue_remove(&pool->queue, f);
-    if (taken)
-        kri_pool_departed(pool);
-    if (taken && run) {
-        pool->holds++;
-        kri_add_rlx(&pool->references, 1);
+    bool bounded = pool->options.max_queued != 0;
+    kri_mutex_lock(&pool->budget->mutex);
+    bool out = kri_injection_remove(&pool->lanes[f->lane], kri_item_of(f));
+    if (!out)
+        kri_add_rlx64(&pool->shells, 1);
+    kri_add_rlx64(run ? &pool->outside_begun : &pool->removed, 1);
+    if (bounded) {
+        pool->queued--;
+        kri_add_sc(&pool->room, 1);
     }
-    kri_mutex_unlock(&pool->mutex);
-    return taken;
+    kri_add_rlx(&pool->references, run);
+    pool->holds += run;
+    if (!run)
+        kri_pool_rouse(pool);
+    kri_mutex_unlock(&pool->budget->mutex);
+    if (bounded)
+        kri_wake(&pool->room, 1, 0);
+    return out;
 }
 
 void kri_pool_ran(kr_executor *executor)
 {
     kri_pool *pool = pool_of(executor);
-    kri_mutex_lock(&pool->mutex);
-    kri_pool_hold_drop(pool);
-    kri_mutex_unlock(&pool->mutex);
+    kri_add_rel64(&pool->outside_done, 1); /* [metrics-1] */
+    kri_pool_let_go(pool);
     kri_pool_unref(pool);
 }
 
 const kri_executor_ops kri_pool_ops = {
     .submit = kri_pool_submit,
-    .take = kri_pool_take,
+    .claimed = kri_pool_claimed,
     .ran = kri_pool_ran,
     .shutdown = kri_pool_shutdown,
     .release = kri_pool_release,
@@ -221,7 +239,7 @@ static bool is_valid(const kr_pool_options *o)
 {
     bool stack = o->stack_size == 0 || o->stack_size >= os_thread_stack_minimum();
     uint64_t reserved = o->reserved[0] | o->reserved[1] | o->reserved[2] | o->reserved[3];
-    return o->workers >= 0 && stack && reserved == 0;
+    return o->workers >= 0 && stack && o->stuck_after >= 0 && reserved == 0;
 }
 
 static void name_pool(kri_pool *pool, const char *name)
@@ -232,6 +250,44 @@ static void name_pool(kri_pool *pool, const char *name)
         snprintf(pool->name, sizeof pool->name, "pool-%u",
                  (unsigned)kri_add_rlx(&pools_named, 1) + 1);
     pool->executor.name = pool->name;
+}
+
+static void configure(kri_pool *pool, const kr_pool_options *options)
+{
+    pool->options = *options;
+    pool->options.name = NULL;
+    pool->executor.ops = &kri_pool_ops;
+    pool->executor.generation = kri_fork_generation();
+    pool->executor.workers = options->workers ? options->workers : kr_cpu_count();
+    pool->max_spares = options->max_spares ? options->max_spares : SPARES_BY_DEFAULT;
+    if (pool->max_spares < 0)
+        pool->max_spares = 0;
+    pool->outside_help = !options->no_outside_help && !options->initializer;
+    pool->references.bits = 1;
+    for (int lane = 0; lane < KRI_LANES; lane++)
+        kri_injection_close(&pool->lanes[lane], NO_WORKER_YET);
+}
+
+/* What a pool has besides itself.  -ENOMEM, -EAGAIN, KR_ESHUTDOWN. */
+static int equip(kri_pool *pool)
+{
+    size_t slots = (size_t)pool->executor.workers + (size_t)pool->max_spares;
+    pool->slots = os_alloc(slots * sizeof *pool->slots);
+    if (pool->options.timing)
+        pool->times = os_alloc(sizeof *pool->times);
+    if (!pool->slots || (pool->options.timing && !pool->times))
+        return -ENOMEM;
+    int err = kri_budget_join(pool);
+    if (err)
+        return err;
+    err = kri_watch_begin(pool, slots);
+    if (!err)
+        err = kri_registry_add(pool);
+    if (err) {
+        kri_watch_end(pool);
+        kri_budget_leave(pool);
+    }
+    return err;
 }
 
 int kr_thread_pool(kr_executor **executor, const kr_pool_options *options)
@@ -247,17 +303,15 @@ int kr_thread_pool(kr_executor **executor, const kr_pool_options *options)
     kri_pool *pool = os_alloc(sizeof *pool);
     if (!pool)
         return -ENOMEM;
-    pool->options = *options;
-    pool->options.name = NULL;
-    pool->references.bits = 1;
-    pool->executor.ops = &kri_pool_ops;
-    pool->executor.generation = kri_fork_generation();
-    pool->executor.workers = options->workers ? options->workers : kr_cpu_count();
-    name_pool(pool, options->name);
-    int err = kri_registry_add(pool);
-    if (err)
+    configure(pool, options);
+    int err = equip(pool);
+    if (err) {
+        os_free(pool->times);
+        os_free(pool->slots);
         os_free(pool);
-    else
-        *executor = &pool->executor;
-    return err;
+        return err;
+    }
+    name_pool(pool, options->name);
+    *executor = &pool->executor;
+    return 0;
 }

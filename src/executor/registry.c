@@ -5,9 +5,14 @@
  * When a task itself calls exit(), its own pool cannot be waited for: what it has queued may be
  * lost.
  *
+ * Who reports an error asks here for the name of the pool, which may be gone, and another at its
+ * place: so pools are numbered.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "executor/pool.h"
+
+#include <string.h>
 
 #include "base/global.h"
 
@@ -15,9 +20,11 @@ static KRI_GLOBAL kri_mutex pools_lock; /* guards the list, the pools' links, po
 static KRI_GLOBAL kri_pool *first_pool;
 static KRI_GLOBAL kr_word pools_watched; /* atomic: the two hooks are in place */
 static KRI_GLOBAL bool pools_exiting;
+static KRI_GLOBAL uint32_t pools_made; /* guarded by pools_lock, too */
 
 static void forget_in_child(void)
 {
+    kri_frames_forked();
     pools_lock = (kri_mutex){0};
     first_pool = NULL;
     kri_store_rlx(&pools_watched, 0);
@@ -90,6 +97,7 @@ int kri_registry_add(kri_pool *pool)
         if (first_pool)
             first_pool->previous = pool;
         first_pool = pool;
+        pool->number = ++pools_made;
     }
     kri_mutex_unlock(&pools_lock);
     return err;
@@ -102,4 +110,16 @@ void kri_registry_remove(kri_pool *pool)
     if (pool->next)
         pool->next->previous = pool->previous;
     kri_mutex_unlock(&pools_lock);
+}
+
+bool kri_registry_name(const kr_executor *executor, uint32_t number, char name[KRI_POOL_NAME])
+{
+    kri_mutex_lock(&pools_lock);
+    const kri_pool *pool = first_pool;
+    while (pool && (&pool->executor != executor || pool->number != number))
+        pool = pool->next;
+    if (pool)
+        memcpy(name, pool->name, KRI_POOL_NAME);
+    kri_mutex_unlock(&pools_lock);
+    return pool != NULL;
 }

@@ -3,19 +3,47 @@
  * SPDX-License-Identifier: MIT
  */
 #include "executor/executor.h"
+#include "executor/stall.h"
 
 #include <string.h>
+
+/* Most results are a word: not worth a call. */
+static inline void copy(void *to, const void *from, size_t size)
+{
+    if (size == sizeof(uint64_t))
+        memcpy(to, from, sizeof(uint64_t));
+    else if (size)
+        memcpy(to, from, size);
+}
+
+static bool is_over(uint32_t state)
+{
+    return (state & KRI_STATE) != KRI_PENDING;
+}
 
 int kri_future_await(kr_future *f, kr_time deadline, unsigned flags)
 {
     for (;;) {
         uint32_t state = kri_load_acq(&f->state); /* [future-1] */
-        if ((state & KRI_STATE) >= KRI_FINISHED)
+        if (is_over(state))
             return 0;
-        int err = kri_wait(&f->state, state, deadline, flags);
+        int err = kri_wait_for(&f->state, state, deadline, flags, kri_future_describe);
         if (err != 0 && err != -EAGAIN)
             return kri_future_is_over(f) ? 0 : err;
     }
+}
+
+int kri_future_await_here(kr_future *f, kr_time deadline, unsigned flags)
+{
+    kri_frame *frame = kri_frame_innermost();
+    if (!frame || !frame->worker)
+        return kri_future_await(f, deadline, flags);
+    if (kri_wait_briefly(&f->state, is_over))
+        return 0;
+    kri_wait_begin(frame);
+    int err = kri_future_await(f, deadline, flags);
+    kri_wait_end(frame);
+    return err;
 }
 
 int kri_future_wait(kr_future *f, kr_time timeout)
@@ -26,17 +54,18 @@ int kri_future_wait(kr_future *f, kr_time timeout)
         return 0;
     if (timeout == KR_NOWAIT)
         return -ETIMEDOUT;
-    if (kri_frame_in_future(f))
-        return -EDEADLK;
     if (timeout == KR_FOREVER && !kr_cancelled() && kri_help(f, NULL))
         return 0;
-    return kri_future_await(f, kri_deadline(timeout), 0);
+    if (kri_frame_holds_up(f))
+        return -EDEADLK;
+    return kri_future_await_here(f, kri_deadline(timeout), 0);
 }
 
 /* What became of the call, once the future is done. */
 static int outcome(kr_future *f, int *task_error)
 {
-    kri_or_rlx(&f->state, KRI_SEEN);
+    if (f->error)
+        kri_future_seen(f);
     if (!task_error)
         return f->error;
     *task_error = f->error;
@@ -53,8 +82,8 @@ int kr_future_result(kr_future *f, void *result, size_t size, int *task_error, k
     err = kri_future_wait(f, timeout);
     if (err)
         return err;
-    if (size && f->error == 0)
-        memcpy(result, f->result, size);
+    if (f->error == 0)
+        copy(result, f->result, size);
     return outcome(f, task_error);
 }
 
@@ -67,7 +96,8 @@ int kr_future_create(kr_future **future, size_t result_size)
 {
     if (!future)
         return -EINVAL;
-    return kri_future_new(future, NULL, NULL, NULL, 0, result_size, true);
+    kri_task task = {.result_size = result_size};
+    return kri_future_new(future, NULL, &task, true);
 }
 
 /* Why a future cannot be changed by hand, where it cannot. */
@@ -81,9 +111,11 @@ int kr_future_set_running(kr_future *f, kr_cancel_scope *scope)
     int err = kri_future_check(f);
     if (err)
         return err;
-    if (f->fn || !kri_future_begin(f, scope))
+    if (f->fn)
         return refusal(f);
-    return 0;
+    if (kri_future_claim(f, scope ? (uintptr_t)scope : KRI_CLAIM_SILENT))
+        return 0;
+    return kri_future_is_dropped(f) ? -ECANCELED : refusal(f);
 }
 
 int kr_future_set_result(kr_future *f, const void *result, size_t size)

@@ -1,143 +1,186 @@
 /* Running a task: its frame, its cancel scope, and helping.
  *
  * State.  Each thread that runs tasks has a chain of frames on its stack, innermost first: one for
- * the worker itself, one for each task, since a task that waits may run another below it.
+ * the worker itself, one for each task that was helped, since a task that waits may run another
+ * below it.
  *
  * Protocol.
- *     A task that waits for a future that is still queued takes it out of the queue and runs it
- *     itself; nothing else is ever run while waiting.  So workers that all wait for queued tasks
- *     come on, and a task never runs below one that it has nothing to do with, whose locks it might
- *     want.  The helped task is a party of its own: it owns nothing of the waiter's and stands in
- *     no scope of the waiter's; its values of kr_local end with it.
- *     Only a task helps, only when it waits without a time limit, for a helped task takes as long
- *     as it takes, and only while there is stack left: beyond that it waits.
- *     Waiting for a future that is a frame of the same thread would never end: -EDEADLK.
+ *     Who waits for a future that is still queued claims it and runs it himself; nothing else is
+ *     ever run while waiting.  So workers that all wait for queued tasks come on, and a task never
+ *     runs below one that it has nothing to do with, whose locks it might want.  The helped task is
+ *     a party of its own: it owns nothing of the waiter's and stands in no scope of the waiter's;
+ *     its values of kr_local end with it.
+ *     Helping is for waits without a time limit, for a helped task takes as long as it takes, and
+ *     while there is stack left: beyond that one waits, and a spare worker takes one's place.
+ *     Waiting for a future that is a frame of the same thread would never end: -EDEADLK.  An
+ *     initializer that waits for a task of its own pool gets the same answer: its worker must not
+ *     run that task yet, and the spare that came instead would stand in the same initializer.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "executor/executor.h"
 
 #include "base/global.h"
+#include "executor/pool.h"
 #include "os/os.h"
 #include "thread/local.h"
 
-KRI_THREAD_LOCAL(kri_frame *, innermost_frame)
+KRI_SHARED_THREAD_LOCAL_HERE(kri_frame *, kri_frame_current)
+KRI_THREAD_LOCAL(const char *, outside_limit)
 
-kri_frame *kri_frame_innermost(void)
+bool kri_frame_initializes(const kr_executor *executor)
 {
-    return *innermost_frame();
+    const kri_frame *frame = *kri_frame_current();
+    const kri_worker *worker = frame ? frame->worker : NULL;
+    return worker && worker->initializes && &worker->pool->executor == executor;
+}
+
+size_t kri_frame_may_hold_up(void)
+{
+    size_t frames = 0;
+    for (const kri_frame *frame = *kri_frame_current(); frame; frame = frame->outer, frames++)
+        if (frame->worker && frame->worker->initializes)
+            return SIZE_MAX;
+    return frames;
 }
 
 bool kri_frame_in_executor(const kr_executor *executor)
 {
-    for (const kri_frame *frame = *innermost_frame(); frame; frame = frame->outer)
+    for (const kri_frame *frame = *kri_frame_current(); frame; frame = frame->outer)
         if (frame->executor == executor)
             return true;
     return false;
 }
 
-bool kri_frame_in_future(const kr_future *f)
+bool kri_frame_holds_up(const kr_future *f)
 {
-    for (const kri_frame *frame = *innermost_frame(); frame; frame = frame->outer)
+    if (f->executor && kri_frame_initializes(f->executor))
+        return true;
+    for (const kri_frame *frame = *kri_frame_current(); frame; frame = frame->outer)
         if (frame->future == f)
             return true;
     return false;
 }
 
-void kri_frame_enter(kri_frame *frame, kr_executor *executor, kr_future *f)
+void kri_frames_forked(void)
 {
-    frame->outer = *innermost_frame();
-    frame->executor = executor;
-    frame->future = f;
-    if (frame->outer) {
-        frame->bottom = frame->outer->bottom;
-        frame->room = frame->outer->room;
-    }
-    *innermost_frame() = frame;
+    for (kri_frame *frame = *kri_frame_current(); frame; frame = frame->outer)
+        frame->worker = NULL;
 }
 
-void kri_frame_leave(const kri_frame *frame)
+/* The scope's memory stays until after the future's end: until then it may be cancelled. */
+bool kri_run(kr_future *f, kr_cancel_scope *scope)
 {
-    *innermost_frame() = frame->outer;
-}
-
-static int call(kr_future *f, kr_cancel_scope *scope)
-{
-    int entered = kr_cancel_scope_enter(scope, KR_FOREVER);
+    kri_party *self = kri_party_self();
     int error = f->fn(f->arg, f->result);
-    if (entered == 0)
-        kr_cancel_scope_exit(scope);
-    return error < 0 ? error : 0;
+    kri_scope_end(self, scope);
+    if (kri_future_is_forked(f))
+        return false;
+    kri_pool_before_end(*kri_frame_current());
+    kri_future_end(f, error < 0 ? error : 0);
+    return true;
 }
 
-void kri_run(kr_future *f, kr_executor *executor, kr_word *finishing, bool *counted)
+/* Its destructors run as the party itself. */
+void kri_party_clean_up(kri_party *party)
 {
-    kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
-    if (kri_future_begin(f, &scope)) {
-        kri_frame frame;
-        kri_frame_enter(&frame, executor, f);
-        int error = call(f, &scope);
-        if (!kri_future_is_forked(f))
-            kri_future_end(f, error, f->forgotten ? NULL : finishing, counted);
-        kri_frame_leave(&frame);
+    if (party->locals) {
+        kri_party *previous = kri_party_enter(party);
+        kri_locals_end(party);
+        kri_party_leave(previous);
     }
-    kr_future_release(f);
+    if (party->bell)
+        os_close(party->bell - 1);
 }
 
-void kri_run_as_party(void (*run)(void *arg), void *arg, kr_cancel_scope *scope)
+/* Where helping ends on the stack of a thread that is no worker: with half of what is left. */
+const char *kri_frame_limit_outside(void)
 {
-    const kri_party *self = kri_party_self();
-    kri_party party = {
-        .ops = self->ops, .scope = scope, .id = kri_party_new_id(), .runner = self->runner};
-    kri_party *previous = kri_party_enter(&party);
-    run(arg);
-    kri_locals_end(&party);
-    kri_party_leave(previous);
-    if (party.bell)
-        os_close(party.bell - 1);
-}
-
-/* The stack grows downwards wherever krait runs. */
-static bool has_room(const kri_frame *frame)
-{
-    const char *here = __builtin_frame_address(0);
-    return (size_t)(frame->bottom - here) < frame->room;
+    const char **limit = outside_limit();
+    if (!*limit)
+        *limit = (const char *)__builtin_frame_address(0) - os_thread_stack_left() / 2;
+    return *limit;
 }
 
 struct help {
     kr_future *future;
-    kr_executor *executor;
+    kri_worker *worker;    /* of the future's executor; NULL: the helper is none */
+    kr_executor *executor; /* of a future that ran outside, to be told; NULL: none */
+    bool ran;
 };
+
+/* Claim f for a thread that is no worker of its executor's, which then stays until `ran`. */
+static bool claim_outside(struct help *help, kr_cancel_scope *scope)
+{
+    kr_future *f = help->future;
+    if (!f->outside_help)
+        return false;
+    kri_mutex_lock(&f->mutex);
+    bool claimed = kri_future_claim(f, (uintptr_t)scope | KRI_CLAIM_OUTSIDE);
+    if (claimed) {
+        help->executor = f->executor;
+        if (!f->executor->ops->claimed(f->executor, f, true)) /* [future-2] */
+            kr_future_retain(f);
+    }
+    kri_mutex_unlock(&f->mutex);
+    return claimed;
+}
+
+static bool claim(struct help *help, kr_cancel_scope *scope)
+{
+    if (help->worker)
+        return kri_worker_claim(help->worker, help->future, scope);
+    return claim_outside(help, scope);
+}
+
+static void run_claimed(struct help *help, kr_cancel_scope *scope)
+{
+    if (!kri_run(help->future, scope))
+        help->executor = NULL;
+    else if (help->worker)
+        kri_worker_helped(help->worker);
+}
 
 static void run_helped(void *arg)
 {
-    const struct help *help = arg;
-    bool counted = false;
-    kri_run(help->future, help->executor, NULL, &counted);
+    struct help *help = arg;
+    kri_frame *outer = *kri_frame_current();
+    kri_party *self = kri_party_self();
+    kri_worker *thread = outer ? outer->worker : NULL;
+    kr_cancel_scope scope;
+    kri_scope_begin(self, &scope);
+    if (!claim(help, &scope)) {
+        kri_scope_end(self, &scope);
+        return;
+    }
+    kri_frame frame = {
+        .outer = outer,
+        .future = help->future,
+        .executor = help->future->executor,
+        .worker = thread,
+        .limit = outer ? outer->limit : kri_frame_limit_outside(),
+    };
+    uint64_t task = thread ? kri_worker_turn(thread, (uintptr_t)help->future->fn) : 0;
+    *kri_frame_current() = &frame;
+    help->ran = true;
+    run_claimed(help, &scope);
+    *kri_frame_current() = outer;
+    if (thread)
+        (void)kri_worker_turn(thread, task);
 }
 
-/* The executor that f was taken from, which stays until its `ran`; NULL: it is not queued. */
-static kr_executor *take(kr_future *f)
+bool kri_help(kr_future *f, kr_cancel_scope *outer)
 {
-    kri_mutex_lock(&f->mutex);
-    kr_executor *executor = f->executor;
-    bool pending = (kri_load_rlx(&f->state) & KRI_STATE) == KRI_PENDING;
-    if (!pending || !executor || !executor->ops->take(executor, f, true)) /* [future-2] */
-        executor = NULL;
-    kri_mutex_unlock(&f->mutex);
-    return executor;
-}
-
-bool kri_help(kr_future *f, kr_cancel_scope *scope)
-{
-    const kri_frame *frame = *innermost_frame();
-    if (!frame || !has_room(frame))
+    const kri_frame *frame = *kri_frame_current();
+    if (kri_future_is_claimed(f) || !f->executor || !kri_frame_has_room(frame))
         return false;
-    struct help help = {f, take(f)};
-    if (!help.executor)
+    if (kri_frame_initializes(f->executor))
         return false;
-    kri_run_as_party(run_helped, &help, scope);
-    if (help.executor->generation == kri_fork_generation())
+    struct help help = {.future = f};
+    if (frame && frame->worker && kri_worker_of(frame->worker, f))
+        help.worker = frame->worker;
+    kri_run_as_party(run_helped, &help, outer);
+    if (help.executor)
         help.executor->ops->ran(help.executor);
-    return true;
+    return help.ran;
 }

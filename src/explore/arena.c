@@ -139,6 +139,11 @@ void *os_alloc(size_t size)
     return p;
 }
 
+bool os_memory_is_checked(void)
+{
+    return true;
+}
+
 void os_free(void *memory)
 {
     size_t offset;

@@ -102,8 +102,25 @@ uint64_t kri_explore_change(void *at, unsigned size, enum kri_explore_rmw what, 
     return old;
 }
 
-bool kri_explore_cas(void *at, unsigned size, uint64_t *expected, uint64_t desired, int order,
-                     int order_of_failure)
+/* Each place once in a thread, so that loops end.  site NULL: it fails anyway. */
+static bool fails_weakly(const void *site)
+{
+    static const unsigned codes[2] = {EX_WEAK, EX_WEAK + 1};
+    const void **at = EX_SELF->failed_weakly;
+    const void **end = at + EX_WEAK_SITES;
+
+    while (at < end && *at != NULL && *at != site)
+        at++;
+    bool open = site != NULL && at < end && *at == NULL;
+    if (kri_ex_choose(codes, open ? 2 : 0) == 0)
+        return false;
+    *at = site;
+    return true;
+}
+
+/* site: of a weak one, which may fail for nothing; NULL: a strong one. */
+static bool cas(void *at, unsigned size, uint64_t *expected, uint64_t desired, int order,
+                int order_of_failure, const void *site)
 {
     if (!kri_ex.active) {
         uint64_t before = kri_ex_peek(at, size);
@@ -119,14 +136,31 @@ bool kri_explore_cas(void *at, unsigned size, uint64_t *expected, uint64_t desir
     ex_location *l = kri_ex_arrive(at, size);
     unsigned latest = l->count - 1u;
     unsigned taken = kri_ex_choose_store(l, order_of_failure, expected);
+    bool equal = taken == latest && l->stores[latest].value == *expected;
+    bool for_nothing = site != NULL && fails_weakly(equal ? site : NULL);
 
-    if (taken == latest && l->stores[latest].value == *expected) {
+    if (equal && !for_nothing) {
         kri_ex_see(l, latest, order);
         kri_ex_append(l, desired, order, l->stores[latest].message);
         TRACE("cas", order, l, desired, "");
         return true;
     }
     *expected = kri_ex_see(l, taken, order_of_failure);
-    TRACE("cas failed", order_of_failure, l, *expected, taken != latest ? "stale" : "");
+    TRACE("cas failed", order_of_failure, l, *expected,
+          for_nothing       ? "for nothing"
+          : taken != latest ? "stale"
+                            : "");
     return false;
+}
+
+bool kri_explore_cas(void *at, unsigned size, uint64_t *expected, uint64_t desired, int order,
+                     int order_of_failure)
+{
+    return cas(at, size, expected, desired, order, order_of_failure, NULL);
+}
+
+bool kri_ex_weak_cas(void *at, unsigned size, uint64_t *expected, uint64_t desired, int order,
+                     int order_of_failure, const void *site)
+{
+    return cas(at, size, expected, desired, order, order_of_failure, site);
 }

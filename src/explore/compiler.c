@@ -5,7 +5,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "explore/engine.h"
+#include "explore/memory.h"
 
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 #pragma GCC diagnostic ignored "-Wmissing-declarations"
@@ -112,7 +112,11 @@ void __tsan_write_range(void *at, unsigned long size)
     int __tsan_atomic##bits##_compare_exchange_weak(volatile type *at, type *expected, type value, \
                                                     int order, int failing)                        \
     {                                                                                              \
-        return __tsan_atomic##bits##_compare_exchange_strong(at, expected, value, order, failing); \
+        uint64_t seen = *expected;                                                                 \
+        bool done = kri_ex_weak_cas((void *)at, sizeof(type), &seen, value, order, failing,        \
+                                    __builtin_return_address(0));                                  \
+        *expected = (type)seen;                                                                    \
+        return done;                                                                               \
     }
 ATOMIC(8, uint8_t)
 ATOMIC(16, uint16_t)

@@ -37,6 +37,7 @@ enum {
     EX_ARENA = 1 << 20,    /* bytes a run may allocate */
     EX_SCRATCH = 64 << 20, /* the explorer's own memory of one run */
     EX_BELLS = 64,
+    EX_WEAK_SITES = 8, /* weak compare-and-swaps of one thread that fail for nothing */
 };
 
 typedef struct ex_site {
@@ -64,6 +65,8 @@ typedef struct ex_thread {
     unsigned joining;
     int fds[2];
     ex_site site;
+
+    const void *failed_weakly[EX_WEAK_SITES]; /* compare-and-swaps that have failed for nothing */
 
     /* What it knows: FastTrack's clock, and per location the oldest store it may still read. */
     uint32_t clock[EX_THREADS];
@@ -148,6 +151,7 @@ enum ex_code {
     EX_TAKE = 64,     /* + thread: the wake takes it */
     EX_REFUSE = 80,   /* + 0 or 1 */
     EX_LEAP = 96,     /* + 0 or 1: much time passes */
+    EX_WEAK = 112,    /* + 0 or 1: a weak compare-and-swap fails for nothing */
     EX_STALE = 128,   /* + distance from the latest store */
 };
 void kri_ex_choices_clear(void);

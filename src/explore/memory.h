@@ -43,6 +43,8 @@ ex_location *kri_ex_arrive(const void *at, unsigned size);
  * `except` are no choice unless they are the latest.  The latest is the ordinary way. */
 unsigned kri_ex_choose_store(ex_location *l, int order, const uint64_t *except);
 uint64_t kri_ex_see(ex_location *l, unsigned taken, int order);
+bool kri_ex_weak_cas(void *at, unsigned size, uint64_t *expected, uint64_t desired, int order,
+                     int order_of_failure, const void *site);
 void kri_ex_append(ex_location *l, uint64_t value, int order, const ex_message *continued);
 
 #endif

@@ -257,6 +257,11 @@ size_t os_thread_stack_minimum(void)
     return 16384;
 }
 
+size_t os_thread_stack_left(void)
+{
+    return 65536;
+}
+
 void os_at_thread_end(void (*last)(void))
 {
     unsigned i = 0;

@@ -101,6 +101,7 @@ int kri_ex_start(unsigned process, void (*run)(void *), void *arg)
     t->words[0] = t->words[1] = NULL;
     t->fds[0] = t->fds[1] = -1;
     memset(&t->site, 0, sizeof t->site);
+    memset(t->failed_weakly, 0, sizeof t->failed_weakly);
     memset(t->clock, 0, sizeof t->clock);
     memset(t->view, 0, r->location_count * sizeof t->view[0]);
     if (r->active) {

@@ -72,6 +72,7 @@ void os_thread_set_name(pid_t id,
 int os_thread_set_affinity(pid_t id, const uint64_t *cpus, size_t words);
 int os_thread_get_affinity(pid_t id, uint64_t *cpus, size_t words);
 size_t os_thread_stack_minimum(void);
+size_t os_thread_stack_left(void); /* bytes that the calling thread may still use, about */
 
 /* Call `last` once in the calling thread as it ends, after the program's own thread-local
  * destructors have begun; not in the main thread, not after exit().  Asking again before that does
@@ -112,6 +113,7 @@ void os_close(int fd);
 
 void *os_alloc(size_t size); /* zero bytes; NULL when there is none */
 void os_free(void *memory);
+bool os_memory_is_checked(void); /* somebody watches each allocation: keep no memory to use again */
 void os_random(void *bytes, size_t count);
 void os_print_error(const char *line); /* to standard error, whole, in one write */
 _Noreturn void os_exit(int status);    /* with the handlers of exit, as the return of main */

@@ -32,6 +32,7 @@
  */
 #include "base/atomic.h"
 #include "sync/internal.h"
+#include "wait/stall.h"
 
 static kr_lock *lock_of(kr_condition *c)
 {
@@ -84,6 +85,21 @@ static void leave(kr_condition *c, uint64_t mine)
         c->older--;
 }
 
+static void describe(kri_text *text, const kr_word *word, size_t at)
+{
+    kri_text_add(text, "a condition at %p", (const void *)((const char *)word - at));
+}
+
+static void describe_even(const kr_word *word, kri_text *text)
+{
+    describe(text, word, offsetof(kr_condition, words[0]));
+}
+
+static void describe_odd(const kr_word *word, kri_text *text)
+{
+    describe(text, word, offsetof(kr_condition, words[1]));
+}
+
 int kri_condition_wait_until(kr_condition *c, kr_time deadline)
 {
     kr_lock *lock = lock_of(c);
@@ -94,7 +110,8 @@ int kri_condition_wait_until(kr_condition *c, kr_time deadline)
     for (;;) {
         uint32_t seen = kri_load_rlx(word_of(c, mine));
         kr_lock_release(lock);
-        int err = kri_wait(word_of(c, mine), seen, deadline, 0);
+        int err = kri_wait_for(word_of(c, mine), seen, deadline, 0,
+                               mine & 1 ? describe_odd : describe_even);
         kri_lock_take(lock);
         if (take_notification(c, mine))
             return 0;

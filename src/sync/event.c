@@ -16,8 +16,14 @@
  */
 #include "base/atomic.h"
 #include "sync/internal.h"
+#include "wait/stall.h"
 
 enum { FLAG = 1, ONE_RAISE = 2 };
+
+static void describe(const kr_word *word, kri_text *text)
+{
+    kri_text_add(text, "an event at %p", (const void *)word);
+}
 
 void kr_event_set(kr_event *event)
 {
@@ -48,7 +54,7 @@ int kr_event_wait(kr_event *event, kr_time timeout)
         return 0;
     kr_time deadline = kri_deadline(timeout);
     for (;;) {
-        int err = kri_wait(&event->word, first, deadline, 0);
+        int err = kri_wait_for(&event->word, first, deadline, 0, describe);
         if (kri_load_acq(&event->word) != first) /* [event-1] */
             return 0;
         if (err == -ETIMEDOUT || err == -ECANCELED)

@@ -25,8 +25,14 @@
  */
 #include "base/atomic.h"
 #include "sync/internal.h"
+#include "wait/stall.h"
 
 enum { FREE, HELD, CONTENDED };
+
+static void describe(const kr_word *word, kri_text *text)
+{
+    kri_text_add(text, "a lock at %p", (const void *)word);
+}
 
 static __attribute__((noinline)) int acquire_slow(kr_word *word, kr_time timeout, unsigned flags)
 {
@@ -34,7 +40,7 @@ static __attribute__((noinline)) int acquire_slow(kr_word *word, kr_time timeout
         return -ETIMEDOUT;
     kr_time deadline = kri_deadline(timeout);
     while (kri_swap_acq(word, CONTENDED) != FREE) { /* [lock-1] */
-        int err = kri_wait(word, CONTENDED, deadline, flags);
+        int err = kri_wait_for(word, CONTENDED, deadline, flags, describe);
         if (err == -ETIMEDOUT || err == -ECANCELED)
             return err;
     }

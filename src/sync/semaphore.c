@@ -14,6 +14,12 @@
  */
 #include "base/atomic.h"
 #include "sync/internal.h"
+#include "wait/stall.h"
+
+static void describe(const kr_word *word, kri_text *text)
+{
+    kri_text_add(text, "a permit of a semaphore at %p", (const void *)word);
+}
 
 int kr_semaphore_init(kr_semaphore *semaphore, int64_t permits, int64_t bound)
 {
@@ -44,7 +50,7 @@ int kr_semaphore_acquire(kr_semaphore *semaphore, kr_time timeout)
         return 0;
     kr_time deadline = kri_deadline(timeout);
     do {
-        int err = kri_wait(&semaphore->value, 0, deadline, 0);
+        int err = kri_wait_for(&semaphore->value, 0, deadline, 0, describe);
         if (err == -ETIMEDOUT || err == -ECANCELED)
             return err;
     } while (!take(&semaphore->value));

@@ -68,7 +68,7 @@ uint64_t kr_thread_ident(const kr_thread *t)
 int kr_thread_native_id(kr_thread *t)
 {
     while (kri_load_acq(&t->native_id) == 0 && kr_thread_alive(t))
-        (void)kri_wait(&t->native_id, 0, KRI_NEVER, KRI_UNCANCELLABLE);
+        (void)kri_wait_for(&t->native_id, 0, KRI_NEVER, KRI_UNCANCELLABLE, kri_thread_describe_id);
     return (int)kri_load_acq(&t->native_id);
 }
 

@@ -34,6 +34,7 @@
 #include "base/atomic.h"
 #include "base/global.h"
 #include "thread/thread.h"
+#include "wait/stall.h"
 #include <krait/cancel.h>
 
 static kri_word64 pending KRI_GLOBAL;
@@ -81,6 +82,7 @@ static void run_service(void *arg)
     (void)arg;
     int fd = (int)kri_load_acq(&bell) - 1;
     os_thread_set_name(os_thread_id(), "krait-signals");
+    kri_stall_serve();
     while (serve_pending(fd))
         (void)kri_wait_fd(fd, OS_READABLE, KRI_NEVER);
 }
@@ -106,6 +108,7 @@ static void replace(int signo, kr_cancel_scope *scope)
 {
     if (scopes[signo] != NULL && (kri_and_sc64(&pending, ~bit_of(signo)) & bit_of(signo)) != 0)
         serve(bit_of(signo));
+    kri_stall_may_act((scope != NULL) - (scopes[signo] != NULL)); /* the signal may */
     scopes[signo] = scope;
 }
 

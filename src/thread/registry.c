@@ -15,6 +15,7 @@
 #include "base/atomic.h"
 #include "base/global.h"
 #include "thread/thread.h"
+#include "wait/stall.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -151,6 +152,7 @@ static void introduce_main(void)
     kri_store_rel(&t->state, KRI_ALIVE);
     kri_threads.main = t;
     kri_thread_list(t);
+    kri_stall_name_with(kri_thread_describe_name);
 }
 
 /* The waiting point watches forks since kri_fork_generation was called, so it is put right first.
@@ -210,6 +212,7 @@ static kr_thread *introduce_foreign(void)
     kri_thread_list(t);
     kri_mutex_unlock(&kri_threads.lock);
     os_at_thread_end(kri_thread_ending);
+    (void)kri_party_self(); /* who may wake others */
     return t;
 }
 

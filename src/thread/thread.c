@@ -55,6 +55,7 @@
  */
 #include "thread/thread.h"
 #include "base/atomic.h"
+#include "wait/stall.h"
 #include <string.h>
 
 static enum kri_thread_state state_of(const kr_thread *t)
@@ -112,6 +113,7 @@ static void announce(kr_thread *t)
 static void run_thread(void *arg)
 {
     kr_thread *t = arg;
+    kri_stall_came();
     while (state_of(t) == KRI_STARTING)
         (void)kri_wait(&t->state, KRI_STARTING, KRI_NEVER, KRI_UNCANCELLABLE);
     kri_thread_set_self(t);
@@ -147,6 +149,7 @@ void kri_thread_ending(void)
     if (t != NULL)
         end(t);
     kri_party_end();
+    kri_stall_gone();
 }
 
 /* Start. */
@@ -214,11 +217,13 @@ static int start_system_thread(kr_thread *t, const kr_thread_options *o)
     int err = enter_registry(t);
     if (err < 0)
         return err;
+    kri_stall_may_act(1);
     err = os_thread_start(&t->os, run_thread, t, false, &options);
     if (err == 0) {
         kri_thread_change(t, KRI_ALIVE);
         return 0;
     }
+    kri_stall_may_act(-1);
     kri_mutex_lock(&kri_threads.lock);
     kri_thread_unlist(t);
     kri_mutex_unlock(&kri_threads.lock);
@@ -274,7 +279,7 @@ int kri_thread_await(kr_thread *t, kr_time deadline, unsigned flags)
         enum kri_thread_state state = state_of(t);
         if (state >= KRI_ENDED)
             break;
-        int err = kri_wait(&t->state, state, deadline, flags);
+        int err = kri_wait_for(&t->state, state, deadline, flags, kri_thread_describe_state);
         if (err < 0 && err != -EAGAIN && state_of(t) < KRI_ENDED)
             return err;
     }

@@ -76,6 +76,11 @@ void kri_thread_ending(void); /* what is to do in a thread that ends */
 void kri_thread_failed(kr_thread *t, int error);
 void kri_thread_rename(char *to, const char *name);
 
+/* stall.c: in a report of a stall, the word being a thread's state or native_id. */
+void kri_thread_describe_state(const kr_word *word, kri_text *text);
+void kri_thread_describe_id(const kr_word *word, kri_text *text);
+bool kri_thread_describe_name(int native_id, kri_text *text);
+
 void kri_threads_exit(void); /* what is to do at exit */
 bool kri_exit_forked(void);  /* in a forked child: does it go on with an exit of the parent? */
 

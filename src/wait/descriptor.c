@@ -59,8 +59,11 @@ int kri_wait_fd(int fd, unsigned events, kr_time deadline)
     if (deadline == 0)
         return poll_through(fd, events, -1, 0);
     kr_cancel_scope *scope = self->scope;
-    if (scope != NULL && kri_scope_cancelled(scope))
-        return -ECANCELED;
+    if (scope != NULL) {
+        kri_scope_join(scope);
+        if (kri_scope_cancelled(scope))
+            return -ECANCELED;
+    }
     kr_time until = scope != NULL && scope->deadline < deadline ? scope->deadline : deadline;
     kri_block_begin(self);
     int ready = scope == NULL ? poll_through(fd, events, -1, until)

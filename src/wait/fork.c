@@ -17,7 +17,7 @@ static void (*handlers[HANDLERS])(void) KRI_GLOBAL;
 static unsigned handler_count KRI_GLOBAL;
 static kri_mutex handlers_lock KRI_GLOBAL;
 static kr_word watching KRI_GLOBAL;
-static kr_word generation KRI_GLOBAL;
+kr_word kri_forks KRI_GLOBAL; /* atomic: the generation */
 
 /* Held across the fork, so that the child finds the table whole. */
 static void before(void)
@@ -33,7 +33,7 @@ static void in_parent(void)
 static void in_child(void)
 {
     kri_store_rlx(&handlers_lock, 0);
-    kri_add_rlx(&generation, 1);
+    kri_add_rlx(&kri_forks, 1);
     kri_park_forked();
     kri_party_forked();
     for (unsigned i = 0; i < handler_count; i++)
@@ -71,5 +71,5 @@ int kri_at_fork_child(void (*fn)(void))
 uint32_t kri_fork_generation(void)
 {
     kri_fork_watch();
-    return kri_load_rlx(&generation);
+    return kri_load_rlx(&kri_forks);
 }

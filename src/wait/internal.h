@@ -17,6 +17,8 @@ struct kri_waiter {
     const struct kri_place *through; /* the waker: in which queue it was found */
     struct kri_spin *spin;           /* const: history of the word it waits for */
     kr_time began;                   /* owner: when a thread began to spin, 0: it has not */
+    kr_word *waits_for;              /* const: what a report of a stall tells of; NULL: nothing */
+    kri_describe describe;           /* const */
 };
 
 /* What is known about waits on one word (or on several that share a bucket); hints all. */
@@ -52,6 +54,54 @@ void kri_spin_learn(const kri_waiter *w);
 void kri_spin_note_waker(struct kri_spin *spin);
 bool kri_spin_crowded(const struct kri_spin *spin); /* others wait there too */
 
+/* kri_park_each - visit each waiter on a private word, until `visit` returns false; between freeze
+ * and thaw, while nobody is queued or taken and nobody who is queued leaves. */
+void kri_park_freeze(void);
+void kri_park_thaw(void);
+void kri_park_each(bool (*visit)(kri_waiter *w, void *arg), void *arg);
+bool kri_waiter_nudge(kri_waiter *w); /* wake a thread that sleeps for ever, for nothing */
+
+/* Of stalls; see stall.c. */
+typedef struct kri_stall_watch {
+    uint64_t seen; /* census */
+    kr_time until;
+} kri_stall_watch;
+
+#ifdef KRI_MODEL
+static inline void kri_stall_meet(void)
+{
+}
+static inline void kri_stall_party_ended(void)
+{
+}
+static inline void kri_stall_forked(void)
+{
+}
+static inline bool kri_stall_counts(void)
+{
+    return false;
+}
+static inline void kri_stall_enter(kri_stall_watch *watch)
+{
+    (void)watch;
+}
+static inline void kri_stall_leave(void)
+{
+}
+static inline void kri_stall_look(kri_stall_watch *watch)
+{
+    (void)watch;
+}
+#else
+void kri_stall_meet(void); /* count the calling thread, unless it is counted */
+void kri_stall_party_ended(void);
+void kri_stall_forked(void);
+bool kri_stall_counts(void);                  /* does the calling thread? */
+void kri_stall_enter(kri_stall_watch *watch); /* before a sleep for ever; not past watch->until */
+void kri_stall_leave(void);                   /* by the waker of one that has entered */
+void kri_stall_look(kri_stall_watch *watch);  /* woken for nothing, or at watch->until */
+#endif
+
 /* The party's blocking hooks, around a sleep. */
 void kri_block_begin(kri_party *party);
 void kri_block_end(kri_party *party);
@@ -62,8 +112,14 @@ void kri_party_forked(void);
 void kri_scope_forked(kr_cancel_scope *innermost);
 
 /* Of cancel scopes. */
-enum { KRI_SCOPE_LIVE = 0, KRI_SCOPE_CANCELLED = 1 };
 bool kri_scope_cancelled(kr_cancel_scope *scope); /* of the calling party's own scope */
 void kri_scope_cut(kr_cancel_scope *scope);       /* its deadline has ended a wait */
+
+/* kri_scope_join - from now on the scope's state says whether it is cancelled, time limits aside:
+ * where the scope and those around it are not joined to the tree of scopes, they join.  By a party
+ * that stands inside, or is about to. */
+void kri_scope_join(kr_cancel_scope *innermost);
+void kri_scope_lock(kr_cancel_scope *scope);
+void kri_scope_unlock(kr_cancel_scope *scope);
 
 #endif

@@ -32,6 +32,12 @@ void kri_mutex_lock(kri_mutex *m)
         os_futex_wait(m, HELD_WITH_SLEEPERS, OS_NEVER, false);
 }
 
+bool kri_mutex_try(kri_mutex *m)
+{
+    uint32_t seen = FREE;
+    return kri_cas_acq(m, &seen, HELD); /* [mutex-1] */
+}
+
 void kri_mutex_unlock(kri_mutex *m)
 {
     if (kri_swap_rel(m, FREE) == HELD_WITH_SLEEPERS) /* [mutex-1] */

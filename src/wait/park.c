@@ -9,6 +9,7 @@
  *     WOKEN     the waker is done with it
  *     LEFT      its own party took it back, for a time-out or because it was cancelled
  *     + ASLEEP  a thread sleeps in the kernel on the state: who sets WOKEN must wake it
+ *     + ENDLESS and without a time limit: who sets WOKEN must count it in again, see stall.c
  * WAITING turns into TAKEN or LEFT by compare-and-swap, so one of the two happens, once.
  *
  * Fields.
@@ -49,7 +50,7 @@
 #include "os/os.h"
 #include "wait/internal.h"
 
-enum { WAITING = 0, TAKEN = 2, WOKEN = 4, LEFT = 6, ASLEEP = 1 };
+enum { WAITING = 0, TAKEN = 2, WOKEN = 4, LEFT = 6, PHASE = 6, ASLEEP = 1, ENDLESS = 8 };
 
 struct bucket {
     kr_word count;
@@ -130,11 +131,11 @@ void kri_place_leave(kri_place *place)
     kri_mutex_unlock(&b->lock);
 }
 
-/* WAITING becomes `phase`, the bit stays. */
+/* WAITING becomes `phase`, the bits stay. */
 static bool claim(kri_waiter *w, uint32_t phase)
 {
     uint32_t state = kri_load_rlx(&w->state);
-    while ((state & ~(uint32_t)ASLEEP) == WAITING) {
+    while ((state & PHASE) == WAITING) {
         if (kri_cas_rlx(&w->state, &state, state | phase))
             return true;
     }
@@ -148,13 +149,16 @@ bool kri_waiter_leave(kri_waiter *w)
 
 bool kri_waiter_woken(const kri_waiter *w)
 {
-    return (kri_load_acq(&w->state) & ~(uint32_t)ASLEEP) == WOKEN; /* [wait-2] */
+    return (kri_load_acq(&w->state) & PHASE) == WOKEN; /* [wait-2] */
 }
 
 void kri_waiter_set_woken(kri_waiter *w)
 {
     kr_word *state = &w->state;
-    if (kri_swap_rel(state, WOKEN) & ASLEEP) /* [wait-2] */
+    uint32_t before = kri_swap_rel(state, WOKEN); /* [wait-2] */
+    if (before & ENDLESS)
+        kri_stall_leave();
+    if (before & ASLEEP)
         os_futex_wake(state, 1, false);
 }
 
@@ -195,8 +199,10 @@ static int wake_parked(kr_word *word, int count)
     kri_mutex_lock(&b->lock);
     kri_waiter *w = take(b, word, count, &taken);
     kri_mutex_unlock(&b->lock);
-    if (w != NULL)
+    if (w != NULL) {
         kri_spin_note_waker(&b->spin);
+        (void)kri_party_self(); /* a foreign thread is known from here on as one who may act */
+    }
     while (w != NULL) {
         kri_waiter *next = w->next;
         w->party->ops->unpark(w);
@@ -210,6 +216,44 @@ int kri_wake(kr_word *word, int count, unsigned flags)
     if (flags & KRI_SHARED)
         return os_futex_wake(word, count, true);
     return wake_parked(word, count);
+}
+
+/* Nobody else holds two of these locks, so there is no order to keep. */
+void kri_park_freeze(void)
+{
+    for (struct bucket *b = table; b < table + BUCKETS; b++)
+        kri_mutex_lock(&b->lock);
+}
+
+void kri_park_thaw(void)
+{
+    for (struct bucket *b = table; b < table + BUCKETS; b++)
+        kri_mutex_unlock(&b->lock);
+}
+
+/* Not through its place in the queue of a scope. */
+static bool stands_for(const kri_place *place)
+{
+    const kr_word *word = place->waiter->waits_for;
+    return word == NULL || word == place->word;
+}
+
+void kri_park_each(bool (*visit)(kri_waiter *w, void *arg), void *arg)
+{
+    for (struct bucket *b = table; b < table + BUCKETS; b++) {
+        for (const kri_place *place = b->first; place != NULL; place = place->next) {
+            if (stands_for(place) && !visit(place->waiter, arg))
+                return;
+        }
+    }
+}
+
+bool kri_waiter_nudge(kri_waiter *w)
+{
+    if (!(kri_load_rlx(&w->state) & ENDLESS))
+        return false;
+    os_futex_wake(&w->state, 1, false);
+    return true;
 }
 
 int kri_waiting(kr_word *word)
@@ -227,12 +271,19 @@ void kri_thread_park(kri_waiter *w, kr_time deadline)
 {
     if (kri_spin_until_woken(w, deadline))
         return;
+    uint32_t asleep = deadline == KRI_NEVER && kri_stall_counts() ? ASLEEP | ENDLESS : ASLEEP;
+    kri_stall_watch watch = {.until = deadline};
     uint32_t state = kri_load_acq(&w->state); /* [wait-2] */
-    while ((state & ~(uint32_t)ASLEEP) != WOKEN) {
-        if (!(state & ASLEEP) && !kri_cas_acq(&w->state, &state, state | ASLEEP))
+    while ((state & PHASE) != WOKEN) {
+        bool again = state & ASLEEP;
+        if (!again && !kri_cas_acq(&w->state, &state, state | asleep))
             continue;
-        state |= ASLEEP;
-        if (os_futex_wait(&w->state, state, deadline, false) == -ETIMEDOUT)
+        if (!again)
+            state |= asleep;
+        if (state & ENDLESS)
+            (again ? kri_stall_look : kri_stall_enter)(&watch);
+        if (os_futex_wait(&w->state, state, watch.until, false) == -ETIMEDOUT &&
+            deadline != KRI_NEVER)
             return;
         state = kri_load_acq(&w->state); /* [wait-2] */
     }

@@ -8,7 +8,7 @@
 #include "wait/internal.h"
 
 KRI_THREAD_LOCAL(kri_party, own_party)
-KRI_THREAD_LOCAL(kri_party *, current_party)
+KRI_SHARED_THREAD_LOCAL_HERE(kri_party *, kri_party_current)
 
 static kri_word64 last_id KRI_GLOBAL;
 
@@ -19,34 +19,23 @@ uint64_t kri_party_new_id(void)
     return kri_add_rlx64(&last_id, 1) + 1;
 }
 
-static __attribute__((noinline)) kri_party *begin_thread(void)
+uint64_t kri_party_id(kri_party *self)
+{
+    if (self->id == 0)
+        self->id = kri_party_new_id();
+    return self->id;
+}
+
+kri_party *kri_party_begin_thread(void)
 {
     kri_party *party = own_party();
     party->ops = &thread_ops;
-    party->id = kri_party_new_id();
-    *current_party() = party;
+    party->thread = os_thread_id();
+    *kri_party_current() = party;
     kri_spin_meet();
+    kri_stall_meet();
     kri_fork_watch();
     return party;
-}
-
-kri_party *kri_party_self(void)
-{
-    kri_party *party = *current_party();
-    return __builtin_expect(party != NULL, 1) ? party : begin_thread();
-}
-
-kri_party *kri_party_enter(kri_party *party)
-{
-    kri_party *previous = kri_party_self();
-    party->outer = previous;
-    *current_party() = party;
-    return previous;
-}
-
-void kri_party_leave(kri_party *previous)
-{
-    *current_party() = previous;
 }
 
 void kri_block_hook_add(kri_block_hook *hook)
@@ -74,6 +63,7 @@ static void close_bell(kri_party *party)
 void kri_party_end(void)
 {
     close_bell(own_party());
+    kri_stall_party_ended();
 }
 
 /* The outermost first. */
@@ -89,4 +79,6 @@ static void put_right(kri_party *party)
 void kri_party_forked(void)
 {
     put_right(kri_party_self());
+    own_party()->thread = os_thread_id();
+    kri_stall_forked();
 }

@@ -1,7 +1,8 @@
 /* Waiting on a word: the steps that are the same for every kind of party.
  *
  * Protocol.  In private memory a waiter queues on the word, and inside a cancel scope also on the
- * scope's state; then it sleeps.  In shared memory a thread sleeps in the kernel on both.
+ * scope's state, to which a cancel of any scope around it comes once the scope is joined; then it
+ * sleeps.  In shared memory a thread sleeps in the kernel on both.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -61,9 +62,14 @@ static void leave(const kri_waiter *w, kri_place *place)
         kri_place_leave(place);
 }
 
-static int wait_private(kr_word *word, uint32_t expected, kr_time deadline, kr_cancel_scope *scope)
+static int wait_private(kr_word *word, uint32_t expected, kr_time deadline, kr_cancel_scope *scope,
+                        unsigned flags, kri_describe describe)
 {
-    kri_waiter w = {.party = kri_party_self(), .spin = kri_spin_of(word)};
+    bool endless = deadline == KRI_NEVER && !(flags & KRI_IDLE);
+    kri_waiter w = {.party = kri_party_self(),
+                    .spin = kri_spin_of(word),
+                    .waits_for = endless ? word : NULL,
+                    .describe = describe};
     kri_place on_word;
     kri_place on_scope;
     if (!kri_place_enter(&on_word, &w, word, expected))
@@ -127,20 +133,22 @@ static int wait_shared(kr_word *word, uint32_t expected, kr_time deadline, kr_ca
     return err;
 }
 
-int kri_wait(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags)
+int kri_wait_for(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags,
+                 kri_describe describe)
 {
     if (deadline == 0)
         return -ETIMEDOUT;
     kr_cancel_scope *scope = flags & KRI_UNCANCELLABLE ? NULL : kri_party_self()->scope;
     kr_time until = deadline;
     if (scope != NULL) {
+        kri_scope_join(scope);
         if (kri_scope_cancelled(scope))
             return -ECANCELED;
         if (scope->deadline < deadline)
             until = scope->deadline;
     }
     int err = flags & KRI_SHARED ? wait_shared(word, expected, until, scope, flags)
-                                 : wait_private(word, expected, until, scope);
+                                 : wait_private(word, expected, until, scope, flags, describe);
     if (err != -ETIMEDOUT || until == deadline)
         return err;
     kri_scope_cut(scope);

@@ -8,8 +8,11 @@
 #ifndef KRI_WAIT_WAIT_H
 #define KRI_WAIT_WAIT_H
 
+#include "base/atomic.h"
+#include "base/global.h"
 #include <krait/base.h>
 #include <krait/cancel.h>
+#include <stddef.h>
 
 /* Deadlines: absolute on os_now()'s clock. */
 
@@ -27,9 +30,17 @@ kr_time kri_left_until(kr_time deadline);
 enum kri_wait_flags {
     KRI_SHARED = 1,        /* the word lies in memory shared between processes */
     KRI_UNCANCELLABLE = 2, /* goes on inside a cancelled scope */
+    KRI_IDLE = 4,          /* waits to be given work, so it is no part of a stall */
 };
 
-/* kri_wait - sleep while *word == expected, until a kri_wake on the word takes this party.
+/* What a wait is for, in words; see stall.h. */
+typedef struct kri_text {
+    char *end;
+    size_t room;
+} kri_text;
+typedef void (*kri_describe)(const kr_word *word, kri_text *text);
+
+/* kri_wait_for - sleep while *word == expected, until a kri_wake on the word takes this party.
  *
  * 0: taken by a wake (shared: or for nothing); -EAGAIN: *word differed, nobody slept; -ETIMEDOUT,
  * -ECANCELED: left, and no wake was spent on this party.  In private scope that is exact: a wake
@@ -37,8 +48,17 @@ enum kri_wait_flags {
  * cancelled waiter passes on a wake that it may have taken.
  *
  * A thread sleeps, a coroutine is suspended.  Signals neither end nor lengthen the wait.
+ *
+ * describe adds what stands around the word to the report of a stall, such as "a lock at 0x..."; it
+ * is called by others while this party sleeps.  NULL: the address will do.
  */
-int kri_wait(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags);
+int kri_wait_for(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags,
+                 kri_describe describe);
+
+static inline int kri_wait(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags)
+{
+    return kri_wait_for(word, expected, deadline, flags, NULL);
+}
 
 /* kri_wake - take up to `count` parties that wait on the word, the longest waiting first.
  *
@@ -50,9 +70,33 @@ int kri_wait(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags)
 int kri_wake(kr_word *word, int count, unsigned flags);
 #define KRI_ALL INT32_MAX
 
-/* kri_scope_marked - was kr_cancel called on the scope or on one around it?  From any runner, one
- * load; time limits aside. */
-bool kri_scope_marked(const kr_cancel_scope *scope);
+enum { KRI_SCOPE_LIVE = 0, KRI_SCOPE_CANCELLED = 1 }; /* what stands in its state */
+
+/* kri_scope_reached - the same in one load, for a scope on which kr_cancel was called itself; a
+ * cancel from further out shows only in a scope that is joined. */
+static inline bool kri_scope_reached(const kr_cancel_scope *scope)
+{
+    return kri_load_acq(&scope->state) != KRI_SCOPE_LIVE; /* [scope-1] */
+}
+
+/* kri_scope_marked - was kr_cancel called on the scope or on one around it?  Time limits aside.
+ * From any runner, while the scope is entered.  A few loads, unless somebody has cancelled
+ * something meanwhile: then one more for each scope around it that is not joined to the tree. */
+bool kri_scope_look(const kr_cancel_scope *innermost);
+extern kri_word64 kri_cancels; /* atomic: calls of kr_cancel so far */
+
+static inline kri_word64 *kri_scope_looked(const kr_cancel_scope *scope)
+{
+    return (kri_word64 *)&scope->looked;
+}
+
+static inline bool kri_scope_marked(const kr_cancel_scope *scope)
+{
+    if (kri_scope_reached(scope))
+        return true;
+    uint64_t count = kri_load_acq64(&kri_cancels); /* [scope-4] */
+    return count != kri_load_rlx64(kri_scope_looked(scope)) && kri_scope_look(scope);
+}
 
 /* kri_wait_fd - sleep until a descriptor is ready for OS_READABLE or OS_WRITABLE.
  *
@@ -104,24 +148,76 @@ struct kri_party {
     const kri_party_ops *ops;
     kr_cancel_scope *scope; /* innermost; owner */
     kri_block_hook *hooks;  /* owner */
-    uint64_t id;            /* const: never 0, never used again in this process */
+    uint64_t id;            /* owner: see kri_party_id; 0: it has not asked yet */
     void *runner;           /* owner: what the layer above hangs here (a kr_thread, a task) */
     void *locals;           /* owner: the party's values of kr_local */
-    kri_party *outer;       /* owner: whom its thread acted as before; NULL: the thread's own */
-    int bell;               /* owner: descriptor + 1 that ends its poll, 0: none yet */
+    struct kri_due *callbacks_due; /* owner: what it calls after the done callback that it is in */
+    kri_party *outer; /* owner: whom its thread acted as before; NULL: the thread's own */
+    int bell;         /* owner: descriptor + 1 that ends its poll, 0: none yet */
+    int thread;       /* const: the kernel's number, of a thread's own party; else 0 */
 };
 
-kri_party *kri_party_self(
-    void); /* the calling party; a foreign thread gets one at its first call */
+KRI_SHARED_THREAD_LOCAL(kri_party *, kri_party_current)
+kri_party *kri_party_begin_thread(void);
+
+static inline kri_party *kri_party_self(void) /* a foreign thread gets one at its first call */
+{
+    kri_party *party = *kri_party_current();
+    return __builtin_expect(party != NULL, 1) ? party : kri_party_begin_thread();
+}
 
 /* kri_party_end - give back what the calling thread's own party holds, as the thread ends. */
 void kri_party_end(void);
 
 /* kri_party_enter - from now on the calling thread acts as `party` (a coroutine it is about to
  * run), until kri_party_leave, which returns it to `previous`. */
-kri_party *kri_party_enter(kri_party *party);
-void kri_party_leave(kri_party *previous);
+static inline kri_party *kri_party_enter(kri_party *party)
+{
+    kri_party *previous = kri_party_self();
+    party->outer = previous;
+    *kri_party_current() = party;
+    return previous;
+}
+
+static inline void kri_party_leave(kri_party *previous)
+{
+    *kri_party_current() = previous;
+}
+
+/* kri_party_id - the number of the calling party, given to it when it first asks: never 0, and no
+ * other party's in this process, before or after. */
+uint64_t kri_party_id(kri_party *self);
 uint64_t kri_party_new_id(void);
+
+/* Scopes of the library's own, around tasks and groups: entered and left with plain stores. */
+
+void kri_scope_unlink(kr_cancel_scope *scope); /* by its owner: a joined one leaves the tree */
+
+/* kri_scope_begin - as kr_cancel_scope_enter without a time limit, whatever the scope held before.
+ *
+ * Nobody else knows the scope before.  It is not joined to the tree: a cancel from outside is seen
+ * by whoever asks inside, and joins it only where a party has to sleep inside.  Once it has begun,
+ * parties of other threads may stand in it too, from after the begin to before the end. */
+static inline void kri_scope_begin(kri_party *self, kr_cancel_scope *scope)
+{
+    kr_cancel_scope *outer = self->scope;
+    *scope = (kr_cancel_scope){
+        .outer = outer, .parent = outer, .deadline = outer != NULL ? outer->deadline : KRI_NEVER};
+    scope->looked.bits = outer != NULL ? kri_load_rlx64(kri_scope_looked(outer))
+                                       : kri_load_acq64(&kri_cancels); /* [scope-4] */
+    self->scope = scope;
+}
+
+/* kri_scope_end - pre: everybody else has left the scope.
+ *
+ * A kr_cancel of an outer scope may be under way.  One that is aimed at this very scope must have
+ * returned before its memory is used for something else, which the caller sees to. */
+static inline void kri_scope_end(kri_party *self, kr_cancel_scope *scope)
+{
+    if (__builtin_expect(kri_load_rlx(&scope->joined) != 0, 0))
+        kri_scope_unlink(scope);
+    self->scope = scope->outer;
+}
 
 /* For parties' own park and unpark. */
 bool kri_waiter_woken(const kri_waiter *w);
@@ -138,11 +234,20 @@ void kri_block_hook_remove(kri_block_hook *hook);
 typedef kr_word kri_mutex;
 
 void kri_mutex_lock(kri_mutex *m);
+bool kri_mutex_try(kri_mutex *m); /* false: somebody holds it */
 void kri_mutex_unlock(kri_mutex *m);
 
 /* Fork: how often this process is a forked child of one that used the library.  An object that
  * notes it at creation knows when it has become a copy. */
 uint32_t kri_fork_generation(void);
+
+/* kri_forked_since - for an object that noted the generation by kri_fork_generation: is this a
+ * process that was forked since? */
+extern kr_word kri_forks;
+static inline bool kri_forked_since(uint32_t generation)
+{
+    return kri_load_rlx(&kri_forks) != generation;
+}
 
 /* kri_at_fork_child - run fn in every forked child, after the waiting point is usable there; in
  * the order of registration; idempotent for the same fn.  -ENOMEM when the table (16) is full. */

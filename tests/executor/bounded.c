@@ -73,3 +73,46 @@ TEST(a_cancelled_submitter_gives_up)
     end(pool);
     CHECK_EQ(kri_load_rlx(&ran), 3);
 }
+
+static int fill_own_pool(const void *arg, void *result)
+{
+    kr_executor *pool = *(kr_executor *const *)arg;
+    (void)result;
+    for (int i = 0; i < 20; i++)
+        CHECK_EQ(kr_submit(pool, NULL, count_one, NULL, 0, 0), 0);
+    return 0;
+}
+
+TEST(a_worker_of_the_pool_does_not_wait_for_room)
+{
+    kr_executor *pool;
+    kr_future *f;
+    CHECK_EQ(kr_thread_pool(&pool, &(kr_pool_options){.workers = 1, .max_queued = 2}), 0);
+    CHECK_EQ(kr_submit(pool, &f, fill_own_pool, &pool, sizeof pool, 0), 0);
+    CHECK_EQ(error_from_worker(f), 0);
+    end(pool);
+    CHECK_EQ(kri_load_rlx(&ran), 20);
+}
+
+/* The worker stays at its gate, so only the cancel can have made the room. */
+TEST(cancelling_a_queued_task_makes_room)
+{
+    struct gate gate = {0};
+    kr_executor *pool;
+    CHECK_EQ(kr_thread_pool(&pool, &(kr_pool_options){.workers = 1, .max_queued = 1}), 0);
+    kr_future *blocker = submit_gate(pool, &gate), *queued;
+    wait_entered(&gate, 1);
+    CHECK_EQ(kr_submit(pool, &queued, count_one, NULL, 0, 0), 0);
+    struct feeder feeder = {pool, 0};
+    kri_bunch bunch;
+    kri_bunch_start(&bunch, 1, feed, &feeder);
+    kri_test_wait_parked(&((kri_pool *)pool)->room, 1);
+    CHECK_EQ(kr_future_cancel(queued), 0);
+    kri_bunch_end(&bunch);
+    CHECK(kr_future_running(blocker));
+    kr_event_set(&gate.open);
+    CHECK_EQ(error_of(blocker), 0);
+    CHECK_EQ(error_of(queued), -ECANCELED);
+    end(pool);
+    CHECK_EQ(kri_load_rlx(&ran), 2);
+}

@@ -305,7 +305,7 @@ TEST(test_future_times_out)
     CHECK(got == NULL);
     kr_completed_release(it);
     CHECK(f[2]->watchers == NULL);
-    CHECK_EQ(kri_load_rlx(&f[2]->references), 1);
+    CHECK_EQ(kri_load_rlx(&f[2]->state) / KRI_REFERENCE, 1);
     release(f, 4);
 }
 
@@ -352,9 +352,9 @@ TEST(test_free_reference_yielded_future)
     CHECK_EQ(kr_as_completed(&it, f, 2), 0);
     next_is(it, f[0]);
     next_is(it, f[1]);
-    CHECK_EQ(kri_load_rlx(&f[0]->references), 1);
+    CHECK_EQ(kri_load_rlx(&f[0]->state) / KRI_REFERENCE, 1);
     next_is(it, NULL);
-    CHECK_EQ(kri_load_rlx(&f[1]->references), 1);
+    CHECK_EQ(kri_load_rlx(&f[1]->state) / KRI_REFERENCE, 1);
     kr_completed_release(it);
     release(f, 2);
 }

@@ -10,6 +10,7 @@
 #include <krait/krait.h>
 
 #include "base/atomic.h"
+#include "executor/future.h"
 
 static inline kr_executor *pool_of(int workers)
 {
@@ -22,6 +23,13 @@ static inline void end(kr_executor *pool)
 {
     CHECK_EQ(kr_executor_shutdown(pool, NULL, KR_FOREVER), 0);
     kr_executor_release(pool);
+}
+
+static inline uint64_t queued(kr_executor *pool)
+{
+    kr_pool_metrics metrics;
+    CHECK_EQ(kr_pool_read_metrics(pool, &metrics), 0);
+    return metrics.queued;
 }
 
 static kr_word ran; /* how often count_one and pass_gate did */
@@ -70,6 +78,29 @@ static inline int error_of(kr_future *f)
     CHECK_EQ(kr_future_exception(f, &error, KR_FOREVER), 0);
     kr_future_release(f);
     return error;
+}
+
+/* The same of a task that is to run in a worker: a wait with a time limit never runs it itself. */
+static inline int error_from_worker(kr_future *f)
+{
+    int error;
+    CHECK_EQ(kr_future_exception(f, &error, kr_sec(3600)), 0);
+    kr_future_release(f);
+    return error;
+}
+
+/* Run fn(arg) in a worker; returns its error. */
+static inline int run_in_worker(kr_executor *pool, kr_task_fn fn, const void *arg)
+{
+    kr_future *f;
+    CHECK_EQ(kr_submit(pool, &f, fn, arg, 0, 0), 0);
+    return error_from_worker(f);
+}
+
+/* Wait until somebody sleeps until the future is done. */
+static inline void wait_awaited(kr_future *f)
+{
+    kri_test_wait_parked(&f->state, 1);
 }
 
 #endif

@@ -148,9 +148,17 @@ static int block(const void *arg, void *result)
     return kr_event_wait(open, KR_FOREVER);
 }
 
+/* A pool of one worker, which the caller does not help. */
+static kr_executor *pool_apart(void)
+{
+    kr_executor *pool;
+    CHECK_EQ(kr_thread_pool(&pool, &(kr_pool_options){.workers = 1, .no_outside_help = true}), 0);
+    return pool;
+}
+
 TEST(test_executor_map_current_future_cancel)
 {
-    kr_executor *pool = pool_of(1);
+    kr_executor *pool = pool_apart();
     kr_event open = KR_EVENT_INIT, *at = &open;
     kr_future *f;
     CHECK_EQ(kr_submit(pool, &f, block, &at, sizeof at, 0), 0);
@@ -159,12 +167,60 @@ TEST(test_executor_map_current_future_cancel)
     CHECK_EQ(map_squares(pool, square, MANY, &options), -ETIMEDOUT);
     for (int i = 0; i < MANY; i++)
         CHECK_EQ(errors[i], -ECANCELED);
-    CHECK_EQ(((kri_pool *)pool)->queue.length, 0);
+    CHECK_EQ(queued(pool), 0);
     kr_event_set(&open);
     CHECK_EQ(kr_future_exception(f, NULL, KR_FOREVER), 0);
     kr_future_release(f);
     end(pool);
     check_squares(0);
+}
+
+/* The caller does what no worker is free for. */
+TEST(a_map_does_not_wait_for_a_free_worker)
+{
+    kr_executor *pool = pool_of(1);
+    struct gate gate = {0};
+    kr_future *f = submit_gate(pool, &gate);
+    wait_entered(&gate, 1);
+    fill();
+    CHECK_EQ(map_squares(pool, square, MANY, &(kr_map_options){.chunk = 1}), 0);
+    check_squares(MANY);
+    CHECK_EQ(queued(pool), 0);
+    kr_event_set(&gate.open);
+    CHECK_EQ(error_of(f), 0);
+    end(pool);
+}
+
+static kr_thread *mapper_thread;
+
+static int note_thread(const void *arg, void *result)
+{
+    (void)arg;
+    *(bool *)result = kr_thread_current() == mapper_thread;
+    return 0;
+}
+
+static int accept(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+TEST(where_the_caller_takes_part)
+{
+    const kr_pool_options pools[3] = {{.workers = 1},
+                                      {.workers = 1, .no_outside_help = true},
+                                      {.workers = 1, .initializer = accept}};
+    mapper_thread = kr_thread_current();
+    for (int i = 0; i < 3; i++) {
+        kr_executor *pool;
+        bool here[20];
+        CHECK_EQ(kr_thread_pool(&pool, &pools[i]), 0);
+        CHECK_EQ(kr_map(pool, note_thread, numbers, 0, 20, here, sizeof here[0], NULL), 0);
+        for (int j = 0; j < 20; j++)
+            CHECK_EQ(here[j], i == 0);
+        end(pool);
+    }
 }
 
 struct canceller {
@@ -302,7 +358,7 @@ TEST(test_map_buffersize_on_empty_iterable)
     fill();
     CHECK_EQ(map_squares(pool, square, 0, &(kr_map_options){.window = 3}), 0);
     check_squares(0);
-    CHECK_EQ(((kri_pool *)pool)->numbered, 0);
+    CHECK_EQ(((kri_pool *)pool)->slots_used.bits, 0);
     end(pool);
 }
 
@@ -415,7 +471,7 @@ static void map_in_thread(void *arg)
 
 TEST(a_shutdown_that_cancels_ends_a_waiting_map)
 {
-    kr_executor *pool = pool_of(1);
+    kr_executor *pool = pool_apart();
     kr_event open = KR_EVENT_INIT, *at = &open;
     kr_future *f;
     CHECK_EQ(kr_submit(pool, &f, block, &at, sizeof at, 0), 0);
@@ -425,12 +481,8 @@ TEST(a_shutdown_that_cancels_ends_a_waiting_map)
     struct mapper mapper = {pool, KR_ESHUTDOWN};
     kri_bunch bunch;
     kri_bunch_start(&bunch, 1, map_in_thread, &mapper);
-    kri_pool *inside = (kri_pool *)pool;
-    for (size_t queued = 0; queued == 0; kri_test_nap()) {
-        kri_mutex_lock(&inside->mutex);
-        queued = inside->queue.length;
-        kri_mutex_unlock(&inside->mutex);
-    }
+    while (queued(pool) == 0)
+        kri_test_nap();
     kr_shutdown_options options = {.cancel_pending = true};
     CHECK_EQ(kr_executor_shutdown(pool, &options, KR_NOWAIT), -ETIMEDOUT);
     kri_bunch_end(&bunch);

@@ -15,11 +15,11 @@ struct chain {
 static int descend(const void *arg, void *result)
 {
     const struct chain *chain = arg;
-    CHECK(kri_party_self()->id != chain->outer);
+    CHECK(kri_party_id(kri_party_self()) != chain->outer);
     CHECK(!kr_cancelled());
     int below = 0;
     if (chain->depth > 0) {
-        struct chain next = {chain->pool, chain->depth - 1, kri_party_self()->id};
+        struct chain next = {chain->pool, chain->depth - 1, kri_party_id(kri_party_self())};
         kr_future *f;
         CHECK_EQ(kr_submit(chain->pool, &f, descend, &next, sizeof next, sizeof below), 0);
         CHECK_EQ(kr_future_result(f, &below, sizeof below, NULL, KR_FOREVER), 0);
@@ -107,6 +107,46 @@ TEST(pools_wait_for_each_other)
     CHECK_EQ(error_of(g), 0);
     end(a);
     end(b);
+}
+
+/* Where the other pool has an initializer only its own workers run its tasks. */
+
+static int initialize(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static int wait_for_initialized(const void *arg, void *result)
+{
+    kr_executor *there = *(kr_executor *const *)arg;
+    kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
+    kr_future *f;
+    (void)result;
+    CHECK_EQ(kr_submit(there, &f, count_one, NULL, 0, 0), 0);
+    CHECK_EQ(kr_cancel_scope_enter(&scope, kr_ms(20)), 0);
+    CHECK_EQ(kr_future_exception(f, NULL, KR_FOREVER), -ECANCELED);
+    CHECK_EQ(kr_cancel_scope_exit(&scope), -ETIMEDOUT);
+    CHECK_EQ(kri_load_rlx(&ran), 0);
+    kr_future_release(f);
+    return 0;
+}
+
+TEST(a_worker_of_another_pool_does_not_help_past_an_initializer)
+{
+    kr_executor *here = pool_of(1), *there;
+    struct gate gate = {0};
+    kr_pool_options options = {.workers = 1, .initializer = initialize};
+    CHECK_EQ(kr_thread_pool(&there, &options), 0);
+    kr_future *blocker = submit_gate(there, &gate), *f;
+    wait_entered(&gate, 1);
+    CHECK_EQ(kr_submit(here, &f, wait_for_initialized, &there, sizeof there, 0), 0);
+    CHECK_EQ(error_from_worker(f), 0);
+    kr_event_set(&gate.open);
+    CHECK_EQ(error_from_worker(blocker), 0);
+    end(here);
+    end(there);
+    CHECK_EQ(kri_load_rlx(&ran), 2);
 }
 
 struct self {
@@ -209,4 +249,172 @@ TEST(a_helped_tasks_locals_end_with_it)
     CHECK_EQ(error_of(f), 0);
     end(pool);
     CHECK_EQ(kri_load_rlx(&values_alive), 0);
+}
+
+/* A stranger, which has nothing to do with the waiter, wants the lock that the waiter holds. */
+
+struct plan {
+    kr_executor *pool;
+    kr_lock lock;
+    struct gate gate;
+    kr_future *child;
+    kr_event submitted;
+    kr_word strangers;
+    int way;
+};
+
+static int want_lock(const void *arg, void *result)
+{
+    struct plan *plan = *(struct plan *const *)arg;
+    (void)result;
+    kr_with (&plan->lock) {
+        kri_add_rlx(&plan->strangers, 1);
+    }
+    return 0;
+}
+
+static void submit_stranger(struct plan *plan)
+{
+    CHECK_EQ(kr_submit(plan->pool, NULL, want_lock, &plan, sizeof plan, 0), 0);
+}
+
+static void wait_for_child(const struct plan *plan)
+{
+    kr_completed *it;
+    kr_future *got, *child = plan->child;
+    if (plan->way == 0) {
+        CHECK_EQ(kr_future_exception(child, NULL, KR_FOREVER), 0);
+    } else if (plan->way == 1) {
+        CHECK_EQ(kr_wait(&child, 1, KR_ALL_COMPLETED, NULL, KR_FOREVER), 1);
+    } else {
+        CHECK_EQ(kr_as_completed(&it, &child, 1), 0);
+        CHECK_EQ(kr_completed_next(it, &got, KR_FOREVER), 1);
+        kr_completed_release(it);
+    }
+}
+
+static int wait_with_lock(const void *arg, void *result)
+{
+    struct plan *plan = *(struct plan *const *)arg;
+    (void)result;
+    CHECK_EQ(kr_lock_acquire(&plan->lock, KR_FOREVER), 0);
+    submit_stranger(plan);
+    CHECK_EQ(kr_submit(plan->pool, &plan->child, count_one, NULL, 0, 0), 0);
+    submit_stranger(plan);
+    wait_for_child(plan);
+    CHECK_EQ(kri_load_rlx(&plan->strangers), 0);
+    kr_future_release(plan->child);
+    return kr_lock_release(&plan->lock);
+}
+
+TEST(a_waiter_with_a_lock_runs_no_stranger)
+{
+    for (int workers = 1; workers <= 3; workers++)
+        for (int way = 0; way < 3; way++) {
+            struct plan plan = {.pool = pool_of(workers), .way = way}, *at = &plan;
+            kr_future *f;
+            CHECK_EQ(kr_submit(plan.pool, &f, wait_with_lock, &at, sizeof at, 0), 0);
+            CHECK_EQ(error_from_worker(f), 0);
+            end(plan.pool);
+            CHECK_EQ(kri_load_rlx(&plan.strangers), 2);
+        }
+}
+
+/* With a time limit nobody helps, for nobody can say how long a task takes: the child runs in
+ * another thread, or not yet. */
+
+static int tell_thread(const void *arg, void *result)
+{
+    (void)arg;
+    *(uint64_t *)result = kr_thread_ident(kr_thread_current());
+    return 0;
+}
+
+static int wait_with_limit(const void *arg, void *result)
+{
+    (void)result;
+    const struct plan *plan = *(struct plan *const *)arg;
+    uint64_t here = kr_thread_ident(kr_thread_current()), there = 0;
+    kr_future *f, *got;
+    kr_completed *it;
+    CHECK_EQ(kr_submit(plan->pool, &f, tell_thread, NULL, 0, sizeof there), 0);
+    if (plan->way == 0) {
+        (void)!kr_future_exception(f, NULL, kr_ms(20));
+    } else if (plan->way == 1) {
+        (void)!kr_wait(&f, 1, KR_ALL_COMPLETED, NULL, kr_ms(20));
+    } else {
+        CHECK_EQ(kr_as_completed(&it, &f, 1), 0);
+        (void)!kr_completed_next(it, &got, kr_ms(20));
+        kr_completed_release(it);
+    }
+    int err = kr_future_result(f, &there, sizeof there, NULL, KR_NOWAIT);
+    CHECK(err == -ETIMEDOUT || (err == 0 && there != here));
+    kr_future_release(f);
+    return 0;
+}
+
+TEST(a_wait_with_a_time_limit_does_not_help)
+{
+    struct plan plan = {.pool = pool_of(1)}, *at = &plan;
+    for (plan.way = 0; plan.way < 3; plan.way++) {
+        kr_future *f;
+        CHECK_EQ(kr_submit(plan.pool, &f, wait_with_limit, &at, sizeof at, 0), 0);
+        CHECK_EQ(error_from_worker(f), 0);
+    }
+    end(plan.pool);
+}
+
+/* The lock again, when another worker has the child already and there is nothing to help with. */
+static int sleep_with_lock(const void *arg, void *result)
+{
+    struct plan *plan = *(struct plan *const *)arg;
+    (void)result;
+    CHECK_EQ(kr_lock_acquire(&plan->lock, KR_FOREVER), 0);
+    plan->child = submit_gate(plan->pool, &plan->gate);
+    wait_entered(&plan->gate, 1);
+    submit_stranger(plan);
+    kr_event_set(&plan->submitted);
+    wait_for_child(plan);
+    CHECK_EQ(kri_load_rlx(&plan->strangers), 0);
+    return kr_lock_release(&plan->lock);
+}
+
+TEST(a_waiter_with_a_lock_sleeps_while_strangers_are_queued)
+{
+    struct plan plan = {.pool = pool_of(2)}, *at = &plan;
+    kr_future *f;
+    CHECK_EQ(kr_submit(plan.pool, &f, sleep_with_lock, &at, sizeof at, 0), 0);
+    CHECK_EQ(kr_event_wait(&plan.submitted, KR_FOREVER), 0);
+    wait_awaited(plan.child);
+    kr_event_set(&plan.gate.open);
+    CHECK_EQ(error_from_worker(f), 0);
+    kr_future_release(plan.child);
+    end(plan.pool);
+    CHECK_EQ(kri_load_rlx(&plan.strangers), 1);
+}
+
+static int await_gate(const void *arg, void *result)
+{
+    struct plan *plan = *(struct plan *const *)arg;
+    (void)result;
+    plan->child = submit_gate(plan->pool, &plan->gate);
+    wait_entered(&plan->gate, 1);
+    kr_event_set(&plan->submitted);
+    CHECK_EQ(kr_future_exception(plan->child, NULL, KR_FOREVER), -ECANCELED);
+    CHECK(kr_future_running(plan->child));
+    return -ECANCELED;
+}
+
+TEST(a_task_that_waits_for_another_is_cancelled)
+{
+    struct plan plan = {.pool = pool_of(2)}, *at = &plan;
+    kr_future *f;
+    CHECK_EQ(kr_submit(plan.pool, &f, await_gate, &at, sizeof at, 0), 0);
+    CHECK_EQ(kr_event_wait(&plan.submitted, KR_FOREVER), 0);
+    wait_awaited(plan.child);
+    CHECK_EQ(kr_future_cancel(f), KR_ASKED);
+    CHECK_EQ(error_from_worker(f), -ECANCELED);
+    kr_event_set(&plan.gate.open);
+    CHECK_EQ(error_of(plan.child), 0);
+    end(plan.pool);
 }

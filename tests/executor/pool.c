@@ -133,7 +133,7 @@ TEST(wrong_submits_are_refused)
     if (!KRI_SANITIZED) /* whose allocators end the process instead */
         CHECK_EQ(kr_submit(pool, &f, fail, &n, sizeof n, SIZE_MAX / 8), -ENOMEM);
     CHECK(f == NULL);
-    CHECK_EQ(((kri_pool *)pool)->numbered, 0);
+    CHECK_EQ(((kri_pool *)pool)->slots_used.bits, 0);
     end(pool);
 }
 
@@ -145,7 +145,7 @@ TEST(test_saturation)
     for (int i = 0; i < 60; i++)
         futures[i] = submit_gate(pool, &gate);
     wait_entered(&gate, 4);
-    CHECK_EQ(((kri_pool *)pool)->numbered, 4);
+    CHECK_EQ(((kri_pool *)pool)->slots_used.bits, 4);
     kr_event_set(&gate.open);
     for (int i = 0; i < 60; i++)
         CHECK_EQ(error_of(futures[i]), 0);
@@ -162,7 +162,7 @@ TEST(test_idle_thread_reuse)
         CHECK_EQ(kr_future_result(f, &got, sizeof got, NULL, KR_FOREVER), 0);
         kr_future_release(f);
     }
-    CHECK_EQ(((kri_pool *)pool)->numbered, 1);
+    CHECK_EQ(((kri_pool *)pool)->slots_used.bits, 1);
     end(pool);
 }
 
@@ -178,7 +178,9 @@ static void check_name(const char *name, const char *want)
     kr_executor *pool;
     kr_future *f;
     char got[KR_THREAD_NAME_SIZE];
-    CHECK_EQ(kr_thread_pool(&pool, &(kr_pool_options){.workers = 3, .name = name}), 0);
+    CHECK_EQ(kr_thread_pool(
+                 &pool, &(kr_pool_options){.workers = 3, .name = name, .no_outside_help = true}),
+             0);
     CHECK_EQ(kr_submit(pool, &f, note_name, NULL, 0, sizeof got), 0);
     CHECK_EQ(kr_future_result(f, got, sizeof got, NULL, KR_FOREVER), 0);
     CHECK_STR(got, want);
@@ -386,6 +388,7 @@ static int fail_to_initialize(void *arg)
     return err ? err : -ENODEV;
 }
 
+/* behaviour: 11.6 FailingInitializerMixin.test_initializer */
 TEST(test_failing_initializer)
 {
     kr_set_task_hook(note_report);

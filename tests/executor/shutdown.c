@@ -112,6 +112,41 @@ TEST(test_threads_terminate)
     kr_executor_release(pool);
 }
 
+/* A worker whose thread takes its time to end. */
+
+static kr_word ended_slowly;
+
+static void end_slowly(void *value)
+{
+    (void)value;
+    for (int naps = 0; naps < 200; naps++)
+        kri_test_nap();
+    kri_add_sc(&ended_slowly, 1);
+}
+
+static kr_local slow_local = KR_LOCAL_INIT(1, NULL, end_slowly);
+
+static int touch_slow_local(void *arg)
+{
+    (void)arg;
+    return kr_local_get(&slow_local) ? 0 : -ENOMEM;
+}
+
+TEST(shutdown_waits_for_the_threads_of_the_workers)
+{
+    kr_executor *pool;
+    kr_pool_options options = {.workers = 1, .initializer = touch_slow_local};
+    CHECK_EQ(kr_thread_pool(&pool, &options), 0);
+    CHECK_EQ(kr_submit(pool, NULL, count_one, NULL, 0, 0), 0);
+    CHECK_EQ(kr_executor_shutdown(pool, NULL, KR_FOREVER), 0);
+    CHECK_EQ(kri_load_sc(&ended_slowly), 1);
+    kr_executor_release(pool);
+    CHECK_EQ(kr_thread_pool(&pool, &options), 0);
+    CHECK_EQ(kr_submit(pool, NULL, count_one, NULL, 0, 0), 0);
+    kr_executor_release(pool);
+    CHECK_EQ(kri_load_sc(&ended_slowly), 2);
+}
+
 TEST(test_context_manager_shutdown)
 {
     int before = kr_thread_active_count();

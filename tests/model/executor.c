@@ -142,7 +142,7 @@ SCENARIO(wait_for_the_first_of_two, .stale = 1)
     kr_future_release(s.other);
 }
 
-SCENARIO(iterate_over_two)
+SCENARIO(iterate_over_two, .stale = 1)
 {
     fresh();
     s.future = kr_future_retain(created());
@@ -175,7 +175,7 @@ static int count_one(const void *arg, void *result)
 static void start_pool(int workers)
 {
     fresh();
-    kr_pool_options options = {.workers = workers, .name = "pool"};
+    kr_pool_options options = {.workers = workers, .name = "pool", .no_outside_help = true};
     kr_explore_check(kr_thread_pool(&s.pool, &options) == 0);
 }
 
@@ -187,7 +187,7 @@ static kr_future *submit_one(void)
     return f;
 }
 
-SCENARIO(pool_runs_a_task, .keeps_memory = true)
+SCENARIO(pool_runs_a_task, .preemptions = 1, .stale = 1, .keeps_memory = true)
 {
     int got = 0;
     start_pool(1);
@@ -198,7 +198,7 @@ SCENARIO(pool_runs_a_task, .keeps_memory = true)
     kr_executor_release(s.pool);
 }
 
-SCENARIO(pool_cancel_or_run, .keeps_memory = true)
+SCENARIO(pool_cancel_or_run, .preemptions = 1, .stale = 1, .keeps_memory = true)
 {
     int error = 1;
     start_pool(1);
@@ -212,7 +212,7 @@ SCENARIO(pool_cancel_or_run, .keeps_memory = true)
 }
 
 /* The handle goes first: the last worker frees the pool. */
-SCENARIO(pool_is_left_to_its_worker, .keeps_memory = true)
+SCENARIO(pool_is_left_to_its_worker, .preemptions = 1, .stale = 1, .keeps_memory = true)
 {
     start_pool(1);
     kr_future *f = submit_one();
@@ -250,7 +250,7 @@ static int submit_inner(const void *arg, void *result)
     return 0;
 }
 
-SCENARIO(pool_task_waits_for_a_task, .keeps_memory = true)
+SCENARIO(pool_task_waits_for_a_task, .preemptions = 1, .stale = 1, .keeps_memory = true)
 {
     int got = 0;
     kr_future *f;
@@ -326,7 +326,7 @@ SCENARIO(pool_start_refused_while_others_submit, .preemptions = 1, .stale = KR_E
          .failures = 1, .schedules = 60000, .keeps_memory = true)
 {
     int one = 1, two = 2;
-    kr_pool_options options = {.workers = 2, .name = "pool"};
+    kr_pool_options options = {.workers = 2, .name = "pool", .no_outside_help = true};
     fresh();
     if (kr_thread_pool(&s.pool, &options) != 0)
         return;

@@ -245,6 +245,59 @@ TEST(refusals)
              KR_EXPLORE_CHECK);
 }
 
+/* So is a failure of C11's weak compare-and-swap, once at each place. */
+static _Atomic int number;
+
+static void swap_strongly(void *arg)
+{
+    int seen = 0;
+    (void)arg;
+    atomic_init(&number, 0);
+    kr_explore_check(atomic_compare_exchange_strong(&number, &seen, 1));
+}
+
+static void swap_weakly(void *arg)
+{
+    int seen = 0;
+    (void)arg;
+    atomic_init(&number, 0);
+    bool done = atomic_compare_exchange_weak(&number, &seen, 1);
+    kr_explore_check(seen == 0 && atomic_load(&number) == done);
+    kr_explore_check(done);
+}
+
+static void add_weakly(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 2; i++) {
+        int seen = atomic_load(&number);
+        while (!atomic_compare_exchange_weak(&number, &seen, seen + 1))
+            continue;
+    }
+}
+
+static void add_weakly_twice(void *arg)
+{
+    (void)arg;
+    atomic_init(&number, 0);
+    kr_explore_spawn(add_weakly, NULL);
+    kr_explore_spawn(add_weakly, NULL);
+    kr_explore_join_all();
+    kr_explore_check(atomic_load(&number) == 4);
+}
+
+TEST(weak_swaps)
+{
+    CHECK_EQ(explore(NULL, swap_strongly).result, KR_EXPLORE_PASSED);
+    kr_explore_report r = explore(NULL, swap_weakly);
+    CHECK_EQ(r.result, KR_EXPLORE_CHECK);
+    CHECK_EQ(explore(&(kr_explore_options){.replay = r.seed}, swap_weakly).result,
+             KR_EXPLORE_CHECK);
+    r = explore(NULL, add_weakly_twice);
+    CHECK_EQ(r.result, KR_EXPLORE_PASSED);
+    CHECK(r.exhausted);
+}
+
 /* So is a sleep that ends for nothing. */
 static void sleep_first(void *arg)
 {

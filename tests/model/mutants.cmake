@@ -70,10 +70,10 @@ krait_mutant(park_second_look_acquire wait/park.c mutex/wait_and_wake
 krait_mutant(park_count_relaxed wait/park.c mutex/wait_and_wake
   "    if (kri_load_sc(&b->count) == 0) /* [wait-1] */" "    if (kri_load_rlx(&b->count) == 0)")
 krait_mutant(park_woken_relaxed wait/park.c mutex/wait_and_wake_plain
-  "    if (kri_swap_rel(state, WOKEN) & ASLEEP) /* [wait-2] */"
-  "    if (kri_swap_rlx(state, WOKEN) & ASLEEP)")
+  "kri_swap_rel(state, WOKEN); /* [wait-2] */" "kri_swap_rlx(state, WOKEN);")
 krait_mutant(park_wake_dropped wait/park.c mutex/wait_and_wake
-  "        os_futex_wake(state, 1, false);" "        (void)state;")
+  "    if (before & ASLEEP)
+        os_futex_wake(state, 1, false);" "    (void)before;")
 krait_mutant(park_claim_without_swap wait/park.c mutex/time_out_against_wake
   "        if (kri_cas_rlx(&w->state, &state, state | phase))
             return true;"
@@ -95,18 +95,58 @@ krait_mutant(park_touches_waiter_after_wake wait/park.c mutex/wake_counts
 krait_mutant(park_place_left_behind wait/wait.c mutex/time_out_and_again
   "    leave(&w, &on_word);" "    if (w.through != NULL)
         leave(&w, &on_word);")
-krait_mutant(cancel_does_not_wake wait/cancel.c mutex/cancel_ends_a_wait
+krait_mutant(cancel_does_not_wake wait/scope_tree.c mutex/cancel_ends_a_wait
   "    kri_wake(&scope->state, KRI_ALL, 0);" "")
-krait_mutant(cancel_not_handed_down wait/cancel.c cancel/cancel_enters_late
-  "    if (kri_scope_marked(parent))
-        mark(scope);" "")
+krait_mutant(cancel_not_handed_down wait/scope_tree.c cancel/cancel_enters_late
+  "        if (kri_scope_reached(parent))
+            mark(scope);" "")
 krait_mutant(cancel_exit_does_not_wait wait/cancel.c cancel/cancel_then_freed
-  "    lock_scope(scope);
+  "    kri_scope_lock(scope);
     int result = outcome(scope);
     scope->flags = 0;
-    unlock_scope(scope);"
+    kri_scope_unlock(scope);"
   "    int result = outcome(scope);
     scope->flags = 0;")
+
+# Scopes that join the tree late.
+krait_mutant(lazy_sleeps_unjoined wait/wait.c lazy_scope/lazy_two_join_against_cancel
+  "        kri_scope_join(scope);" "")
+krait_mutant(lazy_polls_unjoined wait/descriptor.c lazy_scope/lazy_poll_against_cancel
+  "        kri_scope_join(scope);" "")
+krait_mutant(lazy_joins_twice wait/scope_tree.c lazy_scope/lazy_two_join_against_cancel
+  "    if (kri_load_rlx(&scope->joined) == 0) {" "    {")
+krait_mutant(lazy_joins_inside_first wait/scope_tree.c lazy_scope/lazy_two_join_against_cancel
+  "batch[(count - 1 - i) % BATCH]" "batch[i]")
+krait_mutant(lazy_joins_one_batch wait/scope_tree.c lazy_scope/lazy_deep_against_cancel
+  "    while (!is_joined(innermost)) {" "    if (!is_joined(innermost)) {")
+krait_mutant(lazy_joined_before_marked wait/scope_tree.c lazy_scope/lazy_asked_while_joined
+  "        if (kri_scope_reached(parent))
+            mark(scope);
+        kri_store_rel(&scope->joined, 1); /* [scope-3] */"
+  "        kri_store_rel(&scope->joined, 1);
+        if (kri_scope_reached(parent))
+            mark(scope);")
+krait_mutant(lazy_joined_relaxed wait/scope_tree.c lazy_scope/lazy_asked_while_joined
+  "kri_store_rel(&scope->joined, 1);" "kri_store_rlx(&scope->joined, 1);")
+krait_mutant(lazy_seen_joined_relaxed wait/scope_tree.c lazy_scope/lazy_asked_while_joined
+  "kri_load_acq(&scope->joined) != 0; /* [scope-3] */" "kri_load_rlx(&scope->joined) != 0;")
+krait_mutant(lazy_mark_seen_before_joined wait/scope_tree.c lazy_scope/lazy_asked_while_joined
+  "        joined = is_joined(scope); /* [scope-3] */
+        if (kri_scope_reached(scope))
+            return true;"
+  "        if (kri_scope_reached(scope))
+            return true;
+        joined = is_joined(scope);")
+krait_mutant(lazy_asks_innermost_only wait/scope_tree.c lazy_scope/lazy_asked_while_joined
+  "        joined = is_joined(scope); /* [scope-3] */" "        joined = true;")
+krait_mutant(lazy_end_stays_linked wait/scope_tree.c
+  lazy_scope/lazy_end_of_joined_against_cancel
+  "    if (parent == NULL)
+        return;" "    return;")
+krait_mutant(lazy_end_unlocked wait/scope_tree.c lazy_scope/lazy_end_of_joined_against_cancel
+  "    kri_scope_lock(parent);
+    *(scope->previous" "    kri_fork_generation();
+    *(scope->previous")
 
 # The primitives.
 krait_mutant(lock_acquire_relaxed sync/lock.c lock/lock_two
@@ -144,9 +184,9 @@ krait_mutant(lock_leaver_clears_contended sync/lock.c lock/lock_timed_beside_wai
         }")
 krait_mutant(lock_waiter_lies_in_wait sync/lock.c lock/lock_two
   "    while (kri_swap_acq(word, CONTENDED) != FREE) { /* [lock-1] */
-        int err = kri_wait(word, CONTENDED, deadline, flags);"
+        int err = kri_wait_for(word, CONTENDED, deadline, flags, describe);"
   "    while (kri_swap_acq(word, CONTENDED) != FREE) {
-        int err = kri_wait(word, kri_load_rlx(word), deadline, flags);")
+        int err = kri_wait_for(word, kri_load_rlx(word), deadline, flags, describe);")
 krait_mutant(event_without_count sync/event.c event/event_set_then_clear
   "(old + ONE_RAISE) | FLAG" "old | FLAG")
 krait_mutant(event_wakes_one sync/event.c event/event_set_wakes_all
@@ -209,36 +249,29 @@ krait_mutant(condition_word_not_changed sync/condition.c condition/condition_not
 krait_mutant(condition_permit_not_taken sync/condition.c condition/condition_exact_two
   "    c->permits--;" "")
 
-# Futures and the thread pool.
+# Futures; those of the pool are in mutants_pool.cmake.
 krait_mutant(future_wake_dropped executor/future.c executor/future_result_wakes_and_is_freed_once
-  "    kri_wake(&f->state, KRI_ALL, 0);" "    (void)f;")
+  "    kri_wake(&f->state, KRI_ALL, 0);
+    if (callbacks)" "    if (callbacks)")
 krait_mutant(future_done_relaxed executor/future.c executor/future_result_wakes_and_is_freed_once
-  "kri_store_sc(&f->state, phase | asked); /* [future-1] */"
-  "kri_store_rlx(&f->state, phase | asked);")
+  "kri_or_sc(&f->state, phase); /* [future-1] */" "kri_or_rlx(&f->state, phase);")
 krait_mutant(future_cancel_over_result executor/future.c executor/future_finish_or_cancel
-  "    bool open = !is_over(state);" "    bool open = true;")
-krait_mutant(future_scope_kept executor/future.c executor/future_ask_while_it_runs
-  "    f->scope = NULL;
-    f->error = error;" "    f->error = error;")
-krait_mutant(callback_kept_when_done executor/callback.c executor/future_callback_is_called_once
-  "    bool kept = !kri_future_is_over(f);" "    bool kept = true;")
+  "    bool removed = kri_future_claim(f, KRI_CLAIM_DROPPED | KRI_CLAIM_OUTSIDE);"
+  "    bool removed = true;")
+krait_mutant(future_asked_when_over executor/future.c executor/future_ask_while_it_runs
+  "    if (!is_over(state))
+        answer = ask(f);" "    answer = ask(f);")
+krait_mutant(callback_lost_when_done executor/future.c executor/future_callback_is_called_once
+  "    bool waiting = !is_over(open(f));
+    if (waiting) {
+        callback->next"
+  "    bool waiting = (open(f), true);
+    if (waiting) {
+        callback->next")
 krait_mutant(wait_members_not_taken_off executor/completed.c executor/wait_for_the_first_of_two
   "        kri_future_unwatch(futures[i], &members[i].watcher);" "        (void)futures;")
-krait_mutant(pool_failed_start_uncovers executor/pool.c
-  executor/pool_start_refused_while_others_submit
-  "        called = cover(pool, false, &unused);" "        (void)unused;")
-krait_mutant(pool_idle_is_not_called executor/pool.c executor/pool_two_submitters
-  "    if (called)
-        kri_worker_call(called);
-    return err;
-}
 
-void kri_pool_departed" "    return err;
-}
-
-void kri_pool_departed")
-
-# Threads, and more of the pool.
+# Threads, and more of futures.
 krait_mutant(thread_end_does_not_wake thread/thread.c thread/thread_start_and_join
   "    kri_mutex_unlock(&kri_threads.lock);
     kri_wake(&t->state, KRI_ALL, 0);"
@@ -246,8 +279,196 @@ krait_mutant(thread_end_does_not_wake thread/thread.c thread/thread_start_and_jo
 krait_mutant(thread_release_relaxed thread/thread.c thread/thread_released_by_two
   "kri_sub_acq_rel(&t->references, 1)" "kri_sub_rlx(&t->references, 1)")
 krait_mutant(future_release_relaxed executor/future.c future/future_released_by_both
-  "kri_sub_acq_rel(&f->references, 1)" "kri_sub_rlx(&f->references, 1)")
+  "kri_sub_acq_rel(&f->state, KRI_REFERENCE); /* [future-3] */"
+  "kri_sub_rlx(&f->state, KRI_REFERENCE);")
+krait_mutant(future_last_release_relaxed executor/future.c future/future_released_by_both
+  "    uint32_t state = kri_load_acq(&f->state); /* [future-3] */"
+  "    uint32_t state = kri_load_rlx(&f->state);")
 krait_mutant(future_wakes_one executor/future.c future/future_two_waiters
-  "    kri_wake(&f->state, KRI_ALL, 0);" "    kri_wake(&f->state, 1, 0);")
-krait_mutant(pool_worker_call_dropped executor/worker.c pool/pool_submit_and_result
-  "    kri_wake(&worker->called, 1, 0);" "")
+  "    kri_wake(&f->state, KRI_ALL, 0);
+    if (callbacks)"
+  "    kri_wake(&f->state, 1, 0);
+    if (callbacks)")
+
+# A worker's queue.
+krait_mutant(deque_push_release queue/deque.c deque/deque_push_or_sleep
+  "kri_store_sc64(&d->bottom, bottom + 1); /* [deque-1] [deque-3] */"
+  "kri_store_rel64(&d->bottom, bottom + 1);")
+krait_mutant(deque_push_relaxed queue/deque.c deque/deque_push_and_steal
+  "kri_store_sc64(&d->bottom, bottom + 1); /* [deque-1] [deque-3] */"
+  "kri_store_rlx64(&d->bottom, bottom + 1);")
+krait_mutant(deque_push_bottom_before_slot queue/deque.c deque/deque_push_and_steal
+  "    kri_store_rlx64(&d->slots[slot_of(bottom)], item);
+    kri_store_sc64(&d->bottom, bottom + 1); /* [deque-1] [deque-3] */"
+  "    kri_store_sc64(&d->bottom, bottom + 1);
+    kri_store_rlx64(&d->slots[slot_of(bottom)], item);")
+krait_mutant(deque_push_one_too_many queue/deque.c deque/deque_full
+  "        if (between(d->top_seen, bottom) >= KRI_DEQUE_ROOM)
+            return false;"
+  "        if (between(d->top_seen, bottom) > KRI_DEQUE_ROOM)
+            return false;")
+krait_mutant(deque_pop_store_release queue/deque.c deque/deque_thief_comes_down
+  "kri_store_sc64(&d->bottom, bottom);   /* [deque-1] [deque-2] */"
+  "kri_store_rel64(&d->bottom, bottom);")
+krait_mutant(deque_pop_store_relaxed queue/deque.c deque/deque_push_and_steal
+  "kri_store_sc64(&d->bottom, bottom);   /* [deque-1] [deque-2] */"
+  "kri_store_rlx64(&d->bottom, bottom);")
+krait_mutant(deque_pop_load_acquire queue/deque.c deque/deque_thief_comes_down
+  "d->top_seen = kri_load_sc64(&d->top); /* [deque-2] */"
+  "d->top_seen = kri_load_acq64(&d->top);")
+krait_mutant(deque_pop_looks_before_it_lowers queue/deque.c deque/deque_thief_comes_down
+  "    kri_store_sc64(&d->bottom, bottom);   /* [deque-1] [deque-2] */
+    d->top_seen = kri_load_sc64(&d->top); /* [deque-2] */"
+  "    d->top_seen = kri_load_sc64(&d->top);
+    kri_store_sc64(&d->bottom, bottom);")
+krait_mutant(deque_pop_takes_the_last_without_race queue/deque.c deque/deque_last_item
+  "    if (below > 0)" "    if (below >= 0)")
+krait_mutant(deque_pop_last_without_swap queue/deque.c deque/deque_last_item
+  "kri_cas_acq64(&d->top, &top, bottom + 1); /* [deque-4] */"
+  "kri_load_sc64(&d->top) == bottom;
+    kri_store_sc64(&d->top, bottom + 1);")
+krait_mutant(deque_pop_last_does_not_put_back queue/deque.c deque/deque_goes_on_after_the_last
+  "    kri_store_rlx64(&d->bottom, bottom + 1);
+    return won" "    return won")
+krait_mutant(deque_pop_of_nothing_does_not_put_back queue/deque.c deque/deque_pop_of_nothing
+  "    kri_store_rlx64(&d->bottom, bottom + 1);
+    return 0;" "    return 0;")
+krait_mutant(deque_steal_load_acquire queue/deque.c deque/deque_thief_comes_down
+  "kri_load_sc64(&d->bottom); /* [deque-1] [deque-2] */" "kri_load_acq64(&d->bottom);")
+krait_mutant(deque_steal_load_relaxed queue/deque.c deque/deque_push_and_steal
+  "kri_load_sc64(&d->bottom); /* [deque-1] [deque-2] */" "kri_load_rlx64(&d->bottom);")
+krait_mutant(deque_steal_reads_bottom_first queue/deque.c
+  deque/deque_two_thieves_come_down
+  "    uint64_t top = kri_load_sc64(&d->top); /* [deque-2] */
+    for (;;) {
+        uint64_t bottom = kri_load_sc64(&d->bottom); /* [deque-1] [deque-2] */"
+  "    for (;;) {
+        uint64_t bottom = kri_load_sc64(&d->bottom);
+        uint64_t top = kri_load_sc64(&d->top);")
+krait_mutant(deque_steal_change_not_sc queue/deque.c deque/deque_thief_comes_down
+  "kri_cas_sc64(&d->top" "kri_cas_acq_rel64(&d->top")
+krait_mutant(deque_steal_without_swap queue/deque.c deque/deque_two_thieves_come_down
+  "        if (kri_cas_sc64(&d->top, &top, top + 1)) /* [deque-2] [deque-4] */
+            return item;"
+  "        kri_store_sc64(&d->top, top + 1);
+        return item;")
+krait_mutant(deque_steal_reads_the_slot_after queue/deque.c deque/deque_full
+  "            return item;" "            return kri_load_rlx64(&d->slots[slot_of(top)]);")
+krait_mutant(deque_steal_gives_up queue/deque.c deque/deque_no_thief_goes_away_empty
+  "            return item;" "            return item;
+        return 0;")
+krait_mutant(deque_empty_look_acquire queue/deque.c deque/deque_push_or_sleep
+  "kri_load_sc64(&d->bottom)) <= 0; /* [deque-3] */" "kri_load_acq64(&d->bottom)) <= 0;")
+
+# The pool's common queue.
+krait_mutant(injection_push_release queue/injection.c injection/injection_push_or_sleep
+  "kri_store_sc64(&q->length, kri_load_rlx64(&q->length) + 1); /* [injection-1] */"
+  "kri_store_rel64(&q->length, kri_load_rlx64(&q->length) + 1);")
+krait_mutant(injection_empty_look_acquire queue/injection.c injection/injection_push_or_sleep
+  "kri_load_sc64(&q->length) == 0; /* [injection-1] */" "kri_load_acq64(&q->length) == 0;")
+krait_mutant(injection_spare_given_relaxed queue/injection.c injection/injection_chunk_used_again
+  "chunk = kri_swap_acq_rel_ptr(&q->spares[i], chunk); /* [injection-2] */"
+  "chunk = (kri_injection_chunk *)KRI_CHANGE(&q->spares[i].bits, KRI_SWAP, x,
+                                                  KRI_AS_BITS(chunk), __ATOMIC_ACQUIRE);")
+krait_mutant(injection_spare_taken_relaxed queue/injection.c injection/injection_chunk_used_again
+  "chunk = kri_swap_acq_rel_ptr(&q->spares[i], NULL); /* [injection-2] */"
+  "chunk = (kri_injection_chunk *)KRI_CHANGE(&q->spares[i].bits, KRI_SWAP, x, 0,
+                                                      __ATOMIC_RELEASE);")
+krait_mutant(injection_spare_before_copy queue/injection.c injection/injection_chunk_used_again
+  "    if (whole)
+        copy_out(whole, items, count);
+    give_spare(q, whole);"
+  "    give_spare(q, whole);
+    if (whole)
+        copy_out(whole, items, count);")
+krait_mutant(injection_takes_a_chunk_being_filled queue/injection.c
+  injection/injection_push_and_take
+  "        if (is_filled(first) && held <= most) {
+            whole = unlink_first(q);"
+  "        if (held <= most) {
+            whole = is_filled(first) ? unlink_first(q) : NULL;")
+krait_mutant(injection_copies_without_lock queue/injection.c injection/injection_two_takers
+  "            copy_out(first, items, count);"
+  "            unlock(q);
+            copy_out(first, items, count);
+            lock(q);")
+krait_mutant(injection_unlinked_stays_last queue/injection.c injection/injection_chunk_used_again
+  "    if (!q->first)
+        q->last = NULL;" "")
+krait_mutant(injection_closed_while_it_allocated queue/injection.c
+  injection/injection_close_against_push
+  "    int err = q->error;" "    int err = fresh ? 0 : q->error;")
+krait_mutant(injection_closed_without_lock queue/injection.c injection/injection_close_against_push
+  "    lock(q);
+    q->error = error;
+    unlock(q);" "    q->error = error;")
+krait_mutant(injection_sweep_without_lock queue/injection.c injection/injection_sweep
+  "    lock(q);
+    if (q->first) {
+        dropped = compact(q, is_stale, context, &left_over);
+        shorten(q, dropped);
+    }
+    unlock(q);"
+  "    if (q->first) {
+        dropped = compact(q, is_stale, context, &left_over);
+        shorten(q, dropped);
+    }")
+krait_mutant(injection_sweep_length_kept queue/injection.c injection/injection_sweep
+  "        shorten(q, dropped);" "")
+krait_mutant(injection_unused_chunk_lost queue/injection.c injection/injection_two_pushers
+  "    os_free(fresh);" "    (void)fresh;")
+# The lazy map.
+krait_mutant(stream_closed_from_the_oldest executor/map_stream.c
+  map_stream/stream_close_against_worker
+  "    for (size_t i = map->length; i-- > 0;) {" "    for (size_t i = 0; i < map->length; i++) {")
+krait_mutant(stream_busy_relaxed executor/map_stream.c map_stream/stream_two_readers
+  "kri_cas_acq(&map->busy, &idle, 1)" "kri_cas_rlx(&map->busy, &idle, 1)")
+krait_mutant(stream_refused_is_kept executor/map_stream.c map_stream/stream_under_refusals
+  "    destroy(map);
+    return NULL;" "    return NULL;")
+# Loops.
+krait_mutant(team_takes_without_compare executor/team.c parallel/loop_two_runners
+  "    } while (!kri_cas_rlx64(&team->next, &next, *end)); /* [team-1] */"
+  "    } while (kri_swap_rlx64(&team->next, *end) > *end);")
+krait_mutant(team_leaves_who_has_begun executor/team.c parallel/loop_error_against_take
+  "    (void)kri_future_await_here(helper, KRI_NEVER, KRI_UNCANCELLABLE);" "")
+krait_mutant(team_waits_for_the_queued executor/team.c parallel/loop_in_the_only_worker
+  "    if (team->leads)
+        remove_queued(team);" "")
+krait_mutant(team_error_does_not_cancel executor/team.c parallel/loop_error_ends_a_wait
+  "        kr_cancel(&team->scope);" "        return;")
+krait_mutant(team_cut_is_an_error executor/team.c parallel/loop_times_out
+  "    if (!kr_cancelled() && kri_cas_rlx(" "    if (kri_cas_rlx(")
+krait_mutant(team_helper_outside_the_scope executor/team.c parallel/loop_cancelled
+  "    self->scope = &team->scope;" "")
+krait_mutant(reduce_joins_as_they_began executor/parallel.c parallel/reduce_joins_in_order
+  "    char *partial = block_at(sum, (first - sum->split_at) / team->grain);"
+  "    char *partial = block_at(sum, kri_add_rlx64((kri_word64 *)&team->timeout, 1));")
+krait_mutant(reduce_without_room_for_blocks executor/parallel.c parallel/loops_under_refusals
+  "    if (!sum->partials)
+        return false;
+    sum->blocks = blocks;"
+  "    sum->blocks = blocks;
+    if (!sum->partials)
+        return false;")
+krait_mutant(map_adds_up_without_lock executor/map.c executor/pool_map_on_two_workers
+  "    kri_mutex_lock(&job->mutex);
+    job->done += tally.done;" "    job->done += tally.done;")
+
+# The watch over stuck workers.
+krait_mutant(watch_not_rung executor/watchdog.c watchdog/watch_that_has_gone_to_sleep
+  "    wake_service(watch->span);" "")
+krait_mutant(watch_sleeps_over_a_ring executor/watchdog.c watchdog/watch_of_two_paces
+  "    if (span != NO_LIMIT && !kri_cas_sc(&asleep_for, &seen, span)) /* [watch-1] */
+        return;" "    (void)seen;
+    kri_store_sc(&asleep_for, span);")
+krait_mutant(watch_heeds_no_pace executor/watchdog.c watchdog/watch_of_two_paces
+  "    while (span > unless_within)" "    while (span == NO_LIMIT)")
+krait_mutant(watch_end_not_rung executor/watchdog.c watchdog/watch_as_pools_come_and_go
+  "        wake_service(0);" "        (void)last;")
+krait_mutant(watch_ends_while_wanted executor/watchdog.c watchdog/watch_as_pools_come_and_go
+  "    int err = serving ? 0 : start_service();" "    int err = watches ? 0 : start_service();")
+krait_mutant(watch_reports_twice executor/watchdog.c watchdog/watch_of_one_pool
+  "    seen->reported = true;" "")
+
+include(mutants_pool.cmake)

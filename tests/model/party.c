@@ -60,7 +60,6 @@ static const kri_party_ops double_ops = {.park = double_park, .unpark = double_u
 static void begin(double_party *d)
 {
     d->party.ops = &double_ops;
-    d->party.id = kri_party_new_id();
     d->bell = os_bell_create();
 }
 

@@ -51,7 +51,7 @@ static void submit_and_get(long given)
     kr_future_release(f);
 }
 
-SCENARIO(pool_submit_and_result, .stale = 1)
+SCENARIO(pool_submit_and_result, .preemptions = 1, .stale = 1)
 {
     fresh(1);
     submit_and_get(1);
@@ -67,7 +67,7 @@ SCENARIO(pool_two_tasks_one_after_the_other, .stale = KR_EXPLORE_NONE)
 }
 
 /* Whatever was submitted before the shutdown is run by it. */
-SCENARIO(pool_shutdown_runs_what_is_queued, .stale = 1)
+SCENARIO(pool_shutdown_runs_what_is_queued, .preemptions = 1, .stale = 1)
 {
     fresh(1);
     kr_explore_check(kr_submit(s.pool, NULL, count, NULL, 0, 0) == 0);
@@ -82,7 +82,7 @@ static void submit_late(void *arg)
     *(int *)arg = kr_submit(s.pool, NULL, count, NULL, 0, 0);
 }
 
-SCENARIO(pool_submit_against_shutdown, .stale = 1)
+SCENARIO(pool_submit_against_shutdown, .preemptions = 1, .stale = 1)
 {
     fresh(1);
     kr_explore_spawn(submit_late, &s.results[0]);
@@ -94,7 +94,7 @@ SCENARIO(pool_submit_against_shutdown, .stale = 1)
 }
 
 /* A pending task is cancelled, or it is run. */
-SCENARIO(pool_cancel_against_run, .stale = 1)
+SCENARIO(pool_cancel_against_run, .preemptions = 1, .stale = 1)
 {
     kr_future *f;
     int error = 0;

@@ -332,7 +332,7 @@ static void leave_both(void *arg)
 TEST(test_child_of_a_party_inside_another)
 {
     kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
-    kri_party inner = {.ops = kri_party_self()->ops, .id = kri_party_new_id()};
+    kri_party inner = {.ops = kri_party_self()->ops};
 
     CHECK_EQ(kr_cancel_scope_enter(&scope, KR_FOREVER), 0);
     kri_party_enter(&inner);

@@ -67,7 +67,7 @@ static const kri_party_ops machine_ops = {.park = machine_park, .unpark = machin
 static machine machine_new(uint32_t name, log_book *book)
 {
     return (machine){
-        .party = {.ops = &machine_ops, .id = kri_party_new_id()},
+        .party = {.ops = &machine_ops},
         .name = name,
         .book = book,
     };
@@ -290,8 +290,16 @@ TEST(test_party_ids)
     uint64_t second = kri_party_new_id();
 
     CHECK(first != 0 && second != 0 && first != second);
-    CHECK(kri_party_self()->id != 0);
     CHECK(kri_party_self() == kri_party_self());
+    kri_party inner = {.ops = kri_party_self()->ops};
+    uint64_t mine = kri_party_id(kri_party_self());
+    CHECK(mine != 0 && mine != first && mine != second);
+    kri_party *previous = kri_party_enter(&inner);
+    uint64_t others = kri_party_id(kri_party_self());
+    CHECK(others != 0 && others != mine);
+    CHECK(kri_party_id(kri_party_self()) == others);
+    kri_party_leave(previous);
+    CHECK(kri_party_id(kri_party_self()) == mine);
 }
 
 /* Blocking hooks. */

@@ -2,6 +2,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "base/atomic.h"
+#include "base/global.h"
 #include "os/os.h"
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,48 @@ void os_free(void *memory)
 
 /* Before the kernel's pool is ready there is nothing better than the clock; nothing here is a
  * secret. */
+#ifdef __has_feature
+#define HAS_FEATURE(name) __has_feature(name)
+#else
+#define HAS_FEATURE(name) 0
+#endif
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
+    HAS_FEATURE(address_sanitizer) || HAS_FEATURE(thread_sanitizer) ||                             \
+    HAS_FEATURE(memory_sanitizer)
+enum { SANITIZED = true };
+#else
+enum { SANITIZED = false };
+#endif
+
+enum { UNKNOWN, NO, YES };
+
+static kr_word memory_checked KRI_GLOBAL;
+
+/* valgrind loads its tools' replacements of malloc into the program. */
+static bool is_loaded_by_valgrind(void)
+{
+    static const char *const tools[] = {"vgpreload_memcheck", "vgpreload_helgrind",
+                                        "vgpreload_drd"};
+    const char *loaded = getenv("LD_PRELOAD");
+    for (size_t i = 0; loaded != NULL && i < sizeof tools / sizeof tools[0]; i++) {
+        if (strstr(loaded, tools[i]) != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* Once, since the answer must not change with the environment. */
+bool os_memory_is_checked(void)
+{
+    uint32_t known = kri_load_rlx(&memory_checked);
+    if (known == UNKNOWN) {
+        known = SANITIZED || is_loaded_by_valgrind() ? YES : NO;
+        kri_store_rlx(&memory_checked, known);
+    }
+    return known == YES;
+}
+
 void os_random(void *bytes, size_t count)
 {
     unsigned char *at = bytes;

@@ -209,6 +209,20 @@ size_t os_thread_stack_minimum(void)
     return size > 0 ? (size_t)size : 16384;
 }
 
+size_t os_thread_stack_left(void)
+{
+    enum { CAUTIOUS = 64 * 1024 };
+    pthread_attr_t attributes;
+    void *lowest;
+    size_t size;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0)
+        return CAUTIOUS;
+    int err = pthread_attr_getstack(&attributes, &lowest, &size);
+    pthread_attr_destroy(&attributes);
+    const char *here = __builtin_frame_address(0);
+    return err || here < (const char *)lowest ? CAUTIOUS : (size_t)(here - (const char *)lowest);
+}
+
 /* About a thread, by the kernel's number. */
 
 pid_t os_thread_id(void)
