@@ -36,8 +36,6 @@ int kri_future_await(kr_future *f, kr_time deadline, unsigned flags)
 int kri_future_await_here(kr_future *f, kr_time deadline, unsigned flags)
 {
     kri_frame *frame = kri_frame_innermost();
-    if (!frame || !frame->worker)
-        return kri_future_await(f, deadline, flags);
     if (kri_wait_briefly(&f->state, is_over))
         return 0;
     kri_wait_begin(frame);
