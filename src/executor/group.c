@@ -18,9 +18,9 @@
  *
  * Protocol.
  *     Groups nest, so what a worker pushes after its group was opened lies above `mark` in its
- * deque and is gone from there when the group is closed.  The close pops down to the mark and runs
- *     what is its own.  What is not was submitted by the same task beside the group; it may want
- *     what this task holds, so it is not run but handed on to the common queue.
+ *     deque and is gone from there when the group is closed.  The close pops down to the mark and
+ *     runs what is its own.  What is not was submitted by the same task beside the group; it may
+ *     want what this task holds, so it is not run but handed on to the common queue.
  *     Then the close takes the number of tasks that are missing away from ended_elsewhere; who ends
  *     one of them counts up, and whoever comes to 0 wakes the opener.  That count is his last touch
  *     of the group.
