@@ -333,8 +333,11 @@ static void settle(kr_group_task *task)
 
 static void await_queued(kr_group *group)
 {
-    for (kr_group_task *task = group->queued; task; task = task->next)
+    for (kr_group_task *task = group->queued; task; task = task->next) {
         (void)kri_help(task->future, &group->scope);
+        if (is_forked(group))
+            return;
+    }
     for (kr_group_task *task = group->queued; task; task = task->next) {
         (void)kri_future_await_here(task->future, KRI_NEVER, KRI_UNCANCELLABLE);
         settle(task);
