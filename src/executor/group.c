@@ -62,7 +62,9 @@ static int check(kr_executor *executor, const kri_frame *frame)
         return -EINVAL;
     if (executor)
         return kri_executor_check_wait(executor);
-    return frame->worker && frame->worker->initializes ? -EDEADLK : 0;
+    if (!frame->worker)
+        return kri_executor_check(frame->executor);
+    return frame->worker->initializes ? -EDEADLK : 0;
 }
 
 int kr_group_open(kr_group *group, kr_executor *executor)
