@@ -105,7 +105,8 @@ static int wait_ready(struct group *group, kr_future *const *futures, size_t cou
 {
     if (timeout == KR_FOREVER && !kr_cancelled())
         for (size_t i = 0; i < count && !is_ready(group); i++)
-            (void)kri_help(futures[i], NULL);
+            if (kri_help(futures[i], NULL) && kri_future_is_forked(futures[i]))
+                return KR_EFORKED;
     kr_time deadline = kri_deadline(timeout);
     kri_frame *frame = kri_frame_innermost();
     int err = 0;
@@ -270,6 +271,11 @@ int kr_as_completed(kr_completed **completed, kr_future *const *futures, size_t 
     return 0;
 }
 
+static bool is_forked(const kr_completed *c)
+{
+    return kri_forked_since(c->generation);
+}
+
 static kr_future *pop(kr_completed *c)
 {
     kr_future *f = NULL;
@@ -329,7 +335,7 @@ static int wait_for_one(kr_completed *c, kr_time timeout, kr_time deadline)
     if (is_stuck(c))
         return -EDEADLK;
     if (timeout == KR_FOREVER && !kr_cancelled() && help_one(c))
-        return 0;
+        return is_forked(c) ? KR_EFORKED : 0; /* the task may have forked */
     kri_frame *frame = kri_frame_innermost();
     kri_wait_begin(frame);
     int err = kri_wait_for(&c->ready, 0, deadline, 0, describe_iterator);
@@ -342,7 +348,7 @@ int kr_completed_next(kr_completed *c, kr_future **future, kr_time timeout)
     if (!c || !future || timeout < 0)
         return -EINVAL;
     *future = NULL;
-    if (c->generation != kri_fork_generation())
+    if (is_forked(c))
         return KR_EFORKED;
     kr_future_release(c->delivered);
     c->delivered = NULL;

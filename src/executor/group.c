@@ -62,7 +62,9 @@ static int check(kr_executor *executor, const kri_frame *frame)
         return -EINVAL;
     if (executor)
         return kri_executor_check_wait(executor);
-    return frame->worker && frame->worker->initializes ? -EDEADLK : 0;
+    if (!frame->worker)
+        return kri_executor_check(frame->executor);
+    return frame->worker->initializes ? -EDEADLK : 0;
 }
 
 int kr_group_open(kr_group *group, kr_executor *executor)
@@ -333,8 +335,11 @@ static void settle(kr_group_task *task)
 
 static void await_queued(kr_group *group)
 {
-    for (kr_group_task *task = group->queued; task; task = task->next)
+    for (kr_group_task *task = group->queued; task; task = task->next) {
         (void)kri_help(task->future, &group->scope);
+        if (is_forked(group))
+            return;
+    }
     for (kr_group_task *task = group->queued; task; task = task->next) {
         (void)kri_future_await_here(task->future, KRI_NEVER, KRI_UNCANCELLABLE);
         settle(task);

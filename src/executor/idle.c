@@ -288,6 +288,22 @@ static void call_neighbours(kri_pool *pool)
     }
 }
 
+/* The hold keeps a shut pool from ending before somebody was called for what is left. */
+void kri_worker_abandon(kri_worker *worker)
+{
+    kri_pool *pool = worker->pool;
+    kri_mutex_lock(&pool->budget->mutex);
+    pool->holds++;
+    count(pool, -1, 0, 0);
+    kri_mutex_unlock(&pool->budget->mutex);
+    if (worker->searches)
+        kri_worker_stop_search(worker);
+    else if (kri_pool_has_work(pool))
+        kri_pool_notify(pool);
+    call_neighbours(pool);
+    kri_pool_let_go(pool);
+}
+
 /* Searching. */
 
 bool kri_worker_begin_search(kri_worker *worker)

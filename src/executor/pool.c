@@ -271,7 +271,8 @@ static void configure(kri_pool *pool, const kr_pool_options *options)
 /* What a pool has besides itself.  -ENOMEM, -EAGAIN, KR_ESHUTDOWN. */
 static int equip(kri_pool *pool)
 {
-    size_t slots = (size_t)pool->executor.workers + (size_t)pool->max_spares;
+    /* One more for a worker that a call of exit() has given up. */
+    size_t slots = (size_t)pool->executor.workers + (size_t)pool->max_spares + 1;
     pool->slots = os_alloc(slots * sizeof *pool->slots);
     if (pool->options.timing)
         pool->times = os_alloc(sizeof *pool->times);

@@ -176,6 +176,7 @@ void kri_pool_hold_drop(kri_pool *pool); /* mutex held */
 void kri_pool_rouse(kri_pool *pool);     /* mutex held: work was taken away, see idle.c */
 void kri_pool_hold(kri_pool *pool);      /* it does not end until let go */
 void kri_pool_let_go(kri_pool *pool);
+void kri_worker_abandon(kri_worker *worker);           /* its thread never comes back to it */
 void kri_pool_leave(kri_worker *worker);               /* mutex held: not alive any more */
 void kri_pool_count_alive(kri_pool *pool, int change); /* mutex held */
 
