@@ -50,7 +50,7 @@ static int staff(kri_pool *pool)
         err = kri_pool_start_first(pool);
         kri_mutex_lock(&pool->budget->mutex);
         pool->staffed = err == 0;
-        kri_pool_count_alive(pool, 0);
+        kri_roster_count(pool, 0, 0, 0);
         for (int lane = 0; lane < KRI_LANES && !err && !pool->shut && !pool->broken; lane++)
             kri_injection_close(&pool->lanes[lane], 0);
         kri_mutex_unlock(&pool->budget->mutex);
