@@ -183,7 +183,8 @@ krait_mutant(lanes_high_comes_late executor/worker.c pool_idle/lanes_in_order
 
 # The end of a pool.
 krait_mutant(end_last_ignores_work executor/idle.c pool_end/end_against_first_submit
-  "pool->waiting == 0 && !kri_pool_has_work(pool);" "pool->waiting == 0;")
+  "pool->waiting == 0 &&
+           !kri_pool_has_work(pool);" "pool->waiting == 0;")
 krait_mutant(end_starts_a_late_worker executor/roster.c pool_end/end_against_next_submit
   "    bool over = kri_load_rlx(&pool->ending) || kri_load_rlx(&pool->ended);"
   "    bool over = false;")
