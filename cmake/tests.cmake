@@ -19,11 +19,6 @@ set_target_properties(kri-faults PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BIN
 file(GLOB sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/tests tests/*/*.c)
 list(FILTER sources EXCLUDE REGEX "^(harness|model)/")
 
-# The tests of the watchdog are built from the day that it is there.
-if(NOT EXISTS ${PROJECT_SOURCE_DIR}/src/executor/watchdog.c)
-  list(REMOVE_ITEM sources executor/watchdog.c)
-endif()
-
 set(programs "")
 foreach(source ${sources})
   string(REGEX REPLACE "[.]c$" "" name ${source})

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Do the documents' programs compile and run, their links lead somewhere, the headers stand alone?
+"""Do the documents' programs compile and run, their links lead somewhere, the headers stand alone,
+and does krait.h include them all?
 
     check_docs.py ROOT BUILD
 
@@ -56,7 +57,10 @@ for path in check.files("*.md", "docs/**/*.md", "examples/*/*.md", "bench/*.md")
         if not re.match(r"[a-z]+:", target) and not (path.parent / target).exists():
             check.complain(path, prose.count("\n", 0, link.start()) + 1, f"{target} does not exist")
 
+whole = check.root / "include/krait/krait.h"
 for path in check.files("include/krait/*.h"):
+    if path.name not in ("krait.h", "explore.h") and f"<krait/{path.name}>" not in whole.read_text():
+        check.complain(whole, 0, f"does not include {path.name}")
     for compiler, standard, language in (("cc", "c11", "c"), ("c++", "c++17", "c++")):
         error = fails(compiler, f"-std={standard}", *STRICT, "-fsyntax-only", include, "-x",
                       language, "-include", str(path), "/dev/null")

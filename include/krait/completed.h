@@ -1,7 +1,7 @@
 /* Waiting for several futures, of whatever executors.
  *
- * Python's concurrent.futures.wait and as_completed.  A task that waits here without a time limit
- * runs the queued ones among the futures itself, as in kr_future_result.
+ * Python's concurrent.futures.wait and as_completed.  Whoever waits here without a time limit runs
+ * the queued ones among the futures himself, where kr_future_result would.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -54,6 +54,9 @@ typedef struct kr_pool_options {
  * tasks to its pool but not wait for any: such a wait returns -EDEADLK, for a worker that came to
  * run the task would stand in the initializer, too.
  *
+ * A thread that is no worker of the pool runs a task itself that it waits for, see
+ * kr_future_result; not with .initializer, whose work it may need, nor with .no_outside_help.
+ *
  * A worker whose task waits for another task is replaced meanwhile by a spare one, up to
  * .max_spares; those that are too many sleep, and end after some seconds.
  *
@@ -62,8 +65,13 @@ typedef struct kr_pool_options {
  *
  * Python's default is min(32, processors + 4) for the sake of its interpreter lock.
  *
- * Returns   0; -ENOMEM; -EINVAL: a number is negative that must not be, or a reserved field is set;
- *           -EAGAIN: the thread that .stuck_after needs could not be started
+ * Returns   0
+ *           -ENOMEM
+ *           -EINVAL       a number is negative that must not be, .stack_size is less than the
+ *                         system allows, or a reserved field is set
+ *           -EAGAIN       the thread that .stuck_after needs could not be started
+ *           KR_ESHUTDOWN  the program is at its exit()
+ *           On every error *pool is NULL
  */
 KR_API KR_NODISCARD int kr_thread_pool(kr_executor **pool, const kr_pool_options *options);
 
@@ -107,7 +115,8 @@ typedef struct kr_submit_options {
 
 /* kr_submit_with - kr_submit with options.
  *
- * Returns   as kr_submit; -ETIMEDOUT: there was no room in time; -EINVAL: no such priority
+ * Returns   as kr_submit; -ETIMEDOUT: there was no room in time; -EINVAL: no such priority, a
+ *           negative timeout, or a reserved field is set
  * Blocks    only for room
  */
 KR_API KR_NODISCARD int kr_submit_with(kr_executor *executor, kr_future **future, kr_task_fn fn,
@@ -143,13 +152,15 @@ KR_API KR_NODISCARD int kr_executor_shutdown(kr_executor *executor,
  * or not the caller is cancelled: the end of Python's `with`.  After a kr_executor_shutdown, and
  * from a task of its own, it does not wait: what was submitted is finished all the same.  Futures
  * stay valid.
+ *
+ * Blocks    where it waits: a thread sleeps, a coroutine is suspended
  */
 KR_API void kr_executor_release(kr_executor *executor);
 
 /* For KR_AUTO(kr_executor): releases *executor. */
 KR_API void kr_executor_auto(kr_executor **executor);
 
-/* kr_executor_workers - how many tasks it runs at a time at most. */
+/* kr_executor_workers - how many tasks it runs at a time at most; -EINVAL for NULL. */
 KR_API int kr_executor_workers(const kr_executor *executor);
 
 /* kr_pool_metrics - what a thread pool is doing and has done.

@@ -51,11 +51,13 @@ typedef int (*kr_task_fn)(const void *arg, void *result);
  *   task_error  receives 0, the error that the task returned, or -ECANCELED when the future was
  *               cancelled; NULL: that error becomes what this call returns, as in Python
  *
- * A task that waits without a time limit for one that is still queued takes it out of the queue
- * and runs it itself, if the pool has no initializer or is its own: workers that all wait for
- * queued work do not hang.  The task so run has a cancel scope of its own and is no part of the
- * waiter, so the waiter's being cancelled, or its scope's time, ends the wait only after that task.
- * It helps while half of its stack is free (of the default size: for 1 MiB), and then sleeps.
+ * Whoever waits without a time limit for a task that is still queued takes it out of the queue and
+ * runs it himself: a worker of the task's pool always, any other thread if the pool has neither an
+ * initializer nor .no_outside_help.  So workers that all wait for queued work do not hang.  Nothing
+ * but the awaited task is run, so no stranger meets the waiter's locks.  It is a party of its own,
+ * with a cancel scope and values of kr_local of its own, and no part of the waiter: the waiter's
+ * being cancelled, or its scope's time, ends the wait only after that task.  A waiter helps while
+ * half of its stack is free (of the default size: for 1 MiB), and then sleeps.
  *
  * Returns   0           it is done, and *task_error tells how
  *           -ETIMEDOUT  it is not done within the timeout; it goes on
@@ -64,7 +66,8 @@ typedef int (*kr_task_fn)(const void *arg, void *result);
  *                       with KR_NOWAIT
  *           -EINVAL     negative timeout, or not the size of the result
  *           KR_EFORKED  the future belongs to the parent process
- * Blocks    a thread sleeps, a coroutine is suspended
+ *           the task's  with task_error NULL: what it returned
+ * Blocks    a thread sleeps, a coroutine is suspended; not with KR_NOWAIT, nor when it is done
  */
 KR_API KR_NODISCARD int kr_future_result(kr_future *future, void *result, size_t size,
                                          int *task_error, kr_time timeout);

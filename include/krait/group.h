@@ -87,6 +87,7 @@ KR_API int kr_group_open(kr_group *group, kr_executor *executor);
  *                         task counts as cancelled
  *           -ENOMEM, -EAGAIN, KR_ESHUTDOWN, KR_EBROKEN, -EINVAL, KR_EFORKED: as kr_submit.  The
  *                         task counts as failed with that error, so that close reports it too
+ * Blocks    only for room, from outside a pool with .max_queued, as kr_submit
  */
 KR_API int kr_group_start(kr_group *group, kr_group_task *task, kr_task_fn fn, const void *arg,
                           void *result);

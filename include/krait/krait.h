@@ -1,4 +1,4 @@
-/* All of krait.
+/* All of krait, but for the explorer.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -12,6 +12,7 @@
 #include <krait/event.h>
 #include <krait/executor.h>
 #include <krait/future.h>
+#include <krait/group.h>
 #include <krait/local.h>
 #include <krait/lock.h>
 #include <krait/map.h>

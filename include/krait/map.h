@@ -107,10 +107,12 @@ typedef struct kr_map_stream_options {
  *
  * Returns   0
  *           -EINVAL, -ENOMEM, KR_EFORKED
- *           KR_ESHUTDOWN, KR_EBROKEN, -EAGAIN: as kr_submit, of the first task; those of a later
- * one end the input as an error of the source does -ETIMEDOUT  .timeout passed before the first
- * task was queued On every error nothing is open and *map is NULL; what was taken from the source
- * is lost Blocks    only for room: a thread sleeps, a coroutine is suspended
+ *           KR_ESHUTDOWN, KR_EBROKEN, -EAGAIN: as kr_submit, of the first task; those of a
+ *                       later one end the input as an error of the source does
+ *           -ETIMEDOUT  .timeout passed before the first task was queued
+ *           On every error nothing is open and *map is NULL; what was taken from the source is
+ *           lost
+ * Blocks    only for room: a thread sleeps, a coroutine is suspended
  */
 typedef struct kr_map_stream kr_map_stream;
 KR_API KR_NODISCARD int kr_map_open(kr_map_stream **map, kr_executor *executor, kr_task_fn fn,
@@ -130,11 +132,12 @@ KR_API KR_NODISCARD int kr_map_open(kr_map_stream **map, kr_executor *executor, 
  * Returns   1             *result and *item_error are those of the next item
  *           0             all were delivered, or an error below was returned before
  *           -ETIMEDOUT    .timeout passed before this item was done, or could begin: what has not
- *                         begun is cancelled, what runs is asked to stop, and the next call returns
- * 0 KR_ESHUTDOWN  the executor was shut down, and took no more or cancelled this item KR_EBROKEN an
- * initializer failed other errors  of the source, or as kr_submit's.  After these three the next
- * call returns
- *                         0
+ *                         begun is cancelled, what runs is asked to stop
+ *           KR_ESHUTDOWN  the executor was shut down, and took no more or cancelled this item
+ *           KR_EBROKEN    an initializer failed
+ *           other errors  of the source, or as kr_submit's
+ *                         After these four the next call returns 0
+ *           the item's    with item_error NULL: what fn returned for it
  *           -ECANCELED    the caller's scope is cancelled; nothing is lost, call again
  *           -EDEADLK      the caller is the task of this very item; nothing is lost
  *           -EBUSY        another call is under way, such as the one that called this source

@@ -21,6 +21,7 @@
 #include <krait/completed.h>
 
 #include <limits.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "executor/executor.h"
@@ -33,7 +34,9 @@ struct group {
     kr_word left;
     kr_word others;
     kr_word ready;
-    kr_wait_when when; /* const */
+    kr_wait_when when;         /* const */
+    kr_future *const *futures; /* const */
+    size_t count;              /* const */
 };
 
 struct member {
@@ -58,6 +61,17 @@ static void told(kri_watcher *watcher)
     else if (!stuck || !kri_cas_sc(&group->ready, &open, STUCK))
         return;
     kri_wake(&group->ready, 1, 0);
+}
+
+/* The waiter is in its wait, so all that it waits for is there. */
+static void describe_wait(const kr_word *word, kri_text *text)
+{
+    const struct group *group =
+        (const struct group *)(const void *)((const char *)word - offsetof(struct group, ready));
+    size_t i = 0;
+    while (i < group->count && kri_future_is_over(group->futures[i]))
+        i++;
+    kri_futures_describe(i < group->count ? group->futures[i] : NULL, text);
 }
 
 static bool is_ready(const struct group *group)
@@ -91,13 +105,14 @@ static int wait_ready(struct group *group, kr_future *const *futures, size_t cou
 {
     if (timeout == KR_FOREVER && !kr_cancelled())
         for (size_t i = 0; i < count && !is_ready(group); i++)
-            (void)kri_help(futures[i], NULL);
+            if (kri_help(futures[i], NULL) && kri_future_is_forked(futures[i]))
+                return KR_EFORKED;
     kr_time deadline = kri_deadline(timeout);
     kri_frame *frame = kri_frame_innermost();
     int err = 0;
     kri_wait_begin(frame);
     while (!is_ready(group) && (err == 0 || err == -EAGAIN))
-        err = kri_wait_for(&group->ready, 0, deadline, 0, kri_futures_describe);
+        err = kri_wait_for(&group->ready, 0, deadline, 0, describe_wait);
     kri_wait_end(frame);
     return is_ready(group) || err == -ETIMEDOUT ? 0 : err;
 }
@@ -125,7 +140,8 @@ static int check_all(kr_future *const *futures, size_t count)
 static int wait_with(struct member *members, kr_future *const *futures, size_t count,
                      kr_wait_when when, kr_time timeout)
 {
-    struct group group = {.left = {(uint32_t)count}, .when = when};
+    struct group group = {
+        .left = {(uint32_t)count}, .when = when, .futures = futures, .count = count};
     uint32_t others = fill(&group, members, futures, count);
     if (others == 0 || (others < count && when == KR_ALL_COMPLETED))
         return -EDEADLK;
@@ -255,6 +271,11 @@ int kr_as_completed(kr_completed **completed, kr_future *const *futures, size_t 
     return 0;
 }
 
+static bool is_forked(const kr_completed *c)
+{
+    return kri_forked_since(c->generation);
+}
+
 static kr_future *pop(kr_completed *c)
 {
     kr_future *f = NULL;
@@ -296,6 +317,17 @@ static bool is_stuck(const kr_completed *c)
     return true;
 }
 
+static void describe_iterator(const kr_word *word, kri_text *text)
+{
+    const kr_completed *c =
+        (const kr_completed *)(const void *)((const char *)word - offsetof(kr_completed, ready));
+    const kr_future *open = NULL;
+    for (size_t i = 0; i < c->count && !open; i++)
+        if (c->entries[i].future && !kri_future_is_over(c->entries[i].future))
+            open = c->entries[i].future;
+    kri_futures_describe(open, text);
+}
+
 static int wait_for_one(kr_completed *c, kr_time timeout, kr_time deadline)
 {
     if (timeout == KR_NOWAIT)
@@ -303,10 +335,10 @@ static int wait_for_one(kr_completed *c, kr_time timeout, kr_time deadline)
     if (is_stuck(c))
         return -EDEADLK;
     if (timeout == KR_FOREVER && !kr_cancelled() && help_one(c))
-        return 0;
+        return is_forked(c) ? KR_EFORKED : 0; /* the task may have forked */
     kri_frame *frame = kri_frame_innermost();
     kri_wait_begin(frame);
-    int err = kri_wait_for(&c->ready, 0, deadline, 0, kri_futures_describe);
+    int err = kri_wait_for(&c->ready, 0, deadline, 0, describe_iterator);
     kri_wait_end(frame);
     return err == -EAGAIN ? 0 : err;
 }
@@ -316,7 +348,7 @@ int kr_completed_next(kr_completed *c, kr_future **future, kr_time timeout)
     if (!c || !future || timeout < 0)
         return -EINVAL;
     *future = NULL;
-    if (c->generation != kri_fork_generation())
+    if (is_forked(c))
         return KR_EFORKED;
     kr_future_release(c->delivered);
     c->delivered = NULL;

@@ -119,5 +119,5 @@ void kr_executor_auto(kr_executor **executor)
 
 int kr_executor_workers(const kr_executor *executor)
 {
-    return executor->workers;
+    return executor ? executor->workers : -EINVAL;
 }

@@ -66,7 +66,7 @@ bool kri_frame_initializes(const kr_executor *e);
 /* f, if pending, does not end while the caller waits: he is in it, or in such an initializer. */
 bool kri_frame_holds_up(const kr_future *f);
 size_t kri_frame_may_hold_up(void); /* how many there may be at most */
-void kri_frames_forked(void);       /* in a child: the workers are the parent's */
+void kri_frames_disown(void);       /* the thread is no worker's any more: of a child, at exit */
 
 /* Is there room for running another task on this stack?  It grows downwards wherever krait runs. */
 const char *kri_frame_limit_outside(void);

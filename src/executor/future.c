@@ -15,8 +15,8 @@
  *     CANCELLED   done: it never ran, or was asked to stop and said -ECANCELED
  *     + ASKED     kr_future_cancel found it running; from then on, also when done
  *     + SEEN      somebody asked how it ended, so nobody needs to be told
- *     + SLOW      there are watchers, callbacks, or somebody at the scope: whoever ends it must
- * take the mutex
+ *     + SLOW      there are watchers, callbacks, or somebody at the scope: whoever ends it takes
+ *                 the mutex
  *     + n * REFERENCE
  *
  * Fields.  The legend is at the struct.
@@ -30,9 +30,9 @@
  * Protocol.
  *     A task ends by one compare-and-swap that marks it done and gives up the runner's reference at
  *     once, if SLOW is not set.  If it is, the runner takes the mutex, so whoever has set SLOW
- * under the mutex keeps it from ending until he lets go.  Under the mutex the watchers are told and
- * the callbacks taken away; after it those who wait on the word are woken, and the callbacks run,
- *     oldest first.  A callback or watcher that comes later finds it done.
+ *     under the mutex keeps it from ending until he lets go.  Under the mutex the watchers are
+ *     told and the callbacks taken away; after it those who wait on the word are woken, and the
+ *     callbacks run, oldest first.  A callback or watcher that comes later finds it done.
  *     The mutex comes before the lock of a queue, and before that of a cancel scope.
  *
  * Ordering.

@@ -18,9 +18,9 @@
  *
  * Protocol.
  *     Groups nest, so what a worker pushes after its group was opened lies above `mark` in its
- * deque and is gone from there when the group is closed.  The close pops down to the mark and runs
- *     what is its own.  What is not was submitted by the same task beside the group; it may want
- *     what this task holds, so it is not run but handed on to the common queue.
+ *     deque and is gone from there when the group is closed.  The close pops down to the mark and
+ *     runs what is its own.  What is not was submitted by the same task beside the group; it may
+ *     want what this task holds, so it is not run but handed on to the common queue.
  *     Then the close takes the number of tasks that are missing away from ended_elsewhere; who ends
  *     one of them counts up, and whoever comes to 0 wakes the opener.  That count is his last touch
  *     of the group.
@@ -62,7 +62,9 @@ static int check(kr_executor *executor, const kri_frame *frame)
         return -EINVAL;
     if (executor)
         return kri_executor_check_wait(executor);
-    return frame->worker && frame->worker->initializes ? -EDEADLK : 0;
+    if (!frame->worker)
+        return kri_executor_check(frame->executor);
+    return frame->worker->initializes ? -EDEADLK : 0;
 }
 
 int kr_group_open(kr_group *group, kr_executor *executor)
@@ -333,8 +335,11 @@ static void settle(kr_group_task *task)
 
 static void await_queued(kr_group *group)
 {
-    for (kr_group_task *task = group->queued; task; task = task->next)
+    for (kr_group_task *task = group->queued; task; task = task->next) {
         (void)kri_help(task->future, &group->scope);
+        if (is_forked(group))
+            return;
+    }
     for (kr_group_task *task = group->queued; task; task = task->next) {
         (void)kri_future_await_here(task->future, KRI_NEVER, KRI_UNCANCELLABLE);
         settle(task);

@@ -48,98 +48,6 @@
 enum { SPARE_STAYS_MS = 2000 };
 enum { BRIEFLY = 10 * 1000, LOOKS_PER_CLOCK = 8 }; /* nanoseconds; a wake-up costs more */
 
-/* Counting, with the mutex held. */
-
-static int running(const kri_pool *pool)
-{
-    return pool->alive - pool->sleeping - pool->waiting;
-}
-
-static bool may_run_more(const kri_pool *pool)
-{
-    int n = running(pool);
-    return n <= 0 || (n < pool->executor.workers && pool->budget->running < pool->budget->limit);
-}
-
-static bool runs_too_many(const kri_pool *pool)
-{
-    int n = running(pool);
-    return n > pool->executor.workers || (n > 1 && pool->budget->running > pool->budget->limit);
-}
-
-static bool may_grow(const kri_pool *pool)
-{
-    int spares = pool->waiting < pool->max_spares ? pool->waiting : pool->max_spares;
-    bool over = kri_load_rlx(&pool->ending) || kri_load_rlx(&pool->ended);
-    bool open = pool->staffed && !pool->refused && !over;
-    return open && pool->alive < pool->executor.workers + spares;
-}
-
-static void set_flag(kr_word *flag, bool value)
-{
-    if (kri_load_rlx(flag) != value)
-        kri_store_sc(flag, value); /* [pool-1] */
-}
-
-static void publish(kri_budget *budget)
-{
-    for (kri_pool *pool = budget->pools; pool; pool = pool->neighbour) {
-        set_flag(&pool->callable, may_run_more(pool) && (pool->idle || may_grow(pool)));
-        set_flag(&pool->excess, runs_too_many(pool));
-    }
-}
-
-/* Change how many of the pool run, sleep and wait. */
-static void count(kri_pool *pool, int alive, int sleeping, int waiting)
-{
-    pool->alive += alive;
-    pool->sleeping += sleeping;
-    pool->waiting += waiting;
-    pool->budget->running += alive - sleeping - waiting;
-    publish(pool->budget);
-    if (pool->watch && running(pool) > 0)
-        kri_watch_ring(pool->watch);
-}
-
-void kri_pool_count_alive(kri_pool *pool, int change)
-{
-    count(pool, change, 0, 0);
-}
-
-/* The list of the idle, with the mutex held. */
-
-static void list_idle(kri_worker *worker)
-{
-    kri_pool *pool = worker->pool;
-    worker->previous_idle = NULL;
-    worker->next_idle = pool->idle;
-    if (pool->idle)
-        pool->idle->previous_idle = worker;
-    pool->idle = worker;
-    worker->idle = true;
-    count(pool, 0, 1, 0);
-}
-
-static void unlist_idle(kri_worker *worker)
-{
-    kri_pool *pool = worker->pool;
-    *(worker->previous_idle ? &worker->previous_idle->next_idle : &pool->idle) = worker->next_idle;
-    if (worker->next_idle)
-        worker->next_idle->previous_idle = worker->previous_idle;
-    worker->idle = false;
-    count(pool, 0, -1, 0);
-}
-
-kri_worker *kri_pool_take_idle(kri_pool *pool)
-{
-    kri_worker *all = pool->idle;
-    for (kri_worker *worker = all; worker; worker = worker->next_idle)
-        worker->idle = false;
-    pool->idle = NULL;
-    count(pool, 0, -pool->sleeping, 0);
-    return all;
-}
-
 /* Calling. */
 
 void kri_worker_wake(kri_worker *worker, uint32_t how)
@@ -153,9 +61,9 @@ void kri_worker_wake(kri_worker *worker, uint32_t how)
 void kri_pool_rouse(kri_pool *pool)
 {
     kri_worker *worker = pool->idle;
-    if (!pool->shut || !worker || running(pool) > 0 || pool->waiting > 0)
+    if (!pool->shut || !worker || kri_roster_running(pool) > 0 || pool->waiting > 0)
         return;
-    unlist_idle(worker);
+    kri_roster_raise(worker);
     kri_worker_wake(worker, KRI_CALLED_TO_LOOK);
 }
 
@@ -195,7 +103,7 @@ static int start(kri_pool *pool)
     kri_mutex_lock(&pool->budget->mutex);
     if (err) {
         pool->refused = true;
-        count(pool, -1, 0, 0);
+        kri_roster_count(pool, -1, 0, 0);
         kri_store_sc(&pool->searching, 0); /* [pool-1] */
     }
     kri_pool_hold_drop(pool);
@@ -209,17 +117,17 @@ static int start(kri_pool *pool)
 static kri_worker *choose(kri_pool *pool, bool *grow)
 {
     kri_worker *worker = pool->idle;
-    *grow = !worker && may_grow(pool);
-    if (!may_run_more(pool) || !(worker || *grow) || !claim_search(pool)) {
+    *grow = !worker && kri_roster_may_grow(pool);
+    if (!kri_roster_may_run_more(pool) || !(worker || *grow) || !claim_search(pool)) {
         *grow = false;
         return NULL;
     }
     if (worker) {
         pool->wakeups++;
-        unlist_idle(worker);
+        kri_roster_raise(worker);
     } else {
         pool->holds++;
-        count(pool, 1, 0, 0);
+        kri_roster_count(pool, 1, 0, 0);
     }
     return worker;
 }
@@ -253,7 +161,7 @@ int kri_pool_start_first(kri_pool *pool)
     bool late = pool->shut; /* and perhaps ended already */
     if (!late) {
         pool->holds++;
-        count(pool, 1, 0, 0);
+        kri_roster_count(pool, 1, 0, 0);
         (void)claim_search(pool);
     }
     kri_mutex_unlock(&pool->budget->mutex);
@@ -286,6 +194,22 @@ static void call_neighbours(kri_pool *pool)
             kri_pool_notify(grown); /* it could have been called in vain meanwhile */
         kri_pool_unref(grown);
     }
+}
+
+/* The hold keeps a shut pool from ending before somebody was called for what is left. */
+void kri_worker_abandon(kri_worker *worker)
+{
+    kri_pool *pool = worker->pool;
+    kri_mutex_lock(&pool->budget->mutex);
+    pool->holds++;
+    kri_roster_count(pool, -1, 0, 0);
+    kri_mutex_unlock(&pool->budget->mutex);
+    if (worker->searches)
+        kri_worker_stop_search(worker);
+    else if (kri_pool_has_work(pool))
+        kri_pool_notify(pool);
+    call_neighbours(pool);
+    kri_pool_let_go(pool);
 }
 
 /* Searching. */
@@ -326,14 +250,15 @@ void kri_pool_leave(kri_worker *worker)
     kri_pool *pool = worker->pool;
     worker->next_free = pool->free;
     pool->free = worker;
-    count(pool, -1, 0, 0);
+    kri_roster_count(pool, -1, 0, 0);
     kri_pool_check_ended(pool);
 }
 
 /* The pool is shut and the last worker has nothing to do: nothing can come any more. */
 static bool is_last_of_all(const kri_pool *pool)
 {
-    return pool->shut && running(pool) == 1 && pool->waiting == 0 && !kri_pool_has_work(pool);
+    return pool->shut && kri_roster_running(pool) == 1 && pool->waiting == 0 &&
+           !kri_pool_has_work(pool);
 }
 
 static bool is_spare(const kri_pool *pool)
@@ -362,13 +287,13 @@ static bool lie_down(kri_worker *worker, bool *must_sleep, bool *spare)
     }
     bool leave = kri_load_rlx(&pool->ending);
     pool->refused = false;
-    *must_sleep = runs_too_many(pool);
+    *must_sleep = kri_roster_runs_too_many(pool);
     *spare = is_spare(pool);
     if (leave) {
         kri_pool_leave(worker);
     } else {
         kri_store_rlx(&worker->called, KRI_NOT_CALLED);
-        list_idle(worker);
+        kri_roster_lay_down(worker);
     }
     if (worker->searches)
         kri_store_sc(&pool->searching, 0); /* [pool-1] */
@@ -386,7 +311,7 @@ static bool get_up(kri_worker *worker)
     kri_mutex_lock(&worker->pool->budget->mutex);
     bool up = worker->idle;
     if (up) {
-        unlist_idle(worker);
+        kri_roster_raise(worker);
         worker->searches = claim_search(worker->pool);
     }
     kri_mutex_unlock(&worker->pool->budget->mutex);
@@ -399,7 +324,7 @@ static bool retire(kri_worker *worker)
     kri_mutex_lock(&worker->pool->budget->mutex);
     bool gone = worker->idle && is_spare(worker->pool);
     if (gone) {
-        unlist_idle(worker);
+        kri_roster_raise(worker);
         kri_pool_leave(worker);
     }
     kri_mutex_unlock(&worker->pool->budget->mutex);
@@ -460,7 +385,7 @@ static void set_waiting(kri_worker *worker, bool waits)
     kri_pool *pool = worker->pool;
     kri_mutex_lock(&pool->budget->mutex);
     worker->waits++;
-    count(pool, 0, 0, waits ? 1 : -1);
+    kri_roster_count(pool, 0, 0, waits ? 1 : -1);
     kri_mutex_unlock(&pool->budget->mutex);
 }
 

@@ -19,13 +19,13 @@
  *     A wait for room that the caller's cancel cuts short leaves the block staged, as does a source
  *     that says -ECANCELED in a cancelled caller: the next call tries again.
  *     Whoever gives up cancels from the newest task to the oldest, so that a worker that is asked
- * to stop finds none of the others in the queue. A task keeps nothing of the map: arguments,
- * results and the errors of its items lie in its future.  So a map that is closed need not wait for
- * it.
+ *     to stop finds none of the others in the queue.  A task keeps nothing of the map: arguments,
+ *     results and the errors of its items lie in its future.  So a map that is closed need not
+ *     wait for it.
  *
  * Ordering.
  *     [stream-1]  a reader sees what the reader before it did: busy is taken with acquire, and
- * given back with release
+ *                 given back with release
  *
  * Why not an item's error as its task's?  A task that was cancelled by a shutdown, or failed with
  * its pool, could not be told from one whose function returned the same number.

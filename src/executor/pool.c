@@ -50,7 +50,7 @@ static int staff(kri_pool *pool)
         err = kri_pool_start_first(pool);
         kri_mutex_lock(&pool->budget->mutex);
         pool->staffed = err == 0;
-        kri_pool_count_alive(pool, 0);
+        kri_roster_count(pool, 0, 0, 0);
         for (int lane = 0; lane < KRI_LANES && !err && !pool->shut && !pool->broken; lane++)
             kri_injection_close(&pool->lanes[lane], 0);
         kri_mutex_unlock(&pool->budget->mutex);
@@ -271,7 +271,8 @@ static void configure(kri_pool *pool, const kr_pool_options *options)
 /* What a pool has besides itself.  -ENOMEM, -EAGAIN, KR_ESHUTDOWN. */
 static int equip(kri_pool *pool)
 {
-    size_t slots = (size_t)pool->executor.workers + (size_t)pool->max_spares;
+    /* One more for a worker that a call of exit() has given up. */
+    size_t slots = (size_t)pool->executor.workers + (size_t)pool->max_spares + 1;
     pool->slots = os_alloc(slots * sizeof *pool->slots);
     if (pool->options.timing)
         pool->times = os_alloc(sizeof *pool->times);

@@ -162,7 +162,18 @@ void kri_pool_departed(kri_pool *pool); /* with max_queued: a task was claimed *
 bool kri_pool_claimed(kr_executor *executor, kr_future *f, bool run);
 void kri_pool_ran(kr_executor *executor);
 
-/* idle.c: who works */
+/* roster.c: how many work; with the mutex held */
+int kri_roster_running(const kri_pool *pool);
+bool kri_roster_may_run_more(const kri_pool *pool);
+bool kri_roster_runs_too_many(const kri_pool *pool);
+bool kri_roster_may_grow(const kri_pool *pool);
+void kri_roster_count(kri_pool *pool, int alive, int sleeping,
+                      int waiting);             /* changes of the three */
+void kri_roster_lay_down(kri_worker *worker);   /* it is idle */
+void kri_roster_raise(kri_worker *worker);      /* it is not */
+kri_worker *kri_pool_take_idle(kri_pool *pool); /* all of them */
+
+/* idle.c: who is called, and who sleeps */
 void kri_pool_notify(kri_pool *pool); /* after something was queued: call a worker if need be */
 bool kri_pool_could_call(const kri_pool *pool);
 bool kri_pool_has_work(const kri_pool *pool);
@@ -170,14 +181,13 @@ bool kri_worker_park(kri_worker *worker); /* false: the worker must leave, and i
 void kri_worker_stop_search(kri_worker *worker); /* it is about to run something */
 bool kri_worker_begin_search(kri_worker *worker);
 void kri_worker_wake(kri_worker *worker, uint32_t how);
-kri_worker *kri_pool_take_idle(kri_pool *pool); /* mutex held; all of them */
 int kri_pool_start_first(kri_pool *pool);
 void kri_pool_hold_drop(kri_pool *pool); /* mutex held */
 void kri_pool_rouse(kri_pool *pool);     /* mutex held: work was taken away, see idle.c */
 void kri_pool_hold(kri_pool *pool);      /* it does not end until let go */
 void kri_pool_let_go(kri_pool *pool);
-void kri_pool_leave(kri_worker *worker);               /* mutex held: not alive any more */
-void kri_pool_count_alive(kri_pool *pool, int change); /* mutex held */
+void kri_worker_abandon(kri_worker *worker); /* its thread never comes back to it */
+void kri_pool_leave(kri_worker *worker);     /* mutex held: not alive any more */
 
 /* worker.c */
 int kri_worker_start(kri_pool *pool); /* alive and holds were counted for it */

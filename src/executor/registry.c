@@ -2,8 +2,8 @@
  *
  * At exit every pool is shut first, then every pool is waited for, before the process waits for its
  * threads: so the work that was accepted is done, and no idle worker keeps the process alive.
- * When a task itself calls exit(), its own pool cannot be waited for: what it has queued may be
- * lost.
+ * When a task itself calls exit(), its own pool cannot be waited for.  Its worker is given up, so
+ * that another can take its place, and be the last that ends the pool: the threads are waited for.
  *
  * Who reports an error asks here for the name of the pool, which may be gone, and another at its
  * place: so pools are numbered.
@@ -24,7 +24,7 @@ static KRI_GLOBAL uint32_t pools_made; /* guarded by pools_lock, too */
 
 static void forget_in_child(void)
 {
-    kri_frames_forked();
+    kri_frames_disown();
     pools_lock = (kri_mutex){0};
     first_pool = NULL;
     kri_store_rlx(&pools_watched, 0);
@@ -53,6 +53,15 @@ static kri_pool *visit_next(bool visited)
     return pool;
 }
 
+static void leave_worker(void)
+{
+    const kri_frame *frame = kri_frame_innermost();
+    kri_worker *worker = frame ? frame->worker : NULL;
+    kri_frames_disown();
+    if (worker)
+        kri_worker_abandon(worker);
+}
+
 static void finish_pools(void *unused)
 {
     (void)unused;
@@ -64,6 +73,7 @@ static void finish_pools(void *unused)
         (void)kri_pool_shutdown(&pool->executor, false, 0, KRI_UNCANCELLABLE);
         kri_pool_unref(pool);
     }
+    leave_worker();
     while ((pool = visit_next(false)) != NULL) {
         kr_time deadline = kri_frame_in_executor(&pool->executor) ? 0 : KRI_NEVER;
         (void)kri_pool_shutdown(&pool->executor, false, deadline, KRI_UNCANCELLABLE);

@@ -36,8 +36,6 @@ int kri_future_await(kr_future *f, kr_time deadline, unsigned flags)
 int kri_future_await_here(kr_future *f, kr_time deadline, unsigned flags)
 {
     kri_frame *frame = kri_frame_innermost();
-    if (!frame || !frame->worker)
-        return kri_future_await(f, deadline, flags);
     if (kri_wait_briefly(&f->state, is_over))
         return 0;
     kri_wait_begin(frame);
@@ -55,7 +53,7 @@ int kri_future_wait(kr_future *f, kr_time timeout)
     if (timeout == KR_NOWAIT)
         return -ETIMEDOUT;
     if (timeout == KR_FOREVER && !kr_cancelled() && kri_help(f, NULL))
-        return 0;
+        return kri_future_is_forked(f) ? KR_EFORKED : 0; /* the task may have forked */
     if (kri_frame_holds_up(f))
         return -EDEADLK;
     return kri_future_await_here(f, kri_deadline(timeout), 0);

@@ -62,7 +62,7 @@ bool kri_frame_holds_up(const kr_future *f)
     return false;
 }
 
-void kri_frames_forked(void)
+void kri_frames_disown(void)
 {
     for (kri_frame *frame = *kri_frame_current(); frame; frame = frame->outer)
         frame->worker = NULL;

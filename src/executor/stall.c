@@ -53,10 +53,13 @@ void kri_group_describe(const kr_word *word, kri_text *text)
     kri_text_add(text, "the tasks of a group");
 }
 
-void kri_futures_describe(const kr_word *word, kri_text *text)
+void kri_futures_describe(const kr_future *open, kri_text *text)
 {
-    (void)word;
     kri_text_add(text, "several futures");
+    if (open) {
+        kri_text_add(text, ", the first of them ");
+        kri_future_describe(&open->state, text);
+    }
 }
 
 void kri_pool_describe_room(const kr_word *word, kri_text *text)

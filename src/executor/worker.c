@@ -37,12 +37,14 @@ enum {
     LEAST_SEARCH = MICROSECOND,
     LONG_IDLE = 150 * MICROSECOND,
     BRIEF = 10 * MICROSECOND,
+    EAGER = 3 * MICROSECOND,
 };
 enum { LONG_IDLES_TO_REDUCE = 3, LONG_IDLES_TO_LEAST = 6 };
 #ifdef KRI_MODEL
-enum { PAUSES_PER_LOOK = 0, LOOKS_PER_CLOCK = 1 }; /* a pause would let the others go on first */
+/* A pause would let the others go on first. */
+enum { PAUSES = 0, MANY_PAUSES = 0, LOOKS_PER_CLOCK = 1 };
 #else
-enum { PAUSES_PER_LOOK = 4, LOOKS_PER_CLOCK = 4 };
+enum { PAUSES = 4, MANY_PAUSES = 32, LOOKS_PER_CLOCK = 4 };
 #endif
 
 /* Taking. */
@@ -148,18 +150,26 @@ static kr_time search_budget(const kri_pool *pool)
     return long_idles < LONG_IDLES_TO_LEAST ? REDUCED_SEARCH : LEAST_SEARCH;
 }
 
+/* After some microseconds it looks less often: each look takes the lines that it reads away from
+ * those who work. */
 static kri_item search(kri_worker *worker)
 {
     kr_time end = worker->idle_since + search_budget(worker->pool);
+    kr_time eager_until = worker->idle_since + EAGER;
+    int pauses = PAUSES;
+    kr_time now;
     do {
         for (int look = 0; look < LOOKS_PER_CLOCK; look++) {
             kri_item item = look_around(worker);
             if (item)
                 return item;
-            for (int i = 0; i < PAUSES_PER_LOOK; i++)
+            for (int i = 0; i < pauses; i++)
                 os_pause();
         }
-    } while (os_now() < end);
+        now = os_now();
+        if (now > eager_until)
+            pauses = MANY_PAUSES;
+    } while (now < end);
     return 0;
 }
 

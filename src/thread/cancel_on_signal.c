@@ -23,8 +23,8 @@
  *
  * Ordering.
  *     [signal-1] the bit is set before the bell is rung, and the ring is cleared before the bits
- * are taken: a bit that is missed has a ring after it.  The bell is a descriptor; the kernel orders
- * it
+ *                are taken: a bit that is missed has a ring after it.  The bell is a descriptor;
+ *                the kernel orders it
  *
  * Why not signalfd?  It needs the signal blocked in every thread of the program, those that others
  * started too.  Why not cancel in the handler?  It would have to take locks.

@@ -9,14 +9,15 @@
  *     party->locals    its party
  *     table->count, table->slots   changed by the table's party under the lock, read by it without
  *     table->slots[i]  changed under the lock; read without it by the table's party, for a local
- * that is in use value->next, previous, slot, owner   the lock
+ *                      that is in use
+ *     value->next, previous, slot, owner   the lock
  *
  * Protocol.
  *     Get.  The party looks into its own table, without a lock.  It cannot meet a change: another
  *     thread clears a slot only in kr_local_destroy, when nobody may use that local, and the slot
- * is given to the next local only after it was cleared everywhere.  That is why a new local never
- *     sees the values of an old one: not because of an address, a slot or a number, but because
- *     there are none.
+ *     is given to the next local only after it was cleared everywhere.  That is why a new local
+ *     never sees the values of an old one: not because of an address, a slot or a number, but
+ *     because there are none.
  *
  *     End of a value.  Whoever takes it out of table and list, under the lock, destroys it, without
  *     the lock.  So a party that ends and kr_local_destroy may meet, and each value is destroyed
@@ -29,7 +30,7 @@
  *
  * Ordering.
  *     [local-1] the slot is stored with release and loaded with acquire: who sees the number sees
- * it cleared in his table
+ *               it cleared in his table
  *
  * Why not a C thread_local?  It has no destructor in C, no instance for a coroutine, and cannot be
  * a member of an object.  Why not the address of the local as the key of a hash table?  Every get

@@ -44,9 +44,9 @@
  *     [scope-2]  unlock releases, every way of taking the lock acquires; the unlock's swap is its
  *                last touch of the scope
  *     [scope-3]  who sees a scope joined sees the mark that it got from its parent as it joined,
- * and need not look further out: joined is set after the mark and releases, every look acquires and
- * comes before the look at the mark.  Reading an old value is harmless: it means to look further
- * out, or to ask again under the lock.
+ *                and need not look further out: joined is set after the mark and releases, every
+ *                look acquires and comes before the look at the mark.  Reading an old value is
+ *                harmless: it means to look further out, or to ask again under the lock.
  *     [scope-4]  who can know that a kr_cancel has returned sees its count, and looks again: the
  *                count rises after the marks and releases, every look at it acquires
  *     The mark is sequentially consistent as kri_wake wants it [wait-1].

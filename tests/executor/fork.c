@@ -95,6 +95,9 @@ static int fork_in_task(const void *arg, void *result)
     bool returns = *(const bool *)arg;
     pid_t child = fork();
     if (child == 0) {
+        kr_group group;
+        CHECK_EQ(kr_group_open(&group, NULL), KR_EFORKED);
+        CHECK_EQ(kr_group_close(&group), KR_EFORKED);
         if (!returns)
             exit(0);
         return 0;
@@ -109,7 +112,7 @@ static void check_fork_in_task(bool returns)
     kr_future *f;
     int got = -1;
     CHECK_EQ(kr_submit(pool, &f, fork_in_task, &returns, sizeof returns, sizeof got), 0);
-    CHECK_EQ(kr_future_result(f, &got, sizeof got, NULL, KR_FOREVER), 0);
+    CHECK_EQ(kr_future_result(f, &got, sizeof got, NULL, kr_sec(3600)), 0); /* does not help */
     CHECK_EQ(got, 0);
     kr_future_release(f);
     kr_executor_release(pool);
@@ -150,4 +153,100 @@ TEST(the_exit_of_a_child_whose_task_returned_is_in_no_task)
     parent = getpid();
     CHECK_EQ(kr_at_exit(wait_in_the_exit_of_the_child, NULL), 0);
     check_fork_in_task(true);
+}
+
+/* A thread that is no worker runs the first of some tasks, which forks and returns in the child. */
+
+enum { HELPED = 3 };
+
+static int fork_once(const void *arg, void *result)
+{
+    bool *has_forked = *(bool *const *)arg;
+    (void)result;
+    CHECK(getpid() == parent);
+    if (*has_forked)
+        return 0;
+    *has_forked = true;
+    pid_t child = fork();
+    if (child != 0)
+        CHECK_EQ(status_of(child), 0);
+    return 0;
+}
+
+/* What it came to, in the parent; the child must hear that it is one, and ends. */
+static int unless_child(int outcome)
+{
+    if (getpid() == parent)
+        return outcome;
+    CHECK_EQ(outcome, KR_EFORKED);
+    _exit(0);
+}
+
+static int close_group(kr_executor *pool, bool *has_forked)
+{
+    kr_group group;
+    kr_group_task tasks[HELPED];
+    CHECK_EQ(kr_group_open(&group, pool), 0);
+    for (int i = 0; i < HELPED; i++)
+        CHECK_EQ(kr_group_start(&group, &tasks[i], fork_once, &has_forked, NULL), 0);
+    return unless_child(kr_group_close(&group));
+}
+
+static void help_forking_tasks(kr_executor *pool, int way)
+{
+    kr_future *futures[HELPED], *first;
+    kr_completed *it;
+    bool has_forked = false, *at = &has_forked;
+    for (int i = 0; i < HELPED; i++)
+        CHECK_EQ(kr_submit(pool, &futures[i], fork_once, &at, sizeof at, 0), 0);
+    if (way == 0)
+        CHECK_EQ(unless_child(kr_future_exception(futures[0], NULL, KR_FOREVER)), 0);
+    if (way == 1)
+        CHECK_EQ(unless_child(kr_wait(futures, HELPED, KR_ALL_COMPLETED, NULL, KR_FOREVER)),
+                 HELPED);
+    if (way == 2) {
+        CHECK_EQ(kr_as_completed(&it, futures, HELPED), 0);
+        CHECK_EQ(unless_child(kr_completed_next(it, &first, KR_FOREVER)), 1);
+        kr_completed_release(it);
+    }
+    CHECK(has_forked);
+    for (int i = 0; i < HELPED; i++)
+        CHECK_EQ(error_of(futures[i]), 0);
+}
+
+static void check_helped_fork(int way)
+{
+    kr_executor *pool = pool_of(1);
+    struct gate gate = {0};
+    parent = getpid();
+    kr_future *blocker = submit_gate(pool, &gate);
+    wait_entered(&gate, 1);
+    bool has_forked = false;
+    if (way == 3)
+        CHECK_EQ(close_group(pool, &has_forked), 0);
+    else
+        help_forking_tasks(pool, way);
+    kr_event_set(&gate.open);
+    CHECK_EQ(error_of(blocker), 0);
+    end(pool);
+}
+
+TEST(a_helped_task_that_returns_in_a_forked_child_ends_the_wait_there)
+{
+    check_helped_fork(0);
+}
+
+TEST(a_helped_task_that_returns_in_a_forked_child_ends_kr_wait_there)
+{
+    check_helped_fork(1);
+}
+
+TEST(a_helped_task_that_returns_in_a_forked_child_ends_the_iterator_there)
+{
+    check_helped_fork(2);
+}
+
+TEST(a_helped_task_that_returns_in_a_forked_child_ends_the_close_there)
+{
+    check_helped_fork(3);
 }

@@ -4,8 +4,6 @@
  */
 #include "executor/help.h"
 
-#include <krait/group.h>
-
 /* What a group and its tasks lie in was something else before. */
 static void dirty(kr_group *group, kr_group_task *tasks, size_t count)
 {

@@ -202,6 +202,34 @@ TEST(wakeups_of_sleeping_workers_are_counted)
     end(waiting.pool);
 }
 
+/* A task calls one sleeper at most, and nobody is called when there is no other task. */
+TEST(there_are_no_more_wakeups_than_tasks)
+{
+    kr_executor *pool = pool_of(4);
+    struct gate gate = {0};
+    kr_future *futures[50];
+    for (int i = 0; i < 4; i++)
+        futures[i] = submit_gate(pool, &gate);
+    wait_entered(&gate, 4);
+    kr_event_set(&gate.open);
+    for (int i = 0; i < 4; i++)
+        CHECK_EQ(error_of(futures[i]), 0);
+    for (int round = 0; round < 20; round++) {
+        AWAIT(pool, sleeping, 4);
+        uint64_t before = read_metrics(pool).wakeups;
+        CHECK_EQ(run_in_worker(pool, count_one, NULL), 0);
+        AWAIT(pool, sleeping, 4);
+        CHECK_EQ(read_metrics(pool).wakeups, before + 1);
+        for (int i = 0; i < 50; i++)
+            CHECK_EQ(kr_submit(pool, &futures[i], count_one, NULL, 0, 0), 0);
+        for (int i = 0; i < 50; i++)
+            CHECK_EQ(error_from_worker(futures[i]), 0);
+        AWAIT(pool, sleeping, 4);
+        CHECK_LE(read_metrics(pool).wakeups, before + 51);
+    }
+    end(pool);
+}
+
 /* While it works */
 
 struct reader {

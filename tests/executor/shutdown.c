@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "executor/help.h"
+#include "harness/sanitizers.h"
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -415,4 +416,52 @@ TEST(exit_in_a_task_ends_the_process)
             pause();
     }
     CHECK_EQ(status_of(child), 5);
+}
+
+TEST(exit_in_a_task_ends_the_process_beside_other_workers)
+{
+    if (KRI_TSAN)
+        SKIP("to it, threads that end during exit are lost where nobody joins them");
+    pid_t child = fork();
+    if (child == 0) {
+        kr_executor *pool = pool_of(3);
+        struct gate gate = {0};
+        kr_future *futures[3];
+        for (int i = 0; i < 3; i++)
+            futures[i] = submit_gate(pool, &gate);
+        wait_entered(&gate, 3);
+        kr_event_set(&gate.open);
+        for (int i = 0; i < 3; i++)
+            CHECK_EQ(error_of(futures[i]), 0);
+        CHECK_EQ(kr_submit(pool, NULL, leave, NULL, 0, 0), 0);
+        for (;;)
+            pause();
+    }
+    CHECK_EQ(status_of(child), 5);
+}
+
+static int submit_and_leave(const void *arg, void *result)
+{
+    (void)result;
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(kr_submit(*(kr_executor *const *)arg, NULL, count_slowly, NULL, 0, 0), 0);
+    exit(5);
+}
+
+TEST(what_a_task_has_submitted_before_its_exit_is_done)
+{
+    if (KRI_TSAN)
+        SKIP("to it, threads that end during exit are lost where nobody joins them");
+    share();
+    pid_t child = fork();
+    if (child == 0) {
+        kr_executor *pool;
+        kr_pool_options one = {.workers = 1, .max_spares = -1, .stuck_after = kr_sec(60)};
+        CHECK_EQ(kr_thread_pool(&pool, &one), 0);
+        CHECK_EQ(kr_submit(pool, NULL, submit_and_leave, &pool, sizeof pool, 0), 0);
+        for (;;)
+            pause();
+    }
+    CHECK_EQ(status_of(child), 5);
+    CHECK_EQ(kri_load_sc(shared), 3);
 }

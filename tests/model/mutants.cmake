@@ -451,7 +451,7 @@ krait_mutant(reduce_without_room_for_blocks executor/parallel.c parallel/loops_u
   "    sum->blocks = blocks;
     if (!sum->partials)
         return false;")
-krait_mutant(map_adds_up_without_lock executor/map.c executor/pool_map_on_two_workers
+krait_mutant(map_adds_up_without_lock executor/map.c completed/map_pct
   "    kri_mutex_lock(&job->mutex);
     job->done += tally.done;" "    job->done += tally.done;")
 

@@ -86,11 +86,11 @@ krait_mutant(pool_sleeps_without_second_look executor/idle.c pool_idle/idle_call
   "    if (!must_sleep && kri_pool_has_work(pool) && get_up(worker)) /* [pool-1] */"
   "    if (false)")
 krait_mutant(pool_sleeps_as_if_one_too_many executor/idle.c pool_idle/idle_called_again
-  "    *must_sleep = runs_too_many(pool);" "    *must_sleep = true;")
+  "    *must_sleep = kri_roster_runs_too_many(pool);" "    *must_sleep = true;")
 krait_mutant(pool_look_calls_nobody executor/idle.c pool_idle/idle_two_are_called
   "        worker->searches = claim_search(worker->pool);
     }" "    }")
-krait_mutant(pool_flag_release executor/idle.c pool_idle/idle_called_again_stale
+krait_mutant(pool_flag_release executor/roster.c pool_idle/idle_called_again_stale
   "kri_store_sc(flag, value); /* [pool-1] */" "kri_store_rel(flag, value);")
 krait_mutant(pool_callable_acquire executor/idle.c pool_idle/idle_called_again_stale
   "    return kri_load_sc(&pool->callable) && !kri_load_sc(&pool->searching); /* [pool-1] */"
@@ -128,7 +128,7 @@ krait_mutant(pool_search_goes_on executor/worker.c pool_idle/idle_second_is_call
   "    if (worker->searches)
         kri_worker_stop_search(worker);
     note_begin" "    note_begin")
-krait_mutant(pool_counts_are_not_published executor/idle.c pool_idle/wait_brings_a_spare
+krait_mutant(pool_counts_are_not_published executor/roster.c pool_idle/wait_brings_a_spare
   "    publish(pool->budget);" "    if (waiting == 0)
         publish(pool->budget);")
 krait_mutant(pool_own_queues_not_looked_at executor/idle.c pool_idle/idle_pct
@@ -140,11 +140,11 @@ krait_mutant(pool_wait_calls_nobody executor/idle.c pool_idle/wait_brings_a_spar
 krait_mutant(pool_retires_who_is_called executor/idle.c pool_idle/wait_against_retirement
   "    bool gone = worker->idle && is_spare(worker->pool);
     if (gone) {
-        unlist_idle(worker);"
+        kri_roster_raise(worker);"
   "    bool gone = is_spare(worker->pool);
     if (gone) {
         if (worker->idle)
-            unlist_idle(worker);")
+            kri_roster_raise(worker);")
 krait_mutant(pool_last_one_wakes_nobody executor/idle.c pool_idle/idle_two_are_called
   "    wake_all(others);" "    (void)others;")
 krait_mutant(budget_leaver_calls_nobody executor/idle.c pool_idle/budget_left
@@ -183,8 +183,9 @@ krait_mutant(lanes_high_comes_late executor/worker.c pool_idle/lanes_in_order
 
 # The end of a pool.
 krait_mutant(end_last_ignores_work executor/idle.c pool_end/end_against_first_submit
-  "pool->waiting == 0 && !kri_pool_has_work(pool);" "pool->waiting == 0;")
-krait_mutant(end_starts_a_late_worker executor/idle.c pool_end/end_against_next_submit
+  "pool->waiting == 0 &&
+           !kri_pool_has_work(pool);" "pool->waiting == 0;")
+krait_mutant(end_starts_a_late_worker executor/roster.c pool_end/end_against_next_submit
   "    bool over = kri_load_rlx(&pool->ending) || kri_load_rlx(&pool->ended);"
   "    bool over = false;")
 krait_mutant(end_starts_a_late_first_worker executor/idle.c pool_end/end_against_first_submit

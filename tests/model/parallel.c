@@ -17,11 +17,17 @@ static struct {
 
 static const kr_parallel_options two = {.grain = 1, .runners = 2};
 
+static void fresh_with(bool no_outside_help)
+{
+    kr_pool_options options = {.workers = 1, .max_spares = -1, .no_outside_help = no_outside_help};
+    memset(&s, 0, sizeof s);
+    kr_explore_check(kr_thread_pool(&s.pool, &options) == 0);
+    kr_explore_name(s.hits, sizeof s.hits, "hits");
+}
+
 static void fresh(void)
 {
-    memset(&s, 0, sizeof s);
-    kr_explore_check(kr_thread_pool(&s.pool, &(kr_pool_options){.workers = 1}) == 0);
-    kr_explore_name(s.hits, sizeof s.hits, "hits");
+    fresh_with(false);
 }
 
 static void finish(void)
@@ -48,7 +54,7 @@ static int loop(size_t count, kr_range_fn fn)
     return kr_parallel_for(s.pool, 0, count, fn, NULL, &two);
 }
 
-SCENARIO(loop_two_runners, .stale = 1, .keeps_memory = true, .schedules = 60000)
+SCENARIO(loop_two_runners, .stale = 1, .keeps_memory = true, .schedules = 100000)
 {
     fresh();
     kr_explore_check(loop(2, hit) == 0);
@@ -72,7 +78,7 @@ static int fail_at_once(size_t first, size_t end, void *arg)
 }
 
 /* The caller is through while the helper is about to begin: it is removed, or waited for. */
-SCENARIO(loop_error_against_take, .stale = 1, .keeps_memory = true, .schedules = 60000)
+SCENARIO(loop_error_against_take, .stale = 1, .keeps_memory = true, .schedules = 250000)
 {
     fresh();
     kr_explore_check(loop(2, fail_at_once) == -EPIPE);
@@ -86,7 +92,7 @@ static int fail_both(size_t first, size_t end, void *arg)
     return first == 0 ? -EPIPE : -EIO;
 }
 
-SCENARIO(loop_two_errors, .stale = 1, .keeps_memory = true, .schedules = 60000)
+SCENARIO(loop_two_errors, .stale = 1, .keeps_memory = true, .schedules = 100000)
 {
     fresh();
     int err = loop(2, fail_both);
@@ -175,7 +181,7 @@ static int loop_as_task(const void *arg, void *result)
 SCENARIO(loop_in_the_only_worker, .stale = 1, .keeps_memory = true, .schedules = 60000)
 {
     kr_future *f;
-    fresh();
+    fresh_with(true);
     kr_explore_check(kr_submit(s.pool, &f, loop_as_task, NULL, 0, 0) == 0);
     kr_explore_check(kr_future_exception(f, NULL, KR_FOREVER) == 0);
     check_hits(2);
@@ -216,7 +222,7 @@ static void reduce(size_t count)
     kr_explore_check(memcmp(string.digits, "0123", count) == 0);
 }
 
-SCENARIO(reduce_joins_in_order, .stale = 1, .keeps_memory = true, .schedules = 60000)
+SCENARIO(reduce_joins_in_order, .stale = 1, .keeps_memory = true, .schedules = 100000)
 {
     fresh();
     reduce(2);

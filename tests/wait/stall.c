@@ -193,6 +193,17 @@ static int wait_for_both(void *arg)
     return 0;
 }
 
+static int wait_for_the_next(void *arg)
+{
+    kr_completed *completed;
+    kr_future *f;
+    (void)arg;
+    CHECK_EQ(kr_as_completed(&completed, &futures[1], 1), 0);
+    CHECK_EQ(kr_completed_next(completed, &f, KR_FOREVER), 1);
+    kr_completed_release(completed);
+    return 0;
+}
+
 static int wait_for_the_second(void *arg)
 {
     (void)arg;
@@ -201,9 +212,10 @@ static int wait_for_the_second(void *arg)
 
 TEST(test_waits_for_a_pool)
 {
-    static kr_run_fn const functions[] = {ask_for_room, wait_for_both, wait_for_the_second};
-    static const char *const names[] = {"room", "both", "second"};
-    kr_thread *threads[3];
+    static kr_run_fn const functions[] = {ask_for_room, wait_for_both, wait_for_the_next,
+                                          wait_for_the_second};
+    static const char *const names[] = {"room", "both", "next", "second"};
+    kr_thread *threads[4];
     kr_executor *pool;
     expect_stall(set_event);
     kr_pool_options options = {
@@ -211,7 +223,7 @@ TEST(test_waits_for_a_pool)
     CHECK_EQ(kr_thread_pool(&pool, &options), 0);
     CHECK_EQ(kr_submit(pool, &futures[0], wait_until_set, NULL, 0, 0), 0);
     CHECK_EQ(kr_submit(pool, &futures[1], wait_until_set, NULL, 0, 0), 0);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         kr_thread_options named = {.name = names[i]};
         CHECK_EQ(kr_thread_start(&threads[i], functions[i], pool, 0, &named), 0);
     }
@@ -219,11 +231,14 @@ TEST(test_waits_for_a_pool)
     CHECK(says("  club_0 waits for an event at %p", (void *)&event));
     CHECK(says("  MainThread waits for the thread room to end"));
     CHECK(says("  room waits for room in the queue of club"));
-    CHECK(says("  both waits for several futures"));
+    CHECK(says("  both waits for several futures, the first of them a task of club, "
+               "which runs in club_0"));
+    CHECK(says("  next waits for several futures, the first of them a task of club that is "
+               "queued"));
     CHECK(says("  second waits for a task of club that is queued"));
-    CHECK_EQ(lines(), 6);
-    join_well(threads[1]);
-    join_well(threads[2]);
+    CHECK_EQ(lines(), 7);
+    for (int i = 1; i < 4; i++)
+        join_well(threads[i]);
     kr_event_clear(&event);
     CHECK_EQ(kr_submit(pool, NULL, wait_until_set, NULL, 0, 0), 0);
     CHECK_EQ(kr_executor_shutdown(pool, NULL, KR_FOREVER), 0);

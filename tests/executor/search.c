@@ -1,0 +1,59 @@
+/* How long a worker that has nothing to do looks for work: as long as that has paid lately.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "executor/help.h"
+
+#include "executor/pool.h"
+
+enum { LEAST = 6 }; /* so many long idle times in a row, and the search is as short as it gets */
+
+static uint32_t long_idles(kr_executor *pool)
+{
+    return kri_load_acq(&((kri_pool *)pool)->long_idles);
+}
+
+static void wait_asleep(kr_executor *pool)
+{
+    kr_pool_metrics metrics;
+    do {
+        kri_test_nap();
+        CHECK_EQ(kr_pool_read_metrics(pool, &metrics), 0);
+    } while (metrics.sleeping != 1);
+}
+
+/* Longer than it pays to look for. */
+static void idle_for_long(kr_executor *pool)
+{
+    kr_event never = KR_EVENT_INIT;
+    wait_asleep(pool);
+    CHECK_EQ(kr_event_wait(&never, kr_ms(1)), -ETIMEDOUT);
+}
+
+TEST(long_idle_times_shorten_the_search_and_a_brief_one_restores_it)
+{
+    kr_executor *pool = pool_of(1);
+    CHECK_EQ(run_in_worker(pool, count_one, NULL), 0);
+    uint32_t expected = long_idles(pool); /* 1 if the first worker was there long before its task */
+    for (int round = 0; round < LEAST + 2; round++) {
+        idle_for_long(pool);
+        CHECK_EQ(run_in_worker(pool, count_one, NULL), 0);
+        expected += expected < LEAST;
+        CHECK_EQ(long_idles(pool), expected);
+    }
+    CHECK_EQ(expected, LEAST);
+    while (long_idles(pool) != 0) /* the case's time limit ends it otherwise */
+        CHECK_EQ(run_in_worker(pool, count_one, NULL), 0);
+    end(pool);
+}
+
+TEST(a_worker_that_searches_goes_to_sleep_by_itself)
+{
+    kr_executor *pool = pool_of(1);
+    for (int i = 0; i < 20; i++) {
+        CHECK_EQ(run_in_worker(pool, count_one, NULL), 0);
+        wait_asleep(pool);
+        CHECK_EQ(kri_load_acq(&((kri_pool *)pool)->searching), 0);
+    }
+    end(pool);
+}
