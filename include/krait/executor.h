@@ -33,7 +33,7 @@ typedef struct kr_pool_options {
     void *initializer_arg;         /* must stay until the pool is shut down */
     size_t stack_size;             /* of each worker, bytes; 0: the system's default */
     size_t max_queued;             /* tasks that may wait in the queue; 0: no limit */
-    int max_spares;                /* workers more at most, while as many wait for tasks; 0: 64,
+    int max_spares;                /* workers more at most, while as many wait for tasks; 0: 256,
                                       negative: none */
     bool no_outside_help; /* a thread that is no worker of this pool never runs its tasks */
     bool own_processors;  /* a pool that is made in a task of another does not share its

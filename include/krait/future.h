@@ -57,7 +57,7 @@ typedef int (*kr_task_fn)(const void *arg, void *result);
  * but the awaited task is run, so no stranger meets the waiter's locks.  It is a party of its own,
  * with a cancel scope and values of kr_local of its own, and no part of the waiter: the waiter's
  * being cancelled, or its scope's time, ends the wait only after that task.  A waiter helps while
- * half of its stack is free (of the default size: for 1 MiB), and then sleeps.
+ * half of its stack is free, an eighth where no spare worker may come any more, and then sleeps.
  *
  * Returns   0           it is done, and *task_error tells how
  *           -ETIMEDOUT  it is not done within the timeout; it goes on

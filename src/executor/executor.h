@@ -50,6 +50,7 @@ typedef struct kri_frame {
     kr_executor *executor;
     kri_worker *worker; /* whose thread this is; NULL: no pool's */
     const char *limit;  /* helping ends where the stack has come here */
+    const char *last;   /* or here, where the pool has no spare worker left */
 } kri_frame;
 
 KRI_SHARED_THREAD_LOCAL(kri_frame *, kri_frame_current) /* NULL: the caller is in no task */
@@ -70,10 +71,13 @@ void kri_frames_disown(void);       /* the thread is no worker's any more: of a 
 
 /* Is there room for running another task on this stack?  It grows downwards wherever krait runs. */
 const char *kri_frame_limit_outside(void);
+bool kri_frame_is_the_last(const kri_frame *frame);
 static inline bool kri_frame_has_room(const kri_frame *frame)
 {
     const char *here = __builtin_frame_address(0);
-    return here > (frame ? frame->limit : kri_frame_limit_outside());
+    if (here > (frame ? frame->limit : kri_frame_limit_outside()))
+        return true;
+    return frame && here > frame->last && kri_frame_is_the_last(frame);
 }
 
 /* Call run(arg) as a party of its own, whose innermost scope at first is `scope`. */

@@ -28,7 +28,7 @@
 #include "os/os.h"
 
 enum { NO_WORKER_YET = -8192 }; /* what the queues are closed with at first */
-enum { SHELLS_TO_SWEEP = 256, SPARES_BY_DEFAULT = 64 };
+enum { SHELLS_TO_SWEEP = 256, SPARES_BY_DEFAULT = 256 };
 
 static KRI_GLOBAL kr_word pools_named;
 

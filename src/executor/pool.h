@@ -91,6 +91,7 @@ struct kri_pool {
     kr_word callable __attribute__((aligned(64))); /* atomic; changed under mutex: 1 when a worker
                                                       could be called, or started */
     kr_word searching;                             /* atomic: 1 while a worker searches */
+    kr_word spent;   /* atomic; changed under mutex: no spare worker may come any more */
     kr_word excess;  /* atomic; changed under mutex: more workers run than should */
     kr_word ending;  /* atomic; changed under mutex: 1 when workers shall leave */
     kr_word closed;  /* atomic; changed under mutex: 1 when it takes no more tasks */

@@ -1,7 +1,8 @@
 /* The roster: how many workers run, sleep and wait, and who is idle.
  *
- * All of it under the mutex of the budget.  What others have to see without it, `callable` and
- * `excess`, follows from the counts, for all pools of the budget, and is written with each change.
+ * All of it under the mutex of the budget.  What others have to see without it, `callable`,
+ * `excess` and `spent`, follows from the counts, for all pools of the budget, and is written with
+ * each change.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -44,6 +45,7 @@ static void publish(kri_budget *budget)
         set_flag(&pool->callable,
                  kri_roster_may_run_more(pool) && (pool->idle || kri_roster_may_grow(pool)));
         set_flag(&pool->excess, kri_roster_runs_too_many(pool));
+        set_flag(&pool->spent, pool->waiting >= pool->max_spares);
     }
 }
 

@@ -102,6 +102,12 @@ const char *kri_frame_limit_outside(void)
     return *limit;
 }
 
+/* If this worker sleeps, nobody may come in its place. */
+bool kri_frame_is_the_last(const kri_frame *frame)
+{
+    return frame->worker && kri_load_rlx(&frame->worker->pool->spent);
+}
+
 struct help {
     kr_future *future;
     kri_worker *worker;    /* of the future's executor; NULL: the helper is none */
@@ -159,6 +165,7 @@ static void run_helped(void *arg)
         .executor = help->future->executor,
         .worker = thread,
         .limit = outer ? outer->limit : kri_frame_limit_outside(),
+        .last = outer ? outer->last : kri_frame_limit_outside(),
     };
     uint64_t task = thread ? kri_worker_turn(thread, (uintptr_t)help->future->fn) : 0;
     *kri_frame_current() = &frame;

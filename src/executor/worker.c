@@ -352,10 +352,13 @@ static int work(void *arg)
 {
     kri_worker *worker = arg;
     kri_pool *pool = worker->pool;
+    size_t stack = os_thread_stack_left();
+    const char *bottom = __builtin_frame_address(0);
     worker->frame = (kri_frame){
         .executor = &pool->executor,
         .worker = worker,
-        .limit = (const char *)__builtin_frame_address(0) - os_thread_stack_left() / 2,
+        .limit = bottom - stack / 2,
+        .last = bottom - stack / 8 * 7,
     };
     *kri_frame_current() = &worker->frame;
     if (serve(worker))
