@@ -203,8 +203,6 @@ krait_mutant(end_ignores_holds executor/shutdown.c claim/claim_against_the_end_o
   "pool->alive || pool->holds ||" "pool->alive ||")
 krait_mutant(end_ended_relaxed executor/shutdown.c claim/claim_against_the_end_at_random
   "    kri_store_sc(&pool->ended, 1);" "    kri_store_rlx(&pool->ended, 1);")
-krait_mutant(end_seen_relaxed executor/shutdown.c claim/claim_against_the_end_at_random
-  "kri_load_acq(&pool->ended)" "kri_load_rlx(&pool->ended)")
 krait_mutant(end_idle_not_woken executor/shutdown.c pool_end/end_by_two
   "    wake_all(idle);" "    (void)idle;")
 krait_mutant(end_cancels_without_hold executor/shutdown.c claim/claim_against_cancelling_shutdown
