@@ -101,16 +101,7 @@ void kri_future_seen(kr_future *f)
         kri_or_rlx(&f->state, KRI_SEEN);
 }
 
-/* Most arguments and results are a few words: not worth a call. */
-
-static inline void copy(void *to, const void *from, size_t size)
-{
-    if (size == sizeof(uint64_t))
-        memcpy(to, from, sizeof(uint64_t));
-    else if (size)
-        memcpy(to, from, size);
-}
-
+/* Most results are a word or two: not worth a call. */
 static inline void clear(void *at, size_t size)
 {
     if (size == ALIGNMENT)
@@ -143,7 +134,7 @@ int kri_future_new(kr_future **future, kr_executor *executor, const kri_task *ta
         .lane = (uint8_t)task->lane,
         .forgotten = forgotten,
     };
-    copy(bytes + sizeof *f, task->arg, task->arg_size);
+    kri_copy(bytes + sizeof *f, task->arg, task->arg_size);
     clear(f->result, aligned(task->result_size));
     *future = f;
     return 0;

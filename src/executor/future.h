@@ -7,6 +7,7 @@
 
 #include <krait/executor.h>
 #include <krait/future.h>
+#include <string.h>
 
 #include "base/atomic.h"
 #include "wait/wait.h"
@@ -148,6 +149,15 @@ void kri_future_unwatch(kr_future *f, kri_watcher *watcher); /* told or not, it 
 
 /* With the mutex: false: it is done already. */
 bool kri_future_add_callback(kr_future *f, kri_callback *callback);
+
+/* Copy an argument or a result: most are a word, which is not worth a call. */
+static inline void kri_copy(void *to, const void *from, size_t size)
+{
+    if (size == sizeof(uint64_t))
+        memcpy(to, from, sizeof(uint64_t));
+    else if (size)
+        memcpy(to, from, size);
+}
 
 /* callback.c: in a callback, those that become due wait until it has returned. */
 void kri_callbacks_run(kr_future *f, kri_callback *newest);

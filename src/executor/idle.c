@@ -266,7 +266,7 @@ static bool is_spare(const kri_pool *pool)
     return pool->alive > pool->executor.workers;
 }
 
-static void wake_all(kri_worker *worker)
+void kri_workers_wake(kri_worker *worker)
 {
     while (worker) {
         kri_worker *next = worker->next_idle;
@@ -299,7 +299,7 @@ static bool lie_down(kri_worker *worker, bool *must_sleep, bool *spare)
         kri_store_sc(&pool->searching, 0); /* [pool-1] */
     worker->searches = false;
     kri_mutex_unlock(&pool->budget->mutex);
-    wake_all(others);
+    kri_workers_wake(others);
     return !leave;
 }
 

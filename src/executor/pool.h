@@ -182,6 +182,7 @@ bool kri_worker_park(kri_worker *worker); /* false: the worker must leave, and i
 void kri_worker_stop_search(kri_worker *worker); /* it is about to run something */
 bool kri_worker_begin_search(kri_worker *worker);
 void kri_worker_wake(kri_worker *worker, uint32_t how);
+void kri_workers_wake(kri_worker *worker); /* a list that kri_pool_take_idle gave */
 int kri_pool_start_first(kri_pool *pool);
 void kri_pool_hold_drop(kri_pool *pool); /* mutex held */
 void kri_pool_rouse(kri_pool *pool);     /* mutex held: work was taken away, see idle.c */

@@ -7,15 +7,6 @@
 
 #include <string.h>
 
-/* Most results are a word: not worth a call. */
-static inline void copy(void *to, const void *from, size_t size)
-{
-    if (size == sizeof(uint64_t))
-        memcpy(to, from, sizeof(uint64_t));
-    else if (size)
-        memcpy(to, from, size);
-}
-
 static bool is_over(uint32_t state)
 {
     return (state & KRI_STATE) != KRI_PENDING;
@@ -81,7 +72,7 @@ int kr_future_result(kr_future *f, void *result, size_t size, int *task_error, k
     if (err)
         return err;
     if (f->error == 0)
-        copy(result, f->result, size);
+        kri_copy(result, f->result, size);
     return outcome(f, task_error);
 }
 

@@ -124,15 +124,6 @@ static void finish_queued(kri_pool *pool, int error)
     }
 }
 
-static void wake_all(kri_worker *idle)
-{
-    while (idle) {
-        kri_worker *next = idle->next_idle;
-        kri_worker_wake(idle, KRI_CALLED_TO_LOOK);
-        idle = next;
-    }
-}
-
 static void shut(kri_pool *pool, bool cancel_pending)
 {
     kri_mutex_lock(&pool->budget->mutex);
@@ -143,7 +134,7 @@ static void shut(kri_pool *pool, bool cancel_pending)
     pool->holds += cancel_pending; /* what is taken out of a queue may be claimed already */
     kri_pool_check_ended(pool);
     kri_mutex_unlock(&pool->budget->mutex);
-    wake_all(idle);
+    kri_workers_wake(idle);
     if (!cancel_pending)
         return;
     finish_queued(pool, -ECANCELED);

@@ -146,7 +146,7 @@ krait_mutant(pool_retires_who_is_called executor/idle.c pool_idle/wait_against_r
         if (worker->idle)
             kri_roster_raise(worker);")
 krait_mutant(pool_last_one_wakes_nobody executor/idle.c pool_idle/idle_two_are_called
-  "    wake_all(others);" "    (void)others;")
+  "    kri_workers_wake(others);" "    (void)others;")
 krait_mutant(budget_leaver_calls_nobody executor/idle.c pool_idle/budget_left
   "    call_neighbours(pool);
     if (!stays)
@@ -204,19 +204,19 @@ krait_mutant(end_ignores_holds executor/shutdown.c claim/claim_against_the_end_o
 krait_mutant(end_ended_relaxed executor/shutdown.c claim/claim_against_the_end_at_random
   "    kri_store_sc(&pool->ended, 1);" "    kri_store_rlx(&pool->ended, 1);")
 krait_mutant(end_idle_not_woken executor/shutdown.c pool_end/end_by_two
-  "    wake_all(idle);" "    (void)idle;")
+  "    kri_workers_wake(idle);" "    (void)idle;")
 krait_mutant(end_cancels_without_hold executor/shutdown.c claim/claim_against_cancelling_shutdown
   "    pool->holds += cancel_pending; /* what is taken out of a queue may be claimed already */
     kri_pool_check_ended(pool);
     kri_mutex_unlock(&pool->budget->mutex);
-    wake_all(idle);
+    kri_workers_wake(idle);
     if (!cancel_pending)
         return;
     finish_queued(pool, -ECANCELED);
     kri_pool_let_go(pool);"
   "    kri_pool_check_ended(pool);
     kri_mutex_unlock(&pool->budget->mutex);
-    wake_all(idle);
+    kri_workers_wake(idle);
     if (cancel_pending)
         finish_queued(pool, -ECANCELED);")
 krait_mutant(end_finishes_a_shell_unpassed executor/shutdown.c
