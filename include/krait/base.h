@@ -74,6 +74,14 @@ KR_API KR_CONST kr_time kr_sec(int64_t seconds);
 /* kr_now - nanoseconds on the monotonic clock, for measuring; its zero is arbitrary. */
 KR_API kr_time kr_now(void);
 
+/* kr_scope - who may meet at an object: the runners of one process, or those of all processes that
+ * have the memory in which it lies.
+ */
+typedef enum kr_scope {
+    KR_PRIVATE = 0,
+    KR_SHARED = 1,
+} kr_scope;
+
 /* Errors.
  *
  * A call that can fail returns 0 or a count, or a negative number: -errno, or one of krait's own
@@ -86,7 +94,12 @@ enum {
     KR_EOF = -4098,       /* every writer is gone and nothing is left to read */
     KR_ECRASHED = -4099,  /* the worker process died while it ran the task */
     KR_EFORKED = -4100,   /* the object belongs to the parent of this forked process */
+    KR_ECORRUPT = -4101,  /* shared memory that holds no such object, or a damaged one */
 };
+
+/* KR_OWNER_DIED - of acquiring in shared memory: held, but a process that held it has died, and
+ * what it guards may be half-done. */
+enum { KR_OWNER_DIED = 1 };
 
 /* kr_strerror - one line for people; kr_errname - the name, such as "ETIMEDOUT" or "KR_EOF".
  *

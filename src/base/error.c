@@ -17,6 +17,7 @@ static const struct own_error own_errors[] = {
     {KR_EOF, "KR_EOF", "end of data: every writer is gone"},
     {KR_ECRASHED, "KR_ECRASHED", "the worker process died while it ran the task"},
     {KR_EFORKED, "KR_EFORKED", "belongs to the parent of this forked process"},
+    {KR_ECORRUPT, "KR_ECORRUPT", "no such object in this memory, or a damaged one"},
 };
 
 static const struct own_error *find_own(int error)
