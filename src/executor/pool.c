@@ -213,7 +213,10 @@ bool kri_pool_claimed(kr_executor *executor, kr_future *f, bool run)
     bool out = kri_injection_remove(&pool->lanes[f->lane], kri_item_of(f));
     if (!out)
         kri_add_rlx64(&pool->shells, 1);
-    kri_add_rlx64(run ? &pool->outside_begun : &pool->removed, 1);
+    if (run)
+        kri_count(&pool->outside_begun);
+    else
+        kri_add_rlx64(&pool->removed, 1);
     if (bounded) {
         pool->queued--;
         kri_add_sc(&pool->room, 1);
@@ -231,8 +234,10 @@ bool kri_pool_claimed(kr_executor *executor, kr_future *f, bool run)
 void kri_pool_ran(kr_executor *executor)
 {
     kri_pool *pool = pool_of(executor);
-    kri_add_rel64(&pool->outside_done, 1); /* [metrics-1] */
-    kri_pool_let_go(pool);
+    kri_mutex_lock(&pool->budget->mutex);
+    kri_count(&pool->outside_done); /* [metrics-1] */
+    kri_pool_hold_drop(pool);
+    kri_mutex_unlock(&pool->budget->mutex);
     kri_pool_unref(pool);
 }
 

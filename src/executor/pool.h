@@ -110,7 +110,8 @@ struct kri_pool {
 
     kri_injection lanes[KRI_LANES] __attribute__((aligned(64))); /* by kr_priority */
     kri_word64 shells;                      /* atomic: futures in a queue that were claimed there */
-    kri_word64 outside_begun, outside_done; /* atomic: tasks that others than its workers ran */
+    kri_word64 outside_begun, outside_done; /* atomic; changed under mutex: tasks that others than
+                                               its workers ran */
     kri_word64 removed;                     /* atomic: tasks that were cancelled in a queue */
 
     kri_worker *idle;    /* [mutex] the one that was idle last is first */
