@@ -208,6 +208,14 @@ struct bench_result bench_pool_idle_trips(const struct bench_workload *workload,
 
 /* Loops */
 
+static int call_item(const void *from, void *to)
+{
+    *(double *)to = bench_item(*(const double *)from);
+    return 0;
+}
+
+bench_item_fn *volatile bench_item_call = call_item;
+
 static void check_loop(const double *from, const double *to)
 {
     for (size_t i = 0; i < ITEMS; i++) {
@@ -217,25 +225,38 @@ static void check_loop(const double *from, const double *to)
     }
 }
 
-struct bench_result bench_pool_loop(const struct bench_workload *workload, const void *subject)
+typedef void loop_fn(const double *from, double *to, size_t count);
+
+static struct bench_result measure_loop(const struct bench_pool *pool, loop_fn *loop, int workers)
 {
     static double from[ITEMS], to[ITEMS];
-    const struct bench_pool *pool = subject;
     unsigned long loops = bench_amount(100);
     for (size_t i = 0; i < ITEMS; i++) {
         from[i] = (double)i;
         to[i] = -1;
     }
-    pool->open(workload->threads);
-    pool->loop(from, to, ITEMS);
+    pool->open(workers);
+    loop(from, to, ITEMS);
     check_loop(from, to);
-    pool->loop(from, to, ITEMS);
+    loop(from, to, ITEMS);
     double begun = bench_now();
     for (unsigned long i = 0; i < loops; i++)
-        pool->loop(from, to, ITEMS);
+        loop(from, to, ITEMS);
     double taken = bench_now() - begun;
     check_loop(from, to);
     return (struct bench_result){.ns_per_op = taken / (double)loops / ITEMS};
+}
+
+struct bench_result bench_pool_loop(const struct bench_workload *workload, const void *subject)
+{
+    const struct bench_pool *pool = subject;
+    return measure_loop(pool, pool->loop, workload->threads);
+}
+
+struct bench_result bench_pool_loop_call(const struct bench_workload *workload, const void *subject)
+{
+    const struct bench_pool *pool = subject;
+    return measure_loop(pool, pool->loop_call, workload->threads);
 }
 
 /* Idleness */

@@ -102,6 +102,8 @@ void kri_stall_leave(void);                   /* by the waker of one that has en
 void kri_stall_look(kri_stall_watch *watch);  /* woken for nothing, or at watch->until */
 #endif
 
+void kri_nap_forked(void);
+
 /* The party's blocking hooks, around a sleep. */
 void kri_block_begin(kri_party *party);
 void kri_block_end(kri_party *party);

@@ -111,6 +111,18 @@ int kri_waiting(kr_word *word);
  * run before the waiter sleeps. */
 bool kri_spin_pays(void);
 
+/* Naps; see nap.c.  kri_nap sleeps until the deadline, or until kri_nap_calls() is no longer what
+ * it was, which is so once somebody sleeps who has called kri_nap_rely. */
+uint32_t kri_nap_calls(void);
+void kri_nap_call(void); /* end all naps */
+void kri_nap(uint32_t seen, kr_time deadline);
+extern kr_word kri_relied;
+static inline void kri_nap_rely(void)
+{
+    if (kri_load_rlx(&kri_relied) == 0)
+        kri_store_rlx(&kri_relied, 1);
+}
+
 /* Parties. */
 
 typedef struct kri_party kri_party;
