@@ -18,8 +18,10 @@
  *     So a notify is exact: a closed group needs no count any more, newcomers never enter a group
  *     that has permits, and among the members of one group it does not matter who takes a permit.
  *     Nobody starves, because newer groups get nothing before the older is closed.
- *     Each grant changes the word before it wakes, so that a member on its way to sleep stays
- *     awake.
+ *     Each grant changes the word before it takes anybody, so that a member on its way to sleep
+ *     stays awake.
+ *     A notify wakes nobody: it moves the notified to the queue of the lock, whose release wakes
+ *     one of them at a time.  Woken at once they would only meet the lock held, and sleep again.
  *
  * Ordering.  The lock orders everything; the words are changed sequentially consistently because
  * kri_wake wants it so.
@@ -112,7 +114,7 @@ int kri_condition_wait_until(kr_condition *c, kr_time deadline)
         kr_lock_release(lock);
         int err = kri_wait_for(word_of(c, mine), seen, deadline, 0,
                                mine & 1 ? describe_odd : describe_even);
-        kri_lock_take(lock);
+        (err == 0 ? kri_lock_retake : kri_lock_take)(lock);
         if (take_notification(c, mine))
             return 0;
         if (err == -ETIMEDOUT || err == -ECANCELED) {
@@ -156,7 +158,7 @@ static uint32_t grant(kr_condition *c, uint32_t count)
     c->permits += granted;
     kr_word *word = word_of(c, c->group - 1);
     kri_add_sc(word, 1);
-    kri_wake(word, (int)granted, 0);
+    kri_lock_adopt(lock_of(c), word, (int)granted);
     return granted;
 }
 

@@ -8,6 +8,8 @@
  * Protocol.  Who has waited, or is about to, takes the lock as CONTENDED, because others may wait
  * beside it; so a debt is never lost, and at worst one wake finds nobody.  A waiter that leaves,
  * timed out or cancelled, leaves CONTENDED behind for the same reason.
+ * A condition's notify puts its waiters into the lock's queue; that makes the lock CONTENDED as if
+ * they had come by themselves.
  * A woken waiter competes with whoever comes by: the lock is not handed over, because the time
  * until the woken one runs would be time in which nobody may have it.
  *
@@ -62,6 +64,20 @@ void kri_lock_take(kr_lock *lock)
     uint32_t seen = FREE;
     if (!kri_cas_acq(&lock->word, &seen, HELD)) /* [lock-1] */
         acquire_slow(&lock->word, KR_FOREVER, KRI_UNCANCELLABLE);
+}
+
+void kri_lock_retake(kr_lock *lock)
+{
+    acquire_slow(&lock->word, KR_FOREVER, KRI_UNCANCELLABLE);
+}
+
+void kri_lock_adopt(kr_lock *lock, kr_word *word, int count)
+{
+    uint32_t seen = HELD;
+    if (kri_requeue(word, count, &lock->word, 0, describe) == 0)
+        return;
+    if (!kri_cas_sc(&lock->word, &seen, CONTENDED) && seen == FREE)
+        kri_wake(&lock->word, KRI_ALL, 0); /* released by another meanwhile, against the rules */
 }
 
 int kr_lock_release(kr_lock *lock)

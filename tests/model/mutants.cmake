@@ -80,9 +80,9 @@ krait_mutant(park_claim_without_swap wait/park.c mutex/time_out_against_wake
   "        kri_store_rlx(&w->state, state | phase);
         return true;")
 krait_mutant(park_counts_whom_it_missed wait/park.c mutex/time_out_beside_waiter
-  "        if (!claim(w, TAKEN))
+  "        if (!place->moved && !claim(w, TAKEN))
             continue;"
-  "        if (!claim(w, TAKEN)) {
+  "        if (!place->moved && !claim(w, TAKEN)) {
             ++*taken;
             continue;
         }")
@@ -472,3 +472,4 @@ krait_mutant(watch_reports_twice executor/watchdog.c watchdog/watch_of_one_pool
   "    seen->reported = true;" "")
 
 include(mutants_pool.cmake)
+include(mutants_sync.cmake)
