@@ -19,7 +19,7 @@ KR_EXTERN_BEGIN
 
 /* All zero is a condition that uses the lock inside it.  Needs no destroy, never allocates.
  * Private members; all but the lock are guarded by the condition's lock. */
-typedef struct kr_condition {
+struct kr_condition {
     uint64_t group;   /* number of the newest group of waiters */
     uint32_t older;   /* members of the group before it */
     uint32_t permits; /* wake-ups granted to the group before it */
@@ -28,7 +28,7 @@ typedef struct kr_condition {
     kr_word words[2]; /* one to sleep on for the even groups, one for the odd */
     kr_lock own;
     ptrdiff_t lock; /* where the user's lock is, counted from here; 0: own */
-} kr_condition;
+};
 
 /* clang-format off */
 #define KR_CONDITION_INIT { 0, 0, 0, 0, 0, { { 0 }, { 0 } }, KR_LOCK_INIT, 0 }

@@ -11,6 +11,7 @@ krait_mutant(requeue_uncounted wait/park.c condition/condition_notify
 }" "    append(b, place);
 }")
 krait_mutant(requeue_lock_not_contended sync/lock.c condition/condition_notify
-  "    if (!kri_cas_sc(&lock->word, &seen, CONTENDED) && seen == FREE)" "    if (seen == FREE)")
+  "    if (!(kri_or_sc64(whole(lock), WAITERS) & HOLDER))"
+  "    if (!(kri_load_rlx64(whole(lock)) & HOLDER))")
 krait_mutant(requeue_retaken_as_alone sync/condition.c condition/condition_notify_all
   "(err == 0 ? kri_lock_retake : kri_lock_take)(lock);" "kri_lock_take(lock);")
