@@ -39,8 +39,8 @@ int os_futex_wait_either(kr_word *cancel, uint32_t cancel_expected, kr_word *wor
 /* Wake at most count sleepers and say how many.  Only the address is used: the word may be gone. */
 int os_futex_wake(kr_word *word, int count, bool shared);
 
-/* Let at most count sleepers of one word sleep on as if on another, and say how many; they are woken
- * there as from where they began.  pre: nobody changes `from` meanwhile. */
+/* Let at most count sleepers of one word sleep on as if on another, and say how many; to them a
+ * wake there is one of where they began.  pre: nobody changes `from` meanwhile. */
 int os_futex_requeue(kr_word *from, int count, kr_word *to, bool shared);
 
 /* The processor */
