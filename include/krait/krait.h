@@ -17,9 +17,11 @@
 #include <krait/lock.h>
 #include <krait/map.h>
 #include <krait/parallel.h>
+#include <krait/rlock.h>
 #include <krait/semaphore.h>
 #include <krait/stall.h>
 #include <krait/thread.h>
 #include <krait/timer.h>
+#include <krait/with.h>
 
 #endif
