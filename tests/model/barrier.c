@@ -288,3 +288,32 @@ SCENARIO(barrier_cancel, .stale = 1)
     kr_explore_spawn(meet_any, &s.results[1]);
     check_cancel();
 }
+
+/* One is told late how its round went, when another has gone otherwise already. */
+SCENARIO(barrier_told_late_of_success, .stale = KR_EXPLORE_NONE)
+{
+    fresh(2);
+    kr_explore_spawn(meet_any, &s.results[0]);
+    kr_explore_join(kr_explore_spawn(meet_any, &s.results[1]));
+    kr_explore_check(kr_barrier_reset(&s.barrier) == 0);
+    kr_explore_check(kr_barrier_reset(&s.barrier) == 0);
+    check_two_met();
+}
+
+SCENARIO(barrier_told_late_of_failure, .stale = KR_EXPLORE_NONE)
+{
+    fresh(2);
+    kr_explore_spawn(meet_any, &s.results[0]);
+    bool came = kr_barrier_n_waiting(&s.barrier) == 1;
+    kr_explore_check(kr_barrier_reset(&s.barrier) == 0);
+    if (came) {
+        kr_explore_spawn(meet_any, &s.results[1]);
+        meet_any(&s.results[2]);
+        kr_explore_join_all();
+        kr_explore_check(s.results[0] == KR_EBROKEN && s.results[1] + s.results[2] == 1);
+    } else {
+        kr_explore_check(kr_barrier_abort(&s.barrier) == 0);
+        kr_explore_join_all();
+        kr_explore_check(s.results[0] == KR_EBROKEN);
+    }
+}

@@ -4,6 +4,7 @@
  */
 #include "model/scenario.h"
 #include <krait/barrier.h>
+#include <krait/event.h>
 #include <krait/semaphore.h>
 
 enum { VICTIM = 1, SURVIVOR = 2, ROWS = 3 };
@@ -12,12 +13,14 @@ static struct {
     kr_semaphore semaphore;
     kr_barrier barrier;
     kr_holder holders[ROWS];
+    kr_event end;
     int results[3];
 } s;
 
 static void fresh(int permits, size_t rows)
 {
     memset(&s, 0, sizeof s);
+    s.end = (kr_event)KR_EVENT_INIT_SHARED;
     kr_explore_check(kr_semaphore_init(&s.semaphore, permits,
                                        &(kr_semaphore_options){.scope = KR_SHARED,
                                                                .holders = s.holders,
@@ -97,6 +100,21 @@ SCENARIO(owned_waiter_dies, .victim = VICTIM, .stale = KR_EXPLORE_NONE, .early =
     check_permits(1);
 }
 
+SCENARIO(owned_two_releases, .early = KR_EXPLORE_NONE, .stale = KR_EXPLORE_NONE)
+{
+    kr_time began = kr_now();
+
+    fresh(2, ROWS);
+    take(NULL);
+    take(NULL);
+    kr_explore_spawn_in(1, take, NULL);
+    kr_explore_spawn_in(2, take, NULL);
+    kr_explore_check(kr_semaphore_release(&s.semaphore, 1) == 0);
+    kr_explore_check(kr_semaphore_release(&s.semaphore, 1) == 0);
+    kr_explore_join_all();
+    kr_explore_check(kr_now() - began < kr_ms(1));
+}
+
 /* One row: there is a permit but no room for a second process, unless the first is dead. */
 static void take_in_full_table(void *arg)
 {
@@ -105,16 +123,26 @@ static void take_in_full_table(void *arg)
         kr_explore_check(kr_semaphore_release(&s.semaphore, 1) == 0);
 }
 
-SCENARIO(owned_table_is_full, .victim = VICTIM, .stale = KR_EXPLORE_NONE)
+static void take_and_stay(void *arg)
+{
+    take(arg);
+    kr_explore_check(kr_event_wait(&s.end, KR_FOREVER) == 0);
+}
+
+SCENARIO(owned_table_is_full, .victim = VICTIM, .stale = KR_EXPLORE_NONE, .early = KR_EXPLORE_NONE)
 {
     fresh(2, 1);
-    kr_explore_join(kr_explore_spawn_in(VICTIM, take, NULL));
-    kr_explore_spawn_in(SURVIVOR, take_in_full_table, &s.results[0]);
-    kr_explore_join_all();
-    if (kr_explore_alive(VICTIM))
-        kr_explore_check(s.results[0] == -ENOSPC);
-    else
+    kr_explore_spawn_in(VICTIM, take_and_stay, NULL);
+    while (kr_explore_alive(VICTIM) && kr_semaphore_value(&s.semaphore) == 2)
+        kr_explore_yield();
+    bool dead = !kr_explore_alive(VICTIM);
+    kr_explore_join(kr_explore_spawn_in(SURVIVOR, take_in_full_table, &s.results[0]));
+    if (dead)
         kr_explore_check(s.results[0] == 0);
+    else if (kr_explore_alive(VICTIM))
+        kr_explore_check(s.results[0] == -ENOSPC);
+    kr_event_set(&s.end);
+    kr_explore_join_all();
 }
 
 /* Barriers. */
