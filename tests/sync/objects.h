@@ -1,0 +1,55 @@
+/* The objects at which parties meet, in the scope of their kind.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef TESTS_SYNC_OBJECTS_H
+#define TESTS_SYNC_OBJECTS_H
+
+#include "harness/party.h"
+
+static inline void not_shared_yet(void)
+{
+    if (party_scope() == KR_SHARED)
+        SKIP("not in shared memory yet");
+}
+
+static inline void make_lock(kr_lock *lock)
+{
+    not_shared_yet();
+    *lock = (kr_lock)KR_LOCK_INIT;
+}
+
+static inline void make_event(kr_event *event)
+{
+    not_shared_yet();
+    *event = (kr_event)KR_EVENT_INIT;
+}
+
+static inline void make_semaphore(kr_semaphore *semaphore, int64_t permits, int64_t bound)
+{
+    not_shared_yet();
+    CHECK_EQ(kr_semaphore_init(semaphore, permits, bound), 0);
+}
+
+static inline void make_condition(kr_condition *condition, kr_lock *lock)
+{
+    not_shared_yet();
+    kr_condition_init(condition, lock);
+}
+
+/* How many sleep until the condition is notified, and not until its lock is free. */
+static inline int parked_at_condition(kr_condition *condition)
+{
+    const char *lock = (const char *)&condition->own;
+    size_t before = offsetof(kr_condition, own), after = before + sizeof condition->own;
+    return party_parked(condition, before) +
+           party_parked(lock + sizeof condition->own, sizeof *condition - after);
+}
+
+static inline void await_parked_at_condition(kr_condition *condition, int count)
+{
+    while (parked_at_condition(condition) != count)
+        party_nap();
+}
+
+#endif
