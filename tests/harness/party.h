@@ -123,6 +123,11 @@ void party_await_parked(const void *object, size_t size, int count);
 
 #define PARTY_AWAIT_PARKED(object, count) party_await_parked((object), sizeof *(object), (count))
 
+/* party_asleep - how many of all parties sleep on a word, whichever, at the same moment;
+ * party_await_asleep - until these are exactly `count`. */
+int party_asleep(void);
+void party_await_asleep(int count);
+
 /* PARTY_TEST - a case for threads and one for processes.  PARTY_TEST_OF - for one kind. */
 #define PARTY_TEST(name)                                                                           \
     static void name(void);                                                                        \

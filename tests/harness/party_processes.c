@@ -1,36 +1,16 @@
 /* Parties that are forked children of the test, in memory that is shared with them.
  *
- * Where a process sleeps is read from /proc: the number and the first arguments of the system call
- * that it is in, which is that of a futex for who sleeps on a word, or of several.  The addresses
- * are the test's own, since its children have its mappings.
+ * They have the test's mappings, so an address on which one sleeps is the test's own.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "harness/party_kinds.h"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#ifndef SYS_futex_waitv
-#define SYS_futex_waitv 449
-#endif
-
-enum { MOST_WORDS = 8 };
-
-/* As the kernel has it. */
-typedef struct sleeper_word {
-    uint64_t expected;
-    uint64_t address;
-    uint32_t flags;
-    uint32_t reserved;
-} sleeper_word;
 
 static void *make_world(size_t size)
 {
@@ -110,40 +90,10 @@ static void interrupt(party_member *member, int signo)
         CHECK_EQ(kill(member->process, signo), 0);
 }
 
-/* The words on which a thread sleeps, of this process or another: their number. */
-static int words_of(int id, uint64_t words[MOST_WORDS])
-{
-    char path[64], text[256];
-    snprintf(path, sizeof path, "/proc/%d/syscall", id);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    ssize_t length = read(fd, text, sizeof text - 1);
-    close(fd);
-    if (length < 0)
-        SKIP("the system does not tell where a process sleeps");
-    text[length] = '\0';
-    long call;
-    unsigned long long first, second;
-    if (sscanf(text, "%ld %llx %llx", &call, &first, &second) != 3)
-        return 0;
-    words[0] = first;
-    if (call != SYS_futex_waitv)
-        return call == SYS_futex;
-    sleeper_word found[MOST_WORDS];
-    struct iovec here = {found, sizeof found[0] * (second < MOST_WORDS ? second : MOST_WORDS)};
-    struct iovec there = {(void *)(uintptr_t)first, here.iov_len};
-    ssize_t got = process_vm_readv(id, &here, 1, &there, 1, 0);
-    int count = got < 0 ? 0 : (int)((size_t)got / sizeof found[0]);
-    for (int i = 0; i < count; i++)
-        words[i] = found[i].address;
-    return count;
-}
-
 static bool sleeps_in(int id, uint64_t from, size_t size)
 {
-    uint64_t words[MOST_WORDS];
-    int count = words_of(id, words);
+    uint64_t words[PARTY_MOST_WORDS];
+    int count = party_words_of(id, words);
     for (int i = 0; i < count; i++)
         if (words[i] >= from && words[i] - from < size)
             return true;
