@@ -21,14 +21,13 @@ static inline void make_lock(kr_lock *lock)
 
 static inline void make_event(kr_event *event)
 {
-    not_shared_yet();
-    *event = (kr_event)KR_EVENT_INIT;
+    CHECK_EQ(kr_event_init(event, party_scope()), 0);
 }
 
 static inline void make_semaphore(kr_semaphore *semaphore, int64_t permits, int64_t bound)
 {
-    not_shared_yet();
-    CHECK_EQ(kr_semaphore_init(semaphore, permits, bound), 0);
+    kr_semaphore_options options = {.bound = bound, .scope = party_scope()};
+    CHECK_EQ(kr_semaphore_init(semaphore, permits, &options), 0);
 }
 
 static inline void make_condition(kr_condition *condition, kr_lock *lock)

@@ -41,14 +41,16 @@ TEST(test_constructor)
     memset(&zero, 0, sizeof zero);
     CHECK_EQ(kr_semaphore_value(&zero), 0);
     CHECK_EQ(kr_semaphore_acquire(&zero, KR_NOWAIT), -ETIMEDOUT);
-    CHECK_EQ(kr_semaphore_init(&semaphore, -1, 0), -EINVAL);
-    CHECK_EQ(kr_semaphore_init(&semaphore, INT64_MIN, 0), -EINVAL);
-    CHECK_EQ(kr_semaphore_init(&semaphore, (int64_t)KR_SEMAPHORE_MAX + 1, 0), -EINVAL);
-    CHECK_EQ(kr_semaphore_init(&semaphore, (int64_t)UINT32_MAX + 2, 0), -EINVAL);
-    CHECK_EQ(kr_semaphore_init(&semaphore, 3, 2), -EINVAL);
-    CHECK_EQ(kr_semaphore_init(&semaphore, 0, 0), 0);
+    CHECK_EQ(kr_semaphore_init(&semaphore, -1, NULL), -EINVAL);
+    CHECK_EQ(kr_semaphore_init(&semaphore, INT64_MIN, NULL), -EINVAL);
+    CHECK_EQ(kr_semaphore_init(&semaphore, (int64_t)KR_SEMAPHORE_MAX + 1, NULL), -EINVAL);
+    CHECK_EQ(kr_semaphore_init(&semaphore, (int64_t)UINT32_MAX + 2, NULL), -EINVAL);
+    CHECK_EQ(kr_semaphore_init(&semaphore, 3, &(kr_semaphore_options){.bound = 2}), -EINVAL);
+    CHECK_EQ(kr_semaphore_init(&semaphore, 0, NULL), 0);
     CHECK_EQ(kr_semaphore_value(&semaphore), 0);
-    CHECK_EQ(kr_semaphore_init(&semaphore, KR_SEMAPHORE_MAX, KR_SEMAPHORE_MAX), 0);
+    CHECK_EQ(kr_semaphore_init(&semaphore, KR_SEMAPHORE_MAX,
+                               &(kr_semaphore_options){.bound = KR_SEMAPHORE_MAX}),
+             0);
     CHECK_EQ(kr_semaphore_value(&semaphore), KR_SEMAPHORE_MAX);
 }
 
