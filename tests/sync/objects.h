@@ -15,8 +15,12 @@ static inline void not_shared_yet(void)
 
 static inline void make_lock(kr_lock *lock)
 {
-    not_shared_yet();
-    *lock = (kr_lock)KR_LOCK_INIT;
+    CHECK_EQ(kr_lock_init(lock, party_scope()), 0);
+}
+
+static inline void make_rlock(kr_rlock *lock)
+{
+    CHECK_EQ(kr_rlock_init(lock, party_scope()), 0);
 }
 
 static inline void make_event(kr_event *event)
