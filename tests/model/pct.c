@@ -26,7 +26,7 @@ static void fresh(void)
     memset(&s, 0, sizeof s);
     (void)kr_condition_init(&s.not_empty, &(kr_condition_options){.lock = &s.lock});
     (void)kr_condition_init(&s.not_full, &(kr_condition_options){.lock = &s.lock});
-    kr_explore_check(kr_semaphore_init(&s.permits, 1, 1) == 0);
+    kr_explore_check(kr_semaphore_init(&s.permits, 1, &(kr_semaphore_options){.bound = 1}) == 0);
 }
 
 static void put(void *arg)
