@@ -18,9 +18,11 @@
 #include <krait/map.h>
 #include <krait/parallel.h>
 #include <krait/queue.h>
+#include <krait/rlock.h>
 #include <krait/semaphore.h>
 #include <krait/stall.h>
 #include <krait/thread.h>
 #include <krait/timer.h>
+#include <krait/with.h>
 
 #endif

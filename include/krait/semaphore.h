@@ -10,6 +10,7 @@
 #define KRAIT_SEMAPHORE_H
 
 #include <krait/base.h>
+#include <krait/with.h>
 
 KR_EXTERN_BEGIN
 
