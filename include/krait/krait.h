@@ -21,5 +21,6 @@
 #include <krait/stall.h>
 #include <krait/thread.h>
 #include <krait/timer.h>
+#include <krait/wait_any.h>
 
 #endif
