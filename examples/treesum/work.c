@@ -333,7 +333,7 @@ int work_open(struct work **result, const struct options *options, kr_cancel_sco
     }
     work->workers = workers;
     if (!err)
-        err = kr_semaphore_init(&work->slots, (int64_t)workers * SLOTS_PER_WORKER, 0);
+        err = kr_semaphore_init(&work->slots, (int64_t)workers * SLOTS_PER_WORKER, NULL);
     /* One hasher each, and one for the caller's thread, which hashes when the pool cannot. */
     work->idle = calloc(workers + 1, sizeof(struct hasher *));
     if (!err && !work->idle)

@@ -1,6 +1,8 @@
 /* kr_event - a flag that runners can wait for.
  *
- * Python's threading.Event and asyncio.Event.
+ * Python's threading.Event, multiprocessing.Event and asyncio.Event.  In shared memory a process
+ * may die at any moment: later sets wake all others, and who was owed a wake by a dead one sees the
+ * flag within 100 ms.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -11,16 +13,26 @@
 
 KR_EXTERN_BEGIN
 
-/* All zero is an event that is not set.  Needs no destroy, never allocates; a runner whose wait has
- * returned 0 may free it at once, even while kr_event_set has not returned.  Private members. */
+/* All zero is an event that is not set, for the runners of one process.  Needs no destroy, never
+ * allocates; a runner whose wait has returned 0 may free it at once, even while kr_event_set has
+ * not returned.  Private members. */
 typedef struct kr_event {
     kr_word word;
-    uint32_t reserved;
+    kr_word hint;
 } kr_event;
 
 /* clang-format off */
-#define KR_EVENT_INIT { { 0 }, 0 }
+#define KR_EVENT_INIT        { { 0 }, { 0 } }
+#define KR_EVENT_INIT_SHARED { { 1 }, { 0 } }
 /* clang-format on */
+
+/* kr_event_init - an event that is not set.
+ *
+ *   scope     KR_SHARED: for all processes that have the memory in which it lies
+ *
+ * Returns   0; -EINVAL: no such scope
+ */
+KR_API KR_NODISCARD int kr_event_init(kr_event *event, kr_scope scope);
 
 /* kr_event_set - set the flag and wake all who wait; setting it again does nothing. */
 KR_API void kr_event_set(kr_event *event);
@@ -42,7 +54,8 @@ KR_API bool kr_event_is_set(const kr_event *event);
  */
 KR_API KR_NODISCARD int kr_event_wait(kr_event *event, kr_time timeout);
 
-/* kr_event_reinit - make it unset with nobody waiting; for a forked child. */
+/* kr_event_reinit - make it unset with nobody waiting; for a forked child, whose copy of a private
+ * event names waiters that are not there. */
 KR_API void kr_event_reinit(kr_event *event);
 
 KR_EXTERN_END

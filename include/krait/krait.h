@@ -17,6 +17,7 @@
 #include <krait/lock.h>
 #include <krait/map.h>
 #include <krait/parallel.h>
+#include <krait/queue.h>
 #include <krait/semaphore.h>
 #include <krait/stall.h>
 #include <krait/thread.h>

@@ -2,41 +2,64 @@
  *
  *     kr_semaphore connections = KR_SEMAPHORE_INIT(3);
  *
- * Python's threading.Semaphore, and with a bound its BoundedSemaphore.
+ * Python's threading.Semaphore and multiprocessing.Semaphore, and with a bound their
+ * BoundedSemaphore.
  *
  * SPDX-License-Identifier: MIT
  */
 #ifndef KRAIT_SEMAPHORE_H
 #define KRAIT_SEMAPHORE_H
 
-#include <krait/base.h>
+#include <krait/holder.h>
+#include <krait/lock.h>
 
 KR_EXTERN_BEGIN
 
 #define KR_SEMAPHORE_MAX 0x7fffffffu /* permits */
 
-/* All zero is a semaphore with no permit and no bound.  Needs no destroy, never allocates; a runner
- * whose acquire has returned 0 may free it at once, even while the release that served it has not
- * returned.  Private members. */
+/* All zero is a semaphore with no permit and no bound, for the runners of one process.  Needs no
+ * destroy, never allocates; a runner whose acquire has returned 0 may free it at once, even while
+ * the release that served it has not returned.  Private members. */
 typedef struct kr_semaphore {
     kr_word value;
-    uint32_t bound; /* 0: none */
-    uint32_t reserved[2];
+    uint32_t bound; /* 0: none; with holders: how many permits there are */
+    kr_word hint;
+    uint16_t flags;
+    uint16_t holder_count;
+    int64_t holders; /* where the table is, counted from here */
+    kr_lock lock;    /* guards the table */
 } kr_semaphore;
 
 /* clang-format off */
-#define KR_SEMAPHORE_INIT(permits)         { { (permits) }, 0, { 0, 0 } }
-#define KR_SEMAPHORE_INIT_BOUNDED(permits) { { (permits) }, (permits), { 0, 0 } }
+#define KR_SEMAPHORE_INIT(permits) { { (permits) }, 0, { 0 }, 0, 0, 0, KR_LOCK_INIT }
+#define KR_SEMAPHORE_INIT_BOUNDED(permits) \
+    { { (permits) }, (permits), { 0 }, 0, 0, 0, KR_LOCK_INIT }
+#define KR_SEMAPHORE_INIT_SHARED(permits) { { (permits) }, 0, { 0 }, 1, 0, 0, KR_LOCK_INIT }
 /* clang-format on */
 
-/* kr_semaphore_init - the same with checks.
+/* kr_semaphore_options - NULL or zero: the defaults.
  *
- *   permits   free at first, 0 to KR_SEMAPHORE_MAX
- *   bound     a release may never lift the value above it; 0: no bound
- *
- * Returns   0; -EINVAL: permits is negative, too large, or larger than bound
+ * With `holders` the semaphore knows which process has how many permits, and those of a process
+ * that dies return: whoever waits for one finds out within 100 ms.  Without, only a release by
+ * another process brings them back.
  */
-KR_API KR_NODISCARD int kr_semaphore_init(kr_semaphore *semaphore, int64_t permits, int64_t bound);
+typedef struct kr_semaphore_options {
+    int64_t bound;       /* a release may never lift the value above it; 0: no bound */
+    kr_scope scope;      /* KR_SHARED: for all processes that have the memory in which it lies */
+    kr_holder *holders;  /* of a shared semaphore: a table in the same memory; it is cleared */
+    size_t holder_count; /* of the table: as many processes may have permits at once, up to 65535 */
+    uint64_t reserved[4];
+} kr_semaphore_options;
+
+/* kr_semaphore_init
+ *
+ *   permits   free at first, 0 to KR_SEMAPHORE_MAX; with holders: all there are
+ *
+ * Returns   0; -EINVAL: permits or bound is negative or too large, permits is above the bound, or
+ *           holders without KR_SHARED or without a number
+ */
+KR_API KR_NODISCARD int kr_semaphore_init(kr_semaphore *semaphore, int64_t permits,
+                                          const kr_semaphore_options *options);
 
 /* kr_semaphore_acquire - take a permit, waiting while there is none.
  *
@@ -45,6 +68,7 @@ KR_API KR_NODISCARD int kr_semaphore_init(kr_semaphore *semaphore, int64_t permi
  * Returns   0           the caller has a permit
  *           -ETIMEDOUT  none was free within the timeout; none taken
  *           -ECANCELED  the caller's scope is cancelled; none taken.  Not with KR_NOWAIT
+ *           -ENOSPC     a permit is free, but the table of holders has no room for this process
  *           -EINVAL     negative timeout
  * Blocks    a thread sleeps, a coroutine is suspended
  */
@@ -52,8 +76,11 @@ KR_API KR_NODISCARD int kr_semaphore_acquire(kr_semaphore *semaphore, kr_time ti
 
 /* kr_semaphore_release - give back `permits` permits and wake as many of the waiting.
  *
+ * From any runner; with holders, of the process that has them.
+ *
  * Returns   0; -EINVAL: permits is below 1; -EOVERFLOW: the value would exceed the bound or
- *           KR_SEMAPHORE_MAX.  On an error nothing was done
+ *           KR_SEMAPHORE_MAX; -EPERM: with holders, this process has not so many.  On an error
+ *           nothing was done
  */
 KR_API int kr_semaphore_release(kr_semaphore *semaphore, int permits);
 

@@ -191,8 +191,11 @@ void os_pause(void)
     }
 }
 
+/* Of one processor its number says nothing, and a waiter that compares it would only spin. */
 int os_cpu_current(void)
 {
+    if (os_cpu_affinity() == 1)
+        return -1;
     return kri_ex.active ? (int)kri_ex.self : 0;
 }
 

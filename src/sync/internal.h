@@ -14,6 +14,12 @@
 /* kri_lock_take - acquire without time limit, not ended by a cancel; so it cannot fail. */
 void kri_lock_take(kr_lock *lock);
 
+/* kri_wait_slice - kri_wait_for on a shared word, but not for long: see shared.c.
+ *
+ * KRI_SLICE_OVER: neither woken nor timed out, look again; else as kri_wait_for. */
+enum { KRI_SLICE_OVER = 1 };
+int kri_wait_slice(kr_word *word, uint32_t expected, kr_time deadline, kri_describe describe);
+
 /* kri_condition_wait_until - kr_condition_wait with a deadline. */
 int kri_condition_wait_until(kr_condition *condition, kr_time deadline);
 

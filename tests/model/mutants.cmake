@@ -188,12 +188,12 @@ krait_mutant(lock_waiter_lies_in_wait sync/lock.c lock/lock_two
   "    while (kri_swap_acq(word, CONTENDED) != FREE) {
         int err = kri_wait_for(word, kri_load_rlx(word), deadline, flags, describe);")
 krait_mutant(event_without_count sync/event.c event/event_set_then_clear
-  "(old + ONE_RAISE) | FLAG" "old | FLAG")
+  "((old + ONE_RAISE) | FLAG) & ~(uint32_t)WAITERS" "(old | FLAG) & ~(uint32_t)WAITERS")
 krait_mutant(event_wakes_one sync/event.c event/event_set_wakes_all
   "kri_wake(&event->word, KRI_ALL, 0);" "kri_wake(&event->word, 1, 0);")
 krait_mutant(event_set_relaxed sync/event.c event/event_set_wakes
-  "kri_cas_sc(&event->word, &old, (old + ONE_RAISE) | FLAG)"
-  "kri_cas_rlx(&event->word, &old, (old + ONE_RAISE) | FLAG)")
+  "while (!kri_cas_sc(&event->word, &old, /* [event-1] */"
+  "while (!kri_cas_rlx(&event->word, &old,")
 krait_mutant(event_wakes_before_it_sets sync/event.c event/event_set_wakes
   "    uint32_t old = kri_load_rlx(&event->word);"
   "    kri_wake(&event->word, KRI_ALL, 0);
@@ -202,29 +202,33 @@ krait_mutant(event_wakes_before_it_sets sync/event.c event/event_set_wakes
         return;")
 krait_mutant(event_touched_after_wake sync/event.c event/event_freed_by_waiter
   "    kri_wake(&event->word, KRI_ALL, 0);"
-  "    kri_wake(&event->word, KRI_ALL, 0);
-    (void)kri_load_rlx(&event->word);")
+  "    {
+        kri_wake(&event->word, KRI_ALL, 0);
+        (void)kri_load_rlx(&event->word);
+    }")
 krait_mutant(semaphore_release_wakes_one sync/semaphore.c semaphore/semaphore_two_takers_one_release
   "    kri_wake(&semaphore->value, permits, 0);" "    kri_wake(&semaphore->value, 1, 0);")
 krait_mutant(semaphore_take_relaxed sync/semaphore.c semaphore/semaphore_hands_over
-  "kri_cas_acq(value, &free_permits, free_permits - 1)"
-  "kri_cas_rlx(value, &free_permits, free_permits - 1)")
+  "kri_cas_acq(value, &seen, (seen - 1) | slept)"
+  "kri_cas_rlx(value, &seen, (seen - 1) | slept)")
 krait_mutant(semaphore_leaver_loses_a_permit sync/semaphore.c semaphore/semaphore_time_out
-  "        if (err == -ETIMEDOUT || err == -ECANCELED)
-            return err;"
-  "        if (err == -ETIMEDOUT || err == -ECANCELED) {
-            (void)take(&semaphore->value);
-            return err;
-        }")
+  "        int err = kri_wait_for(&semaphore->value, 0, deadline, 0, describe);"
+  "        int err = kri_wait_for(&semaphore->value, 0, deadline, 0, describe);
+        if (err == -ETIMEDOUT)
+            (void)kri_semaphore_take(&semaphore->value, 0);")
 krait_mutant(semaphore_wakes_only_from_zero sync/semaphore.c semaphore/semaphore_two_releases
   "    kri_wake(&semaphore->value, permits, 0);"
-  "    if (value == 0)
-        kri_wake(&semaphore->value, permits, 0);")
+  "    {
+        if (old == 0)
+            kri_wake(&semaphore->value, permits, 0);
+    }")
 krait_mutant(semaphore_touched_after_release sync/semaphore.c semaphore/semaphore_freed_by_taker
   "    kri_wake(&semaphore->value, permits, 0);"
-  "    kri_wake(&semaphore->value, permits, 0);
-    if (semaphore->bound != 0 && kr_semaphore_value(semaphore) > semaphore->bound)
-        return -EOVERFLOW;")
+  "    {
+        kri_wake(&semaphore->value, permits, 0);
+        if (kr_semaphore_value(semaphore) > most)
+            return -EOVERFLOW;
+    }")
 krait_mutant(condition_sleeps_after_release sync/condition.c condition/condition_notify
   "        uint32_t seen = kri_load_rlx(word_of(c, mine));
         kr_lock_release(lock);"
@@ -473,3 +477,4 @@ krait_mutant(watch_reports_twice executor/watchdog.c watchdog/watch_of_one_pool
 
 include(mutants_pool.cmake)
 include(mutants_any.cmake)
+include(mutants_semaphore.cmake)

@@ -26,7 +26,7 @@ static void fresh(void)
     memset(&s, 0, sizeof s);
     kr_condition_init(&s.not_empty, &s.lock);
     kr_condition_init(&s.not_full, &s.lock);
-    kr_explore_check(kr_semaphore_init(&s.permits, 1, 1) == 0);
+    kr_explore_check(kr_semaphore_init(&s.permits, 1, &(kr_semaphore_options){.bound = 1}) == 0);
 }
 
 static void put(void *arg)

@@ -16,7 +16,7 @@ static struct {
 static void fresh(int permits)
 {
     memset(&s, 0, sizeof s);
-    kr_explore_check(kr_semaphore_init(&s.semaphore, permits, 0) == 0);
+    kr_explore_check(kr_semaphore_init(&s.semaphore, permits, NULL) == 0);
     kr_explore_name(&s.semaphore, sizeof s.semaphore, "semaphore");
     kr_explore_name(&s.value, sizeof s.value, "value");
 }
@@ -171,7 +171,7 @@ SCENARIO(semaphore_freed_by_taker)
 {
     kr_semaphore *semaphore = kr_explore_alloc(sizeof *semaphore);
 
-    kr_explore_check(kr_semaphore_init(semaphore, 0, 1) == 0);
+    kr_explore_check(kr_semaphore_init(semaphore, 0, &(kr_semaphore_options){.bound = 1}) == 0);
     kr_explore_spawn(release_boxed, semaphore);
     kr_explore_check(kr_semaphore_acquire(semaphore, KR_FOREVER) == 0);
     kr_explore_free(semaphore);

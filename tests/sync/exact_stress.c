@@ -173,7 +173,7 @@ PARTY_TEST(test_no_permit_is_lost)
 {
     stress_world *world = party_world(sizeof *world);
 
-    CHECK_EQ(kr_semaphore_init(&world->semaphore, 2, 2), 0);
+    CHECK_EQ(kr_semaphore_init(&world->semaphore, 2, &(kr_semaphore_options){.bound = 2}), 0);
     world->end = kr_now() + party_budget();
     party_join(party_start(WAITERS, borrow_permits, world));
     kri_test_note("%llu acquired, %llu timed out, %llu cancelled",

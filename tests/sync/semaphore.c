@@ -18,7 +18,7 @@ static semaphore_world *world_create(unsigned permits)
 {
     semaphore_world *world = party_world(sizeof *world);
 
-    CHECK_EQ(kr_semaphore_init(&world->semaphore, permits, 0), 0);
+    CHECK_EQ(kr_semaphore_init(&world->semaphore, permits, NULL), 0);
     return world;
 }
 
@@ -36,14 +36,16 @@ TEST(test_constructor)
     memset(&zero, 0, sizeof zero);
     CHECK_EQ(kr_semaphore_value(&zero), 0);
     CHECK_EQ(kr_semaphore_acquire(&zero, KR_NOWAIT), -ETIMEDOUT);
-    CHECK_EQ(kr_semaphore_init(&semaphore, -1, 0), -EINVAL);
-    CHECK_EQ(kr_semaphore_init(&semaphore, INT64_MIN, 0), -EINVAL);
-    CHECK_EQ(kr_semaphore_init(&semaphore, (int64_t)KR_SEMAPHORE_MAX + 1, 0), -EINVAL);
-    CHECK_EQ(kr_semaphore_init(&semaphore, (int64_t)UINT32_MAX + 2, 0), -EINVAL);
-    CHECK_EQ(kr_semaphore_init(&semaphore, 3, 2), -EINVAL);
-    CHECK_EQ(kr_semaphore_init(&semaphore, 0, 0), 0);
+    CHECK_EQ(kr_semaphore_init(&semaphore, -1, NULL), -EINVAL);
+    CHECK_EQ(kr_semaphore_init(&semaphore, INT64_MIN, NULL), -EINVAL);
+    CHECK_EQ(kr_semaphore_init(&semaphore, (int64_t)KR_SEMAPHORE_MAX + 1, NULL), -EINVAL);
+    CHECK_EQ(kr_semaphore_init(&semaphore, (int64_t)UINT32_MAX + 2, NULL), -EINVAL);
+    CHECK_EQ(kr_semaphore_init(&semaphore, 3, &(kr_semaphore_options){.bound = 2}), -EINVAL);
+    CHECK_EQ(kr_semaphore_init(&semaphore, 0, NULL), 0);
     CHECK_EQ(kr_semaphore_value(&semaphore), 0);
-    CHECK_EQ(kr_semaphore_init(&semaphore, KR_SEMAPHORE_MAX, KR_SEMAPHORE_MAX), 0);
+    CHECK_EQ(kr_semaphore_init(&semaphore, KR_SEMAPHORE_MAX,
+                               &(kr_semaphore_options){.bound = KR_SEMAPHORE_MAX}),
+             0);
     CHECK_EQ(kr_semaphore_value(&semaphore), KR_SEMAPHORE_MAX);
 }
 
@@ -52,7 +54,7 @@ TEST(test_acquire)
     for (int permits = 1; permits <= 2; permits++) {
         kr_semaphore semaphore;
 
-        CHECK_EQ(kr_semaphore_init(&semaphore, permits, 0), 0);
+        CHECK_EQ(kr_semaphore_init(&semaphore, permits, NULL), 0);
         for (int i = 0; i < permits; i++)
             CHECK_EQ(kr_semaphore_acquire(&semaphore, KR_FOREVER), 0);
         CHECK_EQ(kr_semaphore_value(&semaphore), 0);
@@ -67,7 +69,7 @@ TEST(test_acquire_destroy)
     kr_semaphore *semaphore = calloc(1, sizeof *semaphore);
 
     CHECK(semaphore != NULL);
-    CHECK_EQ(kr_semaphore_init(semaphore, 1, 0), 0);
+    CHECK_EQ(kr_semaphore_init(semaphore, 1, NULL), 0);
     CHECK_EQ(kr_semaphore_acquire(semaphore, KR_FOREVER), 0);
     free(semaphore);
 }
@@ -244,7 +246,9 @@ PARTY_TEST(test_BoundedSemaphore_limit)
     for (int limit = 1; limit < 10; limit++) {
         semaphore_world *world = party_world(sizeof *world);
 
-        CHECK_EQ(kr_semaphore_init(&world->semaphore, limit, limit), 0);
+        CHECK_EQ(
+            kr_semaphore_init(&world->semaphore, limit, &(kr_semaphore_options){.bound = limit}),
+            0);
         party_join(party_start(limit, acquire_once, world));
         for (int i = 0; i < limit; i++)
             CHECK_EQ(world->results[i], 0);

@@ -434,7 +434,7 @@ TEST(test_BoundedSemaphore_limit)
         kr_semaphore s;
         kr_thread *threads[10];
         int done = 0;
-        CHECK_EQ(kr_semaphore_init(&s, limit, limit), 0);
+        CHECK_EQ(kr_semaphore_init(&s, limit, &(kr_semaphore_options){.bound = limit}), 0);
         for (int i = 0; i < limit; i++)
             CHECK_EQ(kr_semaphore_acquire(&s, KR_NOWAIT), 0);
         for (int i = 0; i < limit; i++)
