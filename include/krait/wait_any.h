@@ -3,12 +3,14 @@
  *     kr_choice any[] = {
  *         kr_choose_event(&stop),
  *         kr_choose_semaphore(&connections),
+ *         kr_choose_get(jobs, &job),
  *         kr_choose_future(f),
  *     };
- *     switch (kr_wait_any(any, 3, kr_sec(1))) {
+ *     switch (kr_wait_any(any, 4, kr_sec(1))) {
  *     case 0: ...                       // stop is set
  *     case 1: ...                       // we have a connection
- *     case 2: ...                       // f is done
+ *     case 2: ...                       // any[2].result == 0: job is ours
+ *     case 3: ...                       // f is done
  *     case -ETIMEDOUT: ...              // nothing was taken
  *     }
  *
@@ -23,6 +25,7 @@
 
 #include <krait/event.h>
 #include <krait/future.h>
+#include <krait/queue.h>
 #include <krait/semaphore.h>
 
 KR_EXTERN_BEGIN
@@ -45,6 +48,13 @@ KR_API kr_choice kr_choose_event(kr_event *event);
 
 /* kr_choose_semaphore - chosen with a permit, which the caller gives back. */
 KR_API kr_choice kr_choose_semaphore(kr_semaphore *semaphore);
+
+/* kr_choose_get - chosen when it has taken an item from a queue of items of one size.
+ *
+ *   item      receives it
+ *
+ * A queue that is shut down and empty is chosen too, with the result KR_ESHUTDOWN. */
+KR_API kr_choice kr_choose_get(kr_queue *q, void *item);
 
 /* kr_choose_future - chosen when the future is done, however it ended; then kr_future_result does
  * not wait.  A queued task is not run by who waits for it here, unlike there; the caller's own

@@ -12,10 +12,13 @@ typedef struct kr_choice_kind {
     /* Can it be waited for at all?  0, or the error with which kr_wait_any returns. */
     int (*check)(const kr_choice *choice);
 
-    /* Once before the first attempt, and once after the last; NULL: nothing to do.  The first may
-     * note the object's state, or say to the object that somebody will wait. */
+    /* Once before the first attempt: note the object's state; NULL: nothing to do. */
     void (*begin)(kr_choice *choice);
-    void (*end)(kr_choice *choice);
+
+    /* If no choice can be carried out at once: from watch to unwatch the caller counts as one who
+     * waits for the object; NULL: nothing to do.  Attempts before the watch do not sleep. */
+    void (*watch)(kr_choice *choice);
+    void (*unwatch)(kr_choice *choice);
 
     /* Carry it out, if that can be done now, and set choice->result.  false: it cannot, and the
      * spot's word, expected and shared say when to try again.

@@ -7,7 +7,7 @@
 #include "sync/internal.h"
 #include "wait/stall.h"
 
-/* An event: the word is as kr_event_wait uses it, so that a set that is cleared at once is seen. */
+/* An event, as kr_event_wait sees it: a set that is cleared at once is not missed. */
 
 static void begin_event(kr_choice *choice)
 {
@@ -17,10 +17,11 @@ static void begin_event(kr_choice *choice)
 static bool attempt_event(kr_choice *choice, kri_spot *spot)
 {
     kr_event *event = choice->object;
-    uint32_t now = kri_load_acq(&event->word); /* [event-1] */
-    kri_spot_set(spot, &event->word, now, false);
+    uint32_t expected;
+    bool up = kri_event_look(event, choice->noted, &expected);
+    kri_spot_set(spot, &event->word, expected, kri_event_is_shared(choice->noted));
     choice->result = 0;
-    return now != choice->noted || kr_event_is_set(event);
+    return up;
 }
 
 static void describe_event(const kr_choice *choice, kri_text *text)
@@ -39,14 +40,26 @@ kr_choice kr_choose_event(kr_event *event)
     return (kr_choice){.kind = &event_kind, .object = event};
 }
 
-/* A semaphore. */
+/* A semaphore; noted: the caller may have slept on it. */
+
+static void watch_semaphore(kr_choice *choice)
+{
+    choice->noted = 1;
+}
+
+static void begin_semaphore(kr_choice *choice)
+{
+    choice->noted = 0;
+}
 
 static bool attempt_semaphore(kr_choice *choice, kri_spot *spot)
 {
     kr_semaphore *semaphore = choice->object;
-    kri_spot_set(spot, &semaphore->value, 0, false);
-    choice->result = kr_semaphore_acquire(semaphore, KR_NOWAIT);
-    return choice->result != -ETIMEDOUT;
+    uint32_t expected;
+    bool taken = kri_semaphore_look(semaphore, choice->noted, &expected, &choice->result);
+    if (!taken)
+        kri_spot_set(spot, &semaphore->value, expected, semaphore->flags != 0);
+    return taken;
 }
 
 static void describe_semaphore(const kr_choice *choice, kri_text *text)
@@ -55,6 +68,8 @@ static void describe_semaphore(const kr_choice *choice, kri_text *text)
 }
 
 static const kr_choice_kind semaphore_kind = {
+    .begin = begin_semaphore,
+    .watch = watch_semaphore,
     .attempt = attempt_semaphore,
     .describe = describe_semaphore,
 };

@@ -16,6 +16,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "sync/choice.h"
+#include "sync/internal.h"
 #include "wait/stall.h"
 
 #include <limits.h>
@@ -26,6 +27,7 @@ struct call {
     kr_word told; /* stands for the call in a report */
     kr_choice *choices;
     size_t count;
+    unsigned shared; /* how many of them lie in shared memory */
 };
 
 enum { NONE = -1 };
@@ -65,16 +67,15 @@ static int attempt_one(const struct call *call, const kri_spot *spot)
 }
 
 /* The list of spots to wait on; NULL: each would be in vain. */
-static kri_spot *link_spots(const struct call *call, unsigned *shared)
+static kri_spot *link_spots(struct call *call)
 {
     kri_spot *first = NULL;
-    *shared = 0;
     for (size_t i = call->count; i-- > 0;) {
         kr_choice *choice = &call->choices[i];
         kri_spot *spot = kri_choice_spot(choice);
         if (choice->kind->is_hopeless != NULL && choice->kind->is_hopeless(choice))
             continue;
-        *shared += spot->shared;
+        call->shared += spot->shared;
         spot->next = first;
         first = spot;
     }
@@ -91,18 +92,26 @@ static void describe(const kr_word *word, kri_text *text)
     }
 }
 
+/* Whoever died in shared memory may have owed a wake: so nobody sleeps there for long. */
+static kr_time end_of_sleep(const struct call *call, kr_time deadline)
+{
+    kr_time slice = call->shared > 0 ? kri_deadline(KRI_SLICE) : KRI_NEVER;
+    return slice < deadline ? slice : deadline;
+}
+
 static int wait(struct call *call, kri_spot *first, kr_time deadline)
 {
     const kri_told told = {&call->told, describe};
     for (;;) {
         kri_spot *which;
-        int err = kri_wait_any(first, deadline, 0, &told, &which);
+        kr_time end = end_of_sleep(call, deadline);
+        int err = kri_wait_any(first, end, 0, &told, &which);
         int chosen = which != NULL ? attempt_one(call, which) : NONE;
-        if (chosen == NONE && which != NULL)
+        if (chosen == NONE && err != -ECANCELED)
             chosen = attempt_all(call);
         if (chosen != NONE)
             return chosen;
-        if (err == -ETIMEDOUT || err == -ECANCELED)
+        if (err == -ECANCELED || (err == -ETIMEDOUT && end == deadline))
             return err;
     }
 }
@@ -121,19 +130,27 @@ static int wait_beside_tasks(struct call *call, kri_spot *first, kr_time deadlin
     return chosen;
 }
 
-static int choose(struct call *call, kr_time timeout)
+static int choose(struct call *call, kr_time deadline)
 {
     int chosen = attempt_all(call);
     if (chosen != NONE)
         return chosen;
-    if (timeout == KR_NOWAIT)
-        return -ETIMEDOUT;
-    unsigned shared;
-    kri_spot *first = link_spots(call, &shared);
+    kri_spot *first = link_spots(call);
     if (first == NULL)
         return -EDEADLK;
-    return shared > KRI_SPOTS_SHARED ? -EINVAL
-                                     : wait_beside_tasks(call, first, kri_deadline(timeout));
+    return call->shared > KRI_SPOTS_SHARED ? -EINVAL : wait_beside_tasks(call, first, deadline);
+}
+
+static int wait_watching(struct call *call, kr_time deadline)
+{
+    for (size_t i = 0; i < call->count; i++)
+        if (call->choices[i].kind->watch != NULL)
+            call->choices[i].kind->watch(&call->choices[i]);
+    int chosen = choose(call, deadline);
+    for (size_t i = 0; i < call->count; i++)
+        if (call->choices[i].kind->unwatch != NULL)
+            call->choices[i].kind->unwatch(&call->choices[i]);
+    return chosen;
 }
 
 int kr_wait_any(kr_choice *choices, size_t count, kr_time timeout)
@@ -145,9 +162,8 @@ int kr_wait_any(kr_choice *choices, size_t count, kr_time timeout)
     for (size_t i = 0; i < count; i++)
         if (choices[i].kind->begin != NULL)
             choices[i].kind->begin(&choices[i]);
-    int chosen = choose(&call, timeout);
-    for (size_t i = 0; i < count; i++)
-        if (choices[i].kind->end != NULL)
-            choices[i].kind->end(&choices[i]);
-    return chosen;
+    int chosen = attempt_all(&call);
+    if (chosen != NONE)
+        return chosen;
+    return timeout == KR_NOWAIT ? -ETIMEDOUT : wait_watching(&call, kri_deadline(timeout));
 }

@@ -43,11 +43,14 @@ krait_mutant(any_tries_in_order_after_a_wake sync/wait_any.c wait_any/any_beside
   "int chosen = which != NULL ? attempt_one(call, which) : NONE;"
   "int chosen = NONE;")
 krait_mutant(any_takes_twice sync/wait_any.c wait_any/any_takes_exactly_one
-  "        if (chosen == NONE && which != NULL)"
-  "        if (which != NULL)")
-krait_mutant(any_event_without_count sync/choose.c wait_any/any_set_then_clear
-  "    return now != choice->noted || kr_event_is_set(event);"
-  "    return kr_event_is_set(event);")
-krait_mutant(any_event_attempt_relaxed sync/choose.c wait_any/any_sees_what_the_setter_did
-  "    uint32_t now = kri_load_acq(&event->word); /* [event-1] */"
-  "    uint32_t now = kri_load_rlx(&event->word);")
+  "        if (chosen == NONE && err != -ECANCELED)"
+  "        if (err != -ECANCELED)")
+krait_mutant(any_event_without_count sync/event.c wait_any/any_set_then_clear
+  "if (first & FLAG || raised_since(first, event))" "if (kr_event_is_set(event))")
+krait_mutant(any_shared_event_unmarked sync/event.c wait_any/any_shared_event
+  "        (void)kri_cas_rlx(&event->word, &seen, first | WAITERS);
+    return false;" "        (void)seen;
+    return false;")
+krait_mutant(any_shared_permit_bit_lost sync/semaphore.c wait_any/any_shared_semaphores
+  "        if (*result != -ETIMEDOUT && shared && slept)"
+  "        if (*result != -ETIMEDOUT && shared && slept && *result != 0)")

@@ -276,6 +276,48 @@ SCENARIO(any_freed_by_taker)
     kr_explore_join_all();
 }
 
+/* In shared memory. */
+
+static void wait_for_shared_event(void *arg)
+{
+    kr_choice any[] = {kr_choose_event(&s.event), kr_choose_semaphore(&s.first)};
+    *(int *)arg = kr_wait_any(any, 2, KR_FOREVER);
+}
+
+SCENARIO(any_shared_event)
+{
+    fresh();
+    kr_explore_check(kr_event_init(&s.event, KR_SHARED) == 0);
+    kr_explore_spawn(wait_for_shared_event, &s.results[0]);
+    kr_explore_spawn(wait_for_shared_event, &s.results[1]);
+    kr_time begun = kr_now();
+    kr_event_set(&s.event);
+    kr_explore_join_all();
+    kr_explore_check(s.results[0] == 0 && s.results[1] == 0);
+    kr_explore_check(kr_now() - begun < kr_ms(30)); /* nobody had to look again */
+}
+
+static void begin_shared_semaphores(void)
+{
+    const kr_semaphore_options shared = {.scope = KR_SHARED};
+    fresh();
+    kr_explore_check(kr_semaphore_init(&s.first, 0, &shared) == 0);
+    kr_explore_check(kr_semaphore_init(&s.second, 0, &shared) == 0);
+}
+
+SCENARIO(any_shared_semaphores, .early = 0, .stale = 1)
+{
+    begin_shared_semaphores();
+    kr_time begun = kr_now();
+    kr_explore_spawn(take_either_leave_first, NULL);
+    kr_explore_spawn(take_first, NULL);
+    give_first(NULL);
+    give_second(NULL);
+    kr_explore_join_all();
+    kr_explore_check(permits() <= 1);
+    kr_explore_check(kr_now() - begun < kr_ms(30));
+}
+
 /* Words in shared memory: counts of permits by hand. */
 
 static bool take_word(kr_word *word)
