@@ -18,10 +18,12 @@
 #include <krait/map.h>
 #include <krait/parallel.h>
 #include <krait/queue.h>
+#include <krait/rlock.h>
 #include <krait/semaphore.h>
 #include <krait/stall.h>
 #include <krait/thread.h>
 #include <krait/timer.h>
 #include <krait/wait_any.h>
+#include <krait/with.h>
 
 #endif

@@ -12,6 +12,7 @@
 
 #include <krait/holder.h>
 #include <krait/lock.h>
+#include <krait/with.h>
 
 KR_EXTERN_BEGIN
 

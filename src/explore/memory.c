@@ -240,7 +240,9 @@ ex_location *kri_ex_arrive(const void *at, unsigned size)
     if (l->shared)
         kri_ex_atomic_access(at, EX_SELF->site.frames[0]);
     /* Written as plain memory meanwhile: initialised anew. */
-    uint64_t now = kri_ex_peek(at, size);
+    if (size > l->size)
+        l->size = (uint8_t)size;
+    uint64_t now = kri_ex_peek(at, l->size);
     if (l->stores[l->count - 1].value != now)
         restart(l, now);
     return l;

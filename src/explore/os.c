@@ -319,6 +319,19 @@ pid_t os_process_id(void)
     return FIRST_ID + (pid_t)(kri_ex.active ? EX_SELF->process : 0);
 }
 
+uint64_t os_process_start(pid_t id)
+{
+    return (uint64_t)id + 1;
+}
+
+bool os_process_ended(pid_t id)
+{
+    EX_SITE(&EX_SELF->site);
+    bool ended = !kr_explore_alive((unsigned)(id - FIRST_ID));
+    EX_TRACE(ended ? "has ended" : "lives", NULL, (uint64_t)id, "");
+    return ended;
+}
+
 int os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
 {
     (void)prepare;

@@ -98,6 +98,12 @@ void os_at_thread_end(void (*last)(void));
 /* Processes and signals */
 
 pid_t os_process_id(void);
+/* When the process was started, in ticks since the machine was: with its id it is like no other.
+ * 0: the system does not tell. */
+uint64_t os_process_start(pid_t id);
+/* Is it over, with all its threads, whether or not its parent has asked for its status?  True also
+ * when the id names no process.  False when the system does not tell. */
+bool os_process_ended(pid_t id);
 int os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
 int os_at_exit(void (*fn)(void));
 

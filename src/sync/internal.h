@@ -9,6 +9,7 @@
 #include <krait/condition.h>
 #include <krait/event.h>
 #include <krait/lock.h>
+#include <krait/rlock.h>
 #include <krait/semaphore.h>
 
 /* For kr_wait_any, with the word and what to sleep on it for while the answer is false.
@@ -23,8 +24,62 @@ static inline bool kri_event_is_shared(uint32_t word)
     return word & 1;
 }
 
-/* kri_lock_take - acquire without time limit, not ended by a cancel; so it cannot fail. */
-void kri_lock_take(kr_lock *lock);
+/* Processes as owners of something in shared memory. */
+
+/* kri_owner - the identity of a process: its pid in the low half, when it started, in ticks, in the
+ * high half (0: not known).  Never 0; 0 is nobody. */
+typedef uint64_t kri_owner;
+
+/* kri_process_dead - is that process over?  Some microseconds; false when the system does not tell,
+ * so that who asks must be ready to ask again.  A zombie is dead, a stopped process is not.
+ * pre: same pid and time namespace */
+bool kri_process_dead(kri_owner owner);
+
+/* kri_process_self - the calling process: a load.  Renewed in a forked child. */
+kri_owner kri_process_begin(void);
+extern kri_word64 kri_process_known; /* 0: not asked for yet */
+
+static inline kri_owner kri_process_self(void)
+{
+#ifdef KRI_MODEL /* several processes share what is global */
+    return kri_process_begin();
+#else
+    kri_owner self = kri_load_rlx64(&kri_process_known);
+    return __builtin_expect(self != 0, 1) ? self : kri_process_begin();
+#endif
+}
+
+/* Locks. */
+
+#define KRI_LOCK_SHARED (UINT64_C(1) << 22) /* in the word of a shared one, always */
+
+/* kri_lock_take - acquire without time limit, not ended by a cancel.
+ *
+ * 0; in shared scope also KR_OWNER_DIED (held), -ENOTRECOVERABLE, KR_ECORRUPT (not held). */
+int kri_lock_take(kr_lock *lock);
+
+/* kri_lock_take_brief - the same for the library's own short sections: looks for a dead holder
+ * after 5 ms at most, since nobody alive keeps it that long. */
+int kri_lock_take_brief(kr_lock *lock);
+
+/* kri_lock_is_shared - its scope. */
+static inline bool kri_lock_is_shared(const kr_lock *lock)
+{
+    return kri_load_rlx64((kri_word64 *)(uintptr_t)lock) & KRI_LOCK_SHARED;
+}
+
+/* kri_lock_holder - the process that holds a shared lock now; 0: none. */
+kri_owner kri_lock_holder(const kr_lock *lock);
+
+/* kri_rlock_take - as kri_lock_take, once more for the caller if it holds it already. */
+int kri_rlock_take(kr_rlock *rlock);
+
+/* kri_rlock_release_all - give up all of the caller's acquires; how many they were, or -EPERM.
+ * kri_rlock_restore - take the lock again, as kri_lock_take, and be `count` deep. */
+int64_t kri_rlock_release_all(kr_rlock *rlock);
+int kri_rlock_restore(kr_rlock *rlock, int64_t count);
+
+/* Conditions. */
 
 /* kri_wait_slice - kri_wait_for on a shared word, but not for long: see shared.c.
  *

@@ -149,44 +149,6 @@ krait_mutant(lazy_end_unlocked wait/scope_tree.c lazy_scope/lazy_end_of_joined_a
     *(scope->previous")
 
 # The primitives.
-krait_mutant(lock_acquire_relaxed sync/lock.c lock/lock_two
-  "    if (kri_cas_acq(&lock->word, &seen, HELD)) /* [lock-1] */
-        return 0;"
-  "    if (kri_cas_rlx(&lock->word, &seen, HELD))
-        return 0;")
-krait_mutant(lock_release_does_not_wake sync/lock.c lock/lock_two
-  "        kri_wake(&lock->word, 1, 0);" "        (void)lock;")
-krait_mutant(lock_release_order_too_weak sync/lock.c lock/lock_two
-  "kri_swap_sc(&lock->word, FREE); /* [lock-1] */" "kri_swap_acq(&lock->word, FREE);")
-krait_mutant(lock_wake_before_change sync/lock.c lock/lock_two
-  "    uint32_t old = kri_swap_sc(&lock->word, FREE); /* [lock-1] */
-    if (old == CONTENDED)
-        kri_wake(&lock->word, 1, 0);"
-  "    uint32_t old = kri_load_acq(&lock->word);
-    if (old == CONTENDED)
-        kri_wake(&lock->word, 1, 0);
-    kri_store_sc(&lock->word, FREE);")
-krait_mutant(lock_woken_forgets_the_others sync/lock.c lock/lock_three
-  "        if (err == -ETIMEDOUT || err == -ECANCELED)
-            return err;"
-  "        if (err == -ETIMEDOUT || err == -ECANCELED)
-            return err;
-        uint32_t seen = FREE;
-        if (kri_cas_acq(word, &seen, HELD))
-            return 0;")
-krait_mutant(lock_leaver_clears_contended sync/lock.c lock/lock_timed_beside_waiter
-  "        if (err == -ETIMEDOUT || err == -ECANCELED)
-            return err;"
-  "        if (err == -ETIMEDOUT || err == -ECANCELED) {
-            uint32_t seen = CONTENDED;
-            kri_cas_rlx(word, &seen, HELD);
-            return err;
-        }")
-krait_mutant(lock_waiter_lies_in_wait sync/lock.c lock/lock_two
-  "    while (kri_swap_acq(word, CONTENDED) != FREE) { /* [lock-1] */
-        int err = kri_wait_for(word, CONTENDED, deadline, flags, describe);"
-  "    while (kri_swap_acq(word, CONTENDED) != FREE) {
-        int err = kri_wait_for(word, kri_load_rlx(word), deadline, flags, describe);")
 krait_mutant(event_without_count sync/event.c event/event_set_then_clear
   "((old + ONE_RAISE) | FLAG) & ~(uint32_t)WAITERS" "(old | FLAG) & ~(uint32_t)WAITERS")
 krait_mutant(event_wakes_one sync/event.c event/event_set_wakes_all

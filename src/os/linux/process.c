@@ -5,14 +5,73 @@
 #include "base/global.h"
 #include "os/linux/held.h"
 #include "os/os.h"
+#include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+/* Linux 5.3; the kernel headers of the build may be older. */
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
 
 pid_t os_process_id(void)
 {
     return getpid();
+}
+
+/* The 22nd field of the line; the second is a name, which may hold anything. */
+static uint64_t start_in(char *line)
+{
+    enum { FIELDS_BEFORE = 20 };
+    char *at = strrchr(line, ')');
+    for (int i = 0; at != NULL && i < FIELDS_BEFORE; i++)
+        at = strchr(at + 1, ' ');
+    return at != NULL ? strtoull(at, NULL, 10) : 0;
+}
+
+uint64_t os_process_start(pid_t id)
+{
+    char text[1024];
+    int saved = errno;
+    snprintf(text, sizeof text, "/proc/%d/stat", (int)id);
+    int fd = open(text, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+    if (fd >= 0)
+        close(fd);
+    errno = saved;
+    if (length <= 0)
+        return 0;
+    text[length] = '\0';
+    return start_in(text);
+}
+
+/* A process descriptor is readable once the whole process is over, reaped or not.  The state in
+ * /proc is no proof: it is that of the first thread, which may end before the others. */
+static bool has_ended(pid_t id)
+{
+    if (kill(id, 0) < 0)
+        return errno == ESRCH;
+    int fd = (int)syscall(SYS_pidfd_open, id, 0);
+    if (fd < 0)
+        return errno == ESRCH || errno == EINVAL; /* EINVAL: the number of a mere thread now */
+    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+    bool ended = poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLIN);
+    close(fd);
+    return ended;
+}
+
+bool os_process_ended(pid_t id)
+{
+    int saved = errno;
+    bool ended = has_ended(id);
+    errno = saved;
+    return ended;
 }
 
 int os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
