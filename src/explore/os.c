@@ -447,6 +447,20 @@ void os_close(int fd)
         bells[fd - BELL_BASE].open = false;
 }
 
+/* Places */
+
+int os_backtrace(const void **frames, int most)
+{
+    (void)frames;
+    (void)most;
+    return 0;
+}
+
+void os_describe_place(const void *address, char *text, size_t size)
+{
+    snprintf(text, size, "%p", address);
+}
+
 /* Last words */
 
 void os_random(void *bytes, size_t count)

@@ -129,6 +129,14 @@ void os_bell_ring(int bell); /* async-signal-safe */
 void os_bell_clear(int bell);
 void os_close(int fd);
 
+/* Places */
+
+/* The return addresses of the callers, innermost first; how many.  The first call may allocate. */
+int os_backtrace(const void **frames, int most);
+
+/* "function+0x12 (program)" for people, or what is known of it. */
+void os_describe_place(const void *address, char *text, size_t size);
+
 /* Memory and last words */
 
 void *os_alloc(size_t size); /* zero bytes; NULL when there is none */
