@@ -12,6 +12,18 @@
 #include <krait/rlock.h>
 #include <krait/semaphore.h>
 
+/* For kr_wait_any, with the word and what to sleep on it for while the answer is false.
+ *
+ * kri_event_look: has it gone up since its word was `first`, or is it up?
+ * kri_semaphore_look: has the caller taken a permit, or (*result) failed for good?  slept: the
+ * caller may have slept on the word. */
+bool kri_event_look(kr_event *event, uint32_t first, uint32_t *expected);
+bool kri_semaphore_look(kr_semaphore *semaphore, bool slept, uint32_t *expected, int *result);
+static inline bool kri_event_is_shared(uint32_t word)
+{
+    return word & 1;
+}
+
 /* Processes as owners of something in shared memory. */
 
 /* kri_owner - the identity of a process: its pid in the low half, when it started, in ticks, in the
@@ -93,6 +105,7 @@ void kri_rlock_become(kr_rlock *rlock, int64_t count);
 /* kri_wait_slice - kri_wait_for on a shared word, but not for long: see shared.c.
  *
  * KRI_SLICE_OVER: neither woken nor timed out, look again; else as kri_wait_for. */
+#define KRI_SLICE ((kr_time)40 * 1000 * 1000)
 enum { KRI_SLICE_OVER = 1 };
 int kri_wait_slice(kr_word *word, uint32_t expected, kr_time deadline, kri_describe describe);
 

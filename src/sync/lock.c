@@ -54,6 +54,7 @@
  */
 #include "base/atomic.h"
 #include "os/os.h"
+#include "sync/debug.h"
 #include "sync/internal.h"
 #include "wait/stall.h"
 
@@ -257,15 +258,41 @@ static __attribute__((noinline)) int acquire_slow(kr_lock *lock, kr_time timeout
     return timeout == KR_NOWAIT ? -ETIMEDOUT : wait_private(lock, kri_deadline(timeout), flags);
 }
 
+/* As acquire, while kr_debug_locks is on. */
+static __attribute__((noinline)) int acquire_watched(kr_lock *lock, kr_time timeout, unsigned flags,
+                                                     const void *caller)
+{
+    int err = 0;
+    if (timeout != KR_NOWAIT)
+        kri_debug_order(lock, caller);
+    if (!acquire_fast(lock)) {
+        bool stuck = timeout == KR_FOREVER && kri_debug_wait(lock, caller);
+        err = acquire_slow(lock, stuck ? KRI_DEBUG_PATIENCE : timeout, flags, LOOKS);
+        if (stuck && err == -ETIMEDOUT) {
+            kri_debug_stuck();
+            err = acquire_slow(lock, timeout, flags, LOOKS);
+        }
+        if (timeout == KR_FOREVER)
+            kri_debug_wait_end();
+    }
+    if (err >= 0)
+        kri_debug_acquired(lock, caller);
+    return err;
+}
+
 int kr_lock_acquire(kr_lock *lock, kr_time timeout)
 {
     if (timeout < 0)
         return -EINVAL;
+    if (kri_debug_on())
+        return acquire_watched(lock, timeout, 0, __builtin_return_address(0));
     return acquire_fast(lock) ? 0 : acquire_slow(lock, timeout, 0, LOOKS);
 }
 
 int kri_lock_take(kr_lock *lock)
 {
+    if (kri_debug_on())
+        return acquire_watched(lock, KR_FOREVER, KRI_UNCANCELLABLE, __builtin_return_address(0));
     return acquire_fast(lock) ? 0 : acquire_slow(lock, KR_FOREVER, KRI_UNCANCELLABLE, LOOKS);
 }
 
@@ -297,6 +324,8 @@ static __attribute__((noinline)) int release_slow(kr_lock *lock, uint64_t seen)
 
 int kr_lock_release(kr_lock *lock)
 {
+    if (kri_debug_on())
+        kri_debug_released(lock);
     uint64_t seen = kri_load_rlx64(whole(lock));
     uint64_t others = seen & LOW & ~HOLDER;
     if ((seen & LOW) == HELD) {
@@ -338,11 +367,15 @@ int kr_lock_init(kr_lock *lock, kr_scope scope)
 {
     if (scope != KR_PRIVATE && scope != KR_SHARED)
         return -EINVAL;
+    if (kri_debug_on())
+        kri_debug_forget(lock);
     kri_store_rlx64(whole(lock), scope == KR_SHARED ? SHARED : 0);
     return 0;
 }
 
 void kr_lock_reinit(kr_lock *lock)
 {
+    if (kri_debug_on())
+        kri_debug_forget(lock);
     kri_store_rlx64(whole(lock), kri_load_rlx64(whole(lock)) & SHARED);
 }

@@ -27,10 +27,10 @@
  *     The waker, after it has changed the word, reads the count; nobody there: done.  Else it locks
  *     the bucket, takes places of this word out of the list from the front, takes their waiters,
  *     unlocks, and only then wakes them, one after the other.
- *     A waiter may stand in two queues, its word's and its cancel scope's.  Whichever wake takes it
- *     first counts it; the other finds it taken and goes on to the next in line, so that no
- *     wake-up is spent on a party that does not use it.  Having been woken, the party locks the
- *     other bucket once to take out the place that is still there.
+ *     A waiter may stand in two queues, its word's and its cancel scope's, or in more (any.c).
+ *     Whichever wake takes it first counts it; the others find it taken and go on to the next in
+ *     line, so that no wake-up is spent on a party that does not use it.  Having been woken, the
+ *     party locks the other buckets once to take out the places that are still there.
  *     A requeue takes waiters of one word as a wake does and, instead of waking them, queues their
  *     places on another word.  They stay TAKEN: they cannot leave any more, and the next wake on
  *     that word finds them like any other, without taking them a second time.
@@ -277,10 +277,12 @@ void kri_park_thaw(void)
         kri_mutex_unlock(&b->lock);
 }
 
-/* Not through its place in the queue of a scope. */
+/* Not through its place in the queue of a scope, nor through each of several. */
 static bool stands_for(const kri_place *place)
 {
     const kr_word *word = place->waiter->waits_for;
+    if (place->waiter->shown != NULL)
+        return place->waiter->shown == place;
     return word == NULL || word == place->word;
 }
 
@@ -333,6 +335,16 @@ void kri_thread_park(kri_waiter *w, kr_time deadline)
             return;
         state = kri_load_acq(&w->state); /* [wait-2] */
     }
+}
+
+bool kri_waiter_doze(kri_waiter *w, uint32_t *state)
+{
+    *state = kri_load_acq(&w->state); /* [wait-2] */
+    while ((*state & PHASE) != WOKEN && !(*state & ASLEEP)) {
+        if (kri_cas_acq(&w->state, state, *state | ASLEEP)) /* [wait-2] */
+            *state |= ASLEEP;
+    }
+    return (*state & PHASE) != WOKEN;
 }
 
 void kri_thread_unpark(kri_waiter *w)

@@ -60,6 +60,43 @@ static inline int kri_wait(kr_word *word, uint32_t expected, kr_time deadline, u
     return kri_wait_for(word, expected, deadline, flags, NULL);
 }
 
+/* Waiting on several words. */
+
+/* One place of a waiter in the queue of a word; see park.c. */
+typedef struct kri_place {
+    struct kri_waiter *waiter;
+    kr_word *word;
+    struct kri_place *next;     /* guarded by the bucket's lock */
+    struct kri_place *previous; /* guarded by the bucket's lock */
+    bool queued;                /* guarded by the bucket's lock */
+    bool moved;                 /* a requeue has taken the waiter already */
+} kri_place;
+
+/* A word to wait on beside others, in a list; in the frame of the party that waits. */
+typedef struct kri_spot {
+    struct kri_spot *next;
+    kr_word *word;
+    uint32_t expected;
+    bool shared;     /* as KRI_SHARED; at most KRI_SPOTS_SHARED in a list */
+    kri_place place; /* of kri_wait_any */
+} kri_spot;
+enum { KRI_SPOTS_SHARED = 127 };
+
+typedef struct kri_told {
+    kr_word *word; /* private */
+    kri_describe describe;
+} kri_told;
+
+/* kri_wait_any - as kri_wait_for, on the word of every spot of a list.
+ *
+ * 0: a wake of the word of **which has taken this party; -EAGAIN: that word differed, nobody slept;
+ * -ETIMEDOUT, -ECANCELED.  Private words: at most one wake is spent on the party, and only when the
+ * result is 0.  Shared words: a wake that may have been spent in vain is passed on.
+ *
+ * told: what the report of a stall calls describe with. */
+int kri_wait_any(kri_spot *first, kr_time deadline, unsigned flags, const kri_told *told,
+                 kri_spot **which);
+
 /* kri_wake - take up to `count` parties that wait on the word, the longest waiting first.
  *
  * Returns how many.  pre: the word was changed before, by a sequentially consistent operation, so

@@ -437,4 +437,5 @@ krait_mutant(watch_reports_twice executor/watchdog.c watchdog/watch_of_one_pool
 
 include(mutants_pool.cmake)
 include(mutants_sync.cmake)
+include(mutants_any.cmake)
 include(mutants_semaphore.cmake)
