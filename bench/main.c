@@ -28,6 +28,7 @@ int main(int argc, char **argv)
     bench_lock_rows(filter);
     bench_pingpong_rows(filter);
     bench_queue_rows(filter);
+    bench_stream_rows(filter);
     bench_pool_rows(filter);
     bench_treesum_rows(filter, program, argv[1]);
     return ferror(stdout) ? 1 : 0;

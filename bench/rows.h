@@ -37,6 +37,7 @@ extern const struct bench_peers bench_locks[2], bench_semaphores[2], bench_event
 void bench_lock_rows(const char *filter);
 void bench_pingpong_rows(const char *filter);
 void bench_queue_rows(const char *filter);
+void bench_stream_rows(const char *filter);
 void bench_pool_rows(const char *filter);
 void bench_treesum_rows(const char *filter, const char *program, const char *scratch);
 
