@@ -111,6 +111,14 @@ double bench_party(const struct bench_party *party)
     return last - first;
 }
 
+unsigned long bench_afford(double taken, unsigned long done, unsigned long most)
+{
+    double affordable = 200e6 / (taken + 1) * (double)done;
+    if (affordable >= (double)most)
+        return most;
+    return affordable > (double)done ? (unsigned long)affordable : done;
+}
+
 /* Programs of their own */
 
 const struct bench_command *bench_as_command(const void *subject)

@@ -36,4 +36,4 @@ static void barrier_wait(void *barrier)
     ck_barrier_centralized(barrier, &state, 2);
 }
 
-const struct bench_barrier bench_ck_barrier = {barrier_init, barrier_wait, true};
+const struct bench_barrier bench_ck_barrier = {barrier_init, barrier_wait};

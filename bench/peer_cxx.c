@@ -11,7 +11,7 @@ const struct bench_semaphore bench_std_semaphore = {
 const struct bench_event bench_std_event = {bench_std_flag_init, bench_std_flag_set,
                                             bench_std_flag_wait_and_clear};
 const struct bench_barrier bench_std_barrier = {bench_std_rendezvous_init,
-                                                bench_std_rendezvous_wait, false};
+                                                bench_std_rendezvous_wait};
 #endif
 
 #ifdef KRI_HAVE_TBB_MUTEX

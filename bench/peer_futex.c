@@ -153,7 +153,7 @@ FUTEX_INLINE void barrier_wait(void *arg, int scope)
     const struct bench_event bench_futex_event##suffix = {leave_zero, how##_event_set,             \
                                                           how##_event_wait_and_clear};             \
     const struct bench_turn bench_futex_turn##suffix = {leave_zero, how##_turn_pass};              \
-    const struct bench_barrier bench_futex_barrier##suffix = {leave_zero, how##_barrier_wait, false}
+    const struct bench_barrier bench_futex_barrier##suffix = {leave_zero, how##_barrier_wait}
 
 TABLES(, private, FUTEX_PRIVATE_FLAG);
 TABLES(_shared, shared, 0);

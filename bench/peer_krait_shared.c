@@ -116,7 +116,7 @@ static void barrier_wait(void *barrier)
     BENCH_MUST(kr_barrier_wait(barrier, KR_FOREVER));
 }
 
-const struct bench_barrier bench_krait_barrier = {barrier_init, barrier_wait, false};
-const struct bench_barrier bench_krait_barrier_shared = {barrier_init_shared, barrier_wait, false};
+const struct bench_barrier bench_krait_barrier = {barrier_init, barrier_wait};
+const struct bench_barrier bench_krait_barrier_shared = {barrier_init_shared, barrier_wait};
 
 #endif

@@ -174,9 +174,8 @@ static void barrier_wait(void *barrier)
     BENCH_MUST(error == PTHREAD_BARRIER_SERIAL_THREAD ? 0 : -error);
 }
 
-const struct bench_barrier bench_pthread_barrier = {barrier_init, barrier_wait, false};
-const struct bench_barrier bench_pthread_barrier_shared = {barrier_init_shared, barrier_wait,
-                                                           false};
+const struct bench_barrier bench_pthread_barrier = {barrier_init, barrier_wait};
+const struct bench_barrier bench_pthread_barrier_shared = {barrier_init_shared, barrier_wait};
 
 /* C11 */
 

@@ -44,7 +44,6 @@ struct bench_turn {
 struct bench_barrier {
     void (*init)(void *barrier); /* of two */
     void (*wait)(void *barrier);
-    bool spins; /* never sleeps */
 };
 
 /* The tables, one file a hand. */

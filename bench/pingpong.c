@@ -7,7 +7,7 @@
  */
 #include "rows.h"
 
-enum { ROUND_TRIPS = 10000, ROUNDS = 5 };
+enum { WARM_TRIPS = 100, ROUND_TRIPS = 30000, ROUNDS = 5 };
 
 struct table {
     const void *kind;
@@ -19,13 +19,20 @@ struct table {
     unsigned long played[2];
 };
 
-static struct table *lay(const struct bench_workload *workload, const void *kind)
+static struct table *lay(const void *kind)
 {
     struct table *table = bench_shared_memory(sizeof *table);
-    (void)workload;
     table->kind = kind;
-    table->rounds = bench_amount(ROUND_TRIPS);
     return table;
+}
+
+static double play_some(struct table *table, const struct bench_party *party, unsigned long rounds)
+{
+    table->rounds = rounds;
+    double taken = bench_party(party);
+    if (table->played[0] != rounds || table->played[1] != rounds)
+        bench_fail("the number of round trips");
+    return taken;
 }
 
 static struct bench_result play(const struct bench_workload *workload, struct table *table,
@@ -36,10 +43,11 @@ static struct bench_result play(const struct bench_workload *workload, struct ta
                                 .processes = workload->shared,
                                 .body = body,
                                 .arg = table};
-    double taken = bench_party(&party);
-    if (table->played[0] != table->rounds || table->played[1] != table->rounds)
-        bench_fail("the number of round trips");
-    return (struct bench_result){.ns_per_op = taken / (double)table->rounds};
+    /* An even number, after which everything is as it was in the beginning. */
+    unsigned long warm = 2 * bench_amount(WARM_TRIPS);
+    unsigned long rounds =
+        bench_afford(play_some(table, &party, warm), warm, bench_amount(ROUND_TRIPS));
+    return (struct bench_result){.ns_per_op = play_some(table, &party, rounds) / (double)rounds};
 }
 
 static void play_semaphores(void *arg, int index)
@@ -63,7 +71,7 @@ static struct bench_result measure_semaphore(const struct bench_workload *worklo
     const struct bench_semaphore *kind = subject;
     if (bench_as_command(subject))
         return bench_run_row(workload, subject, bench_amount(ROUND_TRIPS));
-    struct table *table = lay(workload, subject);
+    struct table *table = lay(subject);
     kind->init(&table->sides[0]);
     kind->init(&table->sides[1]);
     return play(workload, table, play_semaphores);
@@ -89,7 +97,7 @@ static struct bench_result measure_event(const struct bench_workload *workload, 
     const struct bench_event *kind = subject;
     if (bench_as_command(subject))
         return bench_run_row(workload, subject, bench_amount(ROUND_TRIPS));
-    struct table *table = lay(workload, subject);
+    struct table *table = lay(subject);
     kind->init(&table->sides[0]);
     kind->init(&table->sides[1]);
     return play(workload, table, play_events);
@@ -110,7 +118,7 @@ static struct bench_result measure_turn(const struct bench_workload *workload, c
     const struct bench_turn *kind = subject;
     if (bench_as_command(subject))
         return bench_run_row(workload, subject, bench_amount(ROUND_TRIPS));
-    struct table *table = lay(workload, subject);
+    struct table *table = lay(subject);
     kind->init(&table->sides[0]);
     return play(workload, table, play_turns);
 }
@@ -131,10 +139,7 @@ static struct bench_result measure_barrier(const struct bench_workload *workload
     const struct bench_barrier *kind = subject;
     if (bench_as_command(subject))
         return bench_run_row(workload, subject, bench_amount(ROUND_TRIPS));
-    struct table *table = lay(workload, subject);
-    /* On one processor who spins does so to the end of his slice. */
-    if (kind->spins && workload->place != BENCH_TWO_CPUS)
-        table->rounds = table->rounds / 100 + 1;
+    struct table *table = lay(subject);
     kind->init(&table->sides[0]);
     return play(workload, table, play_barrier);
 }

@@ -150,24 +150,32 @@ static void move_in_batches(void *arg, int index)
 }
 
 /* As many consumers as producers, so that each takes as many as each puts. */
+static double move_items(struct traffic *traffic, const struct bench_party *party, uint64_t items)
+{
+    uint64_t sum = 0, all = items * (uint64_t)traffic->producers;
+    traffic->items = items;
+    double taken = bench_party(party);
+    for (int i = 0; i < traffic->producers; i++)
+        sum += traffic->taken[i].sum;
+    if (sum != all * (all + 1) / 2)
+        bench_fail("the sum of the items");
+    return taken;
+}
+
 static struct bench_result measure(const struct bench_workload *workload, const void *subject,
                                    size_t capacity, void (*body)(void *arg, int index))
 {
-    uint64_t pairs = (uint64_t)workload->threads / 2;
-    uint64_t items = bench_amount(ITEMS) / pairs;
+    unsigned long pairs = (unsigned long)workload->threads / 2;
+    unsigned long most = bench_amount(ITEMS) / pairs, warm = bench_amount(ITEMS) / 50 / pairs + 1;
     if (bench_as_command(subject))
-        return bench_run_row(workload, subject, items * pairs);
-    struct traffic traffic = {.kind = subject, .items = items, .producers = (int)pairs};
+        return bench_run_row(workload, subject, most * pairs);
+    struct traffic traffic = {.kind = subject, .producers = (int)pairs};
     struct bench_party party = {
         .place = workload->place, .count = workload->threads, .body = body, .arg = &traffic};
     traffic.kind->open(capacity);
-    double taken = bench_party(&party);
-    uint64_t sum = 0, all = items * pairs;
-    for (uint64_t i = 0; i < pairs; i++)
-        sum += traffic.taken[i].sum;
-    if (sum != all * (all + 1) / 2)
-        bench_fail("the sum of the items");
-    return (struct bench_result){.ns_per_op = taken / (double)all};
+    unsigned long items = bench_afford(move_items(&traffic, &party, warm), warm, most);
+    double taken = move_items(&traffic, &party, items);
+    return (struct bench_result){.ns_per_op = taken / (double)(items * pairs)};
 }
 
 static struct bench_result measure_bounded(const struct bench_workload *workload,
