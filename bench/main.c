@@ -25,7 +25,10 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("# %-26s %-16s %12s %12s %12s %8s\n", "workload", "peer", "ns_per_op", "min", "max",
            "ratio");
-    bench_sync_rows(filter);
+    bench_lock_rows(filter);
+    bench_pingpong_rows(filter);
+    bench_queue_rows(filter);
+    bench_stream_rows(filter);
     bench_pool_rows(filter);
     bench_treesum_rows(filter, program, argv[1]);
     return ferror(stdout) ? 1 : 0;

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "party.h"
 #include "pool.h"
 #include "pool_rows.h"
 
@@ -41,19 +42,13 @@ static void rest(double ns)
     nanosleep(&time, NULL);
 }
 
-/* Peers in a program of their own print "NS P99".  It must end by itself when it hangs. */
 static struct bench_result run_program(const struct bench_workload *workload,
                                        const struct bench_pool *pool, unsigned long amount)
 {
-    char command[8192];
+    struct bench_command command = {pool->program, pool->interpreter ? pool->interpreter : ""};
     struct bench_result result = {0};
-    snprintf(command, sizeof command, "exec timeout 50 %s '%s' %s %lu %d",
-             pool->interpreter ? pool->interpreter : "", pool->program, workload->afresh, amount,
-             workload->threads);
-    FILE *stream = popen(command, "re");
-    if (!stream || fscanf(stream, "%lf %lf", &result.ns_per_op, &result.p99) != 2 ||
-        pclose(stream) != 0)
-        bench_fail(command);
+    bench_run_command(&command, workload->afresh, amount, workload->threads, &result.ns_per_op,
+                      &result.p99);
     return result;
 }
 
