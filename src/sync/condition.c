@@ -66,7 +66,9 @@
 enum { SHARED = 1, OVER_RLOCK = 2 };
 #define EDITED (UINT32_C(1) << 31)
 
-enum { SLICE_MS = 100, SLICES_WITHOUT_RETURN = 2 };
+/* Three slices and some time for the lock are what the header promises: one until the first look
+ * that finds something owed, and two in which nobody returns. */
+enum { SLICE_MS = 90, SLICES_WITHOUT_RETURN = 2 };
 enum { LOOK = 1 }; /* of a sleep: at the end of a slice */
 
 _Static_assert(sizeof(kr_condition) == 64, "one line of the cache");
