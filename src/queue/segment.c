@@ -46,6 +46,11 @@ void kri_segment_make(kri_segment *segment)
     segment->reserved = 0;
     segment->pid_namespace = self.pid_namespace;
     segment->time_namespace = self.time_namespace;
+    kri_segment_seal(segment);
+}
+
+void kri_segment_seal(kri_segment *segment)
+{
     segment->check = sum_of(segment);
 }
 

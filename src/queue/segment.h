@@ -38,6 +38,7 @@ _Static_assert(offsetof(kri_segment, check) == 120, "part of the layout");
 /* kri_segment_make - fill in all but the magic: kind, size, mode and parameters are set by the
  * caller in `segment`. */
 void kri_segment_make(kri_segment *segment);
+void kri_segment_seal(kri_segment *segment); /* the sum once more; for tests, too */
 void kri_segment_open(kri_segment *segment); /* the object is whole: others may attach */
 
 /* kri_segment_read - copy the head of an object that is perhaps none, and judge it.
