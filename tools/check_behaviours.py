@@ -51,7 +51,7 @@ def read_tests():
         text = path.read_text()
         head = re.search(r"Behaviours: sections? ([\d., and\n*]+)", text)
         sections = re.findall(r"\d+(?:\.\d+)?", head.group(1)) if head else []
-        for name in re.findall(r"\b[A-Z_]*TEST\((\w+)", text):
+        for name in re.findall(r"\b[A-Z_]*TEST(?:_OF)?\((\w+)", text):
             answered.update((section, name) for section in sections)
         for section, names in re.findall(rf"behaviours?: (\d+(?:\.\d+)?)((?:[\s*,]+(?:and )?{NAME})+)",
                                          text):

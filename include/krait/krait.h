@@ -5,6 +5,7 @@
 #ifndef KRAIT_KRAIT_H
 #define KRAIT_KRAIT_H
 
+#include <krait/barrier.h>
 #include <krait/base.h>
 #include <krait/cancel.h>
 #include <krait/completed.h>
@@ -14,6 +15,7 @@
 #include <krait/executor.h>
 #include <krait/future.h>
 #include <krait/group.h>
+#include <krait/holder.h>
 #include <krait/local.h>
 #include <krait/lock.h>
 #include <krait/map.h>

@@ -11,8 +11,8 @@
  * or timed out has neither put nor taken anything.
  *
  * Nothing of the program is called while the queue is locked; so any of these may be called from
- * destructors and callbacks.  From a signal handler: only kr_queue_put, kr_queue_put_many and
- * kr_queue_put_bytes, of a queue made with .reentrant.
+ * destructors and callbacks.  From a signal handler: only kr_queue_put and kr_queue_put_many, on a
+ * queue made with .reentrant.
  *
  * Scope    a private queue serves the process that made it; in a forked child every call but the
  *          release answers KR_EFORKED.  A shared one serves all processes that have its memory; one

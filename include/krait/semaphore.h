@@ -21,7 +21,7 @@ KR_EXTERN_BEGIN
 /* All zero is a semaphore with no permit and no bound, for the runners of one process.  Needs no
  * destroy, never allocates; a runner whose acquire has returned 0 may free it at once, even while
  * the release that served it has not returned.  Private members. */
-typedef struct kr_semaphore {
+struct kr_semaphore {
     kr_word value;
     uint32_t bound; /* 0: none; with holders: how many permits there are */
     kr_word hint;
@@ -29,7 +29,7 @@ typedef struct kr_semaphore {
     uint16_t holder_count;
     int64_t holders; /* where the table is, counted from here */
     kr_lock lock;    /* guards the table */
-} kr_semaphore;
+};
 
 /* clang-format off */
 #define KR_SEMAPHORE_INIT(permits) { { (permits) }, 0, { 0 }, 0, 0, 0, KR_LOCK_INIT }

@@ -141,6 +141,11 @@ void os_describe_place(const void *address, char *text, size_t size);
 
 void *os_alloc(size_t size); /* zero bytes; NULL when there is none */
 void os_free(void *memory);
+
+/* Pages from the system itself: zero bytes; NULL when there are none.  os_pages is
+ * async-signal-safe. */
+void *os_pages(size_t size);
+void os_pages_free(void *pages, size_t size);
 bool os_memory_is_checked(void); /* somebody watches each allocation: keep no memory to use again */
 void os_random(void *bytes, size_t count);
 void os_print_error(const char *line); /* to standard error, whole, in one write */

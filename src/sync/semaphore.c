@@ -82,7 +82,7 @@ int kr_semaphore_init(kr_semaphore *semaphore, int64_t permits, const kr_semapho
     *semaphore = (kr_semaphore){.bound = (uint32_t)o->bound,
                                 .flags = o->scope == KR_SHARED ? KRI_SEMAPHORE_SHARED : 0};
     kri_store_rlx(&semaphore->value, (uint32_t)permits);
-    return 0;
+    return o->holders != NULL ? kri_semaphore_init_owned(semaphore, o) : 0;
 }
 
 bool kri_semaphore_take(kr_word *value, uint32_t slept)
@@ -140,6 +140,8 @@ int kr_semaphore_acquire(kr_semaphore *semaphore, kr_time timeout)
     unsigned flags = semaphore->flags;
     if (timeout < 0)
         return -EINVAL;
+    if (__builtin_expect(flags & KRI_SEMAPHORE_OWNED, 0))
+        return kri_semaphore_acquire_owned(semaphore, timeout);
     if (kri_semaphore_take(&semaphore->value, 0))
         return 0;
     if (timeout == KR_NOWAIT)
@@ -148,36 +150,13 @@ int kr_semaphore_acquire(kr_semaphore *semaphore, kr_time timeout)
     return flags ? acquire_shared(semaphore, deadline) : acquire_private(semaphore, deadline);
 }
 
-/* The bit is gone if a release has woken the caller: as whoever has slept, it puts the bit back and
- * wakes another one if there is more. */
-static void take_after_sleep(kr_word *value)
-{
-    if ((kri_or_sc(value, KRI_SEMAPHORE_WAITERS) & KR_SEMAPHORE_MAX) > 0)
-        kri_wake(value, 1, KRI_SHARED);
-}
-
-bool kri_semaphore_look(kr_semaphore *semaphore, bool slept, uint32_t *expected, int *result)
-{
-    bool shared = semaphore->flags != 0;
-    *expected = shared ? KRI_SEMAPHORE_WAITERS : 0;
-    for (;;) {
-        uint32_t seen = 0;
-        *result = kr_semaphore_acquire(semaphore, KR_NOWAIT);
-        if (*result != -ETIMEDOUT && shared && slept)
-            take_after_sleep(&semaphore->value);
-        if (*result != -ETIMEDOUT)
-            return true;
-        if (!shared || kri_cas_rlx(&semaphore->value, &seen, KRI_SEMAPHORE_WAITERS) ||
-            seen == KRI_SEMAPHORE_WAITERS)
-            return false;
-    }
-}
-
 int kr_semaphore_release(kr_semaphore *semaphore, int permits)
 {
     unsigned flags = semaphore->flags;
     if (permits < 1)
         return -EINVAL;
+    if (__builtin_expect(flags & KRI_SEMAPHORE_OWNED, 0))
+        return kri_semaphore_release_owned(semaphore, (uint32_t)permits);
     uint32_t most = semaphore->bound != 0 ? semaphore->bound : KR_SEMAPHORE_MAX;
     uint32_t old = kri_load_rlx(&semaphore->value);
     uint32_t value;

@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "harness/test.h"
+#include "harness/party.h"
 
 #include <signal.h>
 #include <unistd.h>
@@ -69,4 +69,23 @@ TEST(fault_leaves_process)
 {
     if (fork() == 0)
         hang_here(NULL);
+}
+
+static void fail_in_party(void *world, int index)
+{
+    (void)world;
+    CHECK_NE(index, 1);
+}
+
+PARTY_TEST(fault_in_party)
+{
+    party_join(party_start(2, fail_in_party, NULL));
+}
+
+/* Noticed by who waits for something else. */
+PARTY_TEST(fault_in_party_while_waiting)
+{
+    kr_word *never = party_world(sizeof *never);
+    party_start(2, fail_in_party, NULL);
+    party_await_count(never, 1);
 }

@@ -1,15 +1,16 @@
 /* The condition as CPython's tests see it.
  *
- * Behaviours: section 3
+ * Behaviours: sections 3 and 12.4
  *
  * SPDX-License-Identifier: MIT
  */
-#include "sync/party.h"
+#include "sync/objects.h"
 
 enum { PARTIES = 5 };
 
 typedef struct condition_world {
     kr_condition condition;
+    kr_condition other;
     kr_lock lock;
     kr_word first;  /* have returned from their first wait */
     kr_word second; /* from their second */
@@ -22,14 +23,17 @@ typedef struct condition_world {
 
 static condition_world *world_create(void)
 {
-    return party_world(sizeof(condition_world));
+    condition_world *world = party_world(sizeof *world);
+
+    make_lock(&world->lock);
+    make_condition(&world->condition, NULL);
+    return world;
 }
 
 static void world_free(condition_world *world)
 {
     CHECK_EQ(kri_load_acq(&world->bad), 0);
-    CHECK_EQ(kri_waiting(&world->condition.words[0]), 0);
-    CHECK_EQ(kri_waiting(&world->condition.words[1]), 0);
+    CHECK_EQ(party_parked(&world->condition, sizeof world->condition), 0);
     CHECK(!kr_condition_locked(&world->condition));
     party_world_free(world, sizeof *world);
 }
@@ -46,53 +50,60 @@ static void release(condition_world *world)
         kri_add_acq_rel(&world->bad, 1);
 }
 
-TEST(test_acquire)
+PARTY_TEST(test_acquire)
 {
-    kr_condition condition = KR_CONDITION_INIT;
-    kr_lock lock = KR_LOCK_INIT;
+    condition_world *world = world_create();
+    kr_condition *condition = &world->condition;
+    kr_lock *lock = &world->lock;
 
-    CHECK_EQ(kr_condition_acquire(&condition, KR_FOREVER), 0);
-    CHECK(kr_condition_locked(&condition));
-    CHECK_EQ(kr_condition_acquire(&condition, KR_NOWAIT), -ETIMEDOUT);
-    CHECK_EQ(kr_condition_release(&condition), 0);
-    CHECK(!kr_condition_locked(&condition));
-    CHECK_EQ(kr_condition_release(&condition), -EPERM);
+    CHECK_EQ(kr_condition_acquire(condition, KR_FOREVER), 0);
+    CHECK(kr_condition_locked(condition));
+    CHECK_EQ(kr_condition_acquire(condition, KR_NOWAIT), -ETIMEDOUT);
+    CHECK_EQ(kr_condition_release(condition), 0);
+    CHECK(!kr_condition_locked(condition));
+    CHECK_EQ(kr_condition_release(condition), -EPERM);
 
-    kr_condition_init(&condition, &lock);
-    CHECK_EQ(kr_condition_acquire(&condition, KR_FOREVER), 0);
-    CHECK(kr_lock_locked(&lock));
-    CHECK_EQ(kr_lock_acquire(&lock, KR_NOWAIT), -ETIMEDOUT);
-    CHECK_EQ(kr_lock_release(&lock), 0);
-    CHECK(!kr_condition_locked(&condition));
-    kr_with (&lock) {
-        CHECK(kr_condition_locked(&condition));
-        CHECK_EQ(kr_condition_acquire(&condition, KR_NOWAIT), -ETIMEDOUT);
-        CHECK_EQ(kr_condition_wait(&condition, kr_ms(1)), -ETIMEDOUT);
-        CHECK(kr_lock_locked(&lock));
+    make_condition(condition, lock);
+    CHECK_EQ(kr_condition_acquire(condition, KR_FOREVER), 0);
+    CHECK(kr_lock_locked(lock));
+    CHECK_EQ(kr_lock_acquire(lock, KR_NOWAIT), -ETIMEDOUT);
+    CHECK_EQ(kr_lock_release(lock), 0);
+    CHECK(!kr_condition_locked(condition));
+    kr_with (lock) {
+        CHECK(kr_condition_locked(condition));
+        CHECK_EQ(kr_condition_acquire(condition, KR_NOWAIT), -ETIMEDOUT);
+        CHECK_EQ(kr_condition_wait(condition, kr_ms(1)), -ETIMEDOUT);
+        CHECK(kr_lock_locked(lock));
     }
-    CHECK(!kr_condition_locked(&condition));
+    CHECK(!kr_condition_locked(condition));
 
-    kr_condition_init(&condition, NULL);
-    CHECK_EQ(kr_condition_acquire(&condition, KR_NOWAIT), 0);
-    CHECK(!kr_lock_locked(&lock));
+    make_condition(condition, NULL);
+    CHECK_EQ(kr_condition_acquire(condition, KR_NOWAIT), 0);
+    CHECK(!kr_lock_locked(lock));
+    CHECK_EQ(kr_condition_release(condition), 0);
+    world_free(world);
 }
 
-TEST(test_unacquired_wait)
+PARTY_TEST(test_unacquired_wait)
 {
-    kr_condition condition = KR_CONDITION_INIT;
+    condition_world *world = world_create();
+    kr_condition *condition = &world->condition;
 
-    CHECK_EQ(kr_condition_wait(&condition, KR_FOREVER), -EPERM);
-    CHECK_EQ(kr_condition_wait(&condition, kr_ms(1)), -EPERM);
-    CHECK(!kr_condition_locked(&condition));
+    CHECK_EQ(kr_condition_wait(condition, KR_FOREVER), -EPERM);
+    CHECK_EQ(kr_condition_wait(condition, kr_ms(1)), -EPERM);
+    CHECK(!kr_condition_locked(condition));
+    world_free(world);
 }
 
-TEST(test_unacquired_notify)
+PARTY_TEST(test_unacquired_notify)
 {
-    kr_condition condition = KR_CONDITION_INIT;
+    condition_world *world = world_create();
+    kr_condition *condition = &world->condition;
 
-    CHECK_EQ(kr_condition_notify(&condition, 1), -EPERM);
-    CHECK_EQ(kr_condition_notify_all(&condition), -EPERM);
-    CHECK(!kr_condition_locked(&condition));
+    CHECK_EQ(kr_condition_notify(condition, 1), -EPERM);
+    CHECK_EQ(kr_condition_notify_all(condition), -EPERM);
+    CHECK(!kr_condition_locked(condition));
+    world_free(world);
 }
 
 static void wait_twice(void *arg, int index)
@@ -115,7 +126,7 @@ static void await_phase(condition_world *world, int first, int second)
 {
     party_await_count(&world->first, first);
     party_await_count(&world->second, second);
-    party_await_parked_condition(&world->condition, PARTIES - second);
+    await_parked_at_condition(&world->condition, PARTIES - second);
     CHECK_EQ(kri_load_acq(&world->first), first);
     CHECK_EQ(kri_load_acq(&world->second), second);
 }
@@ -175,7 +186,7 @@ PARTY_TEST(test_notify_with_lock)
 {
     condition_world *world = world_create();
 
-    kr_condition_init(&world->condition, &world->lock);
+    make_condition(&world->condition, &world->lock);
     check_notify(world);
     check_notify(world);
     world_free(world);
@@ -235,7 +246,7 @@ static void wait_for_four(void *arg, int index)
 static void step_and_notify(condition_world *world, int steps)
 {
     for (int i = 0; i < steps; i++) {
-        party_await_parked_condition(&world->condition, 1);
+        await_parked_at_condition(&world->condition, 1);
         acquire(world);
         world->state++;
         CHECK_EQ(kr_condition_notify(&world->condition, 1), 1);
@@ -281,24 +292,26 @@ PARTY_TEST(test_waitfor_timeout)
     world_free(world);
 }
 
-TEST(test_errors)
+PARTY_TEST(test_errors)
 {
-    kr_condition condition = KR_CONDITION_INIT;
+    condition_world *world = world_create();
+    kr_condition *condition = &world->condition;
 
-    CHECK_EQ(kr_condition_acquire(&condition, -1), -EINVAL);
-    CHECK(!kr_condition_locked(&condition));
-    CHECK_EQ(kr_condition_acquire(&condition, KR_FOREVER), 0);
-    CHECK_EQ(kr_condition_acquire(&condition, -1), -EINVAL);
-    CHECK_EQ(kr_condition_wait(&condition, -1), -EINVAL);
-    CHECK_EQ(kr_condition_wait(&condition, INT64_MIN), -EINVAL);
-    CHECK(kr_condition_locked(&condition));
-    CHECK_EQ(kr_condition_notify(&condition, -1), -EINVAL);
-    CHECK_EQ(kr_condition_notify(&condition, INT32_MIN), -EINVAL);
-    CHECK_EQ(kr_condition_notify(&condition, 0), 0);
-    CHECK_EQ(kr_condition_notify(&condition, INT32_MAX), 0);
-    CHECK_EQ(kr_condition_wait(&condition, KR_NOWAIT), -ETIMEDOUT);
-    CHECK(kr_condition_locked(&condition));
-    CHECK_EQ(kr_condition_release(&condition), 0);
+    CHECK_EQ(kr_condition_acquire(condition, -1), -EINVAL);
+    CHECK(!kr_condition_locked(condition));
+    CHECK_EQ(kr_condition_acquire(condition, KR_FOREVER), 0);
+    CHECK_EQ(kr_condition_acquire(condition, -1), -EINVAL);
+    CHECK_EQ(kr_condition_wait(condition, -1), -EINVAL);
+    CHECK_EQ(kr_condition_wait(condition, INT64_MIN), -EINVAL);
+    CHECK(kr_condition_locked(condition));
+    CHECK_EQ(kr_condition_notify(condition, -1), -EINVAL);
+    CHECK_EQ(kr_condition_notify(condition, INT32_MIN), -EINVAL);
+    CHECK_EQ(kr_condition_notify(condition, 0), 0);
+    CHECK_EQ(kr_condition_notify(condition, INT32_MAX), 0);
+    CHECK_EQ(kr_condition_wait(condition, KR_NOWAIT), -ETIMEDOUT);
+    CHECK(kr_condition_locked(condition));
+    CHECK_EQ(kr_condition_release(condition), 0);
+    world_free(world);
 }
 
 /* A notify is for those who waited when it was made: one who comes later, here the notifier itself
@@ -312,13 +325,13 @@ PARTY_TEST(test_notify_is_not_for_latecomers)
     for (int round = 0; round < 20; round++) {
         memset(world->results, 0xff, sizeof world->results);
         bunch = party_start(PARTIES, wait_timed, world);
-        party_await_parked_condition(&world->condition, PARTIES);
+        await_parked_at_condition(&world->condition, PARTIES);
         acquire(world);
         CHECK_EQ(kr_condition_notify(&world->condition, 3), 3);
         CHECK_EQ(kr_condition_wait(&world->condition, kr_ms(5)), -ETIMEDOUT);
         release(world);
         party_await_finished(bunch, 3);
-        party_await_parked_condition(&world->condition, PARTIES - 3);
+        await_parked_at_condition(&world->condition, PARTIES - 3);
         CHECK_EQ(party_finished(bunch), 3);
         acquire(world);
         CHECK_EQ(kr_condition_notify_all(&world->condition), PARTIES - 3);
@@ -351,12 +364,12 @@ PARTY_TEST(test_notify_one_by_one)
     party_bunch *first = party_start(PARTIES, wait_once, world);
     party_bunch *later[LATER];
 
-    party_await_parked_condition(&world->condition, PARTIES);
+    await_parked_at_condition(&world->condition, PARTIES);
     for (int i = 0; i < LATER; i++) {
         notify(world, 1, 1);
         party_await_count(&world->first, i + 1);
         later[i] = party_start(1, wait_once, world);
-        party_await_parked_condition(&world->condition, PARTIES);
+        await_parked_at_condition(&world->condition, PARTIES);
         CHECK_EQ(kri_load_acq(&world->first), i + 1);
     }
     notify(world, PARTIES - 1, PARTIES - 1);
@@ -375,7 +388,7 @@ PARTY_TEST(test_notify_all_wakes_a_hundred)
 
     world->timeout = KR_FOREVER;
     bunch = party_start(100, wait_timed, world);
-    party_await_parked_condition(&world->condition, 100);
+    await_parked_at_condition(&world->condition, 100);
     acquire(world);
     CHECK_EQ(kr_condition_notify_all(&world->condition), 100);
     release(world);
@@ -389,17 +402,16 @@ PARTY_TEST(test_notify_all_wakes_a_hundred)
 PARTY_TEST(test_two_conditions_of_one_lock)
 {
     condition_world *world = world_create();
-    kr_condition other;
     party_bunch *bunch;
 
     world->timeout = KR_FOREVER;
-    kr_condition_init(&world->condition, &world->lock);
-    kr_condition_init(&other, &world->lock);
+    make_condition(&world->condition, &world->lock);
+    make_condition(&world->other, &world->lock);
     bunch = party_start(2, wait_timed, world);
-    party_await_parked_condition(&world->condition, 2);
+    await_parked_at_condition(&world->condition, 2);
     kr_with (&world->lock) {
-        CHECK_EQ(kr_condition_notify_all(&other), 0);
-        CHECK_EQ(kr_condition_wait(&other, kr_ms(5)), -ETIMEDOUT);
+        CHECK_EQ(kr_condition_notify_all(&world->other), 0);
+        CHECK_EQ(kr_condition_wait(&world->other, kr_ms(5)), -ETIMEDOUT);
         CHECK_EQ(party_finished(bunch), 0);
         CHECK_EQ(kr_condition_notify_all(&world->condition), 2);
     }

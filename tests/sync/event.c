@@ -1,10 +1,10 @@
 /* The event as CPython's tests see it.
  *
- * Behaviours: section 4
+ * Behaviours: sections 4 and 12.4
  *
  * SPDX-License-Identifier: MIT
  */
-#include "sync/party.h"
+#include "sync/objects.h"
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,7 +20,10 @@ typedef struct event_world {
 
 static event_world *world_create(void)
 {
-    return party_world(sizeof(event_world));
+    event_world *world = party_world(sizeof *world);
+
+    make_event(&world->event);
+    return world;
 }
 
 static void world_free(event_world *world)
@@ -28,19 +31,20 @@ static void world_free(event_world *world)
     party_world_free(world, sizeof *world);
 }
 
-TEST(test_is_set)
+PARTY_TEST(test_is_set)
 {
-    kr_event event = KR_EVENT_INIT;
+    event_world *world = world_create();
 
-    CHECK(!kr_event_is_set(&event));
-    kr_event_set(&event);
-    CHECK(kr_event_is_set(&event));
-    kr_event_set(&event);
-    CHECK(kr_event_is_set(&event));
-    kr_event_clear(&event);
-    CHECK(!kr_event_is_set(&event));
-    kr_event_clear(&event);
-    CHECK(!kr_event_is_set(&event));
+    CHECK(!kr_event_is_set(&world->event));
+    for (int i = 0; i < 2; i++) {
+        kr_event_set(&world->event);
+        CHECK(kr_event_is_set(&world->event));
+    }
+    for (int i = 0; i < 2; i++) {
+        kr_event_clear(&world->event);
+        CHECK(!kr_event_is_set(&world->event));
+    }
+    world_free(world);
 }
 
 static void wait_twice(void *arg, int index)
@@ -58,7 +62,7 @@ static void check_notify(event_world *world)
     memset(world->first, 0xff, sizeof world->first);
     memset(world->second, 0xff, sizeof world->second);
     bunch = party_start(PARTIES, wait_twice, world);
-    party_await_parked(&world->event.word, PARTIES);
+    PARTY_AWAIT_PARKED(&world->event, PARTIES);
     CHECK_EQ(party_finished(bunch), 0);
     kr_event_set(&world->event);
     party_join(bunch);
@@ -130,7 +134,7 @@ PARTY_TEST(test_set_and_clear)
     for (int round = 0; round < 20; round++) {
         memset(world->first, 0xff, sizeof world->first);
         bunch = party_start(PARTIES, wait_once, world);
-        party_await_parked(&world->event.word, PARTIES);
+        PARTY_AWAIT_PARKED(&world->event, PARTIES);
         kr_event_set(&world->event);
         kr_event_clear(&world->event);
         party_join(bunch);
@@ -173,7 +177,7 @@ static bool works_after_reinit(kr_event *event)
 }
 
 /* In the child of a process whose threads wait, nobody waits. */
-PARTY_TEST(test_at_fork_reinit)
+PARTY_TEST_OF(test_at_fork_reinit, threads)
 {
     event_world *world = world_create();
     party_bunch *bunch;
@@ -182,7 +186,7 @@ PARTY_TEST(test_at_fork_reinit)
 
     world->timeout = KR_FOREVER;
     bunch = party_start(PARTIES, wait_once, world);
-    party_await_parked(&world->event.word, PARTIES);
+    PARTY_AWAIT_PARKED(&world->event, PARTIES);
     child = fork();
     CHECK_GE(child, 0);
     if (child == 0)
@@ -202,23 +206,53 @@ PARTY_TEST(test_set_wakes_a_hundred)
 
     world->timeout = KR_FOREVER;
     bunch = party_start(100, wait_once, world);
-    party_await_parked(&world->event.word, 100);
+    PARTY_AWAIT_PARKED(&world->event, 100);
     kr_event_set(&world->event);
     party_join(bunch);
     for (int i = 0; i < 100; i++)
         CHECK_EQ(world->first[i], 0);
-    CHECK_EQ(kri_waiting(&world->event.word), 0);
+    CHECK_EQ(party_parked(&world->event, sizeof world->event), 0);
     world_free(world);
 }
 
-TEST(test_errors)
+PARTY_TEST(test_errors)
 {
-    kr_event event = KR_EVENT_INIT;
+    event_world *world = world_create();
 
-    CHECK_EQ(sizeof event, 8);
-    CHECK_EQ(kr_event_wait(&event, -1), -EINVAL);
-    CHECK_EQ(kr_event_wait(&event, INT64_MIN), -EINVAL);
-    kr_event_set(&event);
-    CHECK_EQ(kr_event_wait(&event, -1), -EINVAL);
-    CHECK_EQ(kr_event_wait(&event, KR_NOWAIT), 0);
+    CHECK_EQ(sizeof world->event, 8);
+    CHECK_EQ(kr_event_wait(&world->event, -1), -EINVAL);
+    CHECK_EQ(kr_event_wait(&world->event, INT64_MIN), -EINVAL);
+    kr_event_set(&world->event);
+    CHECK_EQ(kr_event_wait(&world->event, -1), -EINVAL);
+    CHECK_EQ(kr_event_wait(&world->event, KR_NOWAIT), 0);
+    world_free(world);
+}
+
+static void set_only(void *arg, int index)
+{
+    event_world *world = arg;
+
+    (void)index;
+    kr_event_set(&world->event);
+}
+
+/* CPython's test of processes: set by another, seen here, with every kind of time-out. */
+PARTY_TEST(test_event)
+{
+    event_world *world = world_create();
+    kr_time start = kr_now();
+
+    CHECK_EQ(kr_event_wait(&world->event, KR_NOWAIT), -ETIMEDOUT);
+    CHECK_EQ(kr_event_wait(&world->event, kr_ms(100)), -ETIMEDOUT);
+    CHECK_TIME(kr_now() - start, kr_ms(100));
+    kr_event_set(&world->event);
+    CHECK_EQ(kr_event_wait(&world->event, kr_ms(100)), 0);
+    CHECK_EQ(kr_event_wait(&world->event, KR_FOREVER), 0);
+    kr_event_clear(&world->event);
+    CHECK_EQ(kr_event_wait(&world->event, KR_NOWAIT), -ETIMEDOUT);
+    party_bunch *bunch = party_start(1, set_only, world);
+    CHECK_EQ(kr_event_wait(&world->event, KR_FOREVER), 0);
+    CHECK(kr_event_is_set(&world->event));
+    party_join(bunch);
+    world_free(world);
 }

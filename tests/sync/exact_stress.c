@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "sync/party.h"
+#include "sync/objects.h"
 
 enum { WAITERS = 6, NOTIFIERS = 2 };
 
@@ -105,6 +105,7 @@ PARTY_TEST(test_notify_is_exact)
     stress_world *world = party_world(sizeof *world);
     party_bunch *waiters;
 
+    make_condition(&world->condition, NULL);
     world->end = kr_now() + 2 * party_budget();
     waiters = party_start(WAITERS, wait_again_and_again, world);
     party_join(party_start(NOTIFIERS, notify_for_a_while, world));
@@ -118,8 +119,7 @@ PARTY_TEST(test_notify_is_exact)
     CHECK_GE(world->notified, 1);
     CHECK_GE(world->timed_out, 1);
     CHECK_GE(world->cancelled, 1);
-    CHECK_EQ(kri_waiting(&world->condition.words[0]), 0);
-    CHECK_EQ(kri_waiting(&world->condition.words[1]), 0);
+    CHECK_EQ(party_parked(&world->condition, sizeof world->condition), 0);
     party_world_free(world, sizeof *world);
 }
 
@@ -173,7 +173,8 @@ PARTY_TEST(test_no_permit_is_lost)
 {
     stress_world *world = party_world(sizeof *world);
 
-    CHECK_EQ(kr_semaphore_init(&world->semaphore, 2, &(kr_semaphore_options){.bound = 2}), 0);
+    make_semaphore(&world->semaphore, 2, 2);
+    make_condition(&world->condition, NULL);
     world->end = kr_now() + party_budget();
     party_join(party_start(WAITERS, borrow_permits, world));
     kri_test_note("%llu acquired, %llu timed out, %llu cancelled",
@@ -181,7 +182,7 @@ PARTY_TEST(test_no_permit_is_lost)
                   (unsigned long long)world->cancelled);
     CHECK_EQ(world->wrong, 0);
     CHECK_EQ(kr_semaphore_value(&world->semaphore), 2);
-    CHECK_EQ(kri_waiting(&world->semaphore.value), 0);
+    CHECK_EQ(party_parked(&world->semaphore, sizeof world->semaphore), 0);
     CHECK_GE(world->notified, 1);
     party_world_free(world, sizeof *world);
 }

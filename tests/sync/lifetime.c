@@ -5,7 +5,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "sync/party.h"
+#include "sync/objects.h"
 
 enum { PATTERN = 0x5a, SIZE = 64 };
 
@@ -122,12 +122,12 @@ static void run_rounds(party_body other, int (*wait)(void *object))
     party_world_free(world, sizeof *world);
 }
 
-PARTY_TEST(test_semaphore_freed_by_acquirer)
+PARTY_TEST_OF(test_semaphore_freed_by_acquirer, threads)
 {
     run_rounds(release_semaphores, acquire_semaphore);
 }
 
-PARTY_TEST(test_event_freed_by_waiter)
+PARTY_TEST_OF(test_event_freed_by_waiter, threads)
 {
     run_rounds(set_events, wait_event);
 }
@@ -166,7 +166,7 @@ static void drop_references(void *arg, int index)
 
 /* A lock that guards the count of its own object's references: the last one frees it while the one
  * before may still be inside its release. */
-PARTY_TEST(test_lock_freed_by_last_holder)
+PARTY_TEST_OF(test_lock_freed_by_last_holder, threads)
 {
     lifetime_world *world = party_world(sizeof *world);
     party_bunch *bunch = party_start(1, drop_references, world);

@@ -1,10 +1,10 @@
 /* The lock as CPython's tests see it.
  *
- * Behaviours: section 1
+ * Behaviours: sections 1 and 12.4
  *
  * SPDX-License-Identifier: MIT
  */
-#include "sync/party.h"
+#include "sync/objects.h"
 #include <dirent.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,7 +20,11 @@ typedef struct lock_world {
 
 static lock_world *world_create(void)
 {
-    return party_world(sizeof(lock_world));
+    lock_world *world = party_world(sizeof *world);
+
+    make_lock(&world->lock);
+    make_lock(&world->second);
+    return world;
 }
 
 static void world_free(lock_world *world)
@@ -39,34 +43,35 @@ TEST(test_constructor)
     CHECK(!kr_lock_locked(&lock));
 }
 
-TEST(test_acquire_destroy)
+PARTY_TEST(test_acquire_destroy)
 {
-    kr_lock *lock = calloc(1, sizeof *lock);
+    lock_world *world = world_create();
 
-    CHECK(lock != NULL);
-    CHECK_EQ(kr_lock_acquire(lock, KR_FOREVER), 0);
-    free(lock);
+    CHECK_EQ(kr_lock_acquire(&world->lock, KR_FOREVER), 0);
+    world_free(world);
 }
 
-TEST(test_acquire_release)
+PARTY_TEST(test_acquire_release)
 {
-    kr_lock lock = KR_LOCK_INIT;
+    lock_world *world = world_create();
 
     for (int i = 0; i < 3; i++) {
-        CHECK_EQ(kr_lock_acquire(&lock, KR_FOREVER), 0);
-        CHECK(kr_lock_locked(&lock));
-        CHECK_EQ(kr_lock_release(&lock), 0);
-        CHECK(!kr_lock_locked(&lock));
+        CHECK_EQ(kr_lock_acquire(&world->lock, KR_FOREVER), 0);
+        CHECK(kr_lock_locked(&world->lock));
+        CHECK_EQ(kr_lock_release(&world->lock), 0);
+        CHECK(!kr_lock_locked(&world->lock));
     }
+    world_free(world);
 }
 
-TEST(test_try_acquire)
+PARTY_TEST(test_try_acquire)
 {
-    kr_lock lock = KR_LOCK_INIT;
+    lock_world *world = world_create();
 
-    CHECK_EQ(kr_lock_acquire(&lock, KR_NOWAIT), 0);
-    CHECK_EQ(kr_lock_acquire(&lock, KR_NOWAIT), -ETIMEDOUT);
-    CHECK_EQ(kr_lock_release(&lock), 0);
+    CHECK_EQ(kr_lock_acquire(&world->lock, KR_NOWAIT), 0);
+    CHECK_EQ(kr_lock_acquire(&world->lock, KR_NOWAIT), -ETIMEDOUT);
+    CHECK_EQ(kr_lock_release(&world->lock), 0);
+    world_free(world);
 }
 
 static void try_it(void *arg, int index)
@@ -105,7 +110,7 @@ PARTY_TEST(test_acquire_contended)
 
     CHECK_EQ(kr_lock_acquire(&world->lock, KR_FOREVER), 0);
     bunch = party_start(PARTIES, acquire_and_release, world);
-    party_await_parked(&world->lock.word, PARTIES);
+    PARTY_AWAIT_PARKED(&world->lock, PARTIES);
     CHECK_EQ(party_finished(bunch), 0);
     CHECK_EQ(kr_lock_release(&world->lock), 0);
     party_join(bunch);
@@ -125,20 +130,23 @@ static int fail_inside(kr_lock *lock)
     return 0;
 }
 
-TEST(test_with)
+/* behaviour: 12.4 test_lock_context */
+PARTY_TEST(test_with)
 {
-    kr_lock lock = KR_LOCK_INIT;
+    lock_world *world = world_create();
+    kr_lock *lock = &world->lock;
     int rounds = 0;
 
-    kr_with (&lock) {
-        CHECK(kr_lock_locked(&lock));
-        CHECK_EQ(kr_lock_acquire(&lock, KR_NOWAIT), -ETIMEDOUT);
+    kr_with (lock) {
+        CHECK(kr_lock_locked(lock));
+        CHECK_EQ(kr_lock_acquire(lock, KR_NOWAIT), -ETIMEDOUT);
         rounds++;
     }
     CHECK_EQ(rounds, 1);
-    CHECK(!kr_lock_locked(&lock));
-    CHECK_EQ(fail_inside(&lock), -EIO);
-    CHECK(!kr_lock_locked(&lock));
+    CHECK(!kr_lock_locked(lock));
+    CHECK_EQ(fail_inside(lock), -EIO);
+    CHECK(!kr_lock_locked(lock));
+    world_free(world);
 }
 
 static int count_entries(const char *folder)
@@ -221,7 +229,7 @@ PARTY_TEST(test_timeout_maximum)
 
     CHECK_EQ(kr_lock_acquire(&world->lock, KR_FOREVER), 0);
     bunch = party_start(3, wait_for_long, world);
-    party_await_parked(&world->lock.word, 3);
+    PARTY_AWAIT_PARKED(&world->lock, 3);
     CHECK_EQ(kr_lock_release(&world->lock), 0);
     party_join(bunch);
     for (int i = 0; i < 3; i++)
@@ -245,7 +253,7 @@ PARTY_TEST(test_reacquire)
     lock_world *world = world_create();
     party_bunch *bunch = party_start(1, acquire_twice, world);
 
-    party_await_parked(&world->lock.word, 1);
+    PARTY_AWAIT_PARKED(&world->lock, 1);
     CHECK_EQ(kri_load_acq(&world->passed), 1);
     CHECK_EQ(kr_lock_release(&world->lock), 0);
     party_join(bunch);
@@ -322,14 +330,57 @@ TEST(test_at_fork_reinit)
     CHECK(free_after_reinit(&held));
 }
 
-TEST(test_releasing_unacquired_lock)
+/* CPython's test_lock of processes: a second try fails, a release too many is an error.
+ * behaviour: 12.4 test_lock */
+PARTY_TEST(test_releasing_unacquired_lock)
 {
-    kr_lock lock = KR_LOCK_INIT;
+    lock_world *world = world_create();
 
-    CHECK_EQ(kr_lock_release(&lock), -EPERM);
-    CHECK_EQ(kr_lock_acquire(&lock, KR_NOWAIT), 0);
-    CHECK_EQ(kr_lock_release(&lock), 0);
-    CHECK_EQ(kr_lock_release(&lock), -EPERM);
-    CHECK(!kr_lock_locked(&lock));
-    CHECK_EQ(kr_lock_acquire(&lock, KR_NOWAIT), 0);
+    CHECK_EQ(kr_lock_release(&world->lock), -EPERM);
+    CHECK_EQ(kr_lock_acquire(&world->lock, KR_NOWAIT), 0);
+    CHECK_EQ(kr_lock_acquire(&world->lock, KR_NOWAIT), -ETIMEDOUT);
+    CHECK_EQ(kr_lock_release(&world->lock), 0);
+    CHECK_EQ(kr_lock_release(&world->lock), -EPERM);
+    CHECK(!kr_lock_locked(&world->lock));
+    CHECK_EQ(kr_lock_acquire(&world->lock, KR_NOWAIT), 0);
+    world_free(world);
+}
+
+static void look_if_locked(void *arg, int index)
+{
+    lock_world *world = arg;
+
+    world->results[index] = kr_lock_locked(&world->lock);
+}
+
+static void acquire_only(void *arg, int index)
+{
+    lock_world *world = arg;
+
+    world->results[index] = kr_lock_acquire(&world->lock, KR_FOREVER);
+    kri_add_acq_rel(&world->passed, 1);
+    party_await_count(&world->passed, 2);
+}
+
+/* Whether it is held is seen by whoever looks, whoever holds it. */
+PARTY_TEST(test_lock_locked_2processes)
+{
+    lock_world *world = world_create();
+    party_bunch *bunch;
+
+    CHECK_EQ(kr_lock_acquire(&world->lock, KR_NOWAIT), 0);
+    party_join(party_start(1, look_if_locked, world));
+    CHECK_EQ(world->results[0], 1);
+    CHECK_EQ(kr_lock_release(&world->lock), 0);
+    party_join(party_start(1, look_if_locked, world));
+    CHECK_EQ(world->results[0], 0);
+    bunch = party_start(1, acquire_only, world);
+    party_await_count(&world->passed, 1);
+    CHECK(kr_lock_locked(&world->lock));
+    CHECK_EQ(kr_lock_release(&world->lock), 0);
+    CHECK(!kr_lock_locked(&world->lock));
+    kri_add_acq_rel(&world->passed, 1);
+    party_join(bunch);
+    CHECK_EQ(world->results[0], 0);
+    world_free(world);
 }

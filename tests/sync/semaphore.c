@@ -1,10 +1,10 @@
 /* Semaphore and bounded semaphore as CPython's tests see them.
  *
- * Behaviours: section 5
+ * Behaviours: sections 5 and 12.4
  *
  * SPDX-License-Identifier: MIT
  */
-#include "sync/party.h"
+#include "sync/objects.h"
 
 typedef struct semaphore_world {
     kr_semaphore semaphore;
@@ -14,12 +14,17 @@ typedef struct semaphore_world {
     int results[PARTY_MAX];
 } semaphore_world;
 
-static semaphore_world *world_create(unsigned permits)
+static semaphore_world *bounded_world_create(unsigned permits, unsigned bound)
 {
     semaphore_world *world = party_world(sizeof *world);
 
-    CHECK_EQ(kr_semaphore_init(&world->semaphore, permits, NULL), 0);
+    make_semaphore(&world->semaphore, permits, bound);
     return world;
+}
+
+static semaphore_world *world_create(unsigned permits)
+{
+    return bounded_world_create(permits, 0);
 }
 
 static void world_free(semaphore_world *world)
@@ -49,29 +54,28 @@ TEST(test_constructor)
     CHECK_EQ(kr_semaphore_value(&semaphore), KR_SEMAPHORE_MAX);
 }
 
-TEST(test_acquire)
+PARTY_TEST(test_acquire)
 {
     for (int permits = 1; permits <= 2; permits++) {
-        kr_semaphore semaphore;
+        semaphore_world *world = world_create((unsigned)permits);
+        kr_semaphore *semaphore = &world->semaphore;
 
-        CHECK_EQ(kr_semaphore_init(&semaphore, permits, NULL), 0);
         for (int i = 0; i < permits; i++)
-            CHECK_EQ(kr_semaphore_acquire(&semaphore, KR_FOREVER), 0);
-        CHECK_EQ(kr_semaphore_value(&semaphore), 0);
+            CHECK_EQ(kr_semaphore_acquire(semaphore, KR_FOREVER), 0);
+        CHECK_EQ(kr_semaphore_value(semaphore), 0);
         for (int i = 0; i < permits; i++)
-            CHECK_EQ(kr_semaphore_release(&semaphore, 1), 0);
-        CHECK_EQ(kr_semaphore_value(&semaphore), permits);
+            CHECK_EQ(kr_semaphore_release(semaphore, 1), 0);
+        CHECK_EQ(kr_semaphore_value(semaphore), permits);
+        world_free(world);
     }
 }
 
-TEST(test_acquire_destroy)
+PARTY_TEST(test_acquire_destroy)
 {
-    kr_semaphore *semaphore = calloc(1, sizeof *semaphore);
+    semaphore_world *world = world_create(1);
 
-    CHECK(semaphore != NULL);
-    CHECK_EQ(kr_semaphore_init(semaphore, 1, NULL), 0);
-    CHECK_EQ(kr_semaphore_acquire(semaphore, KR_FOREVER), 0);
-    free(semaphore);
+    CHECK_EQ(kr_semaphore_acquire(&world->semaphore, KR_FOREVER), 0);
+    world_free(world);
 }
 
 static void acquire_twice(void *arg, int index)
@@ -91,7 +95,8 @@ static void acquire_twice(void *arg, int index)
 static void await_phase(semaphore_world *world, party_bunch *bunch, int passed)
 {
     party_await_count(&world->passed, passed);
-    while (kri_waiting(&world->semaphore.value) + party_finished(bunch) != bunch->count)
+    while (party_parked(&world->semaphore, sizeof world->semaphore) + party_finished(bunch) !=
+           bunch->count)
         kri_test_nap();
     CHECK_EQ(kri_load_acq(&world->passed), passed);
     CHECK_EQ(kri_load_acq(&world->failed), 0);
@@ -136,15 +141,17 @@ PARTY_TEST(test_multirelease)
     check_contended(true);
 }
 
-TEST(test_try_acquire)
+PARTY_TEST(test_try_acquire)
 {
-    kr_semaphore semaphore = KR_SEMAPHORE_INIT(2);
+    semaphore_world *world = world_create(2);
+    kr_semaphore *semaphore = &world->semaphore;
 
-    CHECK_EQ(kr_semaphore_acquire(&semaphore, KR_NOWAIT), 0);
-    CHECK_EQ(kr_semaphore_acquire(&semaphore, KR_NOWAIT), 0);
-    CHECK_EQ(kr_semaphore_acquire(&semaphore, KR_NOWAIT), -ETIMEDOUT);
-    CHECK_EQ(kr_semaphore_release(&semaphore, 1), 0);
-    CHECK_EQ(kr_semaphore_acquire(&semaphore, KR_NOWAIT), 0);
+    CHECK_EQ(kr_semaphore_acquire(semaphore, KR_NOWAIT), 0);
+    CHECK_EQ(kr_semaphore_acquire(semaphore, KR_NOWAIT), 0);
+    CHECK_EQ(kr_semaphore_acquire(semaphore, KR_NOWAIT), -ETIMEDOUT);
+    CHECK_EQ(kr_semaphore_release(semaphore, 1), 0);
+    CHECK_EQ(kr_semaphore_acquire(semaphore, KR_NOWAIT), 0);
+    world_free(world);
 }
 
 static void try_twice(void *arg, int index)
@@ -173,22 +180,25 @@ PARTY_TEST(test_try_acquire_contended)
     world_free(world);
 }
 
-TEST(test_acquire_timeout)
+/* behaviour: 12.4 test_timeout */
+PARTY_TEST(test_acquire_timeout)
 {
-    kr_semaphore semaphore = KR_SEMAPHORE_INIT(2);
+    semaphore_world *world = world_create(2);
+    kr_semaphore *semaphore = &world->semaphore;
     kr_time start;
 
-    CHECK_EQ(kr_semaphore_acquire(&semaphore, -1), -EINVAL);
-    CHECK_EQ(kr_semaphore_value(&semaphore), 2);
-    CHECK_EQ(kr_semaphore_acquire(&semaphore, kr_ms(5)), 0);
-    CHECK_EQ(kr_semaphore_acquire(&semaphore, kr_ms(5)), 0);
-    CHECK_EQ(kr_semaphore_acquire(&semaphore, kr_ms(5)), -ETIMEDOUT);
-    CHECK_EQ(kr_semaphore_release(&semaphore, 1), 0);
-    CHECK_EQ(kr_semaphore_acquire(&semaphore, kr_ms(5)), 0);
+    CHECK_EQ(kr_semaphore_acquire(semaphore, -1), -EINVAL);
+    CHECK_EQ(kr_semaphore_value(semaphore), 2);
+    CHECK_EQ(kr_semaphore_acquire(semaphore, kr_ms(5)), 0);
+    CHECK_EQ(kr_semaphore_acquire(semaphore, kr_ms(5)), 0);
+    CHECK_EQ(kr_semaphore_acquire(semaphore, kr_ms(5)), -ETIMEDOUT);
+    CHECK_EQ(kr_semaphore_release(semaphore, 1), 0);
+    CHECK_EQ(kr_semaphore_acquire(semaphore, kr_ms(5)), 0);
     start = kr_now();
-    CHECK_EQ(kr_semaphore_acquire(&semaphore, kr_ms(500)), -ETIMEDOUT);
+    CHECK_EQ(kr_semaphore_acquire(semaphore, kr_ms(500)), -ETIMEDOUT);
     CHECK_TIME(kr_now() - start, kr_ms(500));
-    CHECK_EQ(kr_semaphore_acquire(&semaphore, -1), -EINVAL);
+    CHECK_EQ(kr_semaphore_acquire(semaphore, -1), -EINVAL);
+    world_free(world);
 }
 
 static void acquire_once(void *arg, int index)
@@ -206,7 +216,7 @@ PARTY_TEST(test_default_value)
 
     CHECK_EQ(kr_semaphore_acquire(&world->semaphore, KR_FOREVER), 0);
     bunch = party_start(1, acquire_once, world);
-    party_await_parked(&world->semaphore.value, 1);
+    PARTY_AWAIT_PARKED(&world->semaphore, 1);
     CHECK_EQ(party_finished(bunch), 0);
     CHECK_EQ(kr_semaphore_release(&world->semaphore, 1), 0);
     party_join(bunch);
@@ -214,24 +224,28 @@ PARTY_TEST(test_default_value)
     world_free(world);
 }
 
-/* SemaphoreTests.test_release_unacquired, and BoundedSemaphoreTests' below it. */
-TEST(test_release_unacquired)
+/* SemaphoreTests.test_release_unacquired, and BoundedSemaphoreTests' below it.
+ * behaviours: 12.4 test_semaphore, test_bounded_semaphore */
+PARTY_TEST(test_release_unacquired)
 {
-    kr_semaphore semaphore = KR_SEMAPHORE_INIT(1);
-    kr_semaphore bounded = KR_SEMAPHORE_INIT_BOUNDED(1);
+    semaphore_world *world = world_create(1);
+    semaphore_world *bounded_world = bounded_world_create(1, 1);
+    kr_semaphore *semaphore = &world->semaphore, *bounded = &bounded_world->semaphore;
 
-    CHECK_EQ(kr_semaphore_release(&semaphore, 1), 0);
+    CHECK_EQ(kr_semaphore_release(semaphore, 1), 0);
     for (int i = 0; i < 2; i++)
-        CHECK_EQ(kr_semaphore_acquire(&semaphore, KR_NOWAIT), 0);
-    CHECK_EQ(kr_semaphore_acquire(&semaphore, KR_NOWAIT), -ETIMEDOUT);
+        CHECK_EQ(kr_semaphore_acquire(semaphore, KR_NOWAIT), 0);
+    CHECK_EQ(kr_semaphore_acquire(semaphore, KR_NOWAIT), -ETIMEDOUT);
 
-    CHECK_EQ(kr_semaphore_release(&bounded, 1), -EOVERFLOW);
-    CHECK_EQ(kr_semaphore_acquire(&bounded, KR_NOWAIT), 0);
-    CHECK_EQ(kr_semaphore_release(&bounded, 2), -EOVERFLOW);
-    CHECK_EQ(kr_semaphore_value(&bounded), 0);
-    CHECK_EQ(kr_semaphore_release(&bounded, 1), 0);
-    CHECK_EQ(kr_semaphore_release(&bounded, 1), -EOVERFLOW);
-    CHECK_EQ(kr_semaphore_value(&bounded), 1);
+    CHECK_EQ(kr_semaphore_release(bounded, 1), -EOVERFLOW);
+    CHECK_EQ(kr_semaphore_acquire(bounded, KR_NOWAIT), 0);
+    CHECK_EQ(kr_semaphore_release(bounded, 2), -EOVERFLOW);
+    CHECK_EQ(kr_semaphore_value(bounded), 0);
+    CHECK_EQ(kr_semaphore_release(bounded, 1), 0);
+    CHECK_EQ(kr_semaphore_release(bounded, 1), -EOVERFLOW);
+    CHECK_EQ(kr_semaphore_value(bounded), 1);
+    world_free(world);
+    world_free(bounded_world);
 }
 
 static void only_release(void *arg, int index)
@@ -244,11 +258,8 @@ static void only_release(void *arg, int index)
 PARTY_TEST(test_BoundedSemaphore_limit)
 {
     for (int limit = 1; limit < 10; limit++) {
-        semaphore_world *world = party_world(sizeof *world);
+        semaphore_world *world = bounded_world_create((unsigned)limit, (unsigned)limit);
 
-        CHECK_EQ(
-            kr_semaphore_init(&world->semaphore, limit, &(kr_semaphore_options){.bound = limit}),
-            0);
         party_join(party_start(limit, acquire_once, world));
         for (int i = 0; i < limit; i++)
             CHECK_EQ(world->results[i], 0);
@@ -260,20 +271,23 @@ PARTY_TEST(test_BoundedSemaphore_limit)
     }
 }
 
-TEST(test_release_errors)
+PARTY_TEST(test_release_errors)
 {
-    kr_semaphore semaphore = KR_SEMAPHORE_INIT(5);
+    semaphore_world *world = world_create(5);
+    kr_semaphore *semaphore = &world->semaphore;
+    int most = (int)KR_SEMAPHORE_MAX;
 
-    CHECK_EQ(kr_semaphore_release(&semaphore, 0), -EINVAL);
-    CHECK_EQ(kr_semaphore_release(&semaphore, -1), -EINVAL);
-    CHECK_EQ(kr_semaphore_release(&semaphore, INT32_MIN), -EINVAL);
-    CHECK_EQ(kr_semaphore_release(&semaphore, INT32_MAX), -EOVERFLOW);
-    CHECK_EQ(kr_semaphore_value(&semaphore), 5);
-    CHECK_EQ(kr_semaphore_release(&semaphore, INT32_MAX - 5), 0);
-    CHECK_EQ(kr_semaphore_value(&semaphore), KR_SEMAPHORE_MAX);
-    CHECK_EQ(kr_semaphore_release(&semaphore, 1), -EOVERFLOW);
-    CHECK_EQ(kr_semaphore_acquire(&semaphore, KR_NOWAIT), 0);
-    CHECK_EQ(kr_semaphore_value(&semaphore), KR_SEMAPHORE_MAX - 1);
+    CHECK_EQ(kr_semaphore_release(semaphore, 0), -EINVAL);
+    CHECK_EQ(kr_semaphore_release(semaphore, -1), -EINVAL);
+    CHECK_EQ(kr_semaphore_release(semaphore, INT32_MIN), -EINVAL);
+    CHECK_EQ(kr_semaphore_release(semaphore, INT32_MAX), -EOVERFLOW);
+    CHECK_EQ(kr_semaphore_value(semaphore), 5);
+    CHECK_EQ(kr_semaphore_release(semaphore, most - 5), 0);
+    CHECK_EQ(kr_semaphore_value(semaphore), most);
+    CHECK_EQ(kr_semaphore_release(semaphore, 1), -EOVERFLOW);
+    CHECK_EQ(kr_semaphore_acquire(semaphore, KR_NOWAIT), 0);
+    CHECK_EQ(kr_semaphore_value(semaphore), most - 1);
+    world_free(world);
 }
 
 /* One release of many permits wakes as many. */
@@ -282,10 +296,10 @@ PARTY_TEST(test_release_wakes_a_hundred)
     semaphore_world *world = world_create(0);
     party_bunch *bunch = party_start(100, acquire_once, world);
 
-    party_await_parked(&world->semaphore.value, 100);
+    PARTY_AWAIT_PARKED(&world->semaphore, 100);
     CHECK_EQ(kr_semaphore_release(&world->semaphore, 40), 0);
     party_await_finished(bunch, 40);
-    party_await_parked(&world->semaphore.value, 60);
+    PARTY_AWAIT_PARKED(&world->semaphore, 60);
     CHECK_EQ(party_finished(bunch), 40);
     CHECK_EQ(kr_semaphore_release(&world->semaphore, 61), 0);
     party_join(bunch);

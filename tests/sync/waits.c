@@ -9,7 +9,7 @@ TEST(test_negative_timeout)
 {
     waits_world *world;
 
-    party_now = &party_threads;
+    party_be(&party_threads);
     world = waits_begin();
     for (int i = 0; i < WAITS_KINDS; i++) {
         CHECK_EQ(waits_kinds[i].wait(world, -1), -EINVAL);
@@ -24,7 +24,7 @@ TEST(test_nowait)
     waits_world *world;
     kr_time start = kr_now();
 
-    party_now = &party_threads;
+    party_be(&party_threads);
     world = waits_begin();
     for (int round = 0; round < 100; round++)
         for (int i = 0; i < WAITS_KINDS; i++)
@@ -37,7 +37,7 @@ TEST(test_timeout)
 {
     waits_world *world;
 
-    party_now = &party_threads;
+    party_be(&party_threads);
     world = waits_begin();
     for (int i = 0; i < WAITS_KINDS; i++) {
         kr_time start = kr_now();
@@ -53,7 +53,7 @@ TEST(test_shortest_timeouts)
 {
     waits_world *world;
 
-    party_now = &party_threads;
+    party_be(&party_threads);
     world = waits_begin();
     for (int i = 0; i < WAITS_KINDS; i++)
         for (kr_time timeout = 1; timeout < kr_ms(3); timeout *= 3)
@@ -96,7 +96,7 @@ static void wait_and_measure(void *arg, int index)
 static void signal_until_finished(party_bunch *bunch)
 {
     while (party_finished(bunch) == 0) {
-        pthread_kill(bunch->members[0].thread, SIGUSR1);
+        party_interrupt(bunch, 0, SIGUSR1);
         for (int i = 0; i < 100 && party_finished(bunch) == 0; i++)
             kri_test_nap();
     }
@@ -110,7 +110,7 @@ static void check_signals(int which)
     signalled s;
     party_bunch *bunch;
 
-    party_now = &party_threads;
+    party_be(&party_threads);
     catch_signals();
     world = waits_begin();
     world->timeout = kr_ms(500);
@@ -152,7 +152,7 @@ TEST(test_signals_descriptor)
 /* Amid signals the wait ends by its event, and not for nothing before. */
 TEST(test_served_amid_signals)
 {
-    party_now = &party_threads;
+    party_be(&party_threads);
     catch_signals();
     for (int i = 0; i < WAITS_KINDS; i++) {
         waits_world *world = waits_begin();
@@ -163,7 +163,7 @@ TEST(test_served_amid_signals)
         bunch = party_start(1, wait_and_measure, &s);
         waits_await_asleep(&waits_kinds[i], world);
         for (int k = 0; k < 20; k++) {
-            pthread_kill(bunch->members[0].thread, SIGUSR1);
+            party_interrupt(bunch, 0, SIGUSR1);
             kri_test_nap();
         }
         waits_await_asleep(&waits_kinds[i], world);

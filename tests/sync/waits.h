@@ -6,7 +6,7 @@
 #define TESTS_SYNC_WAITS_H
 
 #include "os/os.h"
-#include "sync/party.h"
+#include "sync/objects.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>

@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "sync/party.h"
+#include "sync/objects.h"
 
 static bool takes(kr_lock *lock)
 {
@@ -146,6 +146,7 @@ PARTY_TEST(test_excludes)
 {
     counter *up = party_world(sizeof *up);
 
+    make_lock(&up->lock);
     party_join(party_start(4, count_up, up));
     CHECK_EQ(up->count, 4000);
     party_world_free(up, sizeof *up);

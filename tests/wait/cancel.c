@@ -6,7 +6,7 @@
 
 static waits_world *begin(void)
 {
-    party_now = &party_threads;
+    party_be(&party_threads);
     return waits_begin();
 }
 
@@ -65,7 +65,7 @@ TEST(test_exit_by_another_thread)
 {
     kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
 
-    party_now = &party_threads;
+    party_be(&party_threads);
     CHECK_EQ(kr_cancel_scope_enter(&scope, KR_FOREVER), 0);
     party_join(party_start(1, leave_for_another, &scope));
     CHECK_EQ(kr_cancel_scope_exit(&scope), 0);
@@ -145,7 +145,7 @@ TEST(test_with_is_not_affected)
     waits_world *world = begin();
     party_bunch *bunch = party_start(1, hold_with, world);
 
-    party_await_parked(&world->lock.word, 1);
+    PARTY_AWAIT_PARKED(&world->lock, 1);
     CHECK_EQ(kr_lock_release(&world->lock), 0);
     party_join(bunch);
     CHECK_EQ(world->result, 1);
@@ -325,7 +325,7 @@ TEST(test_many_threads_below_one_scope)
 {
     enum { CHILDREN = 20 };
 
-    party_now = &party_threads;
+    party_be(&party_threads);
     for (int round = 0; round < 20; round++) {
         family *f = party_world(sizeof *f);
         party_bunch *bunch;
@@ -333,7 +333,7 @@ TEST(test_many_threads_below_one_scope)
         CHECK_EQ(kr_cancel_scope_enter(&f->root, KR_FOREVER), 0);
         bunch = party_start(CHILDREN, wait_as_child, f);
         if (round % 2 == 0)
-            party_await_parked(&f->never.word, CHILDREN);
+            PARTY_AWAIT_PARKED(&f->never, CHILDREN);
         else
             party_await_count(&f->entered, CHILDREN / 2);
         kr_cancel(&f->root);
@@ -401,7 +401,7 @@ TEST(test_siblings_cancelled_one_by_one)
     party_bunch *children;
     party_bunch *canceller;
 
-    party_now = &party_threads;
+    party_be(&party_threads);
     c = party_world(sizeof *c);
     c->end = kr_now() + party_budget() / 2;
     CHECK_EQ(kr_cancel_scope_enter(&c->root, KR_FOREVER), 0);

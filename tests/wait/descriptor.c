@@ -128,7 +128,7 @@ TEST(test_no_descriptor_leaks)
     waits_world *world;
     int before;
 
-    party_now = &party_threads;
+    party_be(&party_threads);
     world = waits_begin();
     before = count_descriptors();
     for (int round = 0; round < 5; round++)
@@ -168,7 +168,7 @@ TEST(test_cancelled_over_and_over)
     rung *r;
     party_bunch *bunch;
 
-    party_now = &party_threads;
+    party_be(&party_threads);
     r = party_world(sizeof *r);
     r->world = waits_begin();
     bunch = party_start(1, be_cancelled_again, r);

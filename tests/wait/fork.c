@@ -73,7 +73,7 @@ static void meet_in_child(void)
     kr_event *event = party_world(sizeof *event);
     party_bunch *bunch = party_start(3, wait_fresh, event);
 
-    party_await_parked(&event->word, 3);
+    PARTY_AWAIT_PARKED(&event->word, 3);
     kr_event_set(event);
     party_join(bunch);
     party_world_free(event, sizeof *event);
@@ -131,7 +131,7 @@ TEST(test_child_of_waiting_threads)
     party_bunch *waiters;
     party_bunch *holder;
 
-    party_now = &party_threads;
+    party_be(&party_threads);
     world = party_world(sizeof *world);
     world->waits = waits_begin();
     world->generation = kri_fork_generation();
@@ -140,7 +140,7 @@ TEST(test_child_of_waiting_threads)
         if (waits_kinds[i].word != NULL)
             waits_await_asleep(&waits_kinds[i], world->waits);
     holder = party_start(1, hold_a_lock, world);
-    party_await_parked(&world->go_home.word, 1);
+    PARTY_AWAIT_PARKED(&world->go_home, 1);
     for (int i = 0; i < 3; i++) {
         check_in_child(use_everything, world);
         check_in_child(cancel_the_vanished, world);
@@ -216,12 +216,12 @@ TEST(test_forks_of_a_busy_process)
     kr_time end;
     int forks = 0;
 
-    party_now = &party_threads;
+    party_be(&party_threads);
     world = party_world(sizeof *world);
     CHECK_EQ(kr_cancel_scope_enter(&world->scopes[0], KR_FOREVER), 0);
     busy = party_start(3, be_busy, world);
     below = party_start(3, wait_below, world);
-    party_await_parked(&world->go_home.word, 3);
+    PARTY_AWAIT_PARKED(&world->go_home, 3);
     end = kr_now() + party_budget();
     while (kr_now() < end) {
         check_in_child(use_inside_own_scope, world);

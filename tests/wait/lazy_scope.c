@@ -78,7 +78,7 @@ TEST(test_cancelled_in_the_middle)
     kri_party *self = kri_party_self();
     waits_world *world;
 
-    party_now = &party_threads;
+    party_be(&party_threads);
     world = waits_begin();
     for (int at = 0; at < 5; at++) {
         for (int joined = 0; joined < 2; joined++) {
@@ -238,7 +238,7 @@ TEST(test_many_threads_in_one_group)
     enum { JOBS = 20 };
     kri_party *self = kri_party_self();
 
-    party_now = &party_threads;
+    party_be(&party_threads);
     for (int round = 0; round < 60; round++) {
         family *f = party_world(sizeof *f);
         party_bunch *bunch;
@@ -247,7 +247,7 @@ TEST(test_many_threads_in_one_group)
         kri_scope_begin(self, &f->group);
         bunch = party_start(JOBS, wait_as_job, f);
         if (round % 3 == 0)
-            party_await_parked(&f->never.word, JOBS);
+            PARTY_AWAIT_PARKED(&f->never, JOBS);
         else
             party_await_count(&f->begun, round % JOBS);
         kr_cancel(round % 2 == 0 ? &f->root : &f->group);
@@ -287,7 +287,7 @@ TEST(test_asked_on_another_thread)
     family *f;
     party_bunch *bunch;
 
-    party_now = &party_threads;
+    party_be(&party_threads);
     f = party_world(sizeof *f);
     CHECK_EQ(kr_cancel_scope_enter(&f->root, KR_FOREVER), 0);
     kri_scope_begin(self, &f->group);
@@ -328,7 +328,7 @@ TEST(test_jobs_come_and_go)
     kri_party *self = kri_party_self();
     kr_time end = kr_now();
 
-    party_now = &party_threads;
+    party_be(&party_threads);
     for (end += party_budget() / 2; kr_now() < end;) {
         family *f = party_world(sizeof *f);
         party_bunch *bunch;
@@ -440,12 +440,12 @@ TEST(test_child_enters_what_a_vanished_thread_had_entered)
     pid_t child;
     int status;
 
-    party_now = &party_threads;
+    party_be(&party_threads);
     f = party_world(sizeof *f);
     CHECK_EQ(kr_cancel_scope_enter(&f->root, KR_FOREVER), 0);
     kri_scope_begin(self, &f->group);
     bunch = party_start(1, wait_in_own, f);
-    party_await_parked(&f->never.word, 1);
+    PARTY_AWAIT_PARKED(&f->never, 1);
     child = fork();
     if (child == 0) {
         enter_the_vanished(f);
@@ -467,12 +467,12 @@ TEST(test_forked_beside_jobs)
     family *f;
     party_bunch *bunch;
 
-    party_now = &party_threads;
+    party_be(&party_threads);
     f = party_world(sizeof *f);
     CHECK_EQ(kr_cancel_scope_enter(&f->root, KR_FOREVER), 0);
     kri_scope_begin(self, &f->group);
     bunch = party_start(5, wait_as_job, f);
-    party_await_parked(&f->never.word, 5);
+    PARTY_AWAIT_PARKED(&f->never, 5);
     kri_scope_begin(self, &inner);
     for (int i = 0; i < 6; i++) {
         pid_t child = fork();

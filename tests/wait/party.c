@@ -117,7 +117,7 @@ static void start_the_next(void *arg)
     int next = step->next;
 
     all->threads[next - 1] = party_start(1, thread_waits, all);
-    party_await_parked(&all->word, 2 * next);
+    PARTY_AWAIT_PARKED(&all->word, 2 * next);
     run_machine(all, next);
 }
 
@@ -145,10 +145,10 @@ TEST(test_woken_in_order_beside_threads)
     mixed *all;
     party_bunch *driver;
 
-    party_now = &party_threads;
+    party_be(&party_threads);
     all = party_world(sizeof *all);
     driver = party_start(1, drive, all);
-    party_await_parked(&all->word, 5);
+    PARTY_AWAIT_PARKED(&all->word, 5);
     for (uint32_t i = 0; i < 5; i++) {
         CHECK_EQ(kri_wake(&all->word, 1, 0), 1);
         await_notes(&all->book, i + 1);
@@ -171,10 +171,10 @@ TEST(test_woken_together)
     mixed *all;
     party_bunch *driver;
 
-    party_now = &party_threads;
+    party_be(&party_threads);
     all = party_world(sizeof *all);
     driver = party_start(1, drive, all);
-    party_await_parked(&all->word, 5);
+    PARTY_AWAIT_PARKED(&all->word, 5);
     CHECK_EQ(kri_wake(&all->word, KRI_ALL, 0), 5);
     party_join(driver);
     for (int i = 0; i < 2; i++)
@@ -219,7 +219,7 @@ TEST(test_machine_is_cancelled)
     cancelled_machine *c;
     kri_party *previous;
 
-    party_now = &party_threads;
+    party_be(&party_threads);
     c = party_world(sizeof *c);
     c->m = machine_new(1, &c->book);
     c->m.step = cancel_own_scope;
@@ -269,15 +269,15 @@ TEST(test_machine_uses_primitives)
     user *u;
     party_bunch *bunch;
 
-    party_now = &party_threads;
+    party_be(&party_threads);
     u = party_world(sizeof *u);
     CHECK_EQ(kr_lock_acquire(&u->lock, KR_FOREVER), 0);
     bunch = party_start(1, use_as_machine, u);
-    party_await_parked(&u->event.word, 1);
+    PARTY_AWAIT_PARKED(&u->event, 1);
     kr_event_set(&u->event);
-    party_await_parked(&u->lock.word, 1);
+    PARTY_AWAIT_PARKED(&u->lock, 1);
     CHECK_EQ(kr_lock_release(&u->lock), 0);
-    party_await_parked(&u->semaphore.value, 1);
+    PARTY_AWAIT_PARKED(&u->semaphore.value, 1);
     CHECK_EQ(kr_semaphore_release(&u->semaphore, 1), 0);
     party_join(bunch);
     CHECK_EQ(kri_load_acq(&u->result), 3);
@@ -348,7 +348,7 @@ TEST(test_hooks_around_each_kind_of_sleep)
     hook first = hook_new(1, &book);
     hook second = hook_new(2, &book);
 
-    party_now = &party_threads;
+    party_be(&party_threads);
     world = waits_begin();
     kri_block_hook_add(&first.base);
     kri_block_hook_add(&second.base);
@@ -384,7 +384,7 @@ TEST(test_no_hooks_without_a_sleep)
     kr_word word = {1};
     kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
 
-    party_now = &party_threads;
+    party_be(&party_threads);
     world = waits_begin();
     kri_block_hook_add(&only.base);
     for (int i = 0; i < WAITS_KINDS; i++)
@@ -448,9 +448,9 @@ static void hold_and_release(void *arg, int index)
 
     (void)index;
     CHECK_EQ(kr_lock_acquire(&g->big, KR_FOREVER), 0);
-    party_await_parked(&g->event.word, 1);
+    PARTY_AWAIT_PARKED(&g->event, 1);
     kr_cancel(&g->scope);
-    party_await_parked(&g->big.word, 1);
+    PARTY_AWAIT_PARKED(&g->big, 1);
     CHECK_EQ(kr_lock_release(&g->big), 0);
 }
 
@@ -461,12 +461,12 @@ TEST(test_hook_gives_up_a_lock)
     giver *g;
     party_bunch *waiter;
 
-    party_now = &party_threads;
+    party_be(&party_threads);
     g = party_world(sizeof *g);
     g->base.before = give_up;
     g->base.after = take_again;
     waiter = party_start(1, wait_with_big_lock, g);
-    party_await_parked(&g->event.word, 1);
+    PARTY_AWAIT_PARKED(&g->event, 1);
     party_join(party_start(1, hold_and_release, g));
     party_join(waiter);
     CHECK_EQ(g->result, -ECANCELED);

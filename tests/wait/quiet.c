@@ -262,7 +262,7 @@ TEST(test_no_wait_allocates)
     quiet_world *world;
     party_bunch *bunch;
 
-    party_now = &party_threads;
+    party_be(&party_threads);
     watch_allocations();
     world = party_world(sizeof *world);
     world->waits = waits_begin();

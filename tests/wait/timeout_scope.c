@@ -6,7 +6,7 @@
 
 static waits_world *begin(void)
 {
-    party_now = &party_threads;
+    party_be(&party_threads);
     return waits_begin();
 }
 
@@ -237,12 +237,12 @@ TEST(test_cancel_while_in_shield)
     shielded *s;
     party_bunch *bunch;
 
-    party_now = &party_threads;
+    party_be(&party_threads);
     s = party_world(sizeof *s);
     bunch = party_start(1, wait_shielded, s);
-    party_await_parked(&s->served.word, 1);
+    PARTY_AWAIT_PARKED(&s->served, 1);
     kr_cancel(&s->scope);
-    party_await_parked(&s->served.word, 1);
+    PARTY_AWAIT_PARKED(&s->served, 1);
     CHECK_EQ(party_finished(bunch), 0);
     kr_event_set(&s->served);
     party_join(bunch);
@@ -277,7 +277,7 @@ TEST(test_time_of_a_scope_with_many_threads)
 {
     enum { CHILDREN = 10 };
 
-    party_now = &party_threads;
+    party_be(&party_threads);
     for (int round = 0; round < 5; round++) {
         family *f = party_world(sizeof *f);
 

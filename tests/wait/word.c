@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "sync/party.h"
+#include "harness/party.h"
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -68,7 +68,7 @@ TEST(test_uncancellable)
 }
 
 /* The waker changes nothing here: a wait ends by the wake, not by the value. */
-PARTY_TEST(test_wake_counts)
+PARTY_TEST_OF(test_wake_counts, threads)
 {
     enum { WAITERS = 10 };
     word_world *world = party_world(sizeof *world);
@@ -77,7 +77,7 @@ PARTY_TEST(test_wake_counts)
     world->deadline = KRI_NEVER;
     CHECK_EQ(kri_wake(&world->word, KRI_ALL, 0), 0);
     bunch = party_start(WAITERS, wait_on_word, world);
-    party_await_parked(&world->word, WAITERS);
+    PARTY_AWAIT_PARKED(&world->word, WAITERS);
     CHECK_EQ(kri_waiting(&world->other), 0);
     CHECK_EQ(kri_wake(&world->other, KRI_ALL, 0), 0);
     CHECK_EQ(kri_wake(&world->word, 0, 0), 0);
@@ -95,7 +95,7 @@ PARTY_TEST(test_wake_counts)
 }
 
 /* The longest waiting first. */
-PARTY_TEST(test_order_of_wakes)
+PARTY_TEST_OF(test_order_of_wakes, threads)
 {
     enum { WAITERS = 8 };
     party_bunch *bunches[WAITERS];
@@ -104,7 +104,7 @@ PARTY_TEST(test_order_of_wakes)
     world->deadline = KRI_NEVER;
     for (int i = 0; i < WAITERS; i++) {
         bunches[i] = party_start(1, wait_on_word, world);
-        party_await_parked(&world->word, i + 1);
+        PARTY_AWAIT_PARKED(&world->word, i + 1);
     }
     for (int i = 0; i < WAITERS; i++) {
         CHECK_EQ(kri_wake(&world->word, 1, 0), 1);
@@ -118,7 +118,7 @@ PARTY_TEST(test_order_of_wakes)
 }
 
 /* Many words, of which some share a place of the table: a wake finds its own. */
-PARTY_TEST(test_many_words)
+PARTY_TEST_OF(test_many_words, threads)
 {
     enum { WORDS = 100 };
     word_world **worlds = party_world(WORDS * sizeof *worlds);
@@ -130,7 +130,7 @@ PARTY_TEST(test_many_words)
         bunches[i] = party_start(1, wait_on_word, worlds[i]);
     }
     for (int i = 0; i < WORDS; i++)
-        party_await_parked(&worlds[i]->word, 1);
+        PARTY_AWAIT_PARKED(&worlds[i]->word, 1);
     for (int i = 0; i < WORDS; i++) {
         CHECK_EQ(kri_wake(&worlds[i]->word, KRI_ALL, 0), 1);
         party_join(bunches[i]);
@@ -141,7 +141,7 @@ PARTY_TEST(test_many_words)
 }
 
 /* A wake that counted a party makes its result 0, also where its time runs out at that moment. */
-PARTY_TEST(test_wake_is_exact_beside_timeouts)
+PARTY_TEST_OF(test_wake_is_exact_beside_timeouts, threads)
 {
     enum { WAITERS = 4 };
     word_world *world = party_world(sizeof *world);
@@ -307,7 +307,7 @@ static void wait_shared_in_scope(void *arg, int index)
     victim->exit = kr_cancel_scope_exit(&victim->scope);
 }
 
-PARTY_TEST(test_shared_cancel)
+PARTY_TEST_OF(test_shared_cancel, threads)
 {
     for (int round = 0; round < 50; round++) {
         shared_victim *victim = party_world(sizeof *victim);

@@ -1,0 +1,58 @@
+/* The objects at which parties meet, in the scope of their kind.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef TESTS_SYNC_OBJECTS_H
+#define TESTS_SYNC_OBJECTS_H
+
+#include "harness/party.h"
+
+static inline void not_shared_yet(void)
+{
+    if (party_scope() == KR_SHARED)
+        SKIP("not in shared memory yet");
+}
+
+static inline void make_lock(kr_lock *lock)
+{
+    CHECK_EQ(kr_lock_init(lock, party_scope()), 0);
+}
+
+static inline void make_rlock(kr_rlock *lock)
+{
+    CHECK_EQ(kr_rlock_init(lock, party_scope()), 0);
+}
+
+static inline void make_event(kr_event *event)
+{
+    CHECK_EQ(kr_event_init(event, party_scope()), 0);
+}
+
+static inline void make_semaphore(kr_semaphore *semaphore, int64_t permits, int64_t bound)
+{
+    kr_semaphore_options options = {.bound = bound, .scope = party_scope()};
+    CHECK_EQ(kr_semaphore_init(semaphore, permits, &options), 0);
+}
+
+static inline void make_condition(kr_condition *condition, kr_lock *lock)
+{
+    not_shared_yet();
+    kr_condition_init(condition, lock);
+}
+
+/* How many sleep until the condition is notified, and not until its lock is free. */
+static inline int parked_at_condition(kr_condition *condition)
+{
+    const char *lock = (const char *)&condition->own;
+    size_t before = offsetof(kr_condition, own), after = before + sizeof condition->own;
+    return party_parked(condition, before) +
+           party_parked(lock + sizeof condition->own, sizeof *condition - after);
+}
+
+static inline void await_parked_at_condition(kr_condition *condition, int count)
+{
+    while (parked_at_condition(condition) != count)
+        party_nap();
+}
+
+#endif
