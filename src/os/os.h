@@ -136,6 +136,19 @@ int os_backtrace(const void **frames, int most);
 
 /* "function+0x12 (program)" for people, or what is known of it. */
 void os_describe_place(const void *address, char *text, size_t size);
+/* What processes share */
+
+typedef struct os_identity {
+    uint64_t pid_namespace;  /* process numbers mean the same where these are equal ... */
+    uint64_t time_namespace; /* ... and start times, where these are; 0: the system has no such */
+    uint32_t user;           /* effective */
+    uint32_t group;
+} os_identity;
+
+/* Memory that forked children share with this process; zero bytes, whole pages.  NULL: none. */
+void *os_shared_map(size_t size);
+void os_shared_unmap(void *memory, size_t size);
+void os_identify(os_identity *identity); /* of the calling process; asks the system each time */
 
 /* Memory and last words */
 

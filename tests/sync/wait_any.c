@@ -190,6 +190,29 @@ TEST(test_get_from_two_queues)
     kr_queue_release(words);
 }
 
+TEST(test_put_or_get)
+{
+    kr_queue *full, *empty;
+    int out = 5, in = 0;
+    CHECK_EQ(kr_queue_create(&full, sizeof out, 1, NULL), 0);
+    CHECK_EQ(kr_queue_create(&empty, sizeof in, 1, NULL), 0);
+    kr_choice any[] = {kr_choose_put(full, &out), kr_choose_get(empty, &in)};
+    CHECK_EQ(kr_wait_any(any, 2, KR_FOREVER), 0);
+    CHECK_EQ(kr_wait_any(any, 2, kr_ms(1)), -ETIMEDOUT);
+    CHECK_EQ(kr_queue_qsize(full), 1);
+    CHECK_EQ(kr_queue_put(empty, &out, KR_NOWAIT), 0);
+    CHECK_EQ(kr_wait_any(any, 2, KR_FOREVER), 1);
+    CHECK_EQ(in, 5);
+    CHECK_EQ(kr_queue_get(full, &in, KR_NOWAIT), 0);
+    CHECK_EQ(kr_wait_any(any, 2, KR_FOREVER), 0);
+    CHECK_EQ(kr_queue_shutdown(full, false), 0);
+    CHECK_EQ(kr_wait_any(any, 2, KR_FOREVER), 0);
+    CHECK_EQ(any[0].result, KR_ESHUTDOWN);
+    CHECK_EQ(kr_queue_qsize(full), 1);
+    kr_queue_release(full);
+    kr_queue_release(empty);
+}
+
 /* Producers on two queues and a semaphore; consumers on all three: each thing comes once. */
 enum { THREADS = 3, EACH = 20000 };
 static kr_queue *queues[2];
@@ -203,7 +226,9 @@ static void produce(void *arg)
     (void)arg;
     for (int i = 0; i < EACH; i++) {
         int item = at * EACH + i;
-        CHECK_EQ(kr_queue_put(queues[item % 2], &item, KR_FOREVER), 0);
+        kr_choice any[] = {kr_choose_put(queues[item % 2], &item), kr_choose_event(&event)};
+        CHECK_EQ(kr_wait_any(any, 2, KR_FOREVER), 0);
+        CHECK_EQ(any[0].result, 0);
         if (i % 8 == 0)
             CHECK_EQ(kr_semaphore_release(&first, 1), 0);
     }
@@ -355,6 +380,42 @@ TEST(test_shared_time_out_and_cancel)
     CHECK_EQ(kr_cancel_scope_enter(&limit, kr_ms(60)), 0);
     CHECK_EQ(kr_wait_any(any, 3, KR_FOREVER), -ECANCELED);
     CHECK_EQ(kr_cancel_scope_exit(&limit), -ETIMEDOUT);
+}
+
+TEST(test_shared_queues)
+{
+    enum { ITEMS = 20000 };
+    struct shared *shared = make_shared();
+    kr_queue *there, *back;
+    const kr_queue_options options = {.scope = KR_SHARED};
+    CHECK_EQ(kr_queue_create(&there, sizeof(int), 4, &options), 0);
+    CHECK_EQ(kr_queue_create(&back, sizeof(int), 4, &options), 0);
+    pid_t child = fork();
+    CHECK_GE(child, 0);
+    int in, out;
+    if (child == 0) {
+        kr_choice any[] = {kr_choose_get(there, &in), kr_choose_event(&shared->event)};
+        while (kr_wait_any(any, 2, KR_FOREVER) == 0)
+            if (kr_queue_put(back, &in, KR_FOREVER) != 0)
+                _exit(1);
+        _exit(0);
+    }
+    kr_choice any[] = {kr_choose_put(there, &out), kr_choose_get(back, &in)};
+    int received = 0;
+    for (out = 0; received < ITEMS;) {
+        int chosen =
+            out < ITEMS ? kr_wait_any(any, 2, KR_FOREVER) : 1 + kr_wait_any(any + 1, 1, KR_FOREVER);
+        CHECK(chosen == 0 || chosen == 1);
+        CHECK_EQ(any[chosen].result, 0);
+        if (chosen == 0)
+            out++;
+        else
+            CHECK_EQ(in, received++);
+    }
+    kr_event_set(&shared->event);
+    expect_end(child, 0);
+    kr_queue_release(there);
+    kr_queue_release(back);
 }
 
 TEST(test_too_many_shared)
