@@ -56,6 +56,10 @@ KR_API kr_choice kr_choose_semaphore(kr_semaphore *semaphore);
  * A queue that is shut down and empty is chosen too, with the result KR_ESHUTDOWN. */
 KR_API kr_choice kr_choose_get(kr_queue *q, void *item);
 
+/* kr_choose_put - chosen when it has put a copy of the item into such a queue; also when the queue
+ * is shut down, with KR_ESHUTDOWN, or there is no memory, with -ENOMEM: then nothing was put. */
+KR_API kr_choice kr_choose_put(kr_queue *q, const void *item);
+
 /* kr_choose_future - chosen when the future is done, however it ended; then kr_future_result does
  * not wait.  A queued task is not run by who waits for it here, unlike there; the caller's own
  * task, and what an initializer may not wait for, is never chosen. */

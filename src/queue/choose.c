@@ -1,7 +1,7 @@
-/* Getting from a queue as a choice of kr_wait_any.
+/* Getting from a queue, and putting into it, as choices of kr_wait_any.
  *
- * From watch to unwatch the caller counts as a getter (queue.h), so it must ask `ready` before it
- * sleeps; a get may still find that somebody else was faster, and then it asks again.
+ * From watch to unwatch the caller counts as one who waits (queue.h), so it must ask `ready` before
+ * it sleeps; where it then finds that somebody else was faster, it may sleep all the same.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -23,37 +23,48 @@ static void begin(kr_choice *choice)
     choice->noted = false;
 }
 
-static void watch(kr_choice *choice)
+static void watch(kr_choice *choice, kri_queue_side side)
 {
     kr_queue *q = choice->object;
-    kr_word *word;
-    uint32_t expected;
-    q->ops->watch(q, &word, &expected);
-    kri_spot_set(kri_choice_spot(choice), word, expected, q->wait_flags & KRI_SHARED);
+    kr_word *word = q->ops->watch(q, side);
+    kri_spot_set(kri_choice_spot(choice), word, 0, q->wait_flags & KRI_SHARED);
     choice->noted = true;
 }
 
-static void unwatch(kr_choice *choice)
+static void unwatch(const kr_choice *choice, kri_queue_side side)
 {
     kr_queue *q = choice->object;
-    q->ops->unwatch(q);
+    q->ops->unwatch(q, side);
 }
 
-static bool attempt(kr_choice *choice, kri_spot *spot)
+/* Is it worth an attempt?  Once it is watched, the spot says what to sleep on if it fails. */
+static bool is_ready(const kr_choice *choice, kri_spot *spot, kri_queue_side side)
 {
     kr_queue *q = choice->object;
-    (void)spot;
-    while (!choice->noted || q->ops->ready(q)) {
-        choice->result = kr_queue_get(q, choice->item, KR_NOWAIT);
-        if (choice->result != -ETIMEDOUT)
-            return true;
-        if (!choice->noted)
-            return false;
-    }
-    return false;
+    return !choice->noted || q->ops->ready(q, side, &spot->expected);
 }
 
-static void describe(const kr_choice *choice, kri_text *text)
+/* Getting. */
+
+static void watch_items(kr_choice *choice)
+{
+    watch(choice, KRI_ITEMS);
+}
+
+static void unwatch_items(kr_choice *choice)
+{
+    unwatch(choice, KRI_ITEMS);
+}
+
+static bool attempt_get(kr_choice *choice, kri_spot *spot)
+{
+    if (!is_ready(choice, spot, KRI_ITEMS))
+        return false;
+    choice->result = kr_queue_get(choice->object, choice->item, KR_NOWAIT);
+    return choice->result != -ETIMEDOUT;
+}
+
+static void describe_get(const kr_choice *choice, kri_text *text)
 {
     kri_text_add(text, "an item of a queue at %p", choice->object);
 }
@@ -61,13 +72,52 @@ static void describe(const kr_choice *choice, kri_text *text)
 static const kr_choice_kind get_kind = {
     .check = check,
     .begin = begin,
-    .watch = watch,
-    .unwatch = unwatch,
-    .attempt = attempt,
-    .describe = describe,
+    .watch = watch_items,
+    .unwatch = unwatch_items,
+    .attempt = attempt_get,
+    .describe = describe_get,
 };
 
 kr_choice kr_choose_get(kr_queue *q, void *item)
 {
     return (kr_choice){.kind = &get_kind, .object = q, .item = item};
+}
+
+/* Putting. */
+
+static void watch_room(kr_choice *choice)
+{
+    watch(choice, KRI_ROOM);
+}
+
+static void unwatch_room(kr_choice *choice)
+{
+    unwatch(choice, KRI_ROOM);
+}
+
+static bool attempt_put(kr_choice *choice, kri_spot *spot)
+{
+    if (!is_ready(choice, spot, KRI_ROOM))
+        return false;
+    choice->result = kr_queue_put(choice->object, choice->item, KR_NOWAIT);
+    return choice->result != -ETIMEDOUT;
+}
+
+static void describe_put(const kr_choice *choice, kri_text *text)
+{
+    kri_text_add(text, "room in a queue at %p", choice->object);
+}
+
+static const kr_choice_kind put_kind = {
+    .check = check,
+    .begin = begin,
+    .watch = watch_room,
+    .unwatch = unwatch_room,
+    .attempt = attempt_put,
+    .describe = describe_put,
+};
+
+kr_choice kr_choose_put(kr_queue *q, const void *item)
+{
+    return (kr_choice){.kind = &put_kind, .object = q, .item = (void *)(uintptr_t)item};
 }

@@ -104,23 +104,30 @@ static void release(kr_queue *q)
     os_free(handle);
 }
 
-static void watch(kr_queue *q, kr_word **word, uint32_t *expected)
+static kr_word *watch(kr_queue *q, kri_queue_side side)
 {
-    *word = &shared_of(q)->state->bells.items;
-    *expected = kri_bell_arm(*word);
+    kri_shared *shared = shared_of(q);
+    return side == KRI_ITEMS ? &shared->state->bells.items : &shared->state->bells.space;
 }
 
-static bool ready(kr_queue *q)
+/* Is there an item, or room? */
+static bool has(kr_queue *q, kri_queue_side side)
 {
-    (void)kri_bell_arm(&shared_of(q)->state->bells.items);
-    return kri_shared_count(shared_of(q)) > 0 || is_shutdown(q);
+    return side == KRI_ITEMS ? kri_shared_count(shared_of(q)) > 0
+                             : kri_shared_has_room(shared_of(q));
 }
 
-/* Whether it was woken for an item that it leaves is not known, so another one looks. */
-static void unwatch(kr_queue *q)
+static bool ready(kr_queue *q, kri_queue_side side, uint32_t *expected)
 {
-    if (kri_shared_count(shared_of(q)) > 0)
-        kri_bell_ring(&shared_of(q)->state->bells.items, 1);
+    *expected = kri_bell_arm(watch(q, side));
+    return has(q, side) || is_shutdown(q);
+}
+
+/* Whether it was woken for something that it leaves is not known, so another one looks. */
+static void unwatch(kr_queue *q, kri_queue_side side)
+{
+    if (has(q, side))
+        kri_bell_ring(watch(q, side), 1);
 }
 
 static const kri_queue_ops shared_ops = {

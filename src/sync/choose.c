@@ -4,7 +4,7 @@
  */
 #include "base/atomic.h"
 #include "sync/choice.h"
-#include "sync/internal.h"
+#include "sync/semaphore.h"
 #include "wait/stall.h"
 
 /* An event, as kr_event_wait sees it: a set that is cleared at once is not missed. */
@@ -52,14 +52,39 @@ static void begin_semaphore(kr_choice *choice)
     choice->noted = 0;
 }
 
+/* The bit is gone if a release has woken the caller: as whoever has slept, it puts the bit back and
+ * wakes another one if there is more. */
+static void take_after_sleep(kr_word *value)
+{
+    if ((kri_or_sc(value, KRI_SEMAPHORE_WAITERS) & KR_SEMAPHORE_MAX) > 0)
+        kri_wake(value, 1, KRI_SHARED);
+}
+
+static bool take_shared(kr_choice *choice, kr_semaphore *semaphore)
+{
+    for (;;) {
+        uint32_t seen = 0;
+        choice->result = kr_semaphore_acquire(semaphore, KR_NOWAIT);
+        if (choice->result != -ETIMEDOUT && choice->noted)
+            take_after_sleep(&semaphore->value);
+        if (choice->result != -ETIMEDOUT)
+            return true;
+        if (kri_cas_rlx(&semaphore->value, &seen, KRI_SEMAPHORE_WAITERS) ||
+            seen == KRI_SEMAPHORE_WAITERS)
+            return false;
+    }
+}
+
 static bool attempt_semaphore(kr_choice *choice, kri_spot *spot)
 {
     kr_semaphore *semaphore = choice->object;
-    uint32_t expected;
-    bool taken = kri_semaphore_look(semaphore, choice->noted, &expected, &choice->result);
-    if (!taken)
-        kri_spot_set(spot, &semaphore->value, expected, semaphore->flags != 0);
-    return taken;
+    if (semaphore->flags != 0) {
+        kri_spot_set(spot, &semaphore->value, KRI_SEMAPHORE_WAITERS, true);
+        return take_shared(choice, semaphore);
+    }
+    kri_spot_set(spot, &semaphore->value, 0, false);
+    choice->result = kr_semaphore_acquire(semaphore, KR_NOWAIT);
+    return choice->result != -ETIMEDOUT;
 }
 
 static void describe_semaphore(const kr_choice *choice, kri_text *text)

@@ -10,7 +10,7 @@
 #include <krait/debug.h>
 #include <krait/lock.h>
 
-extern kr_word kri_debugging; /* atomic */
+extern kr_word kri_debugging __attribute__((visibility("hidden"))); /* atomic */
 
 static inline bool kri_debug_on(void)
 {

@@ -12,13 +12,9 @@
 #include <krait/rlock.h>
 #include <krait/semaphore.h>
 
-/* For kr_wait_any, with the word and what to sleep on it for while the answer is false.
- *
- * kri_event_look: has it gone up since its word was `first`, or is it up?
- * kri_semaphore_look: has the caller taken a permit, or (*result) failed for good?  slept: the
- * caller may have slept on the word. */
+/* For kr_wait_any: has the event gone up since its word was `first`, or is it up?  false: sleep
+ * while the word is as expected. */
 bool kri_event_look(kr_event *event, uint32_t first, uint32_t *expected);
-bool kri_semaphore_look(kr_semaphore *semaphore, bool slept, uint32_t *expected, int *result);
 static inline bool kri_event_is_shared(uint32_t word)
 {
     return word & 1;

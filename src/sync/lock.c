@@ -322,10 +322,16 @@ static __attribute__((noinline)) int release_slow(kr_lock *lock, uint64_t seen)
     return seen & SHARED ? release_shared(lock, seen) : release_private(lock, seen);
 }
 
+static __attribute__((noinline)) int release_watched(kr_lock *lock)
+{
+    kri_debug_released(lock);
+    return release_slow(lock, kri_load_rlx64(whole(lock)));
+}
+
 int kr_lock_release(kr_lock *lock)
 {
     if (kri_debug_on())
-        kri_debug_released(lock);
+        return release_watched(lock);
     uint64_t seen = kri_load_rlx64(whole(lock));
     uint64_t others = seen & LOW & ~HOLDER;
     if ((seen & LOW) == HELD) {

@@ -150,31 +150,6 @@ int kr_semaphore_acquire(kr_semaphore *semaphore, kr_time timeout)
     return flags ? acquire_shared(semaphore, deadline) : acquire_private(semaphore, deadline);
 }
 
-/* The bit is gone if a release has woken the caller: as whoever has slept, it puts the bit back and
- * wakes another one if there is more. */
-static void take_after_sleep(kr_word *value)
-{
-    if ((kri_or_sc(value, KRI_SEMAPHORE_WAITERS) & KR_SEMAPHORE_MAX) > 0)
-        kri_wake(value, 1, KRI_SHARED);
-}
-
-bool kri_semaphore_look(kr_semaphore *semaphore, bool slept, uint32_t *expected, int *result)
-{
-    bool shared = semaphore->flags != 0;
-    *expected = shared ? KRI_SEMAPHORE_WAITERS : 0;
-    for (;;) {
-        uint32_t seen = 0;
-        *result = kr_semaphore_acquire(semaphore, KR_NOWAIT);
-        if (*result != -ETIMEDOUT && shared && slept)
-            take_after_sleep(&semaphore->value);
-        if (*result != -ETIMEDOUT)
-            return true;
-        if (!shared || kri_cas_rlx(&semaphore->value, &seen, KRI_SEMAPHORE_WAITERS) ||
-            seen == KRI_SEMAPHORE_WAITERS)
-            return false;
-    }
-}
-
 int kr_semaphore_release(kr_semaphore *semaphore, int permits)
 {
     unsigned flags = semaphore->flags;

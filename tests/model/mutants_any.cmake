@@ -51,6 +51,23 @@ krait_mutant(any_shared_event_unmarked sync/event.c wait_any/any_shared_event
   "        (void)kri_cas_rlx(&event->word, &seen, first | WAITERS);
     return false;" "        (void)seen;
     return false;")
-krait_mutant(any_shared_permit_bit_lost sync/semaphore.c wait_any/any_shared_semaphores
-  "        if (*result != -ETIMEDOUT && shared && slept)"
-  "        if (*result != -ETIMEDOUT && shared && slept && *result != 0)")
+krait_mutant(any_shared_permit_bit_lost sync/choose.c wait_any/any_shared_semaphores
+  "        if (choice->result != -ETIMEDOUT && choice->noted)"
+  "        if (choice->result > 0)")
+
+# The diagnosis of locks.
+krait_mutant(debug_enters_orders_late sync/lock.c debug/debug_finds_an_inversion
+  "    if (timeout != KR_NOWAIT)
+        kri_debug_order(lock, caller);"
+  "")
+krait_mutant(debug_row_stays sync/debug.c debug/debug_keeps_quiet
+  "        *at = t->held[--t->held_count];
+    close();
+}
+
+/* Orders. */"
+  "        (void)at;
+    close();
+}
+
+/* Orders. */")

@@ -613,13 +613,12 @@ SCENARIO(reentrant_no_memory, .failures = 2)
 /* Waiting for any: whoever is called and goes passes the call on. */
 static void watch_and_go(void *arg)
 {
-    kr_word *word;
     uint32_t expected;
     (void)arg;
-    s.q->ops->watch(s.q, &word, &expected);
-    while (!s.q->ops->ready(s.q))
+    kr_word *word = s.q->ops->watch(s.q, KRI_ITEMS);
+    while (!s.q->ops->ready(s.q, KRI_ITEMS, &expected))
         (void)kri_wait(word, expected, KRI_NEVER, s.q->wait_flags);
-    s.q->ops->unwatch(s.q);
+    s.q->ops->unwatch(s.q, KRI_ITEMS);
 }
 
 SCENARIO(queue_watcher_passes_on, .stale = 1)

@@ -5,6 +5,7 @@
 #include "model/scenario.h"
 #include "wait/wait.h"
 #include <krait/cancel.h>
+#include <krait/queue.h>
 #include <krait/wait_any.h>
 
 static struct {
@@ -268,7 +269,7 @@ SCENARIO(any_freed_by_taker)
 {
     fresh();
     kr_semaphore *boxed = kr_explore_alloc(sizeof *boxed);
-    kr_explore_check(kr_semaphore_init(boxed, 0, 1) == 0);
+    kr_explore_check(kr_semaphore_init(boxed, 0, NULL) == 0);
     kr_explore_spawn(give_boxed, boxed);
     kr_choice any[] = {kr_choose_event(&s.event), kr_choose_semaphore(boxed)};
     kr_explore_check(kr_wait_any(any, 2, KR_FOREVER) == 1);
@@ -284,7 +285,7 @@ static void wait_for_shared_event(void *arg)
     *(int *)arg = kr_wait_any(any, 2, KR_FOREVER);
 }
 
-SCENARIO(any_shared_event)
+SCENARIO(any_shared_event, .early = KR_EXPLORE_NONE)
 {
     fresh();
     kr_explore_check(kr_event_init(&s.event, KR_SHARED) == 0);
@@ -305,7 +306,7 @@ static void begin_shared_semaphores(void)
     kr_explore_check(kr_semaphore_init(&s.second, 0, &shared) == 0);
 }
 
-SCENARIO(any_shared_semaphores, .early = 0, .stale = 1)
+SCENARIO(any_shared_semaphores, .early = KR_EXPLORE_NONE, .stale = 1)
 {
     begin_shared_semaphores();
     kr_time begun = kr_now();
@@ -496,4 +497,87 @@ SCENARIO(any_shared_time_out_of_three)
     give_private(&s.words[2]);
     kr_explore_join_all();
     kr_explore_check(kri_load_rlx(&s.words[2]) == 0);
+}
+
+/* Queues: one that waits at two gates leaves the call at the gate that it does not use to another.
+ */
+
+static kr_queue *queues[2] KR_EXPLORE_GLOBAL;
+
+static void make_queues(size_t maxsize)
+{
+    fresh();
+    for (int i = 0; i < 2; i++)
+        kr_explore_check(kr_queue_create(&queues[i], sizeof(int), maxsize, NULL) == 0);
+}
+
+static void release_queues(void)
+{
+    kr_explore_join_all();
+    for (int i = 0; i < 2; i++)
+        kr_queue_release(queues[i]);
+}
+
+static void put_item(kr_queue *q)
+{
+    int item = 7;
+    kr_explore_check(kr_queue_put(q, &item, KR_FOREVER) == 0);
+}
+
+static void get_either_leave_first(void *arg)
+{
+    int item = 0;
+    kr_choice any[] = {kr_choose_get(queues[0], &item), kr_choose_get(queues[1], &item)};
+    (void)arg;
+    int chosen = kr_wait_any(any, 2, KR_FOREVER);
+    kr_explore_check(any[chosen].result == 0 && item == 7);
+    if (chosen == 0)
+        put_item(queues[0]);
+}
+
+static void get_first(void *arg)
+{
+    int item = 0;
+    (void)arg;
+    kr_explore_check(kr_queue_get(queues[0], &item, KR_FOREVER) == 0);
+}
+
+SCENARIO(any_queues_beside_getter, .stale = 1, .preemptions = 1)
+{
+    make_queues(0);
+    kr_explore_spawn(get_either_leave_first, NULL);
+    kr_explore_spawn(get_first, NULL);
+    put_item(queues[0]);
+    put_item(queues[1]);
+    release_queues();
+}
+
+static void put_either(void *arg)
+{
+    int item = 7;
+    kr_choice any[] = {kr_choose_put(queues[0], &item), kr_choose_put(queues[1], &item)};
+    (void)arg;
+    int chosen = kr_wait_any(any, 2, KR_FOREVER);
+    kr_explore_check(any[chosen].result == 0);
+    if (chosen == 0)
+        get_first(NULL);
+}
+
+static void put_first(void *arg)
+{
+    (void)arg;
+    put_item(queues[0]);
+}
+
+SCENARIO(any_queues_beside_putter, .stale = 1, .preemptions = 1)
+{
+    int item;
+    make_queues(1);
+    put_item(queues[0]);
+    put_item(queues[1]);
+    kr_explore_spawn(put_either, NULL);
+    kr_explore_spawn(put_first, NULL);
+    kr_explore_check(kr_queue_get(queues[0], &item, KR_FOREVER) == 0);
+    kr_explore_check(kr_queue_get(queues[1], &item, KR_FOREVER) == 0);
+    release_queues();
 }
