@@ -115,6 +115,20 @@ void os_bell_ring(int bell); /* async-signal-safe */
 void os_bell_clear(int bell);
 void os_close(int fd);
 
+/* What processes share */
+
+typedef struct os_identity {
+    uint64_t pid_namespace;  /* process numbers mean the same where these are equal ... */
+    uint64_t time_namespace; /* ... and start times, where these are; 0: the system has no such */
+    uint32_t user;           /* effective */
+    uint32_t group;
+} os_identity;
+
+/* Memory that forked children share with this process; zero bytes, whole pages.  NULL: none. */
+void *os_shared_map(size_t size);
+void os_shared_unmap(void *memory, size_t size);
+void os_identify(os_identity *identity); /* of the calling process; asks the system each time */
+
 /* Memory and last words */
 
 void *os_alloc(size_t size); /* zero bytes; NULL when there is none */
