@@ -34,6 +34,13 @@ static inline void make_semaphore(kr_semaphore *semaphore, int64_t permits, int6
     CHECK_EQ(kr_semaphore_init(semaphore, permits, &options), 0);
 }
 
+/* timeout: of waits that have none; 0: none. */
+static inline void make_barrier(kr_barrier *barrier, int64_t parties, kr_time timeout)
+{
+    kr_barrier_options options = {.timeout = timeout, .scope = party_scope()};
+    CHECK_EQ(kr_barrier_init(barrier, parties, &options), 0);
+}
+
 static inline void make_condition(kr_condition *condition, kr_lock *lock)
 {
     kr_condition_options options = {.lock = lock, .scope = party_scope()};

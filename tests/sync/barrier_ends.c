@@ -1,0 +1,256 @@
+/* How waits at a barrier end that are not met by enough others.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "sync/objects.h"
+#include <signal.h>
+
+enum { PARTIES = 5, PLACES = 3, ROUNDS = 500 };
+
+typedef struct barrier_world {
+    kr_barrier barrier;
+    kr_barrier second;
+    kr_cancel_scope scope; /* of threads only */
+    kr_time timeout;
+    int passes;
+    kr_word before;
+    kr_word after;
+    kr_word actions;
+    kr_word broken;
+    kr_word passed;
+    kr_word places[8];
+    int results[PARTY_MAX];
+} barrier_world;
+
+static barrier_world *world_create(void)
+{
+    barrier_world *world = party_world(sizeof *world);
+
+    make_barrier(&world->barrier, PARTIES, 0);
+    make_barrier(&world->second, PARTIES, 0);
+    world->timeout = KR_FOREVER;
+    return world;
+}
+
+static void world_free(barrier_world *world)
+{
+    party_world_free(world, sizeof *world);
+}
+
+/* All parties of the test but the test's own thread, which does the same. */
+static void run(party_body body, barrier_world *world)
+{
+    party_bunch *bunch = party_start(PARTIES - 1, body, world);
+
+    body(world, PARTIES - 1);
+    party_join(bunch);
+}
+
+static void pass(void *arg, int index)
+{
+    barrier_world *world = arg;
+
+    (void)index;
+    for (int i = 0; i < world->passes; i++) {
+        CHECK_EQ(kri_load_acq(&world->after), i * PARTIES);
+        kri_add_acq_rel(&world->before, 1);
+        CHECK_GE(kr_barrier_wait(&world->barrier, KR_FOREVER), 0);
+        CHECK_EQ(kri_load_acq(&world->before), (i + 1) * PARTIES);
+        kri_add_acq_rel(&world->after, 1);
+        CHECK_GE(kr_barrier_wait(&world->barrier, KR_FOREVER), 0);
+    }
+}
+
+static void check_passes(int passes)
+{
+    barrier_world *world = world_create();
+
+    world->passes = passes;
+    run(pass, world);
+    CHECK_EQ(kri_load_acq(&world->after), passes * PARTIES);
+    CHECK_EQ(kr_barrier_n_waiting(&world->barrier), 0);
+    CHECK(!kr_barrier_broken(&world->barrier));
+    world_free(world);
+}
+
+static void meet(void *arg, int index)
+{
+    barrier_world *world = arg;
+
+    world->results[index] = kr_barrier_wait(&world->barrier, world->timeout);
+    kri_add_acq_rel(world->results[index] < 0 ? &world->broken : &world->passed, 1);
+}
+
+static int act(void *arg)
+{
+    barrier_world *world = arg;
+
+    CHECK_EQ(kri_load_acq(&world->passed), 0);
+    CHECK_EQ(kr_barrier_n_waiting(&world->barrier), PARTIES);
+    kri_add_acq_rel(&world->actions, 1);
+    return 7; /* no failure, and no result of the wait */
+}
+
+static void meet_and_act(void *arg, int index)
+{
+    barrier_world *world = arg;
+
+    world->results[index] = kr_barrier_wait_action(&world->barrier, act, world, KR_FOREVER);
+    kri_add_acq_rel(&world->passed, 1);
+    CHECK_EQ(kri_load_acq(&world->actions), 1);
+}
+
+static int fail(void *arg)
+{
+    (void)arg;
+    return -EIO;
+}
+
+static void meet_and_fail(void *arg, int index)
+{
+    barrier_world *world = arg;
+
+    world->results[index] = kr_barrier_wait_action(&world->barrier, fail, NULL, KR_FOREVER);
+}
+
+static void check_broken(const barrier_world *world, unsigned broken, unsigned passed)
+{
+    CHECK_EQ(kri_load_acq(&world->broken), broken);
+    CHECK_EQ(kri_load_acq(&world->passed), passed);
+}
+
+static void abort_or_meet(void *arg, int index)
+{
+    barrier_world *world = arg;
+
+    if (index == PARTIES - 1)
+        CHECK_EQ(kr_barrier_abort(&world->barrier), 0);
+    else
+        meet(arg, index);
+}
+
+static void await_waiting(kr_barrier *barrier, unsigned count)
+{
+    while (kr_barrier_n_waiting(barrier) != count)
+        party_nap();
+}
+
+/* Broken, and made whole by one of them while all others stand at another barrier. */
+static void break_mend_meet(void *arg, int index)
+{
+    barrier_world *world = arg;
+
+    abort_or_meet(arg, index);
+    int place = kr_barrier_wait(&world->second, KR_FOREVER);
+    CHECK_GE(place, 0);
+    if (place == PARTIES / 2)
+        CHECK_EQ(kr_barrier_reset(&world->barrier), 0);
+    CHECK_GE(kr_barrier_wait(&world->second, KR_FOREVER), 0);
+    CHECK_GE(kr_barrier_wait(&world->barrier, KR_FOREVER), 0);
+    kri_add_acq_rel(&world->after, 1);
+}
+
+/* One comes later than the others' time-out. */
+static void come_late(void *arg, int index)
+{
+    barrier_world *world = arg;
+
+    while (index == PARTIES - 1 && !kr_barrier_broken(&world->barrier))
+        party_nap();
+    meet(arg, index);
+    CHECK_EQ(world->results[index], KR_EBROKEN);
+}
+
+/* A time-out of the wait's own goes before that of the barrier. */
+PARTY_TEST(test_own_timeout)
+{
+    barrier_world *world = world_create();
+
+    make_barrier(&world->barrier, PARTIES, kr_ms(1));
+    world->timeout = kr_sec(300);
+    run(meet, world);
+    check_broken(world, 0, PARTIES);
+    CHECK_EQ(kr_barrier_wait(&world->barrier, KR_NOWAIT), KR_EBROKEN);
+    CHECK(kr_barrier_broken(&world->barrier));
+    world_free(world);
+}
+
+static void meet_in_scope(void *arg, int index)
+{
+    barrier_world *world = arg;
+
+    if (index != 0) {
+        meet(arg, index);
+        return;
+    }
+    CHECK_EQ(kr_cancel_scope_enter(&world->scope, KR_FOREVER), 0);
+    meet(arg, index);
+    CHECK_EQ(kr_cancel_scope_exit(&world->scope), -ECANCELED);
+}
+
+/* A cancelled party breaks it for the others. */
+PARTY_TEST_OF(test_cancel, threads)
+{
+    barrier_world *world = world_create();
+    party_bunch *bunch = party_start(PARTIES - 1, meet_in_scope, world);
+
+    await_waiting(&world->barrier, PARTIES - 1);
+    kr_cancel(&world->scope);
+    party_join(bunch);
+    CHECK_EQ(world->results[0], -ECANCELED);
+    for (int i = 1; i < PARTIES - 1; i++)
+        CHECK_EQ(world->results[i], KR_EBROKEN);
+    CHECK(kr_barrier_broken(&world->barrier));
+    world_free(world);
+}
+
+static void ignore(int signo)
+{
+    (void)signo;
+}
+
+/* Signals neither end nor lengthen a wait. */
+PARTY_TEST(test_deadline_across_signals)
+{
+    barrier_world *world = world_create();
+    kr_time start = kr_now();
+
+    CHECK_EQ(sigaction(SIGUSR1, &(struct sigaction){.sa_handler = ignore}, NULL), 0);
+    world->timeout = kr_ms(500);
+    party_bunch *bunch = party_start(1, meet, world);
+    await_waiting(&world->barrier, 1);
+    while (party_finished(bunch) == 0) {
+        party_interrupt(bunch, 0, SIGUSR1);
+        party_nap();
+    }
+    party_join(bunch);
+    CHECK_TIME(kr_now() - start, kr_ms(500));
+    check_broken(world, 1, 0);
+    world_free(world);
+}
+
+/* More parties than the barrier has places: whoever is late to leave a round finds others gone by.
+ * Each round has each place once. */
+static void meet_often(void *arg, int index)
+{
+    barrier_world *world = arg;
+
+    (void)index;
+    while (kri_add_acq_rel(&world->before, 1) < PLACES * ROUNDS) {
+        int place = kr_barrier_wait(&world->barrier, KR_FOREVER);
+        CHECK_GE(place, 0);
+        kri_add_acq_rel(&world->places[place], 1);
+    }
+}
+
+PARTY_TEST(test_more_than_its_parties)
+{
+    barrier_world *world = world_create();
+
+    make_barrier(&world->barrier, PLACES, 0);
+    party_join(party_start(PLACES * 2, meet_often, world));
+    for (int i = 0; i < PLACES; i++)
+        CHECK_EQ(kri_load_acq(&world->places[i]), ROUNDS);
+    CHECK(!kr_barrier_broken(&world->barrier));
+    world_free(world);
+}
