@@ -166,7 +166,7 @@ static struct bench_result measure(const struct bench_workload *workload, const 
                                    size_t capacity, void (*body)(void *arg, int index))
 {
     unsigned long pairs = (unsigned long)workload->threads / 2;
-    unsigned long most = bench_amount(ITEMS) / pairs, warm = bench_amount(ITEMS) / 50 / pairs + 1;
+    unsigned long most = bench_amount(ITEMS) / pairs, warm = bench_amount(ITEMS) / 200 / pairs + 1;
     if (bench_as_command(subject))
         return bench_run_row(workload, subject, most * pairs);
     struct traffic traffic = {.kind = subject, .producers = (int)pairs};
