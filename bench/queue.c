@@ -173,7 +173,9 @@ static struct bench_result measure(const struct bench_workload *workload, const 
     struct bench_party party = {
         .place = workload->place, .count = workload->threads, .body = body, .arg = &traffic};
     traffic.kind->open(capacity);
-    unsigned long items = bench_afford(move_items(&traffic, &party, warm), warm, most);
+    double warming = move_items(&traffic, &party, warm);
+    /* So many at least that who slept and was woken once does not show. */
+    unsigned long items = bench_afford(warming, warm, most / 20 + 1, most);
     double taken = move_items(&traffic, &party, items);
     return (struct bench_result){.ns_per_op = taken / (double)(items * pairs)};
 }
