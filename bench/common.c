@@ -195,7 +195,7 @@ static void print_ratio(double ours, double theirs)
 static void print_row(const struct bench_workload *workload, const struct bench_peer *peer,
                       struct samples *samples, double ours, double theirs)
 {
-    printf("%-28s %-16s", workload->name, peer->name);
+    printf("%-30s %-16s", workload->name, peer->name);
     if (!peer->subject) {
         printf(" missing: needs %s\n", peer->package);
         return;
@@ -238,7 +238,7 @@ static void print_best(const struct bench_workload *workload, const double *midd
     }
     for (size_t i = 0; others > 1 && i < workload->peer_count; i++) {
         if (is_ours(&workload->peers[i]) && middles[i] > 0)
-            printf("%-28s %-16s beside the best, %-22s %8.2f\n", workload->name,
+            printf("%-30s %-16s beside the best, %-22s %8.2f\n", workload->name,
                    workload->peers[i].name, workload->peers[best].name, middles[i] / middles[best]);
     }
     fflush(stdout);
@@ -248,7 +248,7 @@ static bool possible(const struct bench_workload *workload)
 {
     if (workload->place != BENCH_TWO_CPUS || usable_cpu(1) >= 0)
         return true;
-    printf("%-28s %-16s not measured: there is one processor\n", workload->name, "all");
+    printf("%-30s %-16s not measured: there is one processor\n", workload->name, "all");
     return false;
 }
 

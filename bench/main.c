@@ -23,7 +23,7 @@ int main(int argc, char **argv)
     const char *filter = argc == 3 && *argv[2] ? argv[2] : NULL;
     snprintf(program, sizeof program, "%s/examples/treesum/treesum", argv[1]);
     setvbuf(stdout, NULL, _IOLBF, 0);
-    printf("# %-26s %-16s %12s %12s %12s %8s\n", "workload", "peer", "ns_per_op", "min", "max",
+    printf("# %-28s %-16s %12s %12s %12s %8s\n", "workload", "peer", "ns_per_op", "min", "max",
            "ratio");
     bench_lock_rows(filter);
     bench_pingpong_rows(filter);

@@ -111,12 +111,13 @@ double bench_party(const struct bench_party *party)
     return last - first;
 }
 
-unsigned long bench_afford(double taken, unsigned long done, unsigned long most)
+unsigned long bench_afford(double taken, unsigned long done, unsigned long least,
+                           unsigned long most)
 {
     double affordable = 200e6 / (taken + 1) * (double)done;
     if (affordable >= (double)most)
         return most;
-    return affordable > (double)done ? (unsigned long)affordable : done;
+    return affordable > (double)least ? (unsigned long)affordable : least;
 }
 
 /* Programs of their own */

@@ -21,10 +21,10 @@ struct bench_party {
  * nanoseconds from the start of the first to the end of the last. */
 double bench_party(const struct bench_party *party);
 
-/* When `done` operations have taken so many nanoseconds: how many go into a fifth of a second, at
- * least `done` and at most `most`.  Between the fastest and the slowest lies a factor of hundreds.
- */
-unsigned long bench_afford(double taken, unsigned long done, unsigned long most);
+/* When `done` operations have taken so many nanoseconds: how many go into a fifth of a second, from
+ * `least` to `most`.  Between the fastest and the slowest lies a factor of hundreds. */
+unsigned long bench_afford(double taken, unsigned long done, unsigned long least,
+                           unsigned long most);
 
 /* Memory that forked processes share, all zero; never given back. */
 void *bench_shared_memory(size_t size);

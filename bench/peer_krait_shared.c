@@ -111,6 +111,18 @@ static void barrier_init_shared(void *barrier)
     *(kr_barrier *)barrier = (kr_barrier)KR_BARRIER_INIT_SHARED(2);
 }
 
+struct held_barrier {
+    kr_barrier barrier;
+    kr_holder holders[2];
+};
+
+static void barrier_init_held(void *arg)
+{
+    struct held_barrier *held = arg;
+    kr_barrier_options options = {.scope = KR_SHARED, .holders = held->holders, .holder_count = 2};
+    BENCH_MUST(kr_barrier_init(&held->barrier, 2, &options));
+}
+
 static void barrier_wait(void *barrier)
 {
     BENCH_MUST(kr_barrier_wait(barrier, KR_FOREVER));
@@ -118,5 +130,7 @@ static void barrier_wait(void *barrier)
 
 const struct bench_barrier bench_krait_barrier = {barrier_init, barrier_wait};
 const struct bench_barrier bench_krait_barrier_shared = {barrier_init_shared, barrier_wait};
+const struct bench_barrier bench_krait_barrier_held = {barrier_init_held, barrier_wait};
+_Static_assert(sizeof(struct held_barrier) <= BENCH_STORAGE, "it has no room");
 
 #endif

@@ -30,9 +30,11 @@
 #ifdef KRI_HAVE_BARRIER
 #define KRAIT_BARRIER        (&bench_krait_barrier)
 #define KRAIT_BARRIER_SHARED (&bench_krait_barrier_shared)
+#define KRAIT_BARRIER_HELD   (&bench_krait_barrier_held)
 #else
 #define KRAIT_BARRIER        NULL
 #define KRAIT_BARRIER_SHARED NULL
+#define KRAIT_BARRIER_HELD   NULL
 #endif
 #ifdef KRI_HAVE_NSYNC
 #define NSYNC_LOCK (&bench_nsync_lock)
@@ -155,6 +157,7 @@ static const struct bench_peer barriers[] = {
 
 static const struct bench_peer barriers_shared[] = {
     {"krait", KRAIT_BARRIER_SHARED, "krait's barrier", false},
+    {"krait-holders", KRAIT_BARRIER_HELD, "krait's barrier", false},
     {"pthread", &bench_pthread_barrier_shared, NULL, false},
     {"futex", &bench_futex_barrier_shared, NULL, false},
     {"cpython", BENCH_CPYTHON, "python3", true},

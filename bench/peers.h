@@ -60,8 +60,8 @@ extern const struct bench_turn bench_krait_turn, bench_krait_turn_shared, bench_
     bench_pthread_turn_shared, bench_futex_turn, bench_futex_turn_shared, bench_c11_turn,
     bench_nsync_turn, bench_glib_turn;
 extern const struct bench_barrier bench_krait_barrier, bench_krait_barrier_shared,
-    bench_pthread_barrier, bench_pthread_barrier_shared, bench_futex_barrier,
-    bench_futex_barrier_shared, bench_ck_barrier, bench_std_barrier;
+    bench_krait_barrier_held, bench_pthread_barrier, bench_pthread_barrier_shared,
+    bench_futex_barrier, bench_futex_barrier_shared, bench_ck_barrier, bench_std_barrier;
 
 /* A benchmark that goes wrong has no result. */
 _Noreturn void bench_fail(const char *what);

@@ -46,7 +46,7 @@ static struct bench_result play(const struct bench_workload *workload, struct ta
     /* An even number, after which everything is as it was in the beginning. */
     unsigned long warm = 2 * bench_amount(WARM_TRIPS);
     unsigned long rounds =
-        bench_afford(play_some(table, &party, warm), warm, bench_amount(ROUND_TRIPS));
+        bench_afford(play_some(table, &party, warm), warm, warm, bench_amount(ROUND_TRIPS));
     return (struct bench_result){.ns_per_op = play_some(table, &party, rounds) / (double)rounds};
 }
 

@@ -303,7 +303,7 @@ static void run_crowds(const struct bench_workload rows[CROWDS], const char *fil
         for (size_t peer = 0; peer < rows[0].peer_count; peer++) {
             double few = bench_median(0, peer), many = bench_median(i, peer);
             if (few > 0 && many > 0)
-                printf("%-28s %-16s beside that with %d workers %12s %8.2f\n", rows[i].name,
+                printf("%-30s %-16s beside that with %d workers %12s %8.2f\n", rows[i].name,
                        rows[0].peers[peer].name, rows[0].threads, "", many / few);
         }
     }

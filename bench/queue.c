@@ -166,14 +166,16 @@ static struct bench_result measure(const struct bench_workload *workload, const 
                                    size_t capacity, void (*body)(void *arg, int index))
 {
     unsigned long pairs = (unsigned long)workload->threads / 2;
-    unsigned long most = bench_amount(ITEMS) / pairs, warm = bench_amount(ITEMS) / 50 / pairs + 1;
+    unsigned long most = bench_amount(ITEMS) / pairs, warm = bench_amount(ITEMS) / 200 / pairs + 1;
     if (bench_as_command(subject))
         return bench_run_row(workload, subject, most * pairs);
     struct traffic traffic = {.kind = subject, .producers = (int)pairs};
     struct bench_party party = {
         .place = workload->place, .count = workload->threads, .body = body, .arg = &traffic};
     traffic.kind->open(capacity);
-    unsigned long items = bench_afford(move_items(&traffic, &party, warm), warm, most);
+    double warming = move_items(&traffic, &party, warm);
+    /* So many at least that who slept and was woken once does not show. */
+    unsigned long items = bench_afford(warming, warm, most / 20 + 1, most);
     double taken = move_items(&traffic, &party, items);
     return (struct bench_result){.ns_per_op = taken / (double)(items * pairs)};
 }
