@@ -46,33 +46,6 @@ static void run(party_body body, barrier_world *world)
     party_join(bunch);
 }
 
-static void pass(void *arg, int index)
-{
-    barrier_world *world = arg;
-
-    (void)index;
-    for (int i = 0; i < world->passes; i++) {
-        CHECK_EQ(kri_load_acq(&world->after), i * PARTIES);
-        kri_add_acq_rel(&world->before, 1);
-        CHECK_GE(kr_barrier_wait(&world->barrier, KR_FOREVER), 0);
-        CHECK_EQ(kri_load_acq(&world->before), (i + 1) * PARTIES);
-        kri_add_acq_rel(&world->after, 1);
-        CHECK_GE(kr_barrier_wait(&world->barrier, KR_FOREVER), 0);
-    }
-}
-
-static void check_passes(int passes)
-{
-    barrier_world *world = world_create();
-
-    world->passes = passes;
-    run(pass, world);
-    CHECK_EQ(kri_load_acq(&world->after), passes * PARTIES);
-    CHECK_EQ(kr_barrier_n_waiting(&world->barrier), 0);
-    CHECK(!kr_barrier_broken(&world->barrier));
-    world_free(world);
-}
-
 static void meet(void *arg, int index)
 {
     barrier_world *world = arg;
@@ -81,84 +54,16 @@ static void meet(void *arg, int index)
     kri_add_acq_rel(world->results[index] < 0 ? &world->broken : &world->passed, 1);
 }
 
-static int act(void *arg)
-{
-    barrier_world *world = arg;
-
-    CHECK_EQ(kri_load_acq(&world->passed), 0);
-    CHECK_EQ(kr_barrier_n_waiting(&world->barrier), PARTIES);
-    kri_add_acq_rel(&world->actions, 1);
-    return 7; /* no failure, and no result of the wait */
-}
-
-static void meet_and_act(void *arg, int index)
-{
-    barrier_world *world = arg;
-
-    world->results[index] = kr_barrier_wait_action(&world->barrier, act, world, KR_FOREVER);
-    kri_add_acq_rel(&world->passed, 1);
-    CHECK_EQ(kri_load_acq(&world->actions), 1);
-}
-
-static int fail(void *arg)
-{
-    (void)arg;
-    return -EIO;
-}
-
-static void meet_and_fail(void *arg, int index)
-{
-    barrier_world *world = arg;
-
-    world->results[index] = kr_barrier_wait_action(&world->barrier, fail, NULL, KR_FOREVER);
-}
-
 static void check_broken(const barrier_world *world, unsigned broken, unsigned passed)
 {
     CHECK_EQ(kri_load_acq(&world->broken), broken);
     CHECK_EQ(kri_load_acq(&world->passed), passed);
 }
 
-static void abort_or_meet(void *arg, int index)
-{
-    barrier_world *world = arg;
-
-    if (index == PARTIES - 1)
-        CHECK_EQ(kr_barrier_abort(&world->barrier), 0);
-    else
-        meet(arg, index);
-}
-
 static void await_waiting(kr_barrier *barrier, unsigned count)
 {
     while (kr_barrier_n_waiting(barrier) != count)
         party_nap();
-}
-
-/* Broken, and made whole by one of them while all others stand at another barrier. */
-static void break_mend_meet(void *arg, int index)
-{
-    barrier_world *world = arg;
-
-    abort_or_meet(arg, index);
-    int place = kr_barrier_wait(&world->second, KR_FOREVER);
-    CHECK_GE(place, 0);
-    if (place == PARTIES / 2)
-        CHECK_EQ(kr_barrier_reset(&world->barrier), 0);
-    CHECK_GE(kr_barrier_wait(&world->second, KR_FOREVER), 0);
-    CHECK_GE(kr_barrier_wait(&world->barrier, KR_FOREVER), 0);
-    kri_add_acq_rel(&world->after, 1);
-}
-
-/* One comes later than the others' time-out. */
-static void come_late(void *arg, int index)
-{
-    barrier_world *world = arg;
-
-    while (index == PARTIES - 1 && !kr_barrier_broken(&world->barrier))
-        party_nap();
-    meet(arg, index);
-    CHECK_EQ(world->results[index], KR_EBROKEN);
 }
 
 /* A time-out of the wait's own goes before that of the barrier. */
