@@ -118,7 +118,7 @@ PARTY_TEST_OF(test_order_of_wakes, threads)
 }
 
 /* Moved to another word they stand behind those who wait there, and belong to its wakes alone. */
-PARTY_TEST(test_requeue)
+PARTY_TEST_OF(test_requeue, threads)
 {
     enum { WAITERS = 8 };
     word_world *world = party_world(sizeof *world);
@@ -127,7 +127,7 @@ PARTY_TEST(test_requeue)
     world->deadline = KRI_NEVER;
     CHECK_EQ(kri_requeue(&world->word, KRI_ALL, &world->other, 0, NULL), 0);
     bunch = party_start(WAITERS, wait_on_word, world);
-    party_await_parked(&world->word, WAITERS);
+    PARTY_AWAIT_PARKED(&world->word, WAITERS);
     CHECK_EQ(kri_requeue(&world->word, 3, &world->other, 0, NULL), 3);
     CHECK_EQ(kri_waiting(&world->word), WAITERS - 3);
     CHECK_EQ(kri_waiting(&world->other), 3);
@@ -146,7 +146,7 @@ PARTY_TEST(test_requeue)
 }
 
 /* Neither its time nor a cancel takes one back that has been moved. */
-PARTY_TEST(test_requeued_do_not_leave)
+PARTY_TEST_OF(test_requeued_do_not_leave, threads)
 {
     word_world *world = party_world(sizeof *world);
     party_bunch *bunch;
