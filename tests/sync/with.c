@@ -114,6 +114,85 @@ TEST(test_nested)
     CHECK(takes(&inner));
 }
 
+TEST(test_rlock)
+{
+    kr_rlock lock = KR_RLOCK_INIT;
+
+    for (int i = 0; i < 2; i++) {
+        kr_with (&lock) {
+            kr_with (&lock)
+                CHECK_EQ(kr_rlock_count(&lock), 2);
+            CHECK_EQ(kr_rlock_count(&lock), 1);
+            if (i == 0)
+                break;
+        }
+        CHECK(!kr_rlock_locked(&lock));
+    }
+}
+
+static unsigned value_inside(kr_semaphore *semaphore)
+{
+    kr_with (semaphore)
+        return kr_semaphore_value(semaphore);
+    return 100;
+}
+
+/* behaviour: 5 test_with */
+TEST(test_semaphore)
+{
+    kr_semaphore semaphore = KR_SEMAPHORE_INIT(2);
+
+    CHECK_EQ(value_inside(&semaphore), 1);
+    CHECK_EQ(kr_semaphore_value(&semaphore), 2);
+    kr_with (&semaphore) {
+        kr_with (&semaphore) {
+            CHECK_EQ(kr_semaphore_value(&semaphore), 0);
+            goto out;
+        }
+    }
+out:
+    CHECK_EQ(kr_semaphore_value(&semaphore), 2);
+}
+
+TEST(test_condition)
+{
+    kr_condition condition = KR_CONDITION_INIT;
+
+    kr_with (&condition) {
+        CHECK(kr_condition_locked(&condition));
+        CHECK_EQ(kr_condition_wait(&condition, kr_ms(1)), -ETIMEDOUT);
+        CHECK(kr_condition_locked(&condition));
+    }
+    CHECK(!kr_condition_locked(&condition));
+}
+
+/* The runner that waits inside a cancelled scope gets in all the same. */
+static void enter_though_cancelled(void *world, int index)
+{
+    kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
+
+    (void)index;
+    CHECK_EQ(kr_cancel_scope_enter(&scope, KR_FOREVER), 0);
+    kr_cancel(&scope);
+    kr_with ((kr_semaphore *)world)
+        CHECK_EQ(kr_semaphore_value(world), 0);
+    CHECK(kr_cancelled());
+    CHECK_EQ(kr_cancel_scope_exit(&scope), -ECANCELED);
+}
+
+PARTY_TEST(test_no_cancel_ends_it)
+{
+    kr_semaphore *semaphore = party_world(sizeof *semaphore);
+    party_bunch *bunch = party_start(1, enter_though_cancelled, semaphore);
+
+    party_await_parked(&semaphore->value, 1);
+    CHECK_EQ(party_finished(bunch), 0);
+    CHECK_EQ(kr_semaphore_release(semaphore, 1), 0);
+    party_join(bunch);
+    CHECK_EQ(kr_semaphore_value(semaphore), 1);
+    party_world_free(semaphore, sizeof *semaphore);
+}
+
 TEST(test_lock_address_is_evaluated_once)
 {
     kr_lock locks[2] = {KR_LOCK_INIT, KR_LOCK_INIT};

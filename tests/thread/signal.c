@@ -7,6 +7,7 @@
 #include "base/atomic.h"
 #include "harness/sanitizers.h"
 #include "thread/child.h"
+#include "wait/wait.h"
 #include "thread/help.h"
 #include <krait/krait.h>
 #include <pthread.h>
@@ -195,6 +196,51 @@ TEST(test_lock_acquire_retries_on_intr)
     kr_thread *t = start(interrupt_then_release, &self);
     CHECK_EQ(kr_lock_acquire(&lock, KR_FOREVER), 0);
     CHECK_EQ(kri_load_acq(&handled), 1);
+    join(t);
+}
+
+static kr_rlock rlock;
+
+/* Holds the recursive lock until the other waits for it and `signo` has been sent there. */
+static int hold_and_send(void *arg)
+{
+    int signo = *(int *)arg;
+    CHECK_EQ(kr_rlock_acquire(&rlock, KR_FOREVER), 0);
+    kr_event_set(&never);
+    kri_test_wait_parked(&rlock.lock.word, 1);
+    CHECK_EQ(kill(getpid(), signo), 0);
+    while (signo == SIGUSR1 && kri_load_acq(&handled) == 0)
+        kri_test_nap();
+    if (signo == SIGINT)
+        while (kri_waiting(&rlock.lock.word) > 0)
+            kri_test_nap();
+    return kr_rlock_release(&rlock);
+}
+
+TEST(test_rlock_acquire_interruption)
+{
+    int signo = SIGINT;
+    kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
+    CHECK_EQ(kr_cancel_on_signal(SIGINT, &scope), 0);
+    kr_thread *t = start(hold_and_send, &signo);
+    CHECK_EQ(kr_event_wait(&never, KR_FOREVER), 0);
+    CHECK_EQ(kr_cancel_scope_enter(&scope, KR_FOREVER), 0);
+    kr_time began = kr_now();
+    CHECK_EQ(kr_rlock_acquire(&rlock, kr_sec(25)), -ECANCELED);
+    CHECK_LE(kr_now() - began, kr_sec(10));
+    CHECK_EQ(kr_cancel_scope_exit(&scope), -ECANCELED);
+    join(t);
+}
+
+TEST(test_rlock_acquire_retries_on_intr)
+{
+    int signo = SIGUSR1;
+    handle(SIGUSR1, count);
+    kr_thread *t = start(hold_and_send, &signo);
+    CHECK_EQ(kr_event_wait(&never, KR_FOREVER), 0);
+    CHECK_EQ(kr_rlock_acquire(&rlock, KR_FOREVER), 0);
+    CHECK_EQ(kri_load_acq(&handled), 1);
+    CHECK_EQ(kr_rlock_release(&rlock), 0);
     join(t);
 }
 
