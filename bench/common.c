@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_ROUNDS = 99, MOST_PEERS = 16, MOST_TOGETHER = 4, MOST_THREADS = 16 };
+enum { MOST_ROUNDS = 99, MOST_PEERS = 16, MOST_TOGETHER = 4 };
 
 static double medians[MOST_TOGETHER][MOST_PEERS];
 
@@ -70,56 +69,20 @@ void bench_place_thread(enum bench_place place, int index)
     }
 }
 
-/* Threads */
-
-struct crew {
-    void (*body)(void *arg, int index);
-    void *arg;
-    enum bench_place place;
-    pthread_barrier_t start;
-};
-
-struct member {
-    struct crew *crew;
-    int index;
-    double begun, ended;
-};
-
-static void *run_member(void *arg)
+void bench_place_process(enum bench_place place)
 {
-    struct member *member = arg;
-    struct crew *crew = member->crew;
-    bench_place_thread(crew->place, member->index);
-    pthread_barrier_wait(&crew->start);
-    member->begun = bench_now();
-    crew->body(crew->arg, member->index);
-    member->ended = bench_now();
-    return NULL;
-}
-
-double bench_threads(enum bench_place place, int count, void (*body)(void *arg, int index),
-                     void *arg)
-{
-    struct crew crew = {.body = body, .arg = arg, .place = place};
-    struct member members[MOST_THREADS];
-    pthread_t threads[MOST_THREADS];
-    pthread_barrier_init(&crew.start, NULL, (unsigned)count);
-    for (int i = 0; i < count; i++) {
-        members[i] = (struct member){.crew = &crew, .index = i};
-        if (pthread_create(&threads[i], NULL, run_member, &members[i]) != 0) {
-            perror("pthread_create");
-            _exit(1);
-        }
+    cpu_set_t set;
+    if (place != BENCH_TWO_CPUS) {
+        bench_place_thread(place, 0);
+        return;
     }
-    double first = 0, last = 0;
-    for (int i = 0; i < count; i++) {
-        pthread_join(threads[i], NULL);
-        if (i == 0 || members[i].begun < first)
-            first = members[i].begun;
-        if (members[i].ended > last)
-            last = members[i].ended;
+    CPU_ZERO(&set);
+    CPU_SET((size_t)usable_cpu(0), &set);
+    CPU_SET((size_t)usable_cpu(1), &set);
+    if (sched_setaffinity(0, sizeof set, &set) != 0) {
+        perror("sched_setaffinity");
+        _exit(1);
     }
-    return last - first;
 }
 
 /* Measuring */
@@ -203,7 +166,7 @@ double bench_p99(double *values, size_t count)
 }
 
 struct samples {
-    double ns[MOST_ROUNDS], share[MOST_ROUNDS], p99[MOST_ROUNDS];
+    double ns[MOST_ROUNDS], unfair[MOST_ROUNDS], p99[MOST_ROUNDS];
     size_t count, failed;
 };
 
@@ -217,7 +180,7 @@ static void take_round(const struct bench_workload *workload, struct samples *sa
         }
         samples[i].ns[samples[i].count] = result.ns_per_op;
         samples[i].p99[samples[i].count] = result.p99;
-        samples[i].share[samples[i].count++] = result.share;
+        samples[i].unfair[samples[i].count++] = result.unfair;
     }
 }
 
@@ -232,7 +195,7 @@ static void print_ratio(double ours, double theirs)
 static void print_row(const struct bench_workload *workload, const struct bench_peer *peer,
                       struct samples *samples, double ours, double theirs)
 {
-    printf("%-28s %-16s", workload->name, peer->name);
+    printf("%-30s %-16s", workload->name, peer->name);
     if (!peer->subject) {
         printf(" missing: needs %s\n", peer->package);
         return;
@@ -244,10 +207,11 @@ static void print_row(const struct bench_workload *workload, const struct bench_
     /* The middle was asked for, so they are sorted. */
     printf(" %12.1f %12.1f %12.1f", theirs, samples->ns[0], samples->ns[samples->count - 1]);
     print_ratio(ours, theirs);
-    double share = bench_middle(samples->share, samples->count);
+    double unfair = bench_middle(samples->unfair, samples->count);
     double p99 = bench_middle(samples->p99, samples->count);
-    if (share > 0)
-        printf("   share %.2f", share);
+    if (unfair > 0)
+        printf("   max/min %.2f (%.2f-%.2f)", unfair, samples->unfair[0],
+               samples->unfair[samples->count - 1]);
     if (p99 > 0)
         printf("   p99 %.1f", p99);
     if (samples->failed)
@@ -274,7 +238,7 @@ static void print_best(const struct bench_workload *workload, const double *midd
     }
     for (size_t i = 0; others > 1 && i < workload->peer_count; i++) {
         if (is_ours(&workload->peers[i]) && middles[i] > 0)
-            printf("%-28s %-16s beside the best, %-22s %8.2f\n", workload->name,
+            printf("%-30s %-16s beside the best, %-22s %8.2f\n", workload->name,
                    workload->peers[i].name, workload->peers[best].name, middles[i] / middles[best]);
     }
     fflush(stdout);
@@ -284,7 +248,7 @@ static bool possible(const struct bench_workload *workload)
 {
     if (workload->place != BENCH_TWO_CPUS || usable_cpu(1) >= 0)
         return true;
-    printf("%-28s %-16s not measured: there is one processor\n", workload->name, "all");
+    printf("%-30s %-16s not measured: there is one processor\n", workload->name, "all");
     return false;
 }
 

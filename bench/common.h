@@ -26,8 +26,8 @@ enum bench_place {
 
 struct bench_result {
     double ns_per_op;
-    double share; /* least share of a thread over the greatest; 0: means nothing here */
-    double p99;   /* of single operations; 0: means nothing here */
+    double unfair; /* the greatest share of a thread over the least; 0: means nothing here */
+    double p99;    /* of single operations; 0: means nothing here */
 };
 
 struct bench_peer {
@@ -44,6 +44,7 @@ struct bench_workload {
     size_t peer_count;
     enum bench_place place;
     int threads;
+    bool shared; /* by processes that share memory, not by threads */
     /* Measured by a program that is started anew, in which it is the workload of this name, and
      * which is where it belongs from its beginning on: libraries look at their processors early.
      * NULL: by a forked child, which places its threads itself. */
@@ -80,10 +81,8 @@ double bench_p99(double *values, size_t count);
 /* Restrict the calling thread, the workload's index-th, to where it belongs. */
 void bench_place_thread(enum bench_place place, int index);
 
-/* Run body(arg, index) in `count` threads, this one not among them, placed and started together;
- * returns nanoseconds from the start of the first to the end of the last. */
-double bench_threads(enum bench_place place, int count, void (*body)(void *arg, int index),
-                     void *arg);
+/* Restrict the calling thread and all that come of it: to one processor, to two. */
+void bench_place_process(enum bench_place place);
 
 double bench_now(void); /* nanoseconds */
 

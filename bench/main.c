@@ -23,9 +23,12 @@ int main(int argc, char **argv)
     const char *filter = argc == 3 && *argv[2] ? argv[2] : NULL;
     snprintf(program, sizeof program, "%s/examples/treesum/treesum", argv[1]);
     setvbuf(stdout, NULL, _IOLBF, 0);
-    printf("# %-26s %-16s %12s %12s %12s %8s\n", "workload", "peer", "ns_per_op", "min", "max",
+    printf("# %-28s %-16s %12s %12s %12s %8s\n", "workload", "peer", "ns_per_op", "min", "max",
            "ratio");
-    bench_sync_rows(filter);
+    bench_lock_rows(filter);
+    bench_pingpong_rows(filter);
+    bench_queue_rows(filter);
+    bench_stream_rows(filter);
     bench_pool_rows(filter);
     bench_treesum_rows(filter, program, argv[1]);
     return ferror(stdout) ? 1 : 0;

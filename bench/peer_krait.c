@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "peers.h"
+#include "locks.h"
 
 #include <krait/krait.h>
 
@@ -21,7 +21,7 @@ static void lock_release(void *lock)
     BENCH_MUST(kr_lock_release(lock));
 }
 
-const struct bench_lock bench_krait_lock = {leave_zero, lock_acquire, lock_release};
+BENCH_LOCK(bench_krait_lock, leave_zero, lock_acquire, lock_release);
 
 static void semaphore_acquire(void *semaphore)
 {

@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "peers.h"
+#include "locks.h"
 
 #ifdef KRI_HAVE_NSYNC
 
@@ -23,7 +23,7 @@ static void lock_release(void *lock)
     nsync_mu_unlock(lock);
 }
 
-const struct bench_lock bench_nsync_lock = {lock_init, lock_acquire, lock_release};
+BENCH_LOCK(bench_nsync_lock, lock_init, lock_acquire, lock_release);
 
 struct turn {
     nsync_mu lock;

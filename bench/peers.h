@@ -1,7 +1,8 @@
-/* The same meeting points by several hands: krait, the C library, nsync, a bare futex.
+/* The same meeting points by several hands: krait, the C library, others that people use, a bare
+ * futex.
  *
  * Each kind of meeting point is a table of functions over storage that begins as zero and is
- * prepared by init.
+ * prepared by init.  Tables called _shared are for processes that share the storage.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -10,12 +11,16 @@
 
 #include "common.h"
 
-enum { BENCH_STORAGE = 256 }; /* bytes, for the largest of them */
+enum { BENCH_STORAGE = 512 }; /* bytes, for the largest of them */
+
+/* What the threads of a contended row have in common; see locks.h. */
+struct bench_contest;
 
 struct bench_lock {
     void (*init)(void *lock);
-    void (*acquire)(void *lock);
-    void (*release)(void *lock);
+    /* The loops of the rows, with direct calls; see locks.h. */
+    void (*cycle)(void *lock, unsigned long count);
+    void (*contend)(struct bench_contest *contest, int index);
 };
 
 struct bench_semaphore {
@@ -36,22 +41,27 @@ struct bench_turn {
     void (*pass)(void *turn, int mine, int next); /* wait until it is mine, make it the next's */
 };
 
-enum { BENCH_LOCKS = 4, BENCH_SEMAPHORES = 3, BENCH_EVENTS = 3, BENCH_TURNS = 4 };
-extern const struct bench_peer bench_locks[BENCH_LOCKS];
-extern const struct bench_peer bench_semaphores[BENCH_SEMAPHORES];
-extern const struct bench_peer bench_events[BENCH_EVENTS];
-extern const struct bench_peer bench_turns[BENCH_TURNS];
+struct bench_barrier {
+    void (*init)(void *barrier); /* of two */
+    void (*wait)(void *barrier);
+};
 
 /* The tables, one file a hand. */
-extern const struct bench_lock bench_krait_lock, bench_pthread_lock, bench_futex_lock;
-extern const struct bench_semaphore bench_krait_semaphore, bench_pthread_semaphore,
-    bench_futex_semaphore;
-extern const struct bench_event bench_krait_event, bench_pthread_event, bench_futex_event;
-extern const struct bench_turn bench_krait_turn, bench_pthread_turn, bench_futex_turn;
-#ifdef KRI_HAVE_NSYNC
-extern const struct bench_lock bench_nsync_lock;
-extern const struct bench_turn bench_nsync_turn;
-#endif
+extern const struct bench_lock bench_krait_lock, bench_krait_lock_shared, bench_pthread_lock,
+    bench_pthread_lock_shared, bench_pthread_lock_robust, bench_futex_lock, bench_futex_lock_shared,
+    bench_c11_lock, bench_nsync_lock, bench_glib_lock, bench_ck_lock, bench_tbb_lock,
+    bench_boost_lock;
+extern const struct bench_semaphore bench_krait_semaphore, bench_krait_semaphore_shared,
+    bench_pthread_semaphore, bench_pthread_semaphore_shared, bench_futex_semaphore,
+    bench_futex_semaphore_shared, bench_std_semaphore, bench_boost_semaphore;
+extern const struct bench_event bench_krait_event, bench_krait_event_shared, bench_pthread_event,
+    bench_pthread_event_shared, bench_futex_event, bench_futex_event_shared, bench_std_event;
+extern const struct bench_turn bench_krait_turn, bench_krait_turn_shared, bench_pthread_turn,
+    bench_pthread_turn_shared, bench_futex_turn, bench_futex_turn_shared, bench_c11_turn,
+    bench_nsync_turn, bench_glib_turn;
+extern const struct bench_barrier bench_krait_barrier, bench_krait_barrier_shared,
+    bench_krait_barrier_held, bench_pthread_barrier, bench_pthread_barrier_shared,
+    bench_futex_barrier, bench_futex_barrier_shared, bench_ck_barrier, bench_std_barrier;
 
 /* A benchmark that goes wrong has no result. */
 _Noreturn void bench_fail(const char *what);

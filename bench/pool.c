@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "party.h"
 #include "pool.h"
 #include "pool_rows.h"
 
@@ -41,19 +42,13 @@ static void rest(double ns)
     nanosleep(&time, NULL);
 }
 
-/* Peers in a program of their own print "NS P99".  It must end by itself when it hangs. */
 static struct bench_result run_program(const struct bench_workload *workload,
                                        const struct bench_pool *pool, unsigned long amount)
 {
-    char command[8192];
+    struct bench_command command = {pool->program, pool->interpreter ? pool->interpreter : ""};
     struct bench_result result = {0};
-    snprintf(command, sizeof command, "exec timeout 50 %s '%s' %s %lu %d",
-             pool->interpreter ? pool->interpreter : "", pool->program, workload->afresh, amount,
-             workload->threads);
-    FILE *stream = popen(command, "re");
-    if (!stream || fscanf(stream, "%lf %lf", &result.ns_per_op, &result.p99) != 2 ||
-        pclose(stream) != 0)
-        bench_fail(command);
+    bench_run_command(&command, workload->afresh, amount, workload->threads, &result.ns_per_op,
+                      &result.p99);
     return result;
 }
 
@@ -208,6 +203,14 @@ struct bench_result bench_pool_idle_trips(const struct bench_workload *workload,
 
 /* Loops */
 
+static int call_item(const void *from, void *to)
+{
+    *(double *)to = bench_item(*(const double *)from);
+    return 0;
+}
+
+bench_item_fn *volatile bench_item_call = call_item;
+
 static void check_loop(const double *from, const double *to)
 {
     for (size_t i = 0; i < ITEMS; i++) {
@@ -217,25 +220,38 @@ static void check_loop(const double *from, const double *to)
     }
 }
 
-struct bench_result bench_pool_loop(const struct bench_workload *workload, const void *subject)
+typedef void loop_fn(const double *from, double *to, size_t count);
+
+static struct bench_result measure_loop(const struct bench_pool *pool, loop_fn *loop, int workers)
 {
     static double from[ITEMS], to[ITEMS];
-    const struct bench_pool *pool = subject;
     unsigned long loops = bench_amount(100);
     for (size_t i = 0; i < ITEMS; i++) {
         from[i] = (double)i;
         to[i] = -1;
     }
-    pool->open(workload->threads);
-    pool->loop(from, to, ITEMS);
+    pool->open(workers);
+    loop(from, to, ITEMS);
     check_loop(from, to);
-    pool->loop(from, to, ITEMS);
+    loop(from, to, ITEMS);
     double begun = bench_now();
     for (unsigned long i = 0; i < loops; i++)
-        pool->loop(from, to, ITEMS);
+        loop(from, to, ITEMS);
     double taken = bench_now() - begun;
     check_loop(from, to);
     return (struct bench_result){.ns_per_op = taken / (double)loops / ITEMS};
+}
+
+struct bench_result bench_pool_loop(const struct bench_workload *workload, const void *subject)
+{
+    const struct bench_pool *pool = subject;
+    return measure_loop(pool, pool->loop, workload->threads);
+}
+
+struct bench_result bench_pool_loop_call(const struct bench_workload *workload, const void *subject)
+{
+    const struct bench_pool *pool = subject;
+    return measure_loop(pool, pool->loop_call, workload->threads);
 }
 
 /* Idleness */

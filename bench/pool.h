@@ -36,8 +36,9 @@ struct bench_pool {
     /* bench_task(arg, 0) in a task, waited for. */
     uint64_t (*round_trip)(uint64_t arg);
 
-    /* to[i] = bench_item(from[i]) */
+    /* to[i] = bench_item(from[i]); and by bench_item_call(&from[i], &to[i]) for each item */
     void (*loop)(const double *from, double *to, size_t count);
+    void (*loop_call)(const double *from, double *to, size_t count);
 
     /* The path of a program of its own, which does all of it: PROGRAM ROW AMOUNT WORKERS. */
     const char *program;
@@ -58,6 +59,10 @@ static inline double bench_item(double x)
 {
     return (x * 1.25 + 0.5) / (x + 3.0);
 }
+
+/* The same as a function that the compiler does not know, as a program would hand it to a map. */
+typedef int bench_item_fn(const void *from, void *to);
+extern bench_item_fn *volatile bench_item_call;
 
 /* A task as those libraries want it that have no place for argument and result. */
 struct bench_call {

@@ -88,9 +88,26 @@ static void loop_dispatch(const double *from, double *to, size_t count)
     dispatch_apply_f((count + PIECE - 1) / PIECE, queue, &range, run_piece);
 }
 
+static void call_piece(void *context, size_t piece)
+{
+    const struct range *range = context;
+    bench_item_fn *call = bench_item_call;
+    size_t first = piece * PIECE;
+    size_t end = first + PIECE < range->count ? first + PIECE : range->count;
+    for (size_t i = first; i < end; i++)
+        (void)call(&range->from[i], &range->to[i]);
+}
+
+static void loop_call_dispatch(const double *from, double *to, size_t count)
+{
+    struct range range = {.from = from, .to = to, .count = count};
+    dispatch_apply_f((count + PIECE - 1) / PIECE, queue, &range, call_piece);
+}
+
 const struct bench_pool bench_dispatch_pool = {
     .open = open_dispatch,
     .submit = submit_dispatch,
     .round_trip = round_trip_dispatch,
     .loop = loop_dispatch,
+    .loop_call = loop_call_dispatch,
 };

@@ -251,4 +251,13 @@ const struct bench_pool bench_krait_inside = {
     .round_trip = round_trip_krait,
 };
 
-const struct bench_pool bench_krait_map = {.open = open_krait, .loop = loop_map};
+static void loop_call_map(const double *from, double *to, size_t count)
+{
+    BENCH_MUST(kr_map(pool, bench_item_call, from, sizeof *from, count, to, sizeof *to, NULL));
+}
+
+const struct bench_pool bench_krait_map = {
+    .open = open_krait,
+    .loop = loop_map,
+    .loop_call = loop_call_map,
+};

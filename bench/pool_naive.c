@@ -109,7 +109,18 @@ static void loop_alone(const double *from, double *to, size_t count)
         to[i] = bench_item(from[i]);
 }
 
-const struct bench_pool bench_sequential = {.open = open_nothing, .loop = loop_alone};
+static void loop_call_alone(const double *from, double *to, size_t count)
+{
+    bench_item_fn *call = bench_item_call;
+    for (size_t i = 0; i < count; i++)
+        (void)call(&from[i], &to[i]);
+}
+
+const struct bench_pool bench_sequential = {
+    .open = open_nothing,
+    .loop = loop_alone,
+    .loop_call = loop_call_alone,
+};
 
 #ifdef KRI_GO_PROGRAM
 const struct bench_pool bench_go_pool = {.program = KRI_GO_PROGRAM};

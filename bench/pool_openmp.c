@@ -97,6 +97,14 @@ static void loop_openmp(const double *from, double *to, size_t count)
         to[i] = bench_item(from[i]);
 }
 
+static void loop_call_openmp(const double *from, double *to, size_t count)
+{
+    bench_item_fn *call = bench_item_call;
+#pragma omp parallel for
+    for (size_t i = 0; i < count; i++)
+        (void)call(&from[i], &to[i]);
+}
+
 const struct bench_pool bench_openmp_pool = {
     .open = open_openmp,
     .submit = submit_openmp,
@@ -105,4 +113,5 @@ const struct bench_pool bench_openmp_pool = {
     .inside = inside_openmp,
     .round_trip = round_trip_openmp,
     .loop = loop_openmp,
+    .loop_call = loop_call_openmp,
 };

@@ -5,6 +5,7 @@
  *     rtt-*          one op is a task submitted and waited for: -inline, where the waiter may run
  *                    it itself; -handed, where a worker must; -idle, after a millisecond's sleep
  *     map1m          one op is an item of a loop
+ *     map1m-call     the same, but each item is a call of a function that is known by its address
  *     idle           wake-ups of an idle pool's threads in 10 s
  *     crowd-*        tasks with 2, 4, 8 and 32 workers, and what more of them cost
  *     future.*       memory of a future
@@ -184,6 +185,11 @@ static const struct bench_peer loop_peers[] = {
     {"sequential", &bench_sequential, NULL, true},
 };
 
+static const struct bench_peer loop_call_peers[] = {
+    {"krait", &bench_krait_map, NULL, false},      PEER_DISPATCH, PEER_TBB, PEER_OPENMP,
+    {"sequential", &bench_sequential, NULL, true},
+};
+
 static const struct bench_peer idleness_peers[] = {
     {"krait", &bench_krait_pool, NULL, false},
     PEER_TBB,
@@ -220,6 +226,7 @@ static const struct bench_workload placed_rows[] = {
     ROW("rtt-handed", bench_pool_hot, handed_peers),
     ROW("rtt-idle", bench_pool_idle_trips, idle_trip_peers),
     ROW("map1m", bench_pool_loop, loop_peers),
+    ROW("map1m-call", bench_pool_loop_call, loop_call_peers),
 };
 
 enum { CROWDS = 4 };
@@ -296,7 +303,7 @@ static void run_crowds(const struct bench_workload rows[CROWDS], const char *fil
         for (size_t peer = 0; peer < rows[0].peer_count; peer++) {
             double few = bench_median(0, peer), many = bench_median(i, peer);
             if (few > 0 && many > 0)
-                printf("%-28s %-16s beside that with %d workers %12s %8.2f\n", rows[i].name,
+                printf("%-30s %-16s beside that with %d workers %12s %8.2f\n", rows[i].name,
                        rows[0].peers[peer].name, rows[0].threads, "", many / few);
         }
     }

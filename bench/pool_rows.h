@@ -21,6 +21,8 @@ struct bench_result bench_pool_hot(const struct bench_workload *workload, const 
 struct bench_result bench_pool_idle_trips(const struct bench_workload *workload,
                                           const void *subject);
 struct bench_result bench_pool_loop(const struct bench_workload *workload, const void *subject);
+struct bench_result bench_pool_loop_call(const struct bench_workload *workload,
+                                         const void *subject);
 struct bench_result bench_pool_idleness(const struct bench_workload *workload, const void *subject);
 struct bench_result bench_pool_memory(const struct bench_workload *workload, const void *subject);
 

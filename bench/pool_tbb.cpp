@@ -101,6 +101,18 @@ void loop_tbb(const double *from, double *to, std::size_t count)
     });
 }
 
+void loop_call_tbb(const double *from, double *to, std::size_t count)
+{
+    bench_item_fn *call = bench_item_call;
+    arena->execute([=] {
+        tbb::parallel_for(tbb::blocked_range<std::size_t>(0, count),
+                          [=](const tbb::blocked_range<std::size_t> &range) {
+                              for (std::size_t i = range.begin(); i < range.end(); i++)
+                                  (void)call(&from[i], &to[i]);
+                          });
+    });
+}
+
 } // namespace
 
 extern "C" const struct bench_pool bench_tbb_pool = {
@@ -111,4 +123,5 @@ extern "C" const struct bench_pool bench_tbb_pool = {
     .inside = inside_tbb,
     .round_trip = round_trip_tbb,
     .loop = loop_tbb,
+    .loop_call = loop_call_tbb,
 };

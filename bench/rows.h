@@ -5,10 +5,39 @@
 #ifndef KRI_BENCH_ROWS_H
 #define KRI_BENCH_ROWS_H
 
+#include "party.h"
 #include "peers.h"
 
+/* Peers that are programs, as subjects; NULL: not installed. */
+#ifdef KRI_GO_PROGRAM
+#define BENCH_GO (&bench_go_command)
+#else
+#define BENCH_GO NULL
+#endif
+#ifdef KRI_PYTHON
+#define BENCH_CPYTHON (&bench_cpython_command)
+#else
+#define BENCH_CPYTHON NULL
+#endif
+#ifdef KRI_MPI_PROGRAM
+#define BENCH_MPI (&bench_mpi_command)
+#else
+#define BENCH_MPI NULL
+#endif
+
+/* Who stands in a row: the first for threads, the second for processes that share memory. */
+struct bench_peers {
+    const struct bench_peer *peers;
+    size_t count;
+};
+extern const struct bench_peers bench_locks[2], bench_semaphores[2], bench_events[2],
+    bench_turns[2], bench_barriers[2];
+
 /* Each runs those of its rows whose name contains the filter; NULL: all. */
-void bench_sync_rows(const char *filter);
+void bench_lock_rows(const char *filter);
+void bench_pingpong_rows(const char *filter);
+void bench_queue_rows(const char *filter);
+void bench_stream_rows(const char *filter);
 void bench_pool_rows(const char *filter);
 void bench_treesum_rows(const char *filter, const char *program, const char *scratch);
 

@@ -38,7 +38,7 @@ static struct bench_result measure(const struct bench_workload *workload, const 
 
 static void print_gain(const char *peer, double gain, double ratio)
 {
-    printf("%-28s %-16s %12.2f %25s %8.2f\n", "treesum.speedup", peer, gain, "", ratio);
+    printf("%-30s %-16s %12.2f %25s %8.2f\n", "treesum.speedup", peer, gain, "", ratio);
 }
 
 static void run_rows(const char *const ours[2], const char *const theirs[2])
@@ -71,7 +71,7 @@ void bench_treesum_rows(const char *filter, const char *program, const char *scr
         !bench_wanted("treesum.speedup", filter))
         return;
     if (access(program, X_OK) != 0) {
-        printf("%-28s %-16s missing: %s was not built (libssl-dev)\n", "treesum", "krait", program);
+        printf("%-30s %-16s missing: %s was not built (libssl-dev)\n", "treesum", "krait", program);
         return;
     }
     files = bench_amount(50000);

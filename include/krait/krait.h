@@ -10,6 +10,7 @@
 #include <krait/cancel.h>
 #include <krait/completed.h>
 #include <krait/condition.h>
+#include <krait/debug.h>
 #include <krait/event.h>
 #include <krait/executor.h>
 #include <krait/future.h>
@@ -25,6 +26,7 @@
 #include <krait/stall.h>
 #include <krait/thread.h>
 #include <krait/timer.h>
+#include <krait/wait_any.h>
 #include <krait/with.h>
 
 #endif

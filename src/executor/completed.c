@@ -110,6 +110,7 @@ static int wait_ready(struct group *group, kr_future *const *futures, size_t cou
     kr_time deadline = kri_deadline(timeout);
     kri_frame *frame = kri_frame_innermost();
     int err = 0;
+    *kri_streak() = 0;
     kri_wait_begin(frame);
     while (!is_ready(group) && (err == 0 || err == -EAGAIN))
         err = kri_wait_for(&group->ready, 0, deadline, 0, describe_wait);
@@ -337,6 +338,7 @@ static int wait_for_one(kr_completed *c, kr_time timeout, kr_time deadline)
     if (timeout == KR_FOREVER && !kr_cancelled() && help_one(c))
         return is_forked(c) ? KR_EFORKED : 0; /* the task may have forked */
     kri_frame *frame = kri_frame_innermost();
+    *kri_streak() = 0;
     kri_wait_begin(frame);
     int err = kri_wait_for(&c->ready, 0, deadline, 0, describe_iterator);
     kri_wait_end(frame);

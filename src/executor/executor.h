@@ -98,6 +98,8 @@ static inline void kri_run_as_party(void (*run)(void *arg), void *arg, kr_cancel
  * uses up a reference.  false: this is a forked child of the task, where the future is no more. */
 bool kri_run(kr_future *f, kr_cancel_scope *scope);
 
+KRI_SHARED_THREAD_LOCAL(uint32_t, kri_streak)
+
 /* If f is queued, and its executor allows, run it here as a party of its own inside `outer`.
  * true: it ran. */
 bool kri_help(kr_future *f, kr_cancel_scope *outer);

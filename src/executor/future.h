@@ -71,6 +71,7 @@ struct kr_future {
     uint8_t lane;            /* const; a kr_priority */
     bool forgotten;          /* const: submitted without a future */
     bool outside_help;       /* const: a thread that is no worker of the executor may run it */
+    bool streams;            /* const: its submitter has submitted many and waited for none */
     /* The argument's and the result's bytes follow. */
 };
 

@@ -90,8 +90,9 @@ void kri_pool_let_go(kri_pool *pool)
 
 static bool claim_search(kri_pool *pool)
 {
-    uint32_t none = 0;
-    return kri_load_sc(&pool->searching) == 0 && kri_cas_sc(&pool->searching, &none, 1);
+    uint32_t none = KRI_NOBODY_SEARCHES;
+    return kri_load_sc(&pool->searching) == KRI_NOBODY_SEARCHES &&
+           kri_cas_sc(&pool->searching, &none, KRI_SEARCHING);
 }
 
 static void call_neighbours(kri_pool *pool);
@@ -144,9 +145,14 @@ static __attribute__((noinline)) void call(kri_pool *pool)
     } while (grow && start(pool) != 0 && kri_pool_has_work(pool));
 }
 
-bool kri_pool_could_call(const kri_pool *pool)
+bool kri_pool_could_call(kri_pool *pool)
 {
-    return kri_load_sc(&pool->callable) && !kri_load_sc(&pool->searching); /* [pool-1] */
+    uint32_t searching = kri_load_sc(&pool->searching); /* [pool-1] [nap-1] */
+    if (searching == KRI_NOBODY_SEARCHES)
+        return kri_load_sc(&pool->callable); /* [pool-1] */
+    if (searching == KRI_NAPPING)
+        kri_pool_rely(pool);
+    return false;
 }
 
 void kri_pool_notify(kri_pool *pool)
@@ -360,6 +366,7 @@ bool kri_worker_park(kri_worker *worker)
     if (!sleep_until_called(worker, spare))
         return false;
     worker->searches = kri_load_acq(&worker->called) == KRI_CALLED_TO_SEARCH; /* [pool-2] */
+    worker->called_to_work = worker->searches;
     return true;
 }
 

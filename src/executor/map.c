@@ -57,8 +57,9 @@ static struct tally run_items(const struct job *job, size_t first, size_t end)
     const bool notes = job->options.errors != NULL;
     const char *arg = arg_size ? job->args + first * arg_size : job->args;
     char *result = result_size ? job->results + first * result_size : NULL;
+    uint64_t cancels = UINT64_MAX;
     size_t i = first;
-    for (; i < end && !kri_team_is_cut(&job->team); i++) {
+    for (; i < end && !kri_team_is_cut_since(&job->team, &cancels); i++) {
         int error = fn(arg, result);
         if (error || notes)
             note_error(job, &tally, i, error);

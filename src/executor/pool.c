@@ -32,6 +32,10 @@ enum { SHELLS_TO_SWEEP = 256, SPARES_BY_DEFAULT = 256 };
 
 static KRI_GLOBAL kr_word pools_named;
 
+/* How many tasks the thread has submitted from outside since it last waited for one. */
+KRI_SHARED_THREAD_LOCAL_HERE(uint32_t, kri_streak)
+enum { A_STREAM = 16 };
+
 static kri_pool *pool_of(kr_executor *executor)
 {
     return (kri_pool *)executor;
@@ -91,12 +95,14 @@ static void sweep(kri_pool *pool, int lane)
 struct push {
     kri_pool *pool;
     bool call;
+    bool end_nap; /* a worker has to run it */
 };
 
 static void look_who_sleeps(void *context)
 {
     struct push *push = context;
     push->call = kri_pool_could_call(push->pool);
+    push->end_nap = !push->pool->outside_help && kri_pool_naps(push->pool);
     if (push->call)
         kri_add_rlx(&push->pool->references, 1);
 }
@@ -107,7 +113,8 @@ static int push(kri_pool *pool, kr_future *f)
     uint64_t shells = kri_load_rlx64(&pool->shells);
     if (shells > SHELLS_TO_SWEEP && shells > kri_injection_length(queue) / 2)
         sweep(pool, f->lane);
-    struct push push = {pool, false};
+    struct push push = {pool, false, false};
+    f->streams = ++*kri_streak() > A_STREAM;
     int err;
     while ((err = kri_injection_push_then(queue, kri_item_of(f), look_who_sleeps, &push)) ==
            NO_WORKER_YET) {
@@ -119,6 +126,8 @@ static int push(kri_pool *pool, kr_future *f)
         kri_pool_notify(pool);
         kri_pool_unref(pool);
     }
+    if (push.end_nap)
+        kri_nap_call();
     return err;
 }
 
@@ -204,7 +213,10 @@ bool kri_pool_claimed(kr_executor *executor, kr_future *f, bool run)
     bool out = kri_injection_remove(&pool->lanes[f->lane], kri_item_of(f));
     if (!out)
         kri_add_rlx64(&pool->shells, 1);
-    kri_add_rlx64(run ? &pool->outside_begun : &pool->removed, 1);
+    if (run)
+        kri_count(&pool->outside_begun);
+    else
+        kri_add_rlx64(&pool->removed, 1);
     if (bounded) {
         pool->queued--;
         kri_add_sc(&pool->room, 1);
@@ -222,8 +234,10 @@ bool kri_pool_claimed(kr_executor *executor, kr_future *f, bool run)
 void kri_pool_ran(kr_executor *executor)
 {
     kri_pool *pool = pool_of(executor);
-    kri_add_rel64(&pool->outside_done, 1); /* [metrics-1] */
-    kri_pool_let_go(pool);
+    kri_mutex_lock(&pool->budget->mutex);
+    kri_count(&pool->outside_done); /* [metrics-1] */
+    kri_pool_hold_drop(pool);
+    kri_mutex_unlock(&pool->budget->mutex);
     kri_pool_unref(pool);
 }
 

@@ -33,6 +33,9 @@ static inline kr_future *kri_item_future(kri_item item)
 
 enum { KRI_LANES = 3, KRI_POOL_NAME = 48 };
 
+/* Does a worker search?  See idle.c, and nap.c for the last two. */
+enum { KRI_NOBODY_SEARCHES, KRI_SEARCHING, KRI_NAPPING, KRI_RELIED_ON };
+
 /* How a sleeping worker was called. */
 enum { KRI_NOT_CALLED, KRI_CALLED_TO_SEARCH, KRI_CALLED_TO_LOOK };
 
@@ -45,10 +48,14 @@ struct kri_worker {
     uint32_t tick;   /* tasks taken */
     uint32_t random;
     bool searches;       /* it is the pool's searcher */
+    bool called_to_work; /* and was woken for that; it has not found anything yet */
     bool initializes;    /* it is in the initializer, before its first task */
     kr_time idle_since;  /* 0: it is not idle */
     kr_time batch_taken; /* when it last took tasks from the common queue */
     size_t batch;        /* how many it would have taken */
+    bool took_few;       /* there were only few */
+    bool stole;          /* what it took last was another worker's */
+    bool streams;        /* the last task's submitter does not wait, see kri_streak */
 
     /* Written by the owner alone, read by all. */
     kri_word64 begun, done, helped, steals;
@@ -90,7 +97,7 @@ struct kri_pool {
     /* Read at each submit and each end of a task. */
     kr_word callable __attribute__((aligned(64))); /* atomic; changed under mutex: 1 when a worker
                                                       could be called, or started */
-    kr_word searching;                             /* atomic: 1 while a worker searches */
+    kr_word searching;                             /* atomic: KRI_NOBODY_SEARCHES .. */
     kr_word spent;   /* atomic; changed under mutex: no spare worker may come any more */
     kr_word excess;  /* atomic; changed under mutex: more workers run than should */
     kr_word ending;  /* atomic; changed under mutex: 1 when workers shall leave */
@@ -99,10 +106,12 @@ struct kri_pool {
     kr_word slots_used; /* atomic; changed under mutex: of slots, from the first */
     kri_pointer *slots; /* const; each set once: all workers that ever were */
     kr_word long_idles; /* atomic hint: how many idle times in a row were long */
+    kr_word vain_calls; /* atomic hint: how many calls in a row were in vain, up to some */
 
     kri_injection lanes[KRI_LANES] __attribute__((aligned(64))); /* by kr_priority */
     kri_word64 shells;                      /* atomic: futures in a queue that were claimed there */
-    kri_word64 outside_begun, outside_done; /* atomic: tasks that others than its workers ran */
+    kri_word64 outside_begun, outside_done; /* atomic; changed under mutex: tasks that others than
+                                               its workers ran */
     kri_word64 removed;                     /* atomic: tasks that were cancelled in a queue */
 
     kri_worker *idle;    /* [mutex] the one that was idle last is first */
@@ -176,7 +185,7 @@ kri_worker *kri_pool_take_idle(kri_pool *pool); /* all of them */
 
 /* idle.c: who is called, and who sleeps */
 void kri_pool_notify(kri_pool *pool); /* after something was queued: call a worker if need be */
-bool kri_pool_could_call(const kri_pool *pool);
+bool kri_pool_could_call(kri_pool *pool);
 bool kri_pool_has_work(const kri_pool *pool);
 bool kri_worker_park(kri_worker *worker); /* false: the worker must leave, and is not alive */
 void kri_worker_stop_search(kri_worker *worker); /* it is about to run something */
@@ -190,6 +199,16 @@ void kri_pool_hold(kri_pool *pool);      /* it does not end until let go */
 void kri_pool_let_go(kri_pool *pool);
 void kri_worker_abandon(kri_worker *worker); /* its thread never comes back to it */
 void kri_pool_leave(kri_worker *worker);     /* mutex held: not alive any more */
+
+/* nap.c */
+bool kri_worker_nap(kri_worker *worker); /* by the searcher: true: look for work again */
+void kri_pool_rely(kri_pool *pool);      /* instead of a call, while the searcher naps */
+void kri_nap_note_vain(kri_pool *pool);
+static inline bool kri_pool_naps(const kri_pool *pool)
+{
+    return kri_load_rlx(&pool->searching) >= KRI_NAPPING;
+}
+void kri_nap_note_found(kri_worker *worker);
 
 /* worker.c */
 int kri_worker_start(kri_pool *pool); /* alive and holds were counted for it */

@@ -37,6 +37,7 @@ int kri_future_await_here(kr_future *f, kr_time deadline, unsigned flags)
 
 int kri_future_wait(kr_future *f, kr_time timeout)
 {
+    *kri_streak() = 0;
     if (timeout < 0)
         return -EINVAL;
     if (kri_future_is_over(f))

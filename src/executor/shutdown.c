@@ -39,6 +39,7 @@ static void close_queues(kri_pool *pool, int error)
     kri_store_rel(&pool->closed, 1);
     for (int lane = 0; lane < KRI_LANES; lane++)
         kri_injection_close(&pool->lanes[lane], error);
+    kri_nap_rely();
     kri_add_sc(&pool->room, 1); /* nobody waits for room any more; they find out why themselves */
     kri_wake(&pool->room, KRI_ALL, 0);
 }

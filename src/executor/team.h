@@ -62,4 +62,15 @@ static inline bool kri_team_is_cut(const kri_team *team)
     return kri_scope_marked(&team->scope) || (team->timed && kr_cancelled());
 }
 
+/* The same from item to item: *seen is UINT64_MAX before the first, and holds how many cancels
+ * there had been in the process.  Without another one nothing has changed. */
+static inline bool kri_team_is_cut_since(const kri_team *team, uint64_t *seen)
+{
+    uint64_t cancels = kri_load_acq64(&kri_cancels); /* [scope-4] */
+    if (__builtin_expect(cancels == *seen && !team->timed, 1))
+        return false;
+    *seen = cancels;
+    return kri_team_is_cut(team);
+}
+
 #endif

@@ -28,6 +28,7 @@
 
 #include "os/os.h"
 
+enum { FEW = 8 }; /* tasks */
 enum { EVERY = 64, BATCH = KRI_INJECTION_CHUNK };
 _Static_assert((int)BATCH <= (int)KRI_DEQUE_ROOM, "a batch goes to an empty deque");
 enum { MICROSECOND = 1000 };
@@ -42,9 +43,9 @@ enum {
 enum { LONG_IDLES_TO_REDUCE = 3, LONG_IDLES_TO_LEAST = 6 };
 #ifdef KRI_MODEL
 /* A pause would let the others go on first. */
-enum { PAUSES = 0, MANY_PAUSES = 0, LOOKS_PER_CLOCK = 1 };
+enum { PAUSES = 0, MANY_PAUSES = 0, LOOKS_PER_CLOCK = 1, PATIENCE = 0 };
 #else
-enum { PAUSES = 4, MANY_PAUSES = 32, LOOKS_PER_CLOCK = 4 };
+enum { PAUSES = 4, MANY_PAUSES = 32, LOOKS_PER_CLOCK = 4, PATIENCE = 32 };
 #endif
 
 /* Taking. */
@@ -72,13 +73,25 @@ static size_t batch_size(kri_worker *worker, size_t length)
     return share < worker->batch ? share : worker->batch;
 }
 
+/* A submitter who does not wait goes on submitting, and this worker takes the tasks as fast as they
+ * come.  Then a moment's patience lets several gather: to take each by itself costs the submitter
+ * as much as the worker, since the queue moves from one processor's cache to the other's. */
+static void let_gather(const kri_worker *worker)
+{
+    if (worker->took_few && worker->streams && kri_spin_pays())
+        for (int i = 0; i < PATIENCE; i++)
+            os_pause();
+}
+
 /* From the common queue several at once, which the own deque, empty now, has room for. */
 static kri_item take_batch(kri_worker *worker)
 {
     kri_pool *pool = worker->pool;
     kri_injection *queue = &pool->lanes[KR_PRIORITY_NORMAL];
     kri_item items[BATCH];
+    let_gather(worker);
     size_t length = kri_injection_length(queue);
+    worker->took_few = length < FEW;
     if (length == 0)
         return 0;
     size_t n = kri_injection_take(queue, items, batch_size(worker, length));
@@ -94,6 +107,7 @@ static kri_item take_batch(kri_worker *worker)
 static kri_item steal(kri_worker *worker)
 {
     kri_pool *pool = worker->pool;
+    worker->stole = false;
     uint32_t used = kri_load_acq(&pool->slots_used);
     worker->random = worker->random * 1664525u + 1013904223u;
     uint32_t first = (worker->random >> 16) % used;
@@ -105,6 +119,7 @@ static kri_item steal(kri_worker *worker)
         kri_item item = kri_deque_steal(&victim->deque);
         if (item) {
             kri_count(&worker->steals);
+            worker->stole = true;
             return item;
         }
     }
@@ -187,9 +202,19 @@ static void learn(kri_worker *worker)
 
 static kri_item found(kri_worker *worker, kri_item item)
 {
-    if (worker->idle_since)
+    if (worker->idle_since) {
         learn(worker);
+        kri_nap_note_found(worker);
+        worker->called_to_work = false;
+    }
     return item;
+}
+
+static void found_nothing(kri_worker *worker)
+{
+    if (worker->called_to_work)
+        kri_nap_note_vain(worker->pool);
+    worker->called_to_work = false;
 }
 
 /* The next item; 0: the worker must leave. */
@@ -206,6 +231,9 @@ static kri_item find(kri_worker *worker)
             item = search(worker);
             if (item)
                 return found(worker, item);
+            found_nothing(worker);
+            if (kri_worker_nap(worker))
+                continue;
         }
         if (!kri_worker_park(worker))
             return 0;
@@ -230,6 +258,7 @@ static void note_begin(kri_worker *worker, const kr_future *f)
 {
     kri_pool *pool = worker->pool;
     kri_count(&worker->begun);
+    worker->streams = f->streams;
     if (pool->options.max_queued)
         kri_pool_departed(pool);
     if (f->submitted)

@@ -37,6 +37,7 @@ enum {
     EX_ARENA = 1 << 20,    /* bytes a run may allocate */
     EX_SCRATCH = 64 << 20, /* the explorer's own memory of one run */
     EX_BELLS = 64,
+    EX_WORDS = 6,      /* words that a thread may sleep on at once */
     EX_WEAK_SITES = 8, /* weak compare-and-swaps of one thread that fail for nothing */
 };
 
@@ -57,8 +58,9 @@ typedef struct ex_thread {
     unsigned last; /* which of the functions of os_at_thread_end, a bit each */
 
     /* While asleep. */
-    const kr_word *words[2]; /* as os_futex_wait_either: [0] is the private one */
-    bool shared[2];
+    const kr_word *words[EX_WORDS]; /* NULL: none */
+    bool shared[EX_WORDS];
+    bool several; /* from falling asleep on more than one of them until it runs again */
     kr_time deadline;
     int result;     /* of the sleep */
     uint64_t since; /* order of falling asleep */
@@ -131,6 +133,8 @@ void kri_ex_yield(void);
 int kri_ex_start(unsigned process, void (*run)(void *), void *arg);
 void kri_ex_join(unsigned thread);
 void kri_ex_ready(unsigned thread, int result);
+void kri_ex_forget_words(ex_thread *t);              /* it sleeps on none any more */
+const kr_word *kri_ex_sleeps_on(const ex_thread *t); /* the last of its words */
 void kri_ex_detach(unsigned thread);
 bool kri_ex_time_passes(void); /* shall it, before this look at the clock? */
 bool kri_ex_refused(void);     /* shall this request of the system fail? */

@@ -64,57 +64,80 @@ static int sleep_now(kr_time deadline)
     return EX_SELF->result;
 }
 
+int os_futex_wait_any(const os_sleep *list, unsigned count, kr_time deadline)
+{
+    ex_thread *self = EX_SELF;
+
+    EX_SITE(&self->site);
+    if (count > EX_WORDS)
+        kri_ex_fail(KR_EXPLORE_CHECK, "a sleep on more than %d words", EX_WORDS);
+    for (unsigned i = 0; i < count; i++)
+        kri_ex_look(list[i].word);
+    kri_ex_point(true);
+    for (unsigned i = 0; i < count; i++)
+        kri_ex_check_freed(list[i].word, "a sleep");
+    for (unsigned i = 0; i < count; i++)
+        if (list[i].word->bits != list[i].expected) {
+            EX_TRACE("sleep refused", list[i].word, list[i].word->bits, "");
+            return -EAGAIN;
+        }
+    for (unsigned i = 0; i < count; i++) {
+        EX_TRACE("sleeps", list[i].word, list[i].expected, deadline == OS_NEVER ? "" : "timed");
+        self->words[i] = list[i].word;
+        self->shared[i] = list[i].shared;
+    }
+    self->several = count > 1;
+    int result = sleep_now(deadline);
+    kri_ex_forget_words(self);
+    const kr_word *last = list[result > 0 ? result : 0].word;
+    EX_TRACE("awake", last, last->bits, result == -ETIMEDOUT ? "timed out" : "");
+    return result;
+}
+
 int os_futex_wait(kr_word *word, uint32_t expected, kr_time deadline, bool shared)
 {
-    EX_SITE(&EX_SELF->site);
-    kri_ex_look(word);
-    kri_ex_point(true);
-    kri_ex_check_freed(word, "a sleep");
-    if (word->bits != expected) {
-        EX_TRACE("sleep refused", word, word->bits, "");
-        return -EAGAIN;
-    }
-    EX_TRACE("sleeps", word, expected, deadline == OS_NEVER ? "" : "timed");
-    EX_SELF->words[1] = word;
-    EX_SELF->shared[1] = shared;
-    EX_SELF->words[0] = NULL;
-    int result = sleep_now(deadline);
-    EX_SELF->words[1] = NULL;
-    EX_TRACE("awake", word, word->bits, result == -ETIMEDOUT ? "timed out" : "");
-    return result == 1 ? 0 : result;
+    const os_sleep alone = {word, expected, shared};
+
+    return os_futex_wait_any(&alone, 1, deadline);
 }
 
 int os_futex_wait_either(kr_word *cancel, uint32_t cancel_expected, kr_word *word,
                          uint32_t expected, kr_time deadline)
 {
-    EX_SITE(&EX_SELF->site);
-    kri_ex_look(cancel);
-    kri_ex_look(word);
-    kri_ex_point(true);
-    kri_ex_check_freed(word, "a sleep");
-    kri_ex_check_freed(cancel, "a sleep");
-    if (cancel->bits != cancel_expected || word->bits != expected)
-        return -EAGAIN;
-    EX_TRACE("sleeps on two", word, expected, deadline == OS_NEVER ? "" : "timed");
-    EX_SELF->words[0] = cancel;
-    EX_SELF->shared[0] = false;
-    EX_SELF->words[1] = word;
-    EX_SELF->shared[1] = true;
-    int result = sleep_now(deadline);
-    EX_SELF->words[0] = EX_SELF->words[1] = NULL;
-    EX_TRACE("awake", word, word->bits, result == -ETIMEDOUT ? "timed out" : "");
-    return result;
+    const os_sleep both[2] = {{cancel, cancel_expected, false}, {word, expected, true}};
+
+    return os_futex_wait_any(both, 2, deadline);
 }
 
-/* Which of its two words makes the thread a sleeper on this one: 0, 1, or -1. */
+/* Which of its words makes the thread a sleeper on this one: -1: none. */
 static int sleeps_on(const ex_thread *t, const kr_word *word, bool shared)
 {
-    if (t->state != EX_SLEEPING)
+    if (t->state != EX_SLEEPING && (t->state != EX_READY || !t->several))
         return -1;
-    for (int i = 1; i >= 0; i--)
+    for (int i = EX_WORDS - 1; i >= 0; i--)
         if (t->words[i] == word && t->shared[i] == shared)
             return i;
     return -1;
+}
+
+/* As the kernel has it: one that slept on several words is still found through the others until it
+ * runs, and is told of the last. */
+static void wake_sleeper(unsigned thread, const kr_word *word, bool shared)
+{
+    ex_thread *t = &kri_ex.threads[thread];
+    int at = sleeps_on(t, word, shared);
+
+    if (at < 0)
+        return;
+    t->words[at] = NULL;
+    if (t->several && t->state == EX_READY) {
+        t->result = at > t->result ? at : t->result;
+        return;
+    }
+    t->state = EX_READY;
+    t->result = at;
+    t->yielded = false;
+    kri_ex.changes++;
 }
 
 static unsigned list_sleepers(const kr_word *word, bool shared, unsigned *codes)
@@ -147,17 +170,38 @@ int os_futex_wake(kr_word *word, int count, bool shared)
     if (count == 1 && sleepers > 0) {
         unsigned taken = codes[kri_ex_choose(codes, sleepers)] - EX_TAKE;
 
-        kri_ex_ready(taken, sleeps_on(&kri_ex.threads[taken], word, shared));
+        wake_sleeper(taken, word, shared);
         woken = 1;
     } else {
         for (unsigned i = 0; i < sleepers && woken < count; i++, woken++) {
-            unsigned thread = codes[i] - EX_TAKE;
-
-            kri_ex_ready(thread, sleeps_on(&kri_ex.threads[thread], word, shared));
+            wake_sleeper(codes[i] - EX_TAKE, word, shared);
         }
     }
     EX_TRACE("wakes", word, (uint64_t)woken, "");
     return woken;
+}
+
+/* The kernel keeps their order. */
+int os_futex_requeue(kr_word *from, int count, kr_word *to, bool shared)
+{
+    unsigned codes[EX_THREADS];
+    int moved = 0;
+
+    if (!kri_ex.active)
+        return 0;
+    EX_SITE(&EX_SELF->site);
+    kri_ex_look(from);
+    kri_ex_look(to);
+    kri_ex_point(true);
+    unsigned sleepers = list_sleepers(from, shared, codes);
+    for (unsigned i = 0; i < sleepers && moved < count; i++, moved++) {
+        ex_thread *t = &kri_ex.threads[codes[i] - EX_TAKE];
+
+        t->words[sleeps_on(t, from, shared)] = to;
+        t->since = ++kri_ex.sleeps;
+    }
+    EX_TRACE("requeues", from, (uint64_t)moved, "");
+    return moved;
 }
 
 /* The processor */
@@ -424,6 +468,20 @@ void os_close(int fd)
 {
     if (is_open(fd))
         bells[fd - BELL_BASE].open = false;
+}
+
+/* Places */
+
+int os_backtrace(const void **frames, int most)
+{
+    (void)frames;
+    (void)most;
+    return 0;
+}
+
+void os_describe_place(const void *address, char *text, size_t size)
+{
+    snprintf(text, size, "%p", address);
 }
 
 /* Last words */

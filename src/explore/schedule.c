@@ -98,7 +98,7 @@ int kri_ex_start(unsigned process, void (*run)(void *), void *arg)
     t->run = run;
     t->arg = arg;
     t->last = 0;
-    t->words[0] = t->words[1] = NULL;
+    kri_ex_forget_words(t);
     t->fds[0] = t->fds[1] = -1;
     memset(&t->site, 0, sizeof t->site);
     memset(t->failed_weakly, 0, sizeof t->failed_weakly);
@@ -113,6 +113,21 @@ int kri_ex_start(unsigned process, void (*run)(void *), void *arg)
     return (int)id;
 }
 
+void kri_ex_forget_words(ex_thread *t)
+{
+    for (unsigned i = 0; i < EX_WORDS; i++)
+        t->words[i] = NULL;
+    t->several = false;
+}
+
+const kr_word *kri_ex_sleeps_on(const ex_thread *t)
+{
+    unsigned i = EX_WORDS - 1;
+    while (i > 0 && t->words[i] == NULL)
+        i--;
+    return t->words[i];
+}
+
 void kri_ex_ready(unsigned thread, int result)
 {
     ex_thread *t = &kri_ex.threads[thread];
@@ -120,7 +135,7 @@ void kri_ex_ready(unsigned thread, int result)
     t->state = EX_READY;
     t->result = result;
     t->yielded = false;
-    t->words[0] = t->words[1] = NULL;
+    kri_ex_forget_words(t);
     kri_ex.changes++;
 }
 
@@ -452,8 +467,8 @@ void kri_ex_describe_sleepers(char *text, size_t size)
 
         if (t->state == EX_SLEEPING)
             n = snprintf(text + used, size - used, "%sT%u sleeps on %s = %u", separator, i,
-                         kri_ex_name(t->words[1] ? t->words[1] : t->words[0], name, sizeof name),
-                         (t->words[1] ? t->words[1] : t->words[0])->bits);
+                         kri_ex_name(kri_ex_sleeps_on(t), name, sizeof name),
+                         kri_ex_sleeps_on(t)->bits);
         else if (t->state == EX_JOINING)
             n = snprintf(text + used, size - used, "%sT%u joins T%u", separator, i, t->joining);
         else if (t->state == EX_POLLING)

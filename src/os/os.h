@@ -36,8 +36,26 @@ int os_futex_wait(kr_word *word, uint32_t expected, kr_time deadline, bool share
 int os_futex_wait_either(kr_word *cancel, uint32_t cancel_expected, kr_word *word,
                          uint32_t expected, kr_time deadline);
 
+/* One word of several to sleep on. */
+typedef struct os_sleep {
+    kr_word *word;
+    uint32_t expected;
+    bool shared;
+} os_sleep;
+enum { OS_SLEEPS = 128 };
+
+/* Sleep while every word of the list is as expected; 1 to OS_SLEEPS of them.
+ * May block.  Returns the index of the last of those that were woken (a wake may have been spent on
+ * each of those before it too), -EAGAIN, -ETIMEDOUT, -EINTR: none was; -ENOSYS before Linux 5.16.
+ */
+int os_futex_wait_any(const os_sleep *list, unsigned count, kr_time deadline);
+
 /* Wake at most count sleepers and say how many.  Only the address is used: the word may be gone. */
 int os_futex_wake(kr_word *word, int count, bool shared);
+
+/* Let at most count sleepers of one word sleep on as if on another, and say how many; to them a
+ * wake there is one of where they began.  pre: nobody changes `from` meanwhile. */
+int os_futex_requeue(kr_word *from, int count, kr_word *to, bool shared);
 
 /* The processor */
 
@@ -114,6 +132,28 @@ int os_bell_create(void);    /* a descriptor that becomes readable when rung; -E
 void os_bell_ring(int bell); /* async-signal-safe */
 void os_bell_clear(int bell);
 void os_close(int fd);
+
+/* What processes share */
+
+typedef struct os_identity {
+    uint64_t pid_namespace;  /* process numbers mean the same where these are equal ... */
+    uint64_t time_namespace; /* ... and start times, where these are; 0: the system has no such */
+    uint32_t user;           /* effective */
+    uint32_t group;
+} os_identity;
+
+/* Memory that forked children share with this process; zero bytes, whole pages.  NULL: none. */
+void *os_shared_map(size_t size);
+void os_shared_unmap(void *memory, size_t size);
+void os_identify(os_identity *identity); /* of the calling process; asks the system each time */
+
+/* Places */
+
+/* The return addresses of the callers, innermost first; how many.  The first call may allocate. */
+int os_backtrace(const void **frames, int most);
+
+/* "function+0x12 (program)" for people, or what is known of it. */
+void os_describe_place(const void *address, char *text, size_t size);
 
 /* Memory and last words */
 

@@ -290,25 +290,35 @@ bool kri_private_is_shutdown(const kr_queue *q)
     return kri_load_acq64(&kri_private_of(q)->closed) != 0;
 }
 
-void kri_private_watch(kr_queue *q, kr_word **word, uint32_t *expected)
+static kri_gate *gate_of(kri_private *p, kri_queue_side side)
+{
+    return side == KRI_ITEMS ? &p->items : &p->room;
+}
+
+static kri_gate_look look_of(const kri_private *p, kri_queue_side side)
+{
+    return side == KRI_ITEMS ? p->ops->has_items : p->ops->has_room;
+}
+
+kr_word *kri_private_watch(kr_queue *q, kri_queue_side side)
+{
+    kri_gate *gate = gate_of(kri_private_of(q), side);
+    kri_gate_enter(gate);
+    return &gate->called;
+}
+
+bool kri_private_ready(kr_queue *q, kri_queue_side side, uint32_t *expected)
 {
     kri_private *p = kri_private_of(q);
-    kri_gate_enter(&p->items);
-    *word = &p->items.called;
     *expected = 0;
+    kri_gate_answer(gate_of(p, side));
+    return look_of(p, side)(p);
 }
 
-bool kri_private_ready(kr_queue *q)
+void kri_private_unwatch(kr_queue *q, kri_queue_side side)
 {
     kri_private *p = kri_private_of(q);
-    kri_gate_answer(&p->items);
-    return p->ops->has_items(p);
-}
-
-void kri_private_unwatch(kr_queue *q)
-{
-    kri_private *p = kri_private_of(q);
-    kri_gate_leave(&p->items, p->ops->has_items, p, p->queue.wait_flags);
+    kri_gate_leave(gate_of(p, side), look_of(p, side), p, p->queue.wait_flags);
 }
 
 void kri_private_begin(kri_private *p, const kri_queue_ops *queue_ops, const kri_private_ops *ops,

@@ -100,9 +100,9 @@ size_t kri_private_maxsize(const kr_queue *q);
 int kri_private_task_done(kr_queue *q);
 int kri_private_join(kr_queue *q, kr_time deadline);
 bool kri_private_is_shutdown(const kr_queue *q);
-bool kri_private_ready(kr_queue *q);
-void kri_private_watch(kr_queue *q, kr_word **word, uint32_t *expected);
-void kri_private_unwatch(kr_queue *q);
+kr_word *kri_private_watch(kr_queue *q, kri_queue_side side);
+bool kri_private_ready(kr_queue *q, kri_queue_side side, uint32_t *expected);
+void kri_private_unwatch(kr_queue *q, kri_queue_side side);
 
 /* kri_private_settle - `count` items that were put are owed no task_done any more. */
 void kri_private_settle(kri_private *p, uint64_t count);

@@ -8,6 +8,9 @@
 #include "wait/wait.h"
 #include <krait/queue.h>
 
+/* What somebody waits for at a queue; a shutdown ends both. */
+typedef enum kri_queue_side { KRI_ITEMS, KRI_ROOM } kri_queue_side;
+
 /* Arguments have been checked: the sizes fit the queue, a priority other than 0 comes with
  * KR_PRIORITY only, counts are 1 to INT_MAX, a private queue is not a forked copy.  Results are
  * those of the public function.  Deadlines are kri_deadline's: 0 never sleeps. */
@@ -34,14 +37,15 @@ typedef struct kri_queue_ops {
 
     void (*release)(kr_queue *q); /* frees the handle too */
 
-    /* For waiting for any of several things.  Between watch and unwatch the caller counts as one
-     * who waits for an item.  It asks `ready` after the watch, after each wake and whenever *word
-     * differs, and sleeps (with KRI_SHARED on a shared or reentrant queue) while *word ==
-     * *expected. Asking takes the call that has woken it; unwatch passes on one that it has not
+    /* For waiting for any of several things.  Between watch, which returns the word to sleep on
+     * (with KRI_SHARED on a shared or reentrant queue), and unwatch the caller counts as one who
+     * waits for an item or for room.  It asks `ready` after the watch, after each wake and whenever
+     * the word differs; if that is false, or somebody else was faster, it sleeps while the word is
+     * *expected.  Asking takes the call that has woken it; unwatch passes on one that it has not
      * used. */
-    void (*watch)(kr_queue *q, kr_word **word, uint32_t *expected);
-    bool (*ready)(kr_queue *q); /* a get would find an item or the shutdown */
-    void (*unwatch)(kr_queue *q);
+    kr_word *(*watch)(kr_queue *q, kri_queue_side side);
+    bool (*ready)(kr_queue *q, kri_queue_side side, uint32_t *expected);
+    void (*unwatch)(kr_queue *q, kri_queue_side side);
 } kri_queue_ops;
 
 /* What begins every handle; all const. */

@@ -139,6 +139,17 @@ int kr_event_wait(kr_event *event, kr_time timeout)
                           : wait_private(event, first, deadline);
 }
 
+bool kri_event_look(kr_event *event, uint32_t first, uint32_t *expected)
+{
+    uint32_t seen = first & ~(uint32_t)WAITERS;
+    *expected = first & SHARED ? first | WAITERS : first;
+    if (first & FLAG || raised_since(first, event))
+        return true;
+    if (first & SHARED)
+        (void)kri_cas_rlx(&event->word, &seen, first | WAITERS);
+    return false;
+}
+
 void kr_event_reinit(kr_event *event)
 {
     kri_store_rlx(&event->word, kri_load_rlx(&event->word) & SHARED);

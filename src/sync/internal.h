@@ -12,6 +12,14 @@
 #include <krait/rlock.h>
 #include <krait/semaphore.h>
 
+/* For kr_wait_any: has the event gone up since its word was `first`, or is it up?  false: sleep
+ * while the word is as expected. */
+bool kri_event_look(kr_event *event, uint32_t first, uint32_t *expected);
+static inline bool kri_event_is_shared(uint32_t word)
+{
+    return word & 1;
+}
+
 /* Processes as owners of something in shared memory. */
 
 /* kri_owner - the identity of a process: its pid in the low half, when it started, in ticks, in the
@@ -59,6 +67,24 @@ static inline bool kri_lock_is_shared(const kr_lock *lock)
 /* kri_lock_holder - the process that holds a shared lock now; 0: none. */
 kri_owner kri_lock_holder(const kr_lock *lock);
 
+/* kri_lock_at_rest - is it a shared lock that is free, with nobody asleep?  Else something goes on,
+ * or somebody has died. */
+static inline bool kri_lock_at_rest(const kr_lock *lock)
+{
+    return (uint32_t)kri_load_rlx64((kri_word64 *)(uintptr_t)lock) == KRI_LOCK_SHARED;
+}
+
+/* kri_lock_adopt - let up to `count` of those who wait on `word` wait for the lock instead, so that
+ * its release wakes them, one release one of them.
+ *
+ * pre: the caller holds the lock.  `word` has the lock's scope.  Who finds kri_wait to be 0 takes
+ * the lock with kri_lock_retake. */
+void kri_lock_adopt(kr_lock *lock, kr_word *word, int count);
+
+/* kri_lock_retake - kri_lock_take for one who has slept in the lock's queue: others may stand in it
+ * behind him. */
+int kri_lock_retake(kr_lock *lock);
+
 /* kri_rlock_take - as kri_lock_take, once more for the caller if it holds it already. */
 int kri_rlock_take(kr_rlock *rlock);
 
@@ -67,11 +93,15 @@ int kri_rlock_take(kr_rlock *rlock);
 int64_t kri_rlock_release_all(kr_rlock *rlock);
 int kri_rlock_restore(kr_rlock *rlock, int64_t count);
 
+/* kri_rlock_become - the rest of kri_rlock_restore, for one who has taken rlock->lock itself. */
+void kri_rlock_become(kr_rlock *rlock, int64_t count);
+
 /* Conditions. */
 
 /* kri_wait_slice - kri_wait_for on a shared word, but not for long: see shared.c.
  *
  * KRI_SLICE_OVER: neither woken nor timed out, look again; else as kri_wait_for. */
+#define KRI_SLICE ((kr_time)40 * 1000 * 1000)
 enum { KRI_SLICE_OVER = 1 };
 int kri_wait_slice(kr_word *word, uint32_t expected, kr_time deadline, kri_describe describe);
 

@@ -17,6 +17,8 @@
  * worst one wake finds nobody.  A waiter that leaves, timed out or cancelled, leaves WAITERS behind
  * for the same reason.  A woken waiter competes with whoever comes by: to hand the lock over would
  * make the time until the woken one runs a time in which nobody may have it.
+ * The holder may put those who wait for something else into the queue, with WAITERS: a condition's
+ * notify does.
  *
  * Private, handing over.  A waiter that has lost that race for PATIENCE sets STARVING and sleeps on
  * the high half.  A releaser that finds the bit stays the holder, takes the bit away and counts the
@@ -52,6 +54,7 @@
  */
 #include "base/atomic.h"
 #include "os/os.h"
+#include "sync/debug.h"
 #include "sync/internal.h"
 #include "wait/stall.h"
 
@@ -173,10 +176,10 @@ static int try_shared(kr_lock *lock, uint64_t *seen, uint64_t marks)
     return kri_cas_acq64(whole(lock), seen, mine) ? 0 : -EAGAIN; /* [lock-1] */
 }
 
-static int wait_shared(kr_lock *lock, kr_time deadline, unsigned flags, kr_time longest)
+static int wait_shared(kr_lock *lock, kr_time deadline, unsigned flags, kr_time longest,
+                       uint64_t marks)
 {
     kri_word64 *word = whole(lock);
-    uint64_t marks = 0;
     kr_time period = FIRST_LOOK;
     uint64_t seen = kri_load_rlx64(word);
     for (;;) {
@@ -208,7 +211,7 @@ static int wait_shared(kr_lock *lock, kr_time deadline, unsigned flags, kr_time 
 static int acquire_shared(kr_lock *lock, kr_time timeout, unsigned flags, kr_time longest)
 {
     if (timeout != KR_NOWAIT)
-        return wait_shared(lock, kri_deadline(timeout), flags, longest);
+        return wait_shared(lock, kri_deadline(timeout), flags, longest, 0);
     uint64_t seen = kri_load_rlx64(whole(lock));
     int err;
     do {
@@ -255,15 +258,41 @@ static __attribute__((noinline)) int acquire_slow(kr_lock *lock, kr_time timeout
     return timeout == KR_NOWAIT ? -ETIMEDOUT : wait_private(lock, kri_deadline(timeout), flags);
 }
 
+/* As acquire, while kr_debug_locks is on. */
+static __attribute__((noinline)) int acquire_watched(kr_lock *lock, kr_time timeout, unsigned flags,
+                                                     const void *caller)
+{
+    int err = 0;
+    if (timeout != KR_NOWAIT)
+        kri_debug_order(lock, caller);
+    if (!acquire_fast(lock)) {
+        bool stuck = timeout == KR_FOREVER && kri_debug_wait(lock, caller);
+        err = acquire_slow(lock, stuck ? KRI_DEBUG_PATIENCE : timeout, flags, LOOKS);
+        if (stuck && err == -ETIMEDOUT) {
+            kri_debug_stuck();
+            err = acquire_slow(lock, timeout, flags, LOOKS);
+        }
+        if (timeout == KR_FOREVER)
+            kri_debug_wait_end();
+    }
+    if (err >= 0)
+        kri_debug_acquired(lock, caller);
+    return err;
+}
+
 int kr_lock_acquire(kr_lock *lock, kr_time timeout)
 {
     if (timeout < 0)
         return -EINVAL;
+    if (kri_debug_on())
+        return acquire_watched(lock, timeout, 0, __builtin_return_address(0));
     return acquire_fast(lock) ? 0 : acquire_slow(lock, timeout, 0, LOOKS);
 }
 
 int kri_lock_take(kr_lock *lock)
 {
+    if (kri_debug_on())
+        return acquire_watched(lock, KR_FOREVER, KRI_UNCANCELLABLE, __builtin_return_address(0));
     return acquire_fast(lock) ? 0 : acquire_slow(lock, KR_FOREVER, KRI_UNCANCELLABLE, LOOKS);
 }
 
@@ -272,13 +301,37 @@ int kri_lock_take_brief(kr_lock *lock)
     return acquire_fast(lock) ? 0 : acquire_slow(lock, KR_FOREVER, KRI_UNCANCELLABLE, LOOKS_BRIEF);
 }
 
+int kri_lock_retake(kr_lock *lock)
+{
+    return kri_lock_is_shared(lock)
+               ? wait_shared(lock, KRI_NEVER, KRI_UNCANCELLABLE, LOOKS, WAITERS)
+               : wait_private(lock, KRI_NEVER, KRI_UNCANCELLABLE);
+}
+
+void kri_lock_adopt(kr_lock *lock, kr_word *word, int count)
+{
+    unsigned scope = kri_lock_is_shared(lock) ? KRI_SHARED : 0;
+    if (kri_requeue(word, count, &lock->word, scope, describe) == 0)
+        return;
+    if (!(kri_or_sc64(whole(lock), WAITERS) & HOLDER)) /* released by another, against the rules */
+        kri_wake(&lock->word, KRI_ALL, scope);
+}
+
 static __attribute__((noinline)) int release_slow(kr_lock *lock, uint64_t seen)
 {
     return seen & SHARED ? release_shared(lock, seen) : release_private(lock, seen);
 }
 
+static __attribute__((noinline)) int release_watched(kr_lock *lock)
+{
+    kri_debug_released(lock);
+    return release_slow(lock, kri_load_rlx64(whole(lock)));
+}
+
 int kr_lock_release(kr_lock *lock)
 {
+    if (kri_debug_on())
+        return release_watched(lock);
     uint64_t seen = kri_load_rlx64(whole(lock));
     uint64_t others = seen & LOW & ~HOLDER;
     if ((seen & LOW) == HELD) {
@@ -320,11 +373,15 @@ int kr_lock_init(kr_lock *lock, kr_scope scope)
 {
     if (scope != KR_PRIVATE && scope != KR_SHARED)
         return -EINVAL;
+    if (kri_debug_on())
+        kri_debug_forget(lock);
     kri_store_rlx64(whole(lock), scope == KR_SHARED ? SHARED : 0);
     return 0;
 }
 
 void kr_lock_reinit(kr_lock *lock)
 {
+    if (kri_debug_on())
+        kri_debug_forget(lock);
     kri_store_rlx64(whole(lock), kri_load_rlx64(whole(lock)) & SHARED);
 }

@@ -11,11 +11,9 @@
  */
 #include "sync/internal.h"
 
-enum { SLICE_MS = 40 };
-
 int kri_wait_slice(kr_word *word, uint32_t expected, kr_time deadline, kri_describe describe)
 {
-    kr_time slice = kri_deadline(kr_ms(SLICE_MS));
+    kr_time slice = kri_deadline(KRI_SLICE);
     if (deadline <= slice)
         return kri_wait_for(word, expected, deadline, KRI_SHARED, describe);
     int err = kri_wait_for(word, expected, slice, KRI_SHARED, describe);

@@ -35,6 +35,7 @@ static void in_child(void)
     kri_store_rlx(&handlers_lock, 0);
     kri_add_rlx(&kri_forks, 1);
     kri_park_forked();
+    kri_nap_forked();
     kri_party_forked();
     for (unsigned i = 0; i < handler_count; i++)
         handlers[i]();

@@ -17,8 +17,9 @@ struct kri_waiter {
     const struct kri_place *through; /* the waker: in which queue it was found */
     struct kri_spin *spin;           /* const: history of the word it waits for */
     kr_time began;                   /* owner: when a thread began to spin, 0: it has not */
-    kr_word *waits_for;              /* const: what a report of a stall tells of; NULL: nothing */
-    kri_describe describe;           /* const */
+    kr_word *waits_for;              /* what a report of a stall tells of; NULL: nothing */
+    kri_describe describe;
+    const struct kri_place *shown; /* const: the one of several places that a report looks at */
 };
 
 /* What is known about waits on one word (or on several that share a bucket); hints all. */
@@ -26,15 +27,6 @@ struct kri_spin {
     kr_word waker_cpu;  /* processor of the last waker + 1; 0: none yet */
     kr_word long_waits; /* how many waits in a row were long */
 };
-
-/* One place of a waiter in the queue of a word. */
-typedef struct kri_place {
-    kri_waiter *waiter;
-    kr_word *word;
-    struct kri_place *next;     /* guarded by the bucket's lock */
-    struct kri_place *previous; /* guarded by the bucket's lock */
-    bool queued;                /* guarded by the bucket's lock */
-} kri_place;
 
 /* kri_place_enter - queue the waiter on the word if *word == expected still; false: it differs. */
 bool kri_place_enter(kri_place *place, kri_waiter *waiter, kr_word *word, uint32_t expected);
@@ -44,6 +36,10 @@ struct kri_spin *kri_spin_of(kr_word *word);
 /* kri_waiter_leave - take the waiter back for its own party; false: a waker was first, and the
  * waiter is woken any moment. */
 bool kri_waiter_leave(kri_waiter *w);
+
+/* kri_waiter_doze - for a thread that sleeps on the waiter's state beside other words: the state to
+ * sleep on; false: it is woken. */
+bool kri_waiter_doze(kri_waiter *w, uint32_t *state);
 
 /* kri_waiter_sleep - park until woken or the deadline has passed; true: woken. */
 bool kri_waiter_sleep(kri_waiter *w, kr_time deadline);
@@ -101,6 +97,8 @@ void kri_stall_enter(kri_stall_watch *watch); /* before a sleep for ever; not pa
 void kri_stall_leave(void);                   /* by the waker of one that has entered */
 void kri_stall_look(kri_stall_watch *watch);  /* woken for nothing, or at watch->until */
 #endif
+
+void kri_nap_forked(void);
 
 /* The party's blocking hooks, around a sleep. */
 void kri_block_begin(kri_party *party);

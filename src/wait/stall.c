@@ -82,9 +82,13 @@ static const kri_party *thread_of(const kri_party *party)
     return party;
 }
 
-static void add_name(kri_text *text, const kri_party *party)
+int kri_party_thread(const kri_party *party)
 {
-    int thread = thread_of(party)->thread;
+    return thread_of(party)->thread;
+}
+
+void kri_text_add_thread(kri_text *text, int thread)
+{
     bool (*name)(int, kri_text *) =
         (bool (*)(int, kri_text *))(uintptr_t)kri_load_acq64(&thread_name);
     if (name != NULL && name(thread, text))
@@ -93,6 +97,11 @@ static void add_name(kri_text *text, const kri_party *party)
         kri_text_add(text, "MainThread");
     else
         kri_text_add(text, "thread %d", thread);
+}
+
+static void add_name(kri_text *text, const kri_party *party)
+{
+    kri_text_add_thread(text, kri_party_thread(party));
 }
 
 static bool is_inside(const kri_party *party, const kr_cancel_scope *wanted)

@@ -30,6 +30,10 @@ void kri_stall_serve(void);
 
 void kri_text_add(kri_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* kri_text_add_thread - the name of the thread with the kernel's number. */
+void kri_text_add_thread(kri_text *text, int thread);
+int kri_party_thread(const kri_party *party); /* the number of the one that acts as the party */
+
 /* kri_text_add_runner - `before`, and the name of the waiting runner that is inside the scope;
  * false: there is none, and nothing was added. */
 bool kri_text_add_runner(kri_text *text, const char *before, const kr_cancel_scope *scope);

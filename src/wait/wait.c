@@ -17,6 +17,8 @@ enum { SLICE_MS = 20 };
  * again, is not a sleep outside that lock. */
 void kri_block_begin(kri_party *party)
 {
+    if (kri_load_rlx(&kri_relied) != 0)
+        kri_nap_call();
     kri_block_hook *first = party->hooks;
     party->hooks = NULL;
     for (kri_block_hook *hook = first; hook != NULL; hook = hook->next)

@@ -60,6 +60,43 @@ static inline int kri_wait(kr_word *word, uint32_t expected, kr_time deadline, u
     return kri_wait_for(word, expected, deadline, flags, NULL);
 }
 
+/* Waiting on several words. */
+
+/* One place of a waiter in the queue of a word; see park.c. */
+typedef struct kri_place {
+    struct kri_waiter *waiter;
+    kr_word *word;
+    struct kri_place *next;     /* guarded by the bucket's lock */
+    struct kri_place *previous; /* guarded by the bucket's lock */
+    bool queued;                /* guarded by the bucket's lock */
+    bool moved;                 /* a requeue has taken the waiter already */
+} kri_place;
+
+/* A word to wait on beside others, in a list; in the frame of the party that waits. */
+typedef struct kri_spot {
+    struct kri_spot *next;
+    kr_word *word;
+    uint32_t expected;
+    bool shared;     /* as KRI_SHARED; at most KRI_SPOTS_SHARED in a list */
+    kri_place place; /* of kri_wait_any */
+} kri_spot;
+enum { KRI_SPOTS_SHARED = 127 };
+
+typedef struct kri_told {
+    kr_word *word; /* private */
+    kri_describe describe;
+} kri_told;
+
+/* kri_wait_any - as kri_wait_for, on the word of every spot of a list.
+ *
+ * 0: a wake of the word of **which has taken this party; -EAGAIN: that word differed, nobody slept;
+ * -ETIMEDOUT, -ECANCELED.  Private words: at most one wake is spent on the party, and only when the
+ * result is 0.  Shared words: a wake that may have been spent in vain is passed on.
+ *
+ * told: what the report of a stall calls describe with. */
+int kri_wait_any(kri_spot *first, kr_time deadline, unsigned flags, const kri_told *told,
+                 kri_spot **which);
+
 /* kri_wake - take up to `count` parties that wait on the word, the longest waiting first.
  *
  * Returns how many.  pre: the word was changed before, by a sequentially consistent operation, so
@@ -69,6 +106,13 @@ static inline int kri_wait(kr_word *word, uint32_t expected, kr_time deadline, u
  */
 int kri_wake(kr_word *word, int count, unsigned flags);
 #define KRI_ALL INT32_MAX
+
+/* kri_requeue - take up to `count` parties that wait on `from` as kri_wake would, but let them
+ * sleep on as if they waited on `to`, until a kri_wake there; their kri_wait is then 0 as ever.
+ *
+ * Returns how many.  In private scope they can no more leave than the woken can, so a wake on `to`
+ * must be sure to come.  describe takes the place of theirs. */
+int kri_requeue(kr_word *from, int count, kr_word *to, unsigned flags, kri_describe describe);
 
 enum { KRI_SCOPE_LIVE = 0, KRI_SCOPE_CANCELLED = 1 }; /* what stands in its state */
 
@@ -110,6 +154,18 @@ int kri_waiting(kr_word *word);
 /* kri_spin_pays - false where all parties so far share one processor: whoever is waited for cannot
  * run before the waiter sleeps. */
 bool kri_spin_pays(void);
+
+/* Naps; see nap.c.  kri_nap sleeps until the deadline, or until kri_nap_calls() is no longer what
+ * it was, which is so once somebody sleeps who has called kri_nap_rely. */
+uint32_t kri_nap_calls(void);
+void kri_nap_call(void); /* end all naps */
+void kri_nap(uint32_t seen, kr_time deadline);
+extern kr_word kri_relied;
+static inline void kri_nap_rely(void)
+{
+    if (kri_load_rlx(&kri_relied) == 0)
+        kri_store_rlx(&kri_relied, 1);
+}
 
 /* kri_spin_word - look at a word for a while before sleeping on it; see spin_word.c.
  *

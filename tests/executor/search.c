@@ -57,3 +57,29 @@ TEST(a_worker_that_searches_goes_to_sleep_by_itself)
     }
     end(pool);
 }
+
+static int pretend_calls_in_vain(const void *arg, void *result)
+{
+    kri_pool *pool = *(kri_pool *const *)arg;
+    (void)result;
+    kri_store_rlx(&pool->vain_calls, 4);
+    return 0;
+}
+
+TEST(naps_that_nobody_relies_on_end)
+{
+    kr_executor *pool = pool_of(1);
+    kri_pool *inside = (kri_pool *)pool;
+    for (int i = 0; i < 20; i++) {
+        kr_future *f;
+        CHECK_EQ(kr_submit(pool, &f, pretend_calls_in_vain, &inside, sizeof inside, 0), 0);
+        while (!kr_future_done(f)) /* it must not be run here */
+            kri_test_nap();
+        kr_future_release(f);
+        while (kri_load_rlx(&inside->vain_calls) != 0) /* else the case's time limit ends it */
+            kri_test_nap();
+        wait_asleep(pool);
+        CHECK_EQ(kri_load_acq(&inside->searching), KRI_NOBODY_SEARCHES);
+    }
+    end(pool);
+}

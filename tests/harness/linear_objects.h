@@ -70,7 +70,7 @@ static const linear_object linear_semaphore __attribute__((unused)) = {
  * (never negative) or a negative error.  A priority queue's lowest value comes first. */
 
 enum { LINEAR_PUT, LINEAR_GET, LINEAR_SIZE };
-enum { LINEAR_ROOM = 4, LINEAR_MOST_ITEMS = 64 };
+enum { LINEAR_ROOM = 4, LINEAR_MOST_ITEMS = 96 };
 
 typedef struct linear_queue_state {
     int64_t count;

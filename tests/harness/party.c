@@ -90,6 +90,15 @@ void party_kill(party_bunch *bunch, int index)
     bunch->kind->kill(&bunch->members[index]);
 }
 
+void party_restart(party_bunch *bunch, int index)
+{
+    party_member *member = &bunch->members[index];
+    CHECK(member->killed);
+    kri_store_rel(&member->id, 0);
+    member->killed = member->gone = false;
+    bunch->kind->start(member);
+}
+
 /* Only whoever starts parties can see them end. */
 void party_nap(void)
 {

@@ -104,9 +104,11 @@ void party_join(party_bunch *bunch);
 int party_finished(party_bunch *bunch);
 
 /* party_interrupt - send a signal to one of them; party_kill - end it by SIGKILL, and see it gone,
- * which counts as finished for nobody. */
+ * which counts as finished for nobody; party_restart - put another in the place of one that was
+ * killed. */
 void party_interrupt(party_bunch *bunch, int index, int signo);
 void party_kill(party_bunch *bunch, int index);
+void party_restart(party_bunch *bunch, int index);
 
 /* Waiting, for the test's own thread and for parties.  A time limit is the test runner's business:
  * it shows the stacks. */

@@ -93,11 +93,11 @@ krait_mutant(pool_look_calls_nobody executor/idle.c pool_idle/idle_two_are_calle
 krait_mutant(pool_flag_release executor/roster.c pool_idle/idle_called_again_stale
   "kri_store_sc(flag, value); /* [pool-1] */" "kri_store_rel(flag, value);")
 krait_mutant(pool_callable_acquire executor/idle.c pool_idle/idle_called_again_stale
-  "    return kri_load_sc(&pool->callable) && !kri_load_sc(&pool->searching); /* [pool-1] */"
-  "    return kri_load_acq(&pool->callable) && !kri_load_sc(&pool->searching);")
+  "        return kri_load_sc(&pool->callable); /* [pool-1] */"
+  "        return kri_load_acq(&pool->callable);")
 krait_mutant(pool_searching_acquire executor/idle.c pool_idle/idle_searcher_called_again
-  "    return kri_load_sc(&pool->callable) && !kri_load_sc(&pool->searching); /* [pool-1] */"
-  "    return kri_load_sc(&pool->callable) && !kri_load_acq(&pool->searching);")
+  "    uint32_t searching = kri_load_sc(&pool->searching); /* [pool-1] [nap-1] */"
+  "    uint32_t searching = kri_load_acq(&pool->searching);")
 krait_mutant(pool_search_over_release executor/idle.c pool_idle/idle_searcher_called_again
   "        kri_store_sc(&pool->searching, 0); /* [pool-1] */
     worker->searches = false;"
@@ -271,3 +271,12 @@ krait_mutant(group_stolen_outside_its_scope executor/group.c group/group_failure
     run(task);" "    run(task);")
 krait_mutant(group_queued_not_awaited executor/group.c group/group_from_outside
   "        (void)kri_future_await_here(task->future, KRI_NEVER, KRI_UNCANCELLABLE);" "")
+
+# Naps.
+krait_mutant(nap_release executor/nap.c pool_idle/idle_nap_ends_with_the_submitters_sleep
+  "kri_store_sc(&pool->searching, KRI_NAPPING); /* [nap-1] */"
+  "kri_store_rel(&pool->searching, KRI_NAPPING);")
+krait_mutant(nap_is_not_relied_on executor/idle.c pool_idle/idle_nap_ends_with_the_submitters_sleep
+  "        kri_pool_rely(pool);" "        (void)0;")
+krait_mutant(nap_goes_on executor/nap.c pool_idle/idle_nap_ends_with_the_submitters_sleep
+  "    kri_nap_rely();" "")

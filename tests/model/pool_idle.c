@@ -4,6 +4,8 @@
  */
 #include "model/pool_scenario.h"
 
+#include "executor/pool.h"
+
 static struct {
     kr_executor *pool;
     kr_executor *inner;
@@ -407,5 +409,20 @@ SCENARIO(budget_parked, .mode = KR_EXPLORE_PCT, .depth = 3, .schedules = 4000)
     fresh(workers_only(2));
     run_one(s.pool, park_to_outer, NULL);
     end_pool(s.inner);
+    end_pool(s.pool);
+}
+
+/* The searcher naps, and the submitter calls nobody.  As nobody's time is up before all sleep, what
+ * time passes shows whether a task waited for the end of a nap. */
+SCENARIO(idle_nap_ends_with_the_submitters_sleep, .preemptions = 2, .stale = 1,
+         .early = KR_EXPLORE_NONE, .schedules = 40000)
+{
+    fresh(make_pool(&(kr_pool_options){.workers = 1}));
+    kr_explore_check(kr_submit(s.pool, NULL, nothing, NULL, 0, 0) == 0);
+    kri_store_rlx(&((kri_pool *)s.pool)->vain_calls, 4);
+    kr_time before = kr_now();
+    kr_explore_check(kr_submit(s.pool, NULL, say_go, NULL, 0, 0) == 0);
+    kr_explore_check(kr_event_wait(&s.go, KR_FOREVER) == 0);
+    kr_explore_check(kr_now() - before < kr_us(20)); /* the clock moves with each look */
     end_pool(s.pool);
 }

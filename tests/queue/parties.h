@@ -30,7 +30,10 @@ static inline kr_queue *make_queue(kr_queue_order order, size_t maxsize)
         options.owners = 16;
         maxsize = maxsize ? maxsize : QUEUE_PLENTY;
     }
-    CHECK_EQ(kr_queue_create(&q, sizeof(int64_t), maxsize, &options), 0);
+    int err = kr_queue_create(&q, sizeof(int64_t), maxsize, &options);
+    if (err == -ENOSYS)
+        SKIP("not in shared memory yet");
+    CHECK_EQ(err, 0);
     return q;
 }
 

@@ -34,10 +34,17 @@ static inline void make_semaphore(kr_semaphore *semaphore, int64_t permits, int6
     CHECK_EQ(kr_semaphore_init(semaphore, permits, &options), 0);
 }
 
+/* timeout: of waits that have none; 0: none. */
+static inline void make_barrier(kr_barrier *barrier, int64_t parties, kr_time timeout)
+{
+    kr_barrier_options options = {.timeout = timeout, .scope = party_scope()};
+    CHECK_EQ(kr_barrier_init(barrier, parties, &options), 0);
+}
+
 static inline void make_condition(kr_condition *condition, kr_lock *lock)
 {
-    not_shared_yet();
-    kr_condition_init(condition, lock);
+    kr_condition_options options = {.lock = lock, .scope = party_scope()};
+    CHECK_EQ(kr_condition_init(condition, &options), 0);
 }
 
 /* How many sleep until the condition is notified, and not until its lock is free. */

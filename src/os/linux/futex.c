@@ -43,7 +43,7 @@ static struct timespec *as_timespec(kr_time deadline, struct timespec *storage)
     return storage;
 }
 
-/* The two sleeps as the kernel has them. */
+/* The sleeps as the kernel has them. */
 
 static int sleep_on(kr_word *word, uint32_t expected, kr_time deadline, bool shared)
 {
@@ -54,17 +54,18 @@ static int sleep_on(kr_word *word, uint32_t expected, kr_time deadline, bool sha
     return result < 0 ? -errno : 0;
 }
 
-static int sleep_on_either(kr_word *cancel, uint32_t cancel_expected, kr_word *word,
-                           uint32_t expected, kr_time deadline)
+static int sleep_on_any(const os_sleep *sleeps, unsigned count, kr_time deadline)
 {
-    /* When both were woken the kernel reports the later in the list, so the word comes last. */
-    struct waitv list[2] = {
-        {cancel_expected, (uintptr_t)&cancel->bits, WAITV_32_BITS | WAITV_PRIVATE, 0},
-        {expected, (uintptr_t)&word->bits, WAITV_32_BITS, 0},
-    };
+    struct waitv list[OS_SLEEPS];
+    for (unsigned i = 0; i < count; i++)
+        list[i] = (struct waitv){
+            .expected = sleeps[i].expected,
+            .address = (uintptr_t)&sleeps[i].word->bits,
+            .flags = sleeps[i].shared ? WAITV_32_BITS : WAITV_32_BITS | WAITV_PRIVATE,
+        };
     struct timespec storage;
     long result =
-        syscall(SYS_futex_waitv, list, 2, 0, as_timespec(deadline, &storage), CLOCK_MONOTONIC);
+        syscall(SYS_futex_waitv, list, count, 0, as_timespec(deadline, &storage), CLOCK_MONOTONIC);
     return result < 0 ? -errno : (int)result;
 }
 
@@ -92,15 +93,21 @@ int os_futex_wait(kr_word *word, uint32_t expected, kr_time deadline, bool share
     return result;
 }
 
-int os_futex_wait_either(kr_word *cancel, uint32_t cancel_expected, kr_word *word,
-                         uint32_t expected, kr_time deadline)
+int os_futex_wait_any(const os_sleep *list, unsigned count, kr_time deadline)
 {
     int saved = errno;
     kr_time slice = slice_of(deadline);
-    int result = sleep_on_either(cancel, cancel_expected, word, expected, slice);
-    result = end_of_slice(result, slice, deadline);
+    int result = end_of_slice(sleep_on_any(list, count, slice), slice, deadline);
     errno = saved;
     return result;
+}
+
+/* When both were woken the kernel reports the later in the list, so the word comes last. */
+int os_futex_wait_either(kr_word *cancel, uint32_t cancel_expected, kr_word *word,
+                         uint32_t expected, kr_time deadline)
+{
+    const os_sleep list[2] = {{cancel, cancel_expected, false}, {word, expected, true}};
+    return os_futex_wait_any(list, 2, deadline);
 }
 
 int os_futex_wake(kr_word *word, int count, bool shared)
@@ -110,4 +117,13 @@ int os_futex_wake(kr_word *word, int count, bool shared)
     long woken = syscall(SYS_futex, &word->bits, operation, count, NULL, NULL, 0);
     errno = saved;
     return woken < 0 ? 0 : (int)woken;
+}
+
+int os_futex_requeue(kr_word *from, int count, kr_word *to, bool shared)
+{
+    int operation = FUTEX_REQUEUE | (shared ? 0 : FUTEX_PRIVATE_FLAG);
+    int saved = errno;
+    long moved = syscall(SYS_futex, &from->bits, operation, 0, (long)count, &to->bits, 0);
+    errno = saved;
+    return moved < 0 ? 0 : (int)moved;
 }

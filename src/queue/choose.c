@@ -1,0 +1,123 @@
+/* Getting from a queue, and putting into it, as choices of kr_wait_any.
+ *
+ * From watch to unwatch the caller counts as one who waits (queue.h), so it must ask `ready` before
+ * it sleeps; where it then finds that somebody else was faster, it may sleep all the same.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "queue/queue.h"
+#include "sync/choice.h"
+#include "wait/stall.h"
+
+static int check(const kr_choice *choice)
+{
+    const kr_queue *q = choice->object;
+    if (choice->item == NULL || q->item_size == 0)
+        return -EINVAL;
+    return q->scope == KR_PRIVATE && kri_forked_since(q->generation) ? KR_EFORKED : 0;
+}
+
+/* noted: it is watched. */
+static void begin(kr_choice *choice)
+{
+    choice->noted = false;
+}
+
+static void watch(kr_choice *choice, kri_queue_side side)
+{
+    kr_queue *q = choice->object;
+    kr_word *word = q->ops->watch(q, side);
+    kri_spot_set(kri_choice_spot(choice), word, 0, q->wait_flags & KRI_SHARED);
+    choice->noted = true;
+}
+
+static void unwatch(const kr_choice *choice, kri_queue_side side)
+{
+    kr_queue *q = choice->object;
+    q->ops->unwatch(q, side);
+}
+
+/* Is it worth an attempt?  Once it is watched, the spot says what to sleep on if it fails. */
+static bool is_ready(const kr_choice *choice, kri_spot *spot, kri_queue_side side)
+{
+    kr_queue *q = choice->object;
+    return !choice->noted || q->ops->ready(q, side, &spot->expected);
+}
+
+/* Getting. */
+
+static void watch_items(kr_choice *choice)
+{
+    watch(choice, KRI_ITEMS);
+}
+
+static void unwatch_items(kr_choice *choice)
+{
+    unwatch(choice, KRI_ITEMS);
+}
+
+static bool attempt_get(kr_choice *choice, kri_spot *spot)
+{
+    if (!is_ready(choice, spot, KRI_ITEMS))
+        return false;
+    choice->result = kr_queue_get(choice->object, choice->item, KR_NOWAIT);
+    return choice->result != -ETIMEDOUT;
+}
+
+static void describe_get(const kr_choice *choice, kri_text *text)
+{
+    kri_text_add(text, "an item of a queue at %p", choice->object);
+}
+
+static const kr_choice_kind get_kind = {
+    .check = check,
+    .begin = begin,
+    .watch = watch_items,
+    .unwatch = unwatch_items,
+    .attempt = attempt_get,
+    .describe = describe_get,
+};
+
+kr_choice kr_choose_get(kr_queue *q, void *item)
+{
+    return (kr_choice){.kind = &get_kind, .object = q, .item = item};
+}
+
+/* Putting. */
+
+static void watch_room(kr_choice *choice)
+{
+    watch(choice, KRI_ROOM);
+}
+
+static void unwatch_room(kr_choice *choice)
+{
+    unwatch(choice, KRI_ROOM);
+}
+
+static bool attempt_put(kr_choice *choice, kri_spot *spot)
+{
+    if (!is_ready(choice, spot, KRI_ROOM))
+        return false;
+    choice->result = kr_queue_put(choice->object, choice->item, KR_NOWAIT);
+    return choice->result != -ETIMEDOUT;
+}
+
+static void describe_put(const kr_choice *choice, kri_text *text)
+{
+    kri_text_add(text, "room in a queue at %p", choice->object);
+}
+
+static const kr_choice_kind put_kind = {
+    .check = check,
+    .begin = begin,
+    .watch = watch_room,
+    .unwatch = unwatch_room,
+    .attempt = attempt_put,
+    .describe = describe_put,
+};
+
+kr_choice kr_choose_put(kr_queue *q, const void *item)
+{
+    return (kr_choice){.kind = &put_kind, .object = q, .item = (void *)(uintptr_t)item};
+}

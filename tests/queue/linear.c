@@ -1,0 +1,108 @@
+/* Histories of queues, each held against a sequential one.
+ *
+ * Rounds of a few dozen calls by parties that start together, on a queue that is often full or
+ * empty.  Most calls do not wait, since a history in which everybody waits tells little.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "harness/linear_objects.h"
+#include "queue/parties.h"
+
+enum { PARTIES = 3, CALLS = 30 };
+
+typedef struct linear_world {
+    kr_queue *queue;
+    kr_word round; /* the parties begin it together */
+    kr_word done;
+    kr_word stop;
+    kr_word full, empty; /* calls that found it so */
+    linear_history history;
+} linear_world;
+
+static kr_time some_time(uint64_t *random)
+{
+    return party_random_below(random, 3) ? KR_NOWAIT : kr_us(1 + party_random_below(random, 20));
+}
+
+static void call_once(linear_world *world, int party, int number, uint64_t *random)
+{
+    if (party_random_below(random, 2)) {
+        int64_t item = (int64_t)(party_random_below(random, 4) * 1000) + party * 100 + number;
+        linear_call *call = linear_begin(&world->history, party, LINEAR_PUT, item);
+        int err = put(world->queue, item, some_time(random));
+        linear_end(&world->history, call, err);
+        kri_add_rlx(&world->full, err == -ETIMEDOUT);
+    } else {
+        linear_call *call = linear_begin(&world->history, party, LINEAR_GET, 0);
+        int64_t item = get(world->queue, some_time(random));
+        linear_end(&world->history, call, item);
+        kri_add_rlx(&world->empty, item == -ETIMEDOUT);
+    }
+}
+
+static void play(void *arg, int index)
+{
+    linear_world *world = arg;
+    uint64_t random = party_random_start(index);
+    for (int round = 1;; round++) {
+        while ((int)kri_load_acq(&world->round) < round && kri_load_acq(&world->stop) == 0)
+            sched_yield();
+        if (kri_load_acq(&world->stop))
+            return;
+        for (int i = 0; i < CALLS; i++)
+            call_once(world, index, i, &random);
+        kri_add_acq_rel(&world->done, 1);
+    }
+}
+
+/* Between the rounds the queue is emptied, so that each history begins with an empty one. */
+static void check_rounds(const linear_object *object, kr_queue *q, const char *name)
+{
+    linear_world *world = party_world(sizeof *world);
+    world->queue = q;
+    party_bunch *bunch = party_start(PARTIES, play, world);
+    kr_time end = kr_now() + party_budget() / 2;
+    uint64_t steps = 0;
+    int rounds = 0;
+    while (kr_now() < end) {
+        linear_clear(&world->history);
+        kri_store_rel(&world->round, (uint32_t)++rounds);
+        party_await_count(&world->done, rounds * PARTIES);
+        steps += linear_expect(object, &world->history);
+        while (get(q, KR_NOWAIT) >= 0)
+            continue;
+    }
+    kri_store_rel(&world->stop, 1);
+    party_join(bunch);
+    kri_test_note("%s: %d histories of %d calls, %u found it full, %u empty, %ju places", name,
+                  rounds, PARTIES * CALLS, kri_load_rlx(&world->full), kri_load_rlx(&world->empty),
+                  (uintmax_t)steps);
+    CHECK_GE(kri_load_rlx(&world->empty), 1);
+    if (kr_queue_maxsize(q) == LINEAR_ROOM)
+        CHECK_GE(kri_load_rlx(&world->full), 1);
+    kr_queue_release(q);
+    party_world_free(world, sizeof *world);
+}
+
+PARTY_TEST(test_fifo_is_linearizable)
+{
+    check_rounds(&linear_fifo, make_queue(KR_FIFO, LINEAR_ROOM), "bounded");
+    check_rounds(&linear_unbounded, make_queue(KR_FIFO, 0), "unbounded");
+}
+
+PARTY_TEST_OF(test_lifo_is_linearizable, threads)
+{
+    check_rounds(&linear_lifo, make_queue(KR_LIFO, LINEAR_ROOM), "bounded");
+}
+
+PARTY_TEST(test_priority_is_linearizable)
+{
+    check_rounds(&linear_priority, make_queue(KR_PRIORITY, LINEAR_ROOM), "bounded");
+}
+
+PARTY_TEST_OF(test_reentrant_is_linearizable, threads)
+{
+    kr_queue *q;
+    CHECK_EQ(kr_queue_create(&q, sizeof(int64_t), 0, &(kr_queue_options){.reentrant = true}), 0);
+    check_rounds(&linear_unbounded, q, "reentrant");
+}
