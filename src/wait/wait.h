@@ -166,7 +166,8 @@ static inline void kri_nap_rely(void)
     if (kri_load_rlx(&kri_relied) == 0)
         kri_store_rlx(&kri_relied, 1);
 }
-/* kri_spin_word - look at a shared word for a while before sleeping on it; see spin_word.c.
+
+/* kri_spin_word - look at a word for a while before sleeping on it; see spin_word.c.
  *
  * True: *word is not `expected` any more.  hint lies beside the word; *began, 0 at first, is for
  * kri_spin_word_learn once the whole wait is over.  The waker calls kri_spin_word_note_waker before
@@ -175,6 +176,8 @@ bool kri_spin_word(const kr_word *word, uint32_t expected, kr_time deadline, con
                    kr_time *began);
 void kri_spin_word_learn(kr_word *hint, kr_time began);
 void kri_spin_word_note_waker(kr_word *hint);
+enum { KRI_WAKER_UNKNOWN = 0, KRI_WAKER_ELSEWHERE = 0xffff };
+void kri_spin_word_note(kr_word *hint, uint32_t waker); /* by an object that knows more */
 
 /* Parties. */
 

@@ -274,5 +274,5 @@ TEST(options)
     CHECK_EQ(kr_event_init(&event, (kr_scope)2), -EINVAL);
     CHECK_EQ(sizeof(kr_semaphore), 32);
     CHECK_EQ(sizeof(kr_holder), 16);
-    CHECK_EQ(sizeof(kr_barrier), 56);
+    CHECK_EQ(sizeof(kr_barrier), 64);
 }
