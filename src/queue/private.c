@@ -57,17 +57,30 @@ enum { LOOKS = 16 };
 #endif
 enum { PAUSES = 12 };
 
-static bool look_for_a_moment(const kri_gate *gate, kri_gate_look look, void *p)
+/* After looks that were in vain fewer and fewer, then none but now and then. */
+static int looks_worth(uint32_t in_vain)
+{
+    enum { FEWER = 4, NOW_AND_THEN = 16 };
+    if (in_vain < FEWER)
+        return LOOKS >> in_vain;
+    return in_vain % NOW_AND_THEN == 0 ? LOOKS : 0;
+}
+
+static bool look_for_a_moment(kri_gate *gate, kri_gate_look look, void *p)
 {
     if (LOOKS == 0 || !kri_spin_pays())
         return false;
-    for (int i = 0; i < LOOKS && kri_load_rlx(&gate->waiting) == 0; i++) {
+    uint32_t in_vain = kri_load_rlx(&gate->in_vain);
+    int looks = looks_worth(in_vain);
+    bool some = false;
+    for (int i = 0; i < looks && !some && kri_load_rlx(&gate->waiting) == 0; i++) {
         for (int j = 0; j < PAUSES; j++)
             os_pause();
-        if (look(p))
-            return true;
+        some = look(p);
     }
-    return false;
+    if (!some || in_vain != 0)
+        kri_store_rlx(&gate->in_vain, some ? 0 : in_vain + 1);
+    return some;
 }
 
 /* Putting. */
