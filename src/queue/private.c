@@ -324,6 +324,21 @@ void kri_private_unwatch(kr_queue *q)
     kri_gate_leave(&p->items, p->ops->has_items, p, p->queue.wait_flags);
 }
 
+void *kri_private_new(size_t size)
+{
+    char *memory = os_alloc(size + KRI_LINE);
+    if (!memory)
+        return NULL;
+    kri_private *p = (void *)(memory + KRI_LINE - (uintptr_t)memory % KRI_LINE);
+    p->memory = memory;
+    return p;
+}
+
+void kri_private_free(kri_private *p)
+{
+    os_free(p->memory);
+}
+
 void kri_private_begin(kri_private *p, const kri_queue_ops *queue_ops, const kri_private_ops *ops,
                        size_t item_size, size_t maxsize, const kr_queue_options *o)
 {
