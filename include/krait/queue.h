@@ -37,17 +37,23 @@ typedef enum kr_queue_order {
     KR_PRIORITY, /* the one with the lowest number, and of equals the oldest */
 } kr_queue_order;
 
-/* kr_queue_options - NULL or zero: the defaults. */
+/* kr_queue_options - NULL or zero: the defaults.
+ *
+ *   .reentrant  private, KR_FIFO, maxsize 0: put may interrupt any call, see kr_queue_put
+ *   .reserve    private: items for which memory is taken now, so that puts up to there cannot fail
+ *               for want of it; the bytes of items of any length need more all the same
+ *   .bytes      shared, item_size 0: room for the items' bytes; an item may take half of it.
+ *               0: 64 KiB
+ *   .owners     shared: so many processes at a time may owe a task_done, and what one owes when it
+ *               dies is settled; 0: it is owed for ever
+ */
 typedef struct kr_queue_options {
     kr_queue_order order;
     kr_scope scope;
-    bool reentrant; /* private, KR_FIFO, maxsize 0: put may interrupt any call, see kr_queue_put */
-    size_t reserve; /* private: items for which memory is taken now, so that puts up to there cannot
-                     * fail for want of it; with item_size 0: their number does not help */
-    size_t bytes;   /* shared, item_size 0: room for the items' bytes; an item may take half of it.
-                     * 0: 64 KiB */
-    unsigned owners; /* shared: so many processes at a time may owe a task_done, and what one owes
-                      * when it dies is settled; 0: it is owed for ever */
+    bool reentrant;
+    size_t reserve;
+    size_t bytes;
+    unsigned owners;
     uint64_t reserved[4];
 } kr_queue_options;
 
@@ -127,7 +133,8 @@ KR_API KR_NODISCARD int kr_queue_put_priority(kr_queue *q, const void *item, int
  *
  *   item      receives item_size bytes
  *
- * With KR_NOWAIT this is Python's get_nowait, and -ETIMEDOUT its Empty.
+ * With KR_NOWAIT this is Python's get_nowait, and -ETIMEDOUT its Empty.  No promise of order among
+ * those who wait.
  *
  * Returns   0             *item is the caller's
  *           -ETIMEDOUT    it was empty all the time

@@ -15,7 +15,7 @@ static int check_options(size_t item_size, size_t maxsize, const kr_queue_option
             return -EINVAL;
     if (o->order > KR_PRIORITY || o->scope > KR_SHARED)
         return -EINVAL;
-    if (item_size > SIZE_MAX / 64)
+    if (item_size > SIZE_MAX / 64 || o->reserve > SIZE_MAX / 64 / (item_size + 64))
         return -EINVAL;
     if (o->scope == KR_PRIVATE) {
         bool plain = o->order == KR_FIFO && maxsize == 0 && item_size != 0;

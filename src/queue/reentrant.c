@@ -62,12 +62,9 @@ struct reentrant {
     kri_private private; /* first */
     size_t node_size;    /* const */
     kri_pointer blocks[BLOCKS];
-    unsigned char apart[KRI_LINE];
-    kri_word64 inbox;
-    unsigned char apart_from_free[KRI_LINE];
-    kri_word64 free;
-    unsigned char apart_from_latch[KRI_LINE];
-    kr_word latch;
+    _Alignas(KRI_LINE) kri_word64 inbox;
+    _Alignas(KRI_LINE) kri_word64 free;
+    _Alignas(KRI_LINE) kr_word latch;
     uint32_t outbox; /* number of the oldest; guarded by latch */
     kri_word64 taken;
 };
@@ -306,7 +303,7 @@ static void release(kr_queue *q)
     struct reentrant *r = reentrant_of(q);
     for (unsigned i = 0; i < BLOCKS; i++)
         os_pages_free(kri_load_acq_ptr(&r->blocks[i]), r->node_size * block_room(i));
-    os_free(r);
+    kri_private_free(&r->private);
 }
 
 static const kri_private_ops private_ops = {try_put, try_get, has_room, has_items, count_puts};
@@ -330,7 +327,7 @@ static const kri_queue_ops queue_ops = {
 int kri_reentrant_create(kr_queue **q, size_t item_size, const kr_queue_options *o)
 {
     enum { ALIGNMENT = 8 };
-    struct reentrant *r = os_alloc(sizeof *r);
+    struct reentrant *r = kri_private_new(sizeof *r);
     if (!r)
         return -ENOMEM;
     kri_private_begin(&r->private, &queue_ops, &private_ops, item_size, 0, o);

@@ -456,6 +456,7 @@ TEST(bad_input)
     CHECK_EQ(create(8, 1, (kr_queue_options){.scope = KR_SHARED, .order = KR_LIFO}), -EINVAL);
     CHECK_EQ(create(8, 0, (kr_queue_options){.scope = KR_SHARED}), -EINVAL);
     CHECK_EQ(create(SIZE_MAX, 0, (kr_queue_options){.order = KR_FIFO}), -EINVAL);
+    CHECK_EQ(create(8, 0, (kr_queue_options){.reserve = SIZE_MAX}), -EINVAL);
     CHECK_EQ(kr_queue_create(NULL, 8, 0, NULL), -EINVAL);
     CHECK_EQ(kr_queue_put(NULL, &item, KR_NOWAIT), -EINVAL);
     CHECK_EQ(kr_queue_put(q, NULL, KR_NOWAIT), -EINVAL);
