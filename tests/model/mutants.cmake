@@ -434,3 +434,4 @@ krait_mutant(watch_reports_twice executor/watchdog.c watchdog/watch_of_one_pool
   "    seen->reported = true;" "")
 
 include(mutants_pool.cmake)
+include(mutants_shared.cmake)
