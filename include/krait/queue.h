@@ -11,8 +11,8 @@
  * or timed out has neither put nor taken anything.
  *
  * Nothing of the program is called while the queue is locked; so any of these may be called from
- * destructors and callbacks.  From a signal handler: only kr_queue_put, kr_queue_put_many and
- * kr_queue_put_bytes, of a queue made with .reentrant.
+ * destructors and callbacks.  From a signal handler: only kr_queue_put and kr_queue_put_many, on a
+ * queue made with .reentrant.
  *
  * Scope    a private queue serves the process that made it; in a forked child every call but the
  *          release answers KR_EFORKED.  A shared one serves all processes that have its memory; one
@@ -127,7 +127,8 @@ KR_API KR_NODISCARD int kr_queue_put_priority(kr_queue *q, const void *item, int
  *
  *   item      receives item_size bytes
  *
- * With KR_NOWAIT this is Python's get_nowait, and -ETIMEDOUT its Empty.
+ * With KR_NOWAIT this is Python's get_nowait, and -ETIMEDOUT its Empty.  No promise of order among
+ * those who wait.
  *
  * Returns   0             *item is the caller's
  *           -ETIMEDOUT    it was empty all the time

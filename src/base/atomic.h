@@ -158,4 +158,18 @@ KRI_ATOMIC_INLINE void *kri_swap_acq_rel_ptr(kri_pointer *p, void *value)
                               __ATOMIC_ACQ_REL);
 }
 
+KRI_ATOMIC_INLINE bool kri_cas_acq_rel_ptr(kri_pointer *p, void **expected, void *desired)
+{
+#ifdef KRI_MODEL
+    uint64_t seen = (uintptr_t)*expected;
+    bool done = kri_explore_cas(&p->bits, sizeof p->bits, &seen, (uintptr_t)desired,
+                                __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    *expected = (void *)(uintptr_t)seen;
+    return done;
+#else
+    return __atomic_compare_exchange_n(&p->bits, expected, desired, false, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_ACQUIRE);
+#endif
+}
+
 #endif

@@ -139,6 +139,17 @@ void *os_alloc(size_t size)
     return p;
 }
 
+void *os_pages(size_t size)
+{
+    return os_alloc(size);
+}
+
+void os_pages_free(void *pages, size_t size)
+{
+    (void)size;
+    os_free(pages);
+}
+
 bool os_memory_is_checked(void)
 {
     return true;

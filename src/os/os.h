@@ -133,6 +133,11 @@ void os_identify(os_identity *identity); /* of the calling process; asks the sys
 
 void *os_alloc(size_t size); /* zero bytes; NULL when there is none */
 void os_free(void *memory);
+
+/* Pages from the system itself: zero bytes; NULL when there are none.  os_pages is
+ * async-signal-safe. */
+void *os_pages(size_t size);
+void os_pages_free(void *pages, size_t size);
 bool os_memory_is_checked(void); /* somebody watches each allocation: keep no memory to use again */
 void os_random(void *bytes, size_t count);
 void os_print_error(const char *line); /* to standard error, whole, in one write */

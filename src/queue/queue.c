@@ -15,10 +15,10 @@ static int check_options(size_t item_size, size_t maxsize, const kr_queue_option
             return -EINVAL;
     if (o->order > KR_PRIORITY || o->scope > KR_SHARED)
         return -EINVAL;
-    if (item_size > SIZE_MAX / 4)
+    if (item_size > SIZE_MAX / 64)
         return -EINVAL;
     if (o->scope == KR_PRIVATE) {
-        bool plain = o->order == KR_FIFO && maxsize == 0;
+        bool plain = o->order == KR_FIFO && maxsize == 0 && item_size != 0;
         return o->bytes != 0 || o->owners != 0 || (o->reentrant && !plain) ? -EINVAL : 0;
     }
     if (o->order == KR_LIFO || o->reentrant || o->reserve != 0)

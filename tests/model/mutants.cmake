@@ -435,3 +435,4 @@ krait_mutant(watch_reports_twice executor/watchdog.c watchdog/watch_of_one_pool
 
 include(mutants_pool.cmake)
 include(mutants_shared.cmake)
+include(mutants_queue.cmake)

@@ -7,6 +7,7 @@
 #include "os/os.h"
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -19,6 +20,23 @@ void *os_alloc(size_t size)
 void os_free(void *memory)
 {
     free(memory);
+}
+
+/* mmap is not in POSIX's list of functions for signal handlers, but it is a bare system call. */
+void *os_pages(size_t size)
+{
+    int saved = errno;
+    void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    errno = saved;
+    return pages == MAP_FAILED ? NULL : pages;
+}
+
+void os_pages_free(void *pages, size_t size)
+{
+    int saved = errno;
+    if (pages != NULL)
+        munmap(pages, size);
+    errno = saved;
 }
 
 /* Before the kernel's pool is ready there is nothing better than the clock; nothing here is a

@@ -1,0 +1,354 @@
+/* What the private queues have in common.
+ *
+ * State.  A kind tries: it puts or takes at once, or says that the queue is full, empty, shut down.
+ * Here stands what is done with that: waiting at a gate, and what is owed.
+ *
+ * Fields.  Told in private.h and gate.h.
+ *
+ * Protocol.
+ *     put, get  Try; if that will not do, look again for a moment, then enter the gate, and try
+ *               whenever there is something.  Whoever has tried with success is through: a cancel
+ *               or a time-out that comes later takes nothing back.
+ *     latch     As kr_lock: who has waited takes it as contended, so no debt of a wake is lost.
+ *     join      Looks whether as many are done as were put, and sleeps while all_done stays.
+ *
+ * Ordering.
+ *     [latch-1]  who takes the latch sees what its holders before did
+ *     [latch-2]  Whoever gives the latch swaps it, then reads a word of a gate, all sc.  A waiter
+ *                changes that word, then reads the latch: so either it is seen there, or it reads
+ *                what that swap wrote or a later one, and with it what was done under the latch.
+ *     [join-1]   A task_done changes done, then reads joining; a join adds to joining, then reads
+ *                done: all sc.
+ *     [join-2]   what was done before the last task_done is visible after the join
+ *
+ * Why look for a moment before waiting?  To be woken costs microseconds, and a consumer that is
+ * faster than its producer would sleep for each item; after a pause it finds a batch.  It only
+ * looks while nobody else waits at the gate and there is another processor: someone else could run
+ * here.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "queue/private.h"
+
+#include <string.h>
+
+#include "os/os.h"
+#include "wait/stall.h"
+
+/* The latch. */
+
+static void describe_latch(const kr_word *word, kri_text *text)
+{
+    kri_text_add(text, "the inside of a queue at %p", (const void *)word);
+}
+
+__attribute__((noinline)) void kri_latch_wait(kr_word *latch)
+{
+    while (kri_swap_acq(latch, KRI_LATCH_CONTENDED) != KRI_LATCH_FREE) /* [latch-1] */
+        kri_wait_for(latch, KRI_LATCH_CONTENDED, KRI_NEVER, KRI_UNCANCELLABLE, describe_latch);
+}
+
+/* Looking before waiting. */
+
+#ifdef KRI_MODEL
+enum { LOOKS = 0 }; /* there is nothing to gain in a model */
+#else
+enum { LOOKS = 16 };
+#endif
+enum { PAUSES = 12 };
+
+/* After looks that were in vain fewer and fewer, then none but now and then. */
+static int looks_worth(uint32_t in_vain)
+{
+    enum { FEWER = 4, NOW_AND_THEN = 16 };
+    if (in_vain < FEWER)
+        return LOOKS >> in_vain;
+    return in_vain % NOW_AND_THEN == 0 ? LOOKS : 0;
+}
+
+static bool look_for_a_moment(kri_gate *gate, kri_gate_look look, void *p)
+{
+    if (LOOKS == 0 || !kri_spin_pays())
+        return false;
+    uint32_t in_vain = kri_load_rlx(&gate->in_vain);
+    int looks = looks_worth(in_vain);
+    bool some = false;
+    for (int i = 0; i < looks && !some && kri_load_rlx(&gate->waiting) == 0; i++) {
+        for (int j = 0; j < PAUSES; j++)
+            os_pause();
+        some = look(p);
+    }
+    if (!some || in_vain != 0)
+        kri_store_rlx(&gate->in_vain, some ? 0 : in_vain + 1);
+    return some;
+}
+
+/* Putting. */
+
+static void describe_room(const kr_word *word, kri_text *text)
+{
+    kri_text_add(text, "room in a queue at %p",
+                 (const void *)((const char *)word - offsetof(kri_private, room.called)));
+}
+
+static void describe_items(const kr_word *word, kri_text *text)
+{
+    kri_text_add(text, "an item of a queue at %p",
+                 (const void *)((const char *)word - offsetof(kri_private, items.called)));
+}
+
+static int put_slow(kri_private *p, const void *items, size_t count, int64_t priority,
+                    kr_time deadline)
+{
+    if (deadline == 0)
+        return -ETIMEDOUT;
+    int done = -EAGAIN;
+    if (look_for_a_moment(&p->room, p->ops->has_room, p))
+        done = p->ops->try_put(p, items, count, priority);
+    if (done != -EAGAIN)
+        return done;
+    unsigned flags = p->queue.wait_flags;
+    kri_gate_enter(&p->room);
+    while (done == -EAGAIN) {
+        int err = kri_gate_wait(&p->room, p->ops->has_room, p, deadline, flags, describe_room);
+        done = err ? err : p->ops->try_put(p, items, count, priority);
+    }
+    kri_gate_leave(&p->room, p->ops->has_room, p, flags);
+    return done;
+}
+
+static int put_some(kri_private *p, const void *items, size_t count, int64_t priority,
+                    kr_time deadline)
+{
+    int done = p->ops->try_put(p, items, count, priority);
+    return __builtin_expect(done == -EAGAIN, 0) ? put_slow(p, items, count, priority, deadline)
+                                                : done;
+}
+
+static __attribute__((noinline)) int put_bytes(kri_private *p, const void *bytes, size_t size,
+                                               int64_t priority, kr_time deadline)
+{
+    kri_record record = {.bytes = size ? os_alloc(size) : NULL, .size = size};
+    if (size && !record.bytes)
+        return -ENOMEM;
+    if (size)
+        memcpy(record.bytes, bytes, size);
+    int done = put_some(p, &record, 1, priority, deadline);
+    if (done < 0)
+        os_free(record.bytes);
+    return done < 0 ? done : 0;
+}
+
+int kri_private_put(kr_queue *q, const void *item, size_t size, int64_t priority, kr_time deadline)
+{
+    kri_private *p = kri_private_of(q);
+    if (__builtin_expect(q->item_size == 0, 0))
+        return put_bytes(p, item, size, priority, deadline);
+    int done = put_some(p, item, 1, priority, deadline);
+    return done < 0 ? done : 0;
+}
+
+int kri_private_put_many(kr_queue *q, const void *items, size_t count, kr_time deadline)
+{
+    kri_private *p = kri_private_of(q);
+    size_t total = 0;
+    int done = 0;
+    while (total < count && done >= 0) {
+        const char *from = (const char *)items + total * p->slot_size;
+        done = put_some(p, from, count - total, 0, deadline);
+        if (done > 0)
+            total += (size_t)done;
+    }
+    return total > 0 ? (int)total : done;
+}
+
+/* Getting. */
+
+static int get_slow(kri_private *p, kri_take *take, kr_time deadline)
+{
+    if (deadline == 0)
+        return -ETIMEDOUT;
+    int done = -EAGAIN;
+    if (look_for_a_moment(&p->items, p->ops->has_items, p))
+        done = p->ops->try_get(p, take);
+    if (done != -EAGAIN)
+        return done;
+    unsigned flags = p->queue.wait_flags;
+    kri_gate_enter(&p->items);
+    while (done == -EAGAIN) {
+        int err = kri_gate_wait(&p->items, p->ops->has_items, p, deadline, flags, describe_items);
+        done = err ? err : p->ops->try_get(p, take);
+    }
+    kri_gate_leave(&p->items, p->ops->has_items, p, flags);
+    return done;
+}
+
+static int get_some(kri_private *p, kri_take *take, kr_time deadline)
+{
+    int done = p->ops->try_get(p, take);
+    return __builtin_expect(done == -EAGAIN, 0) ? get_slow(p, take, deadline) : done;
+}
+
+int kri_private_get(kr_queue *q, void *item, size_t room, size_t *size, int64_t *priority,
+                    kr_time deadline)
+{
+    kri_take take = {.items = item, .count = 1, .room = room};
+    int done = get_some(kri_private_of(q), &take, deadline);
+    *size = take.size;
+    *priority = take.priority;
+    return done < 0 ? done : 0;
+}
+
+int kri_private_get_many(kr_queue *q, void *items, size_t count, kr_time deadline)
+{
+    kri_take take = {.items = items, .count = count, .room = q->item_size};
+    return get_some(kri_private_of(q), &take, deadline);
+}
+
+/* Records. */
+
+bool kri_private_take_record(kri_take *take, const kri_record *record)
+{
+    take->size = record->size;
+    if (record->size > take->room)
+        return false;
+    if (record->size)
+        memcpy(take->items, record->bytes, record->size);
+    os_free(record->bytes);
+    return true;
+}
+
+void kri_private_drop(const kri_private *p, void *slot)
+{
+    if (p->queue.item_size == 0)
+        os_free(((kri_record *)slot)->bytes);
+}
+
+/* What is owed. */
+
+static bool is_settled(const kri_private *p)
+{
+    uint64_t done = kri_load_sc64(&p->done); /* [join-1] [join-2] */
+    return done == p->ops->puts(p);
+}
+
+static void tell_joins(kri_private *p)
+{
+    if (kri_load_sc(&p->joining) == 0 || !is_settled(p)) /* [join-1] */
+        return;
+    kri_add_sc(&p->all_done, 1);
+    kri_wake(&p->all_done, KRI_ALL, 0);
+}
+
+int kri_private_task_done(kr_queue *q)
+{
+    kri_private *p = kri_private_of(q);
+    uint64_t done = kri_load_rlx64(&p->done);
+    do {
+        if (done >= p->ops->puts(p))
+            return -EPERM;
+    } while (!kri_cas_sc64(&p->done, &done, done + 1)); /* [join-1] [join-2] */
+    tell_joins(p);
+    return 0;
+}
+
+void kri_private_settle(kri_private *p, uint64_t count)
+{
+    if (count == 0)
+        return;
+    kri_add_sc64(&p->done, count); /* [join-1] */
+    tell_joins(p);
+}
+
+static void describe_join(const kr_word *word, kri_text *text)
+{
+    kri_text_add(text, "the tasks of a queue at %p",
+                 (const void *)((const char *)word - offsetof(kri_private, all_done)));
+}
+
+int kri_private_join(kr_queue *q, kr_time deadline)
+{
+    kri_private *p = kri_private_of(q);
+    if (is_settled(p))
+        return 0;
+    int err = 0;
+    kri_add_sc(&p->joining, 1); /* [join-1] */
+    while (err != -ETIMEDOUT && err != -ECANCELED) {
+        uint32_t seen = kri_load_sc(&p->all_done);
+        if (is_settled(p)) {
+            err = 0;
+            break;
+        }
+        err = kri_wait_for(&p->all_done, seen, deadline, 0, describe_join);
+    }
+    kri_sub_rlx(&p->joining, 1);
+    return err;
+}
+
+/* The rest. */
+
+void kri_private_call_all(kri_private *p)
+{
+    kri_gate_call(&p->items, p->queue.wait_flags);
+    kri_gate_call(&p->room, p->queue.wait_flags);
+}
+
+size_t kri_private_maxsize(const kr_queue *q)
+{
+    return (size_t)kri_load_rlx64(&kri_private_of(q)->maxsize);
+}
+
+bool kri_private_is_shutdown(const kr_queue *q)
+{
+    return kri_load_acq64(&kri_private_of(q)->closed) != 0;
+}
+
+void kri_private_watch(kr_queue *q, kr_word **word, uint32_t *expected)
+{
+    kri_private *p = kri_private_of(q);
+    kri_gate_enter(&p->items);
+    *word = &p->items.called;
+    *expected = 0;
+}
+
+bool kri_private_ready(kr_queue *q)
+{
+    kri_private *p = kri_private_of(q);
+    kri_gate_answer(&p->items);
+    return p->ops->has_items(p);
+}
+
+void kri_private_unwatch(kr_queue *q)
+{
+    kri_private *p = kri_private_of(q);
+    kri_gate_leave(&p->items, p->ops->has_items, p, p->queue.wait_flags);
+}
+
+void *kri_private_new(size_t size)
+{
+    char *memory = os_alloc(size + KRI_LINE);
+    if (!memory)
+        return NULL;
+    kri_private *p = (void *)(memory + KRI_LINE - (uintptr_t)memory % KRI_LINE);
+    p->memory = memory;
+    return p;
+}
+
+void kri_private_free(kri_private *p)
+{
+    os_free(p->memory);
+}
+
+void kri_private_begin(kri_private *p, const kri_queue_ops *queue_ops, const kri_private_ops *ops,
+                       size_t item_size, size_t maxsize, const kr_queue_options *o)
+{
+    p->queue = (kr_queue){.ops = queue_ops,
+                          .item_size = item_size,
+                          .order = o->order,
+                          .scope = KR_PRIVATE,
+                          .wait_flags = o->reentrant ? KRI_SHARED : 0,
+                          .generation = kri_fork_generation()};
+    p->ops = ops;
+    p->slot_size = item_size ? item_size : sizeof(kri_record);
+    p->maxsize.bits = maxsize;
+}
