@@ -106,7 +106,8 @@ static void copy_in(const kri_shared *q, uint32_t unit, const void *from, size_t
     size_t to_end = (size_t)q->units * UNIT - at;
     size_t first = length < to_end ? length : to_end;
     kr_explore_write(q->bytes + at, first);
-    memcpy(q->bytes + at, from, first);
+    if (first > 0) /* from may be NULL then */
+        memcpy(q->bytes + at, from, first);
     if (first < length)
         memcpy(q->bytes, (const unsigned char *)from + first, length - first);
 }
@@ -117,7 +118,8 @@ static void copy_out(const kri_shared *q, uint32_t unit, void *to, size_t length
     size_t to_end = (size_t)q->units * UNIT - at;
     size_t first = length < to_end ? length : to_end;
     kr_explore_read(q->bytes + at, first);
-    memcpy(to, q->bytes + at, first);
+    if (first > 0)
+        memcpy(to, q->bytes + at, first);
     if (first < length)
         memcpy((unsigned char *)to + first, q->bytes, length - first);
 }
