@@ -133,8 +133,6 @@ void kri_ex_yield(void);
 int kri_ex_start(unsigned process, void (*run)(void *), void *arg);
 void kri_ex_join(unsigned thread);
 void kri_ex_ready(unsigned thread, int result);
-void kri_ex_forget_words(ex_thread *t);              /* it sleeps on none any more */
-const kr_word *kri_ex_sleeps_on(const ex_thread *t); /* the last of its words */
 void kri_ex_detach(unsigned thread);
 bool kri_ex_time_passes(void); /* shall it, before this look at the clock? */
 bool kri_ex_refused(void);     /* shall this request of the system fail? */
@@ -197,6 +195,8 @@ void *kri_ex_alloc(size_t size, const void *site);
 /* os.c */
 void kri_ex_os_begin(void);
 bool kri_ex_bell_ready(int fd);
+void kri_ex_forget_words(ex_thread *t);              /* it sleeps on none any more */
+const kr_word *kri_ex_sleeps_on(const ex_thread *t); /* the last of its words */
 
 /* The linker's. */
 extern char __start_kri_globals[], __stop_kri_globals[];

@@ -54,6 +54,21 @@ kr_time os_now(void)
 
 /* Words */
 
+void kri_ex_forget_words(ex_thread *t)
+{
+    for (unsigned i = 0; i < EX_WORDS; i++)
+        t->words[i] = NULL;
+    t->several = false;
+}
+
+const kr_word *kri_ex_sleeps_on(const ex_thread *t)
+{
+    unsigned i = EX_WORDS - 1;
+    while (i > 0 && t->words[i] == NULL)
+        i--;
+    return t->words[i];
+}
+
 static int sleep_now(kr_time deadline)
 {
     if (deadline <= kri_ex.now)
@@ -74,13 +89,13 @@ int os_futex_wait_any(const os_sleep *list, unsigned count, kr_time deadline)
     for (unsigned i = 0; i < count; i++)
         kri_ex_look(list[i].word);
     kri_ex_point(true);
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
         kri_ex_check_freed(list[i].word, "a sleep");
-    for (unsigned i = 0; i < count; i++)
-        if (list[i].word->bits != list[i].expected) {
-            EX_TRACE("sleep refused", list[i].word, list[i].word->bits, "");
-            return -EAGAIN;
-        }
+        if (list[i].word->bits == list[i].expected)
+            continue;
+        EX_TRACE("sleep refused", list[i].word, list[i].word->bits, "");
+        return -EAGAIN;
+    }
     for (unsigned i = 0; i < count; i++) {
         EX_TRACE("sleeps", list[i].word, list[i].expected, deadline == OS_NEVER ? "" : "timed");
         self->words[i] = list[i].word;
@@ -97,7 +112,6 @@ int os_futex_wait_any(const os_sleep *list, unsigned count, kr_time deadline)
 int os_futex_wait(kr_word *word, uint32_t expected, kr_time deadline, bool shared)
 {
     const os_sleep alone = {word, expected, shared};
-
     return os_futex_wait_any(&alone, 1, deadline);
 }
 
@@ -105,17 +119,15 @@ int os_futex_wait_either(kr_word *cancel, uint32_t cancel_expected, kr_word *wor
                          uint32_t expected, kr_time deadline)
 {
     const os_sleep both[2] = {{cancel, cancel_expected, false}, {word, expected, true}};
-
     return os_futex_wait_any(both, 2, deadline);
 }
 
 /* Which of its words makes the thread a sleeper on this one: -1: none. */
 static int sleeps_on(const ex_thread *t, const kr_word *word, bool shared)
 {
-    if (t->state != EX_SLEEPING && (t->state != EX_READY || !t->several))
-        return -1;
+    bool asleep = t->state == EX_SLEEPING || (t->state == EX_READY && t->several);
     for (int i = EX_WORDS - 1; i >= 0; i--)
-        if (t->words[i] == word && t->shared[i] == shared)
+        if (asleep && t->words[i] == word && t->shared[i] == shared)
             return i;
     return -1;
 }

@@ -113,21 +113,6 @@ int kri_ex_start(unsigned process, void (*run)(void *), void *arg)
     return (int)id;
 }
 
-void kri_ex_forget_words(ex_thread *t)
-{
-    for (unsigned i = 0; i < EX_WORDS; i++)
-        t->words[i] = NULL;
-    t->several = false;
-}
-
-const kr_word *kri_ex_sleeps_on(const ex_thread *t)
-{
-    unsigned i = EX_WORDS - 1;
-    while (i > 0 && t->words[i] == NULL)
-        i--;
-    return t->words[i];
-}
-
 void kri_ex_ready(unsigned thread, int result)
 {
     ex_thread *t = &kri_ex.threads[thread];

@@ -16,7 +16,7 @@
 static kr_lock a, b, c;
 static kr_word reports;
 static char last[16384];
-static kr_event entered;
+static kr_event entered, holds_a;
 static kr_event reported;
 
 static void hook(const char *report)
@@ -293,6 +293,7 @@ static int second(void *arg)
     (void)arg;
     take(&b);
     kr_event_set(&entered);
+    CHECK_EQ(kr_event_wait(&holds_a, KR_FOREVER), 0);
     take(&a);
     give(&a);
     give(&b);
@@ -304,6 +305,7 @@ static int first(void *arg)
 {
     (void)arg;
     take(&a);
+    kr_event_set(&holds_a);
     CHECK_EQ(kr_event_wait(&entered, KR_FOREVER), 0);
     take(&b);
     give(&b);
