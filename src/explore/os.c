@@ -160,6 +160,29 @@ int os_futex_wake(kr_word *word, int count, bool shared)
     return woken;
 }
 
+/* The kernel keeps their order. */
+int os_futex_requeue(kr_word *from, int count, kr_word *to, bool shared)
+{
+    unsigned codes[EX_THREADS];
+    int moved = 0;
+
+    if (!kri_ex.active)
+        return 0;
+    EX_SITE(&EX_SELF->site);
+    kri_ex_look(from);
+    kri_ex_look(to);
+    kri_ex_point(true);
+    unsigned sleepers = list_sleepers(from, shared, codes);
+    for (unsigned i = 0; i < sleepers && moved < count; i++, moved++) {
+        ex_thread *t = &kri_ex.threads[codes[i] - EX_TAKE];
+
+        t->words[sleeps_on(t, from, shared)] = to;
+        t->since = ++kri_ex.sleeps;
+    }
+    EX_TRACE("requeues", from, (uint64_t)moved, "");
+    return moved;
+}
+
 /* The processor */
 
 void os_pause(void)

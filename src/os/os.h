@@ -39,6 +39,10 @@ int os_futex_wait_either(kr_word *cancel, uint32_t cancel_expected, kr_word *wor
 /* Wake at most count sleepers and say how many.  Only the address is used: the word may be gone. */
 int os_futex_wake(kr_word *word, int count, bool shared);
 
+/* Let at most count sleepers of one word sleep on as if on another, and say how many; to them a
+ * wake there is one of where they began.  pre: nobody changes `from` meanwhile. */
+int os_futex_requeue(kr_word *from, int count, kr_word *to, bool shared);
+
 /* The processor */
 
 void os_pause(void);        /* in a loop that waits for another processor */

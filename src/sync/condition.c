@@ -1,12 +1,21 @@
 /* kr_condition: two groups of waiters, counted under the user's lock.
  *
+ * State.  There is none beyond the counts: a condition is whole whenever its lock is free.
+ *
  * Fields.  All are guarded by the condition's lock, except that the words are also looked at by
- * kri_wait.
+ * kri_wait, and owed by who has slept in shared memory.
  *     group     number of the newest group; who begins to wait joins it
  *     newer     members of the newest group
  *     older     members of the group before it who have not returned
  *     permits   how many of these have been notified; never more than older
  *     words     what the members of the even and of the odd groups sleep on
+ *     kind      constant: the scope, and which kind of lock
+ *     lock      constant: where the lock is
+ *     Shared only:
+ *     owed      members who have been notified and have not returned; EDITED while somebody changes
+ *               more than one field
+ *     returns   how often a notified member has returned
+ *     restarted number of the newest group when everybody was let go last
  *
  * Protocol.
  *     A notify gives permits to the older group first.  Once all its members have one, the group
@@ -18,15 +27,35 @@
  *     So a notify is exact: a closed group needs no count any more, newcomers never enter a group
  *     that has permits, and among the members of one group it does not matter who takes a permit.
  *     Nobody starves, because newer groups get nothing before the older is closed.
- *     Each grant changes the word before it wakes, so that a member on its way to sleep stays
- *     awake.
+ *     Each grant changes the word before it takes anybody, so that a member on its way to sleep
+ *     stays awake.
+ *     A notify wakes nobody: it moves the notified to the queue of the lock, whose release wakes
+ *     one of them at a time.  Woken at once they would only meet the lock held, and sleep again.
+ *
+ * Death.  A process may die at any point, and leave behind
+ *     - counts half changed: EDITED is still set, which the next who has the lock sees.  It lets
+ *       everybody go (restart), as does whoever gets the lock with KR_OWNER_DIED;
+ *     - a member that never returns.  While others of its group are there a notify reaches them,
+ *       since the kernel has forgotten the dead one.  A notify that is given to the dead alone is
+ *       owed for good, and misses one who lives;
+ *     - a wake that went to one who died before it could return, or that was never made.
+ *     So nobody sleeps longer than a slice without a look.  A look that finds the word changed, a
+ *     notify owed, or the lock not at rest (its holder may be the dead one), takes the lock and
+ *     tries the above again; and when for two slices something was owed and nobody returned, it
+ *     lets everybody go.  All others sleep on, without having touched the lock.
+ *     What a dead member costs is thus a notify that comes some slices late, and a return for
+ *     nothing of some who live: in shared memory callers look at their predicate again.
  *
  * Ordering.  The lock orders everything; the words are changed sequentially consistently because
  * kri_wake wants it so.
+ *     [condition-1]  EDITED is set before and taken away after what lies between, in program order;
+ *                    no more is needed, since it is read by who has learned of the death
  *
  * Why not a ticket for each waiter?  Time-outs leave holes.  Why not a bare sequence number?  A
  * notify of one would have to wake all, or could be taken by one who came later.  Why 64 bits?  A
- * waiter that is kept from running must not see its group's number come round again.
+ * waiter that is kept from running must not see its group's number come round again.  Why does the
+ * condition not rely on KR_OWNER_DIED alone?  It may be told to the user, who acquired the lock
+ * beside the condition, or for another condition over the same lock.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -34,9 +63,41 @@
 #include "sync/internal.h"
 #include "wait/stall.h"
 
+enum { SHARED = 1, OVER_RLOCK = 2 };
+#define EDITED (UINT32_C(1) << 31)
+
+/* Three slices and some time for the lock are what the header promises: one until the first look
+ * that finds something owed, and two in which nobody returns. */
+enum { SLICE_MS = 90, SLICES_WITHOUT_RETURN = 2 };
+enum { LOOK = 1 }; /* of a sleep: at the end of a slice */
+
+_Static_assert(sizeof(kr_condition) == 64, "one line of the cache");
+_Static_assert(offsetof(kr_condition, words) == 24 && offsetof(kr_condition, own) == 48 &&
+                   offsetof(kr_condition, lock) == 56,
+               "the same in every process that maps it");
+_Static_assert(offsetof(kr_rlock, lock) == 0, "so that lock_of need not tell them apart");
+
+/* One wait. */
+typedef struct stay {
+    uint64_t group;
+    uint32_t returns; /* at the last look */
+    int still;        /* looks that found the same since; -1: there was none yet */
+} stay;
+
+static bool is_shared(const kr_condition *c)
+{
+    return c->kind & SHARED;
+}
+
 static kr_lock *lock_of(kr_condition *c)
 {
     return c->lock == 0 ? &c->own : (kr_lock *)((char *)c + c->lock);
+}
+
+/* NULL: it is no recursive one. */
+static kr_rlock *rlock_of(kr_condition *c)
+{
+    return c->kind & OVER_RLOCK ? (kr_rlock *)((char *)c + c->lock) : NULL;
 }
 
 static kr_word *word_of(kr_condition *c, uint64_t group)
@@ -44,36 +105,94 @@ static kr_word *word_of(kr_condition *c, uint64_t group)
     return &c->words[group & 1];
 }
 
-void kr_condition_init(kr_condition *condition, kr_lock *lock)
+/* For the lock itself, without a look at the counts. */
+
+static bool held(kr_condition *c)
 {
-    *condition = (kr_condition)KR_CONDITION_INIT;
-    if (lock != NULL)
-        condition->lock = (char *)lock - (char *)condition;
+    kr_rlock *rlock = rlock_of(c);
+    return rlock != NULL ? kr_rlock_owned(rlock) : kr_lock_locked(lock_of(c));
 }
 
-int kr_condition_acquire(kr_condition *condition, kr_time timeout)
+static int64_t let_go(kr_condition *c)
 {
-    return kr_lock_acquire(lock_of(condition), timeout);
+    kr_rlock *rlock = rlock_of(c);
+    if (rlock != NULL)
+        return kri_rlock_release_all(rlock);
+    kr_lock_release(lock_of(c));
+    return 0;
 }
 
-int kr_condition_release(kr_condition *condition)
+/* `queued`: the caller may have slept in the lock's queue. */
+static int take_back(kr_condition *c, int64_t depth, bool queued)
 {
-    return kr_lock_release(lock_of(condition));
+    kr_rlock *rlock = rlock_of(c);
+    int taken = (queued ? kri_lock_retake : kri_lock_take)(lock_of(c));
+    if (rlock != NULL && taken >= 0)
+        kri_rlock_become(rlock, depth);
+    return taken;
 }
 
-bool kr_condition_locked(const kr_condition *condition)
+/* The counts. */
+
+static void begin_change(kr_condition *c)
 {
-    return kr_lock_locked(lock_of((kr_condition *)(uintptr_t)condition));
+    if (is_shared(c))
+        kri_or_acq(&c->owed, EDITED); /* [condition-1] */
+}
+
+static void end_change(kr_condition *c, uint32_t owed)
+{
+    if (is_shared(c))
+        kri_store_rel(&c->owed, owed); /* [condition-1] */
+}
+
+static uint32_t owed_by(const kr_condition *c)
+{
+    return kri_load_rlx(&c->owed) & ~EDITED;
+}
+
+/* Shared: let everybody go, and begin anew. */
+static void restart(kr_condition *c)
+{
+    begin_change(c);
+    c->group += 3;
+    c->older = c->newer = c->permits = 0;
+    c->restarted = (uint32_t)c->group;
+    c->returns++;
+    for (int i = 0; i < 2; i++)
+        kri_add_sc(&c->words[i], 1);
+    end_change(c, 0);
+    for (int i = 0; i < 2; i++)
+        kri_lock_adopt(lock_of(c), &c->words[i], KRI_ALL);
+}
+
+/* Shared: has one died who was changing the counts? */
+static void mend(kr_condition *c)
+{
+    if (is_shared(c) && (kri_load_rlx(&c->owed) & EDITED))
+        restart(c);
+}
+
+/* What a restart gave was not owed. */
+static uint32_t owed_less(kr_condition *c, uint64_t mine)
+{
+    uint32_t owed = owed_by(c);
+    bool counted = (int32_t)((uint32_t)mine - c->restarted) >= 0;
+    return counted && owed > 0 ? owed - 1 : owed;
 }
 
 static bool take_notification(kr_condition *c, uint64_t mine)
 {
-    if (c->group - mine >= 2)
-        return true;
-    if (c->group == mine || c->permits == 0)
+    bool closed = c->group - mine >= 2;
+    if (!closed && (c->group == mine || c->permits == 0))
         return false;
-    c->permits--;
-    c->older--;
+    begin_change(c);
+    if (!closed) {
+        c->permits--;
+        c->older--;
+    }
+    c->returns++;
+    end_change(c, owed_less(c, mine));
     return true;
 }
 
@@ -84,6 +203,45 @@ static void leave(kr_condition *c, uint64_t mine)
     else
         c->older--;
 }
+
+/* Give up to `count` permits to the older group; how many were given. */
+static uint32_t grant(kr_condition *c, uint32_t count)
+{
+    uint32_t unserved = c->older - c->permits;
+    uint32_t granted = count < unserved ? count : unserved;
+    if (granted == 0)
+        return 0;
+    c->permits += granted;
+    kr_word *word = word_of(c, c->group - 1);
+    kri_add_sc(word, 1);
+    kri_lock_adopt(lock_of(c), word, (int)granted);
+    return granted;
+}
+
+static void close_older(kr_condition *c)
+{
+    c->group++;
+    c->older = c->newer;
+    c->newer = 0;
+    c->permits = 0;
+}
+
+static int notify(kr_condition *c, uint32_t count)
+{
+    if (!held(c))
+        return -EPERM;
+    mend(c);
+    begin_change(c);
+    uint32_t granted = grant(c, count);
+    if (c->permits == c->older && c->newer > 0 && granted < count) {
+        close_older(c);
+        granted += grant(c, count - granted);
+    }
+    end_change(c, owed_by(c) + granted);
+    return (int)granted;
+}
+
+/* The wait. */
 
 static void describe(kri_text *text, const kr_word *word, size_t at)
 {
@@ -100,23 +258,69 @@ static void describe_odd(const kr_word *word, kri_text *text)
     describe(text, word, offsetof(kr_condition, words[1]));
 }
 
+static bool worth_a_look(kr_condition *c)
+{
+    return kri_load_rlx(&c->owed) != 0 || !kri_lock_at_rest(lock_of(c));
+}
+
+static int sleep_shared(kr_condition *c, kr_word *word, uint32_t seen, kr_time deadline)
+{
+    for (;;) {
+        kr_time slice = kri_deadline(kr_ms(SLICE_MS));
+        bool last = deadline <= slice;
+        int err = kri_wait(word, seen, last ? deadline : slice, KRI_SHARED);
+        if (err != -ETIMEDOUT || last)
+            return err;
+        if (worth_a_look(c))
+            return LOOK;
+    }
+}
+
+/* *taken: what became of taking the lock again. */
+static int sleep_without_lock(kr_condition *c, uint64_t mine, kr_time deadline, int *taken)
+{
+    kr_word *word = word_of(c, mine);
+    uint32_t seen = kri_load_rlx(word);
+    int64_t depth = let_go(c);
+    int err = is_shared(c)
+                  ? sleep_shared(c, word, seen, deadline)
+                  : kri_wait_for(word, seen, deadline, 0, mine & 1 ? describe_odd : describe_even);
+    *taken = take_back(c, depth, err == 0);
+    return err;
+}
+
+/* At a look: is a notify owed to somebody who does not come? */
+static bool stands_still(const kr_condition *c, stay *s)
+{
+    if (owed_by(c) == 0 || s->still < 0 || s->returns != c->returns)
+        s->still = owed_by(c) == 0 ? -1 : 0;
+    else
+        s->still++;
+    s->returns = c->returns;
+    return s->still >= SLICES_WITHOUT_RETURN;
+}
+
 int kri_condition_wait_until(kr_condition *c, kr_time deadline)
 {
-    kr_lock *lock = lock_of(c);
-    if (!kr_lock_locked(lock))
+    if (!held(c))
         return -EPERM;
-    uint64_t mine = c->group;
+    mend(c);
+    stay s = {.group = c->group, .still = -1};
     c->newer++;
     for (;;) {
-        uint32_t seen = kri_load_rlx(word_of(c, mine));
-        kr_lock_release(lock);
-        int err = kri_wait_for(word_of(c, mine), seen, deadline, 0,
-                               mine & 1 ? describe_odd : describe_even);
-        kri_lock_take(lock);
-        if (take_notification(c, mine))
+        int taken;
+        int err = sleep_without_lock(c, s.group, deadline, &taken);
+        if (taken == KR_OWNER_DIED)
+            restart(c);
+        if (taken != 0)
+            return taken;
+        mend(c);
+        if (err == LOOK && stands_still(c, &s))
+            restart(c);
+        if (take_notification(c, s.group))
             return 0;
         if (err == -ETIMEDOUT || err == -ECANCELED) {
-            leave(c, mine);
+            leave(c, s.group);
             return err;
         }
     }
@@ -134,7 +338,7 @@ int kr_condition_wait_for(kr_condition *condition, bool (*predicate)(void *arg),
 {
     if (timeout < 0)
         return -EINVAL;
-    if (!kr_condition_locked(condition))
+    if (!held(condition))
         return -EPERM;
     kr_time deadline = kri_deadline(timeout);
     int err = 0;
@@ -142,42 +346,10 @@ int kr_condition_wait_for(kr_condition *condition, bool (*predicate)(void *arg),
         if (err != 0)
             return err;
         err = kri_condition_wait_until(condition, deadline);
+        if (err != 0 && err != -ETIMEDOUT && err != -ECANCELED)
+            return err; /* what the predicate looks at is half done, or not ours */
     }
     return 0;
-}
-
-/* Give up to `count` permits to the older group; how many were given. */
-static uint32_t grant(kr_condition *c, uint32_t count)
-{
-    uint32_t unserved = c->older - c->permits;
-    uint32_t granted = count < unserved ? count : unserved;
-    if (granted == 0)
-        return 0;
-    c->permits += granted;
-    kr_word *word = word_of(c, c->group - 1);
-    kri_add_sc(word, 1);
-    kri_wake(word, (int)granted, 0);
-    return granted;
-}
-
-static void close_older(kr_condition *c)
-{
-    c->group++;
-    c->older = c->newer;
-    c->newer = 0;
-    c->permits = 0;
-}
-
-static int notify(kr_condition *c, uint32_t count)
-{
-    if (!kr_condition_locked(c))
-        return -EPERM;
-    uint32_t granted = grant(c, count);
-    if (c->permits == c->older && c->newer > 0 && granted < count) {
-        close_older(c);
-        granted += grant(c, count - granted);
-    }
-    return (int)granted;
 }
 
 int kr_condition_notify(kr_condition *condition, int count)
@@ -190,9 +362,73 @@ int kr_condition_notify_all(kr_condition *condition)
     return notify(condition, INT32_MAX);
 }
 
+/* The lock, for callers. */
+
+int kr_condition_acquire(kr_condition *condition, kr_time timeout)
+{
+    kr_rlock *rlock = rlock_of(condition);
+    int err = rlock != NULL ? kr_rlock_acquire(rlock, timeout)
+                            : kr_lock_acquire(lock_of(condition), timeout);
+    if (err == KR_OWNER_DIED)
+        restart(condition);
+    return err;
+}
+
+int kr_condition_release(kr_condition *condition)
+{
+    kr_rlock *rlock = rlock_of(condition);
+    return rlock != NULL ? kr_rlock_release(rlock) : kr_lock_release(lock_of(condition));
+}
+
+bool kr_condition_locked(const kr_condition *condition)
+{
+    return kr_lock_locked(lock_of((kr_condition *)(uintptr_t)condition));
+}
+
+int kr_condition_recover(kr_condition *condition)
+{
+    kr_rlock *rlock = rlock_of(condition);
+    return rlock != NULL ? kr_rlock_recover(rlock) : kr_lock_recover(lock_of(condition));
+}
+
+bool kr_condition_inconsistent(const kr_condition *condition)
+{
+    return kr_lock_inconsistent(lock_of((kr_condition *)(uintptr_t)condition));
+}
+
+static void begin(kr_condition *c, uint32_t kind, int64_t lock)
+{
+    *c = (kr_condition)KR_CONDITION_INIT;
+    c->kind = kind;
+    c->lock = lock;
+    (void)kr_lock_init(&c->own, kind & SHARED ? KR_SHARED : KR_PRIVATE);
+}
+
+static bool are_valid(const kr_condition_options *o)
+{
+    for (size_t i = 0; i < sizeof o->reserved / sizeof *o->reserved; i++) {
+        if (o->reserved[i] != 0)
+            return false;
+    }
+    if ((o->scope != KR_PRIVATE && o->scope != KR_SHARED) || (o->lock != NULL && o->rlock != NULL))
+        return false;
+    const kr_lock *lock = o->rlock != NULL ? &o->rlock->lock : o->lock;
+    return lock == NULL || kri_lock_is_shared(lock) == (o->scope == KR_SHARED);
+}
+
+int kr_condition_init(kr_condition *condition, const kr_condition_options *options)
+{
+    static const kr_condition_options defaults;
+    const kr_condition_options *o = options != NULL ? options : &defaults;
+    if (!are_valid(o))
+        return -EINVAL;
+    const void *lock = o->rlock != NULL ? (const void *)o->rlock : o->lock;
+    begin(condition, (o->scope == KR_SHARED ? SHARED : 0) | (o->rlock != NULL ? OVER_RLOCK : 0),
+          lock != NULL ? (const char *)lock - (const char *)condition : 0);
+    return 0;
+}
+
 void kr_condition_reinit(kr_condition *condition)
 {
-    ptrdiff_t lock = condition->lock;
-    *condition = (kr_condition)KR_CONDITION_INIT;
-    condition->lock = lock;
+    begin(condition, condition->kind, condition->lock);
 }

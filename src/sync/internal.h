@@ -59,6 +59,24 @@ static inline bool kri_lock_is_shared(const kr_lock *lock)
 /* kri_lock_holder - the process that holds a shared lock now; 0: none. */
 kri_owner kri_lock_holder(const kr_lock *lock);
 
+/* kri_lock_at_rest - is it a shared lock that is free, with nobody asleep?  Else something goes on,
+ * or somebody has died. */
+static inline bool kri_lock_at_rest(const kr_lock *lock)
+{
+    return (uint32_t)kri_load_rlx64((kri_word64 *)(uintptr_t)lock) == KRI_LOCK_SHARED;
+}
+
+/* kri_lock_adopt - let up to `count` of those who wait on `word` wait for the lock instead, so that
+ * its release wakes them, one release one of them.
+ *
+ * pre: the caller holds the lock.  `word` has the lock's scope.  Who finds kri_wait to be 0 takes
+ * the lock with kri_lock_retake. */
+void kri_lock_adopt(kr_lock *lock, kr_word *word, int count);
+
+/* kri_lock_retake - kri_lock_take for one who has slept in the lock's queue: others may stand in it
+ * behind him. */
+int kri_lock_retake(kr_lock *lock);
+
 /* kri_rlock_take - as kri_lock_take, once more for the caller if it holds it already. */
 int kri_rlock_take(kr_rlock *rlock);
 
@@ -66,6 +84,9 @@ int kri_rlock_take(kr_rlock *rlock);
  * kri_rlock_restore - take the lock again, as kri_lock_take, and be `count` deep. */
 int64_t kri_rlock_release_all(kr_rlock *rlock);
 int kri_rlock_restore(kr_rlock *rlock, int64_t count);
+
+/* kri_rlock_become - the rest of kri_rlock_restore, for one who has taken rlock->lock itself. */
+void kri_rlock_become(kr_rlock *rlock, int64_t count);
 
 /* Conditions. */
 

@@ -17,6 +17,8 @@
  * worst one wake finds nobody.  A waiter that leaves, timed out or cancelled, leaves WAITERS behind
  * for the same reason.  A woken waiter competes with whoever comes by: to hand the lock over would
  * make the time until the woken one runs a time in which nobody may have it.
+ * The holder may put those who wait for something else into the queue, with WAITERS: a condition's
+ * notify does.
  *
  * Private, handing over.  A waiter that has lost that race for PATIENCE sets STARVING and sleeps on
  * the high half.  A releaser that finds the bit stays the holder, takes the bit away and counts the
@@ -173,10 +175,10 @@ static int try_shared(kr_lock *lock, uint64_t *seen, uint64_t marks)
     return kri_cas_acq64(whole(lock), seen, mine) ? 0 : -EAGAIN; /* [lock-1] */
 }
 
-static int wait_shared(kr_lock *lock, kr_time deadline, unsigned flags, kr_time longest)
+static int wait_shared(kr_lock *lock, kr_time deadline, unsigned flags, kr_time longest,
+                       uint64_t marks)
 {
     kri_word64 *word = whole(lock);
-    uint64_t marks = 0;
     kr_time period = FIRST_LOOK;
     uint64_t seen = kri_load_rlx64(word);
     for (;;) {
@@ -208,7 +210,7 @@ static int wait_shared(kr_lock *lock, kr_time deadline, unsigned flags, kr_time 
 static int acquire_shared(kr_lock *lock, kr_time timeout, unsigned flags, kr_time longest)
 {
     if (timeout != KR_NOWAIT)
-        return wait_shared(lock, kri_deadline(timeout), flags, longest);
+        return wait_shared(lock, kri_deadline(timeout), flags, longest, 0);
     uint64_t seen = kri_load_rlx64(whole(lock));
     int err;
     do {
@@ -270,6 +272,22 @@ int kri_lock_take(kr_lock *lock)
 int kri_lock_take_brief(kr_lock *lock)
 {
     return acquire_fast(lock) ? 0 : acquire_slow(lock, KR_FOREVER, KRI_UNCANCELLABLE, LOOKS_BRIEF);
+}
+
+int kri_lock_retake(kr_lock *lock)
+{
+    return kri_lock_is_shared(lock)
+               ? wait_shared(lock, KRI_NEVER, KRI_UNCANCELLABLE, LOOKS, WAITERS)
+               : wait_private(lock, KRI_NEVER, KRI_UNCANCELLABLE);
+}
+
+void kri_lock_adopt(kr_lock *lock, kr_word *word, int count)
+{
+    unsigned scope = kri_lock_is_shared(lock) ? KRI_SHARED : 0;
+    if (kri_requeue(word, count, &lock->word, scope, describe) == 0)
+        return;
+    if (!(kri_or_sc64(whole(lock), WAITERS) & HOLDER)) /* released by another, against the rules */
+        kri_wake(&lock->word, KRI_ALL, scope);
 }
 
 static __attribute__((noinline)) int release_slow(kr_lock *lock, uint64_t seen)

@@ -121,6 +121,11 @@ int64_t kri_rlock_release_all(kr_rlock *rlock)
     return count;
 }
 
+void kri_rlock_become(kr_rlock *rlock, int64_t count)
+{
+    become_owner(rlock, self(), (uint32_t)count);
+}
+
 int kri_rlock_restore(kr_rlock *rlock, int64_t count)
 {
     int err = kri_lock_take(&rlock->lock);

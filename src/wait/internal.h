@@ -17,8 +17,8 @@ struct kri_waiter {
     const struct kri_place *through; /* the waker: in which queue it was found */
     struct kri_spin *spin;           /* const: history of the word it waits for */
     kr_time began;                   /* owner: when a thread began to spin, 0: it has not */
-    kr_word *waits_for;              /* const: what a report of a stall tells of; NULL: nothing */
-    kri_describe describe;           /* const */
+    kr_word *waits_for;              /* what a report of a stall tells of; NULL: nothing */
+    kri_describe describe;
 };
 
 /* What is known about waits on one word (or on several that share a bucket); hints all. */
@@ -34,6 +34,7 @@ typedef struct kri_place {
     struct kri_place *next;     /* guarded by the bucket's lock */
     struct kri_place *previous; /* guarded by the bucket's lock */
     bool queued;                /* guarded by the bucket's lock */
+    bool moved;                 /* a requeue has taken the waiter already */
 } kri_place;
 
 /* kri_place_enter - queue the waiter on the word if *word == expected still; false: it differs. */

@@ -17,6 +17,8 @@
  *     bucket.lock     inner lock: the list, and next, previous, queued of its places
  *     waiter.next, waiter.through
  *                     the waker that has taken the waiter; the waiter itself once it is woken
+ *     waiter.waits_for, waiter.describe, place.word, place.moved
+ *                     constant while the place is queued, but for a requeue, between two queues
  *     all other members of a place and a waiter are constant while it is queued
  *
  * Protocol.
@@ -29,6 +31,9 @@
  *     first counts it; the other finds it taken and goes on to the next in line, so that no
  *     wake-up is spent on a party that does not use it.  Having been woken, the party locks the
  *     other bucket once to take out the place that is still there.
+ *     A requeue takes waiters of one word as a wake does and, instead of waking them, queues their
+ *     places on another word.  They stay TAKEN: they cannot leave any more, and the next wake on
+ *     that word finds them like any other, without taking them a second time.
  *
  * Ordering.
  *     [wait-1]  The waker writes the word and reads the count; the waiter writes the count and
@@ -111,6 +116,7 @@ bool kri_place_enter(kri_place *place, kri_waiter *waiter, kr_word *word, uint32
     struct bucket *b = bucket_of(word);
     place->waiter = waiter;
     place->word = word;
+    place->moved = false;
     kri_mutex_lock(&b->lock);
     kri_add_sc(&b->count, 1);                       /* [wait-1] */
     bool unchanged = kri_load_sc(word) == expected; /* [wait-1] */
@@ -179,7 +185,7 @@ static kri_waiter *take(struct bucket *b, const kr_word *word, int count, int *t
             continue;
         kri_waiter *w = place->waiter;
         take_out(b, place);
-        if (!claim(w, TAKEN))
+        if (!place->moved && !claim(w, TAKEN))
             continue;
         w->through = place;
         w->next = NULL;
@@ -190,19 +196,26 @@ static kri_waiter *take(struct bucket *b, const kr_word *word, int count, int *t
     return first;
 }
 
-static int wake_parked(kr_word *word, int count)
+/* The same with the lock taken, when anybody is there. */
+static kri_waiter *take_parked(const kr_word *word, int count, int *taken)
 {
     struct bucket *b = bucket_of(word);
     if (kri_load_sc(&b->count) == 0) /* [wait-1] */
-        return 0;
-    int taken = 0;
+        return NULL;
     kri_mutex_lock(&b->lock);
-    kri_waiter *w = take(b, word, count, &taken);
+    kri_waiter *w = take(b, word, count, taken);
     kri_mutex_unlock(&b->lock);
     if (w != NULL) {
         kri_spin_note_waker(&b->spin);
         (void)kri_party_self(); /* a foreign thread is known from here on as one who may act */
     }
+    return w;
+}
+
+static int wake_parked(kr_word *word, int count)
+{
+    int taken = 0;
+    kri_waiter *w = take_parked(word, count, &taken);
     while (w != NULL) {
         kri_waiter *next = w->next;
         w->party->ops->unpark(w);
@@ -216,6 +229,39 @@ int kri_wake(kr_word *word, int count, unsigned flags)
     if (flags & KRI_SHARED)
         return os_futex_wake(word, count, true);
     return wake_parked(word, count);
+}
+
+static void move(kri_waiter *w, struct bucket *b, kr_word *to, kri_describe describe)
+{
+    kri_place *place = (kri_place *)(uintptr_t)w->through;
+    place->word = to;
+    place->moved = true;
+    if (w->waits_for != NULL)
+        w->waits_for = to;
+    w->describe = describe;
+    kri_add_sc(&b->count, 1);
+    append(b, place);
+}
+
+static int requeue_parked(const kr_word *from, int count, kr_word *to, kri_describe describe)
+{
+    int taken = 0;
+    kri_waiter *w = take_parked(from, count, &taken);
+    if (w == NULL)
+        return 0;
+    struct bucket *b = bucket_of(to);
+    kri_mutex_lock(&b->lock);
+    for (; w != NULL; w = w->next)
+        move(w, b, to, describe);
+    kri_mutex_unlock(&b->lock);
+    return taken;
+}
+
+int kri_requeue(kr_word *from, int count, kr_word *to, unsigned flags, kri_describe describe)
+{
+    if (flags & KRI_SHARED)
+        return os_futex_requeue(from, count, to, true);
+    return requeue_parked(from, count, to, describe);
 }
 
 /* Nobody else holds two of these locks, so there is no order to keep. */

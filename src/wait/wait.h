@@ -70,6 +70,13 @@ static inline int kri_wait(kr_word *word, uint32_t expected, kr_time deadline, u
 int kri_wake(kr_word *word, int count, unsigned flags);
 #define KRI_ALL INT32_MAX
 
+/* kri_requeue - take up to `count` parties that wait on `from` as kri_wake would, but let them
+ * sleep on as if they waited on `to`, until a kri_wake there; their kri_wait is then 0 as ever.
+ *
+ * Returns how many.  In private scope they can no more leave than the woken can, so a wake on `to`
+ * must be sure to come.  describe takes the place of theirs. */
+int kri_requeue(kr_word *from, int count, kr_word *to, unsigned flags, kri_describe describe);
+
 enum { KRI_SCOPE_LIVE = 0, KRI_SCOPE_CANCELLED = 1 }; /* what stands in its state */
 
 /* kri_scope_reached - the same in one load, for a scope on which kr_cancel was called itself; a

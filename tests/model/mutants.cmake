@@ -80,9 +80,9 @@ krait_mutant(park_claim_without_swap wait/park.c mutex/time_out_against_wake
   "        kri_store_rlx(&w->state, state | phase);
         return true;")
 krait_mutant(park_counts_whom_it_missed wait/park.c mutex/time_out_beside_waiter
-  "        if (!claim(w, TAKEN))
+  "        if (!place->moved && !claim(w, TAKEN))
             continue;"
-  "        if (!claim(w, TAKEN)) {
+  "        if (!place->moved && !claim(w, TAKEN)) {
             ++*taken;
             continue;
         }")
@@ -192,28 +192,26 @@ krait_mutant(semaphore_touched_after_release sync/semaphore.c semaphore/semaphor
             return -EOVERFLOW;
     }")
 krait_mutant(condition_sleeps_after_release sync/condition.c condition/condition_notify
-  "        uint32_t seen = kri_load_rlx(word_of(c, mine));
-        kr_lock_release(lock);"
-  "        kr_lock_release(lock);
-        uint32_t seen = kri_load_rlx(word_of(c, mine));")
+  "    uint32_t seen = kri_load_rlx(word);
+    int64_t depth = let_go(c);"
+  "    int64_t depth = let_go(c);
+    uint32_t seen = kri_load_rlx(word);")
 krait_mutant(condition_newcomer_joins_the_older sync/condition.c condition/condition_newcomer
-  "    uint64_t mine = c->group;
+  "    stay s = {.group = c->group, .still = -1};
     c->newer++;"
-  "    uint64_t mine = c->older > 0 ? c->group - 1 : c->group;
+  "    stay s = {.group = c->older > 0 ? c->group - 1 : c->group, .still = -1};
     *(c->older > 0 ? &c->older : &c->newer) += 1;")
 krait_mutant(condition_leaver_stays_counted sync/condition.c condition/condition_time_out
-  "            leave(c, mine);" "")
+  "            leave(c, s.group);" "")
 krait_mutant(condition_notified_counts_as_time_out sync/condition.c condition/condition_time_out
-  "        if (take_notification(c, mine))
-            return 0;
-        if (err == -ETIMEDOUT || err == -ECANCELED) {"
-  "        if (err != -ETIMEDOUT && take_notification(c, mine))
-            return 0;
-        if (err == -ETIMEDOUT || err == -ECANCELED) {")
+  "        if (take_notification(c, s.group))
+            return 0;"
+  "        if (err != -ETIMEDOUT && take_notification(c, s.group))
+            return 0;")
 krait_mutant(condition_word_not_changed sync/condition.c condition/condition_notify
   "    kri_add_sc(word, 1);" "")
 krait_mutant(condition_permit_not_taken sync/condition.c condition/condition_exact_two
-  "    c->permits--;" "")
+  "        c->permits--;" "")
 
 # Futures; those of the pool are in mutants_pool.cmake.
 krait_mutant(future_wake_dropped executor/future.c executor/future_result_wakes_and_is_freed_once
@@ -439,3 +437,4 @@ krait_mutant(watch_reports_twice executor/watchdog.c watchdog/watch_of_one_pool
 
 include(mutants_pool.cmake)
 include(mutants_semaphore.cmake)
+include(mutants_sync.cmake)

@@ -24,8 +24,8 @@ static struct {
 static void fresh(void)
 {
     memset(&s, 0, sizeof s);
-    kr_condition_init(&s.not_empty, &s.lock);
-    kr_condition_init(&s.not_full, &s.lock);
+    (void)kr_condition_init(&s.not_empty, &(kr_condition_options){.lock = &s.lock});
+    (void)kr_condition_init(&s.not_full, &(kr_condition_options){.lock = &s.lock});
     kr_explore_check(kr_semaphore_init(&s.permits, 1, &(kr_semaphore_options){.bound = 1}) == 0);
 }
 

@@ -12,6 +12,7 @@ typedef struct condition_world {
     kr_condition condition;
     kr_condition other;
     kr_lock lock;
+    kr_rlock rlock;
     kr_word first;  /* have returned from their first wait */
     kr_word second; /* from their second */
     kr_word bad;    /* a call failed that must not */
@@ -417,4 +418,130 @@ PARTY_TEST(test_two_conditions_of_one_lock)
     }
     party_join(bunch);
     world_free(world);
+}
+
+/* Over a recursive lock, as Python's by default: a wait gives up every level, and has them all
+ * again afterwards. */
+static void wait_deep(void *arg, int index)
+{
+    condition_world *world = arg;
+    int depth = index + 1;
+
+    for (int i = 0; i < depth; i++)
+        acquire(world);
+    world->results[index] = kr_condition_wait(&world->condition, world->timeout);
+    if ((int)kr_rlock_count(&world->rlock) != depth)
+        world->results[index] = -ERANGE;
+    kri_add_acq_rel(&world->first, 1);
+    for (int i = 0; i < depth; i++)
+        release(world);
+    if (kr_condition_release(&world->condition) != -EPERM)
+        world->results[index] = -EPERM;
+}
+
+static condition_world *recursive_world(void)
+{
+    condition_world *world = world_create();
+
+    make_rlock(&world->rlock);
+    make_rcondition(&world->condition, &world->rlock);
+    return world;
+}
+
+/* behaviour: 3 ConditionAsRLockTests */
+PARTY_TEST(test_recursive_lock)
+{
+    condition_world *world = recursive_world();
+    party_bunch *bunch;
+
+    world->timeout = KR_FOREVER;
+    bunch = party_start(PARTIES, wait_deep, world);
+    await_parked_at_condition(&world->condition, PARTIES);
+    acquire(world);
+    acquire(world);
+    CHECK_EQ(kr_condition_notify(&world->condition, 2), 2);
+    CHECK_EQ(kr_condition_wait(&world->condition, kr_ms(5)), -ETIMEDOUT);
+    CHECK_EQ(kr_rlock_count(&world->rlock), 2);
+    release(world);
+    CHECK_EQ(kr_condition_notify_all(&world->condition), PARTIES - 2);
+    release(world);
+    party_join(bunch);
+    for (int i = 0; i < PARTIES; i++)
+        CHECK_EQ(world->results[i], 0);
+    world->timeout = kr_ms(5);
+    party_join(party_start(PARTIES, wait_deep, world));
+    for (int i = 0; i < PARTIES; i++)
+        CHECK_EQ(world->results[i], -ETIMEDOUT);
+    world_free(world);
+}
+
+static void call_without(void *arg, int index)
+{
+    condition_world *world = arg;
+
+    (void)index;
+    world->results[0] = kr_condition_wait(&world->condition, KR_FOREVER);
+    world->results[1] = kr_condition_notify(&world->condition, 1);
+    world->results[2] = kr_condition_notify_all(&world->condition);
+    world->results[3] = kr_condition_release(&world->condition);
+}
+
+/* That another holds it is not enough for a recursive lock. */
+PARTY_TEST(test_recursive_lock_of_another)
+{
+    condition_world *world = recursive_world();
+
+    acquire(world);
+    party_join(party_start(1, call_without, world));
+    for (int i = 0; i < 4; i++)
+        CHECK_EQ(world->results[i], -EPERM);
+    CHECK(kr_condition_locked(&world->condition));
+    release(world);
+    world_free(world);
+}
+
+TEST(test_options)
+{
+    kr_condition condition;
+    kr_lock lock = KR_LOCK_INIT;
+    kr_lock shared_lock = KR_LOCK_INIT_SHARED;
+    kr_rlock rlock = KR_RLOCK_INIT;
+    kr_condition_options both = {.lock = &lock, .rlock = &rlock};
+    kr_condition_options scope = {.scope = (kr_scope)2};
+    kr_condition_options reserved = {.reserved = {0, 0, 0, 1}};
+    kr_condition_options private_of_shared = {.lock = &shared_lock};
+    kr_condition_options shared_of_private = {.rlock = &rlock, .scope = KR_SHARED};
+    kr_condition_options shared = {.lock = &shared_lock, .scope = KR_SHARED};
+    kr_condition_options own = {.scope = KR_SHARED};
+
+    CHECK_EQ(kr_condition_init(&condition, &both), -EINVAL);
+    CHECK_EQ(kr_condition_init(&condition, &scope), -EINVAL);
+    CHECK_EQ(kr_condition_init(&condition, &reserved), -EINVAL);
+    CHECK_EQ(kr_condition_init(&condition, &private_of_shared), -EINVAL);
+    CHECK_EQ(kr_condition_init(&condition, &shared_of_private), -EINVAL);
+    CHECK_EQ(kr_condition_init(&condition, &shared), 0);
+    CHECK_EQ(kr_lock_acquire(&shared_lock, KR_NOWAIT), 0);
+    CHECK(kr_condition_locked(&condition));
+    CHECK_EQ(kr_condition_release(&condition), 0);
+
+    static const kr_condition shared_init = KR_CONDITION_INIT_SHARED;
+    static const kr_condition private_init = KR_CONDITION_INIT;
+    CHECK_EQ(kr_condition_init(&condition, &own), 0);
+    CHECK(memcmp(&condition, &shared_init, sizeof condition) == 0);
+    CHECK_EQ(kr_condition_init(&condition, NULL), 0);
+    CHECK(memcmp(&condition, &private_init, sizeof condition) == 0);
+}
+
+TEST(test_reinit)
+{
+    kr_condition condition = KR_CONDITION_INIT_SHARED;
+
+    CHECK_EQ(kr_condition_acquire(&condition, KR_NOWAIT), 0);
+    condition.newer = 3;
+    kr_condition_reinit(&condition);
+    CHECK(!kr_condition_locked(&condition));
+    CHECK_EQ(kr_condition_acquire(&condition, KR_NOWAIT), 0);
+    CHECK_EQ(kr_condition_notify_all(&condition), 0);
+    CHECK_EQ(kr_condition_recover(&condition), 0);
+    CHECK_EQ(kr_condition_release(&condition), 0);
 }

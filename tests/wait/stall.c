@@ -277,6 +277,34 @@ TEST(test_semaphore_and_condition)
     CHECK_EQ(kri_load_sc(&reports), 2);
 }
 
+static int wait_for_notify(void *arg)
+{
+    (void)arg;
+    CHECK_EQ(kr_condition_acquire(&condition, KR_FOREVER), 0);
+    CHECK_EQ(kr_semaphore_release(&entered, 1), 0);
+    CHECK_EQ(kr_condition_wait(&condition, KR_FOREVER), 0);
+    CHECK_EQ(kr_condition_release(&condition), 0);
+    return 0;
+}
+
+/* Who has been notified waits for the lock from then on. */
+TEST(test_notified_by_one_who_keeps_the_lock)
+{
+    kr_thread *thread;
+    kr_thread_options options = {.name = "notified"};
+    expect_stall(set_event);
+    CHECK_EQ(kr_thread_start(&thread, wait_for_notify, NULL, 0, &options), 0);
+    CHECK_EQ(kr_semaphore_acquire(&entered, KR_FOREVER), 0);
+    CHECK_EQ(kr_condition_acquire(&condition, KR_FOREVER), 0);
+    CHECK_EQ(kr_condition_notify(&condition, 1), 1);
+    CHECK_EQ(kr_event_wait(&event, KR_FOREVER), 0);
+    CHECK(says("  notified waits for a lock at %p", (void *)&condition.own));
+    CHECK(says("  MainThread waits for an event at %p", (void *)&event));
+    CHECK_EQ(lines(), 3);
+    CHECK_EQ(kr_condition_release(&condition), 0);
+    join_well(thread);
+}
+
 static void wake_word(void)
 {
     kri_store_sc(&word, 1);

@@ -117,6 +117,59 @@ PARTY_TEST_OF(test_order_of_wakes, threads)
     party_world_free(world, sizeof *world);
 }
 
+/* Moved to another word they stand behind those who wait there, and belong to its wakes alone. */
+PARTY_TEST_OF(test_requeue, threads)
+{
+    enum { WAITERS = 8 };
+    word_world *world = party_world(sizeof *world);
+    party_bunch *bunch;
+
+    world->deadline = KRI_NEVER;
+    CHECK_EQ(kri_requeue(&world->word, KRI_ALL, &world->other, 0, NULL), 0);
+    bunch = party_start(WAITERS, wait_on_word, world);
+    PARTY_AWAIT_PARKED(&world->word, WAITERS);
+    CHECK_EQ(kri_requeue(&world->word, 3, &world->other, 0, NULL), 3);
+    CHECK_EQ(kri_waiting(&world->word), WAITERS - 3);
+    CHECK_EQ(kri_waiting(&world->other), 3);
+    CHECK_EQ(kri_wake(&world->word, KRI_ALL, 0), WAITERS - 3);
+    party_await_finished(bunch, WAITERS - 3);
+    CHECK_EQ(kri_waiting(&world->other), 3);
+    CHECK_EQ(kri_wake(&world->other, 1, 0), 1);
+    party_await_finished(bunch, WAITERS - 2);
+    CHECK_EQ(kri_requeue(&world->other, 1, &world->turn, 0, NULL), 1);
+    CHECK_EQ(kri_wake(&world->other, KRI_ALL, 0), 1);
+    CHECK_EQ(kri_wake(&world->turn, KRI_ALL, 0), 1);
+    party_join(bunch);
+    for (int i = 0; i < WAITERS; i++)
+        CHECK_EQ(world->results[i], 0);
+    party_world_free(world, sizeof *world);
+}
+
+/* Neither its time nor a cancel takes one back that has been moved. */
+PARTY_TEST_OF(test_requeued_do_not_leave, threads)
+{
+    word_world *world = party_world(sizeof *world);
+    party_bunch *bunch;
+    int moved;
+
+    do {
+        world->deadline = kri_deadline(kr_ms(100));
+        bunch = party_start(1, wait_on_word, world);
+        while (party_finished(bunch) == 0 && kri_waiting(&world->word) == 0)
+            kri_test_nap();
+        moved = kri_requeue(&world->word, 1, &world->other, 0, NULL);
+        if (moved == 0) /* too late */
+            party_join(bunch);
+    } while (moved == 0);
+    while (kr_now() < world->deadline + kr_ms(20))
+        kri_test_nap();
+    CHECK_EQ(party_finished(bunch), 0);
+    CHECK_EQ(kri_wake(&world->other, 1, 0), 1);
+    party_join(bunch);
+    CHECK_EQ(world->results[0], 0);
+    party_world_free(world, sizeof *world);
+}
+
 /* Many words, of which some share a place of the table: a wake finds its own. */
 PARTY_TEST_OF(test_many_words, threads)
 {
@@ -241,6 +294,30 @@ TEST(test_shared_wake_counts)
         CHECK_EQ(kri_load_acq(&world->results[i]), 1);
     }
     CHECK_EQ(kri_wake(&world->word, KRI_ALL, KRI_SHARED), 0);
+}
+
+TEST(test_shared_requeue)
+{
+    enum { CHILDREN = 4 };
+    shared_world *world = shared_begin();
+    pid_t children[CHILDREN];
+    kr_word *other = &world->results[CHILDREN];
+    int moved = 0;
+
+    for (int i = 0; i < CHILDREN; i++)
+        children[i] = start_child(wait_shared, world, i);
+    while (moved < CHILDREN) {
+        moved += kri_requeue(&world->word, 1, other, KRI_SHARED, NULL);
+        kri_test_nap();
+    }
+    CHECK_EQ(moved, CHILDREN);
+    CHECK_EQ(kri_wake(&world->word, KRI_ALL, KRI_SHARED), 0);
+    CHECK_EQ(kri_wake(other, 1, KRI_SHARED), 1);
+    CHECK_EQ(kri_wake(other, KRI_ALL, KRI_SHARED), CHILDREN - 1);
+    for (int i = 0; i < CHILDREN; i++) {
+        await_child(children[i]);
+        CHECK_EQ(kri_load_acq(&world->results[i]), 1);
+    }
 }
 
 /* The same memory at two addresses is one word. */

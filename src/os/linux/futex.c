@@ -111,3 +111,12 @@ int os_futex_wake(kr_word *word, int count, bool shared)
     errno = saved;
     return woken < 0 ? 0 : (int)woken;
 }
+
+int os_futex_requeue(kr_word *from, int count, kr_word *to, bool shared)
+{
+    int operation = FUTEX_REQUEUE | (shared ? 0 : FUTEX_PRIVATE_FLAG);
+    int saved = errno;
+    long moved = syscall(SYS_futex, &from->bits, operation, 0, (long)count, &to->bits, 0);
+    errno = saved;
+    return moved < 0 ? 0 : (int)moved;
+}
