@@ -7,14 +7,17 @@
  *     count     the holder's
  *
  * Protocol.  Whoever has taken the lock writes first its runner's number, then its process; who is
- * about to release it takes them back, the process first.  So a runner that asks "is it me?" reads
- * both as its own only while it holds the lock: no other writes its number in its process.  A
- * holder that has died leaves its names behind.  They are not mistaken for another's: the process
- * is not that of anybody alive, and the next holder in this process has written its own number
- * before it writes its process.
+ * about to release it takes them back, the process first.  A runner that asks "is it me?" looks at
+ * the process, the number and the process again.  If it holds the lock it finds its own names,
+ * since nobody else writes.  If not, it does not find them all: its number next to its process'
+ * name is written by itself only; a number like its own that a runner of another process has
+ * written comes after a time in which no process was written, so the second look finds the name
+ * gone.  A holder that has died leaves its names behind, which are no others': its process is not
+ * that of anybody alive.
  *
  * Ordering.
  *     [rlock-1]  who sees a process's name sees the number that was written before it, or a later
+ *     [rlock-2]  who sees a number sees that the process's name before it has been taken back
  *     What the lock guards is handed on by the lock.
  *
  * Why not the process in the lock's word?  The word names it before the number is written: for that
@@ -53,14 +56,17 @@ static inline bool is_shared(const kr_rlock *r)
 
 static inline bool is_mine(const kr_rlock *r, uint64_t me)
 {
-    if (is_shared(r) && kri_load_acq64(process_of(r)) != kri_process_self()) /* [rlock-1] */
-        return false;
-    return kri_load_rlx64(owner_of(r)) == me;
+    if (!is_shared(r))
+        return kri_load_rlx64(owner_of(r)) == me;
+    uint64_t here = kri_process_self();
+    return kri_load_acq64(process_of(r)) == here && /* [rlock-1] */
+           kri_load_acq64(owner_of(r)) == me &&     /* [rlock-2] */
+           kri_load_rlx64(process_of(r)) == here;
 }
 
 static inline void become_owner(kr_rlock *r, uint64_t me, uint32_t count)
 {
-    kri_store_rlx64(owner_of(r), me);
+    kri_store_rel64(owner_of(r), me); /* [rlock-2] */
     if (is_shared(r))
         kri_store_rel64(process_of(r), kri_process_self()); /* [rlock-1] */
     r->count = count;

@@ -435,6 +435,7 @@ krait_mutant(watch_ends_while_wanted executor/watchdog.c watchdog/watch_as_pools
 krait_mutant(watch_reports_twice executor/watchdog.c watchdog/watch_of_one_pool
   "    seen->reported = true;" "")
 
+include(mutants_lock.cmake)
 include(mutants_pool.cmake)
 include(mutants_semaphore.cmake)
 include(mutants_sync.cmake)
