@@ -64,7 +64,8 @@ KR_API int kr_condition_init(kr_condition *condition, const kr_condition_options
  * these names.
  *
  * Who gets KR_OWNER_DIED here has also woken all who wait, since the dead one may have owed them a
- * notify.  Who gets it by acquiring the lock beside the condition calls kr_condition_notify_all.
+ * notify.  Who gets it by the lock itself, or by another condition over the same lock, calls
+ * kr_condition_notify_all.
  */
 KR_API KR_NODISCARD int kr_condition_acquire(kr_condition *condition, kr_time timeout);
 KR_API int kr_condition_release(kr_condition *condition);

@@ -358,8 +358,10 @@ SCENARIO(shared_notify_swallowed, .victim = VICTIM, .early = KR_EXPLORE_NONE,
  * one may have left half changed are found out all the same. */
 static void repair_beside(void)
 {
-    int err = kr_lock_acquire(&s.condition.own, KR_FOREVER);
+    int err;
 
+    while ((err = kr_lock_acquire(&s.condition.own, KR_NOWAIT)) == -ETIMEDOUT)
+        kr_explore_yield();
     kr_explore_check(err >= 0);
     s.ready = true;
     if (err == KR_OWNER_DIED)
@@ -377,6 +379,36 @@ SCENARIO(shared_death_told_beside, .victim = VICTIM, .early = KR_EXPLORE_NONE,
     repair_beside();
     kr_explore_join_all();
     on_time(350);
+}
+
+/* Who gets the lock by the condition lets all go who wait; there is no notify here. */
+static void section(void *arg)
+{
+    (void)arg;
+    enter();
+    leave();
+}
+
+static void wait_unless_ready(void *arg)
+{
+    (void)arg;
+    if (enter() == 0 && !s.ready)
+        (void)wait_once_more(KR_FOREVER);
+    leave();
+}
+
+SCENARIO(shared_death_wakes_all, .victim = VICTIM, .early = KR_EXPLORE_NONE,
+         .stale = KR_EXPLORE_NONE)
+{
+    fresh();
+    kr_explore_spawn_in(SURVIVOR, wait_unless_ready, NULL);
+    kr_explore_join(kr_explore_spawn_in(VICTIM, section, NULL));
+    if (enter() == 0)
+        (void)kr_condition_notify_all(&s.condition);
+    s.ready = true;
+    leave();
+    kr_explore_join_all();
+    on_time(50);
 }
 
 /* The same with one who dies where it comes back from its wait. */

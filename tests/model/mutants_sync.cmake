@@ -48,3 +48,16 @@ krait_mutant(condition_shared_wakes_nobody sync/condition.c condition_shared/sha
   "    kri_lock_adopt(lock_of(c), word, (int)granted);" "    (void)word;")
 krait_mutant(condition_rlock_restored_once sync/condition.c condition_shared/private_over_rlock
   "kri_rlock_become(rlock, depth);" "kri_rlock_become(rlock, 1 + 0 * depth);")
+krait_mutant(condition_shared_restart_within_reach sync/condition.c
+  condition_shared/shared_death_told_beside
+  "    c->group += 3;" "    c->group += 1;")
+krait_mutant(condition_shared_restart_word_unchanged sync/condition.c
+  condition_shared/shared_death_told_beside
+  "    for (int i = 0; i < 2; i++)
+        kri_add_sc(&c->words[i], 1);
+    end_change(c, 0);" "    end_change(c, 0);")
+krait_mutant(condition_shared_restart_quiet sync/condition.c
+  condition_shared/shared_death_wakes_all
+  "    for (int i = 0; i < 2; i++)
+        kri_lock_adopt(lock_of(c), &c->words[i], KRI_ALL);
+}" "}")

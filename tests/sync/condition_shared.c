@@ -452,6 +452,25 @@ TEST(test_wait_returns_not_recoverable)
     CHECK_EQ(kr_condition_wait(&w->condition, KR_FOREVER), -EPERM);
 }
 
+static void wait_for_damage(int index)
+{
+    (void)index;
+    enter();
+    expect(kr_condition_wait(&w->condition, KR_FOREVER) == KR_ECORRUPT);
+    count_one(&w->lost);
+}
+
+TEST(test_wait_returns_corrupt)
+{
+    world_create();
+    pid_t pid = child(wait_for_damage, 0);
+    await_waiting(1);
+    kri_or_rlx(&w->condition.own.word, 1u << 30); /* no bit that means anything */
+    await_end(pid, 0);
+    CHECK_EQ(kri_load_acq(&w->lost), 1);
+    CHECK_EQ(kri_load_acq(&w->bad), 0);
+}
+
 /* Consumers and producers, and one of them is killed again and again at a random instant; whoever
  * lives must go on. */
 static void consume(int index)
