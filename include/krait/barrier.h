@@ -38,14 +38,15 @@ typedef struct kr_barrier {
     int64_t holders; /* where the table is, counted from here */
     uint32_t holder_count;
     uint32_t has_failed;
+    uint64_t cpus;
     kr_lock lock;
 } kr_barrier;
 
 /* clang-format off */
 #define KR_BARRIER_INIT(parties) \
-    { { 0 }, { 0 }, { 0 }, (parties), 0, 0, 0, 0, 0, KR_LOCK_INIT }
+    { { 0 }, { 0 }, { 0 }, (parties), 0, 0, 0, 0, 0, 0, KR_LOCK_INIT }
 #define KR_BARRIER_INIT_SHARED(parties) \
-    { { 1 }, { 0 }, { 0 }, (parties), 0, 0, 0, 0, 0, KR_LOCK_INIT_SHARED }
+    { { 1 }, { 0 }, { 0 }, (parties), 0, 0, 0, 0, 0, 0, KR_LOCK_INIT_SHARED }
 /* clang-format on */
 
 /* kr_barrier_options - NULL or zero: the defaults.

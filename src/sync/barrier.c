@@ -9,7 +9,9 @@
  *
  * Fields.
  *     word           as above; changed under the lock, but for WAITERS
- *     hint           where the last party to arrive ran; see wait/spin_word.c
+ *     hint           whether to spin; see wait/spin_word.c
+ *     cpus           guarded by the lock: bit n % 64 for each processor n on which a party of this
+ *                    round has arrived
  *     arrived        how many there are in this round; changed under the lock, read by anybody
  *     failed         guarded by the lock: bit n % 64 says whether round n failed, of the last 64
  *     has_failed     guarded by the lock: has any round failed?
@@ -25,6 +27,8 @@
  *     that is the next, and FAILED tells how it went.  One that was kept from running meanwhile
  *     looks into `failed`; and one that has slept through 64 rounds is told that its own failed, if
  *     any has.
+ *     Whoever waits spins a while before it sleeps, if in the last round each party came from a
+ *     processor of its own.  Then nobody who is waited for needs the spinner's.
  *     A party that gives up ends the round as failed, unless it has ended before.
  *     While an action runs all parties have arrived and the lock is free.  Those who come then wait
  *     for the next round.
@@ -45,18 +49,21 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/atomic.h"
+#include "os/os.h"
 #include "sync/holder.h"
 #include "wait/stall.h"
 #include <krait/barrier.h>
 
 enum { SHARED = 1, WAITERS = 2, BROKEN = 4, FAILED = 8, ONE_ROUND = 16, KNOWN_ROUNDS = 64 };
 
-_Static_assert(sizeof(kr_barrier) == 56, "part of the layout in shared memory");
+_Static_assert(sizeof(kr_barrier) == 64, "part of the layout in shared memory");
 _Static_assert(offsetof(kr_barrier, arrived) == 8, "part of the layout in shared memory");
 _Static_assert(offsetof(kr_barrier, failed) == 16, "part of the layout in shared memory");
 _Static_assert(offsetof(kr_barrier, timeout) == 24, "part of the layout in shared memory");
 _Static_assert(offsetof(kr_barrier, holders) == 32, "part of the layout in shared memory");
-_Static_assert(offsetof(kr_barrier, lock) == 48, "part of the layout in shared memory");
+_Static_assert(offsetof(kr_barrier, holder_count) == 40, "part of the layout in shared memory");
+_Static_assert(offsetof(kr_barrier, cpus) == 48, "part of the layout in shared memory");
+_Static_assert(offsetof(kr_barrier, lock) == 56, "part of the layout in shared memory");
 
 static void describe(const kr_word *word, kri_text *text)
 {
@@ -117,6 +124,7 @@ static uint32_t end_round(kr_barrier *b, uint32_t how)
     kri_holders_clear(&table);
     b->failed = how != 0 ? b->failed | bit : b->failed & ~bit;
     b->has_failed |= how != 0;
+    b->cpus = 0;
     kri_store_rlx(&b->arrived, 0);
     while (!kri_cas_sc(&b->word, &old, /* [barrier-1] */
                        ((old & SHARED) | (old - old % ONE_ROUND)) + ONE_ROUND + how))
@@ -220,10 +228,9 @@ static int sleep_in(kr_barrier *b, uint32_t mine, kr_time deadline)
 static int await(kr_barrier *b, uint32_t mine, int index, kr_time deadline)
 {
     kr_time began = 0;
-    bool alone = mine & SHARED && !(mine & WAITERS);
-    mine &= ~(uint32_t)WAITERS;
-    if (alone)
+    if (!(mine & WAITERS))
         (void)kri_spin_word(&b->word, mine, deadline, &b->hint, &began);
+    mine &= ~(uint32_t)WAITERS;
     while (!has_ended(b, mine)) {
         int err = sleep_in(b, mine, deadline);
         if (err == -ETIMEDOUT || err == -ECANCELED)
@@ -283,6 +290,19 @@ static int run(kr_barrier *b, uint32_t mine, int (*action)(void *arg), void *arg
     return result < 0 ? result : err;
 }
 
+/* With the lock held, by one who has arrived. */
+static void note_processor(kr_barrier *b, bool last)
+{
+    int cpu = os_cpu_current();
+    if (cpu < 0)
+        return;
+    b->cpus |= (uint64_t)1 << cpu % 64;
+    if (last)
+        kri_spin_word_note(&b->hint, (uint32_t)__builtin_popcountll(b->cpus) == b->parties
+                                         ? KRI_WAKER_ELSEWHERE
+                                         : KRI_WAKER_UNKNOWN);
+}
+
 int kr_barrier_wait_action(kr_barrier *barrier, int (*action)(void *arg), void *arg,
                            kr_time timeout)
 {
@@ -301,8 +321,7 @@ int kr_barrier_wait_action(kr_barrier *barrier, int (*action)(void *arg), void *
     kri_store_rlx(&barrier->arrived, (uint32_t)index + 1);
     if (table.length > 0)
         kri_holders_add(&table);
-    if (last && mine & SHARED)
-        kri_spin_word_note_waker(&barrier->hint);
+    note_processor(barrier, last);
     if (last && action == NULL) {
         (void)end(barrier, 0);
         return index;

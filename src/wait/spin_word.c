@@ -1,4 +1,5 @@
-/* Spinning on a shared word before sleeping on it, as long as it is likely to pay.
+/* Spinning on a word before sleeping on it, as long as it is likely to pay: on shared words, and
+ * wherever an object knows more than the parking table does.
  *
  * The reasons are those of spin.c: see there.  What differs: nobody here knows who else waits on
  * the word, so its object says so by a bit in the word, and whoever finds it set does not spin.
@@ -7,7 +8,8 @@
  *
  * Fields of a hint, one word; all of it is relaxed, and two who change it at once may lose one of
  * the changes: that costs time, never correctness.
- *     bits 0 to 15    processor of the last waker + 1; 0: none yet, or unknown
+ *     bits 0 to 15    processor of the last waker + 1; 0: none yet, or unknown; all ones: another
+ *                     one than the waiter's, says the object, which knows more
  *     bits 16 to 31   how many waits in a row were long
  *
  * Where no waker is known yet nobody spins: the first wait sleeps, and its waker leaves its
@@ -30,12 +32,12 @@ enum {
 enum { LONG_WAIT = 150 * MICROSECOND };
 enum { LONG_WAITS_TO_REDUCE = 3, LONG_WAITS_TO_LEAST = 6 };
 enum { LOOKS_PER_CLOCK = 8 };
-enum { CPU = 0xffff, ONE_LONG_WAIT = 0x10000 };
+enum { CPU = KRI_WAKER_ELSEWHERE, ONE_LONG_WAIT = 0x10000 };
 
 static uint32_t here(void)
 {
     int cpu = os_cpu_current();
-    return cpu < 0 || cpu >= CPU ? 0 : (uint32_t)cpu + 1;
+    return cpu < 0 || cpu + 1 >= CPU ? KRI_WAKER_UNKNOWN : (uint32_t)cpu + 1;
 }
 
 static kr_time budget_of(uint32_t hint)
@@ -49,17 +51,17 @@ static kr_time budget_of(uint32_t hint)
 static bool waker_is_elsewhere(const kr_word *hint)
 {
     uint32_t mine = here();
-    if (mine == 0)
+    if (mine == KRI_WAKER_UNKNOWN)
         return false;
     uint32_t waker = kri_load_rlx(hint) & CPU;
-    return waker != 0 && waker != mine;
+    return waker != KRI_WAKER_UNKNOWN && waker != mine;
 }
 
 /* One that has hooks would keep its interpreter lock meanwhile; a coroutine, its thread. */
 static bool may_spin(void)
 {
     const kri_party *self = kri_party_self();
-    return self->hooks == NULL && self->ops->wait_shared == NULL;
+    return self->hooks == NULL && self->thread != 0;
 }
 
 bool kri_spin_word(const kr_word *word, uint32_t expected, kr_time deadline, const kr_word *hint,
@@ -96,12 +98,16 @@ void kri_spin_word_learn(kr_word *hint, kr_time began)
         kri_store_rlx(hint, (old & CPU) | learned * ONE_LONG_WAIT);
 }
 
+void kri_spin_word_note(kr_word *hint, uint32_t waker)
+{
+    uint32_t old = kri_load_rlx(hint);
+    if ((old & CPU) != waker)
+        kri_store_rlx(hint, (old & ~(uint32_t)CPU) | waker);
+}
+
 void kri_spin_word_note_waker(kr_word *hint)
 {
     uint32_t mine = here();
-    if (mine == 0)
-        return;
-    uint32_t old = kri_load_rlx(hint);
-    if ((old & CPU) != mine)
-        kri_store_rlx(hint, (old & ~(uint32_t)CPU) | mine);
+    if (mine != KRI_WAKER_UNKNOWN)
+        kri_spin_word_note(hint, mine);
 }

@@ -118,7 +118,7 @@ int kri_waiting(kr_word *word);
  * run before the waiter sleeps. */
 bool kri_spin_pays(void);
 
-/* kri_spin_word - look at a shared word for a while before sleeping on it; see spin_word.c.
+/* kri_spin_word - look at a word for a while before sleeping on it; see spin_word.c.
  *
  * True: *word is not `expected` any more.  hint lies beside the word; *began, 0 at first, is for
  * kri_spin_word_learn once the whole wait is over.  The waker calls kri_spin_word_note_waker before
@@ -127,6 +127,8 @@ bool kri_spin_word(const kr_word *word, uint32_t expected, kr_time deadline, con
                    kr_time *began);
 void kri_spin_word_learn(kr_word *hint, kr_time began);
 void kri_spin_word_note_waker(kr_word *hint);
+enum { KRI_WAKER_UNKNOWN = 0, KRI_WAKER_ELSEWHERE = 0xffff };
+void kri_spin_word_note(kr_word *hint, uint32_t waker); /* by an object that knows more */
 
 /* Parties. */
 
