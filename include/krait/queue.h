@@ -127,7 +127,8 @@ KR_API KR_NODISCARD int kr_queue_put_priority(kr_queue *q, const void *item, int
  *
  *   item      receives item_size bytes
  *
- * With KR_NOWAIT this is Python's get_nowait, and -ETIMEDOUT its Empty.
+ * With KR_NOWAIT this is Python's get_nowait, and -ETIMEDOUT its Empty.  No promise of order among
+ * those who wait.
  *
  * Returns   0             *item is the caller's
  *           -ETIMEDOUT    it was empty all the time

@@ -53,23 +53,20 @@ struct chunk {
 };
 
 struct end {
-    kr_word latch;
+    _Alignas(KRI_LINE) kr_word latch;
     kri_word64 position;
     uint64_t seen;
     struct chunk *chunk;
-    unsigned char apart[KRI_LINE];
 };
 
 struct fifo {
     kri_private private; /* first */
     uint64_t room;       /* const: items of a chunk, a power of two */
     size_t reserve;      /* const: chunks that are always kept */
-    unsigned char apart[KRI_LINE];
     struct end tail;
     struct chunk *kept; /* guarded by the tail's latch */
-    unsigned char apart_from_head[KRI_LINE];
     struct end head;
-    kri_pointer spares;
+    _Alignas(KRI_LINE) kri_pointer spares;
     kri_word64 chunks;
 };
 
@@ -372,7 +369,7 @@ static void release(kr_queue *q)
     free_chunks(f->head.chunk);
     free_chunks(f->kept);
     free_chunks(kri_load_acq_ptr(&f->spares));
-    os_free(f);
+    kri_private_free(&f->private);
 }
 
 static const kri_private_ops private_ops = {try_put, try_get, has_room, has_items, count_puts};
@@ -417,7 +414,7 @@ static bool make_first_chunks(struct fifo *f, size_t reserve)
 
 int kri_fifo_create(kr_queue **q, size_t item_size, size_t maxsize, const kr_queue_options *o)
 {
-    struct fifo *f = os_alloc(sizeof *f);
+    struct fifo *f = kri_private_new(sizeof *f);
     if (!f)
         return -ENOMEM;
     kri_private_begin(&f->private, &queue_ops, &private_ops, item_size, maxsize, o);

@@ -42,7 +42,7 @@ struct node {
 
 struct ordered {
     kri_private private; /* first */
-    kr_word latch;
+    _Alignas(KRI_LINE) kr_word latch;
     kri_word64 count;
     kri_word64 total;
     size_t room;
@@ -306,7 +306,7 @@ static void release(kr_queue *q)
     drop_all(s);
     os_free(s->slots);
     os_free(s->nodes);
-    os_free(s);
+    kri_private_free(&s->private);
 }
 
 static const kri_private_ops private_ops = {try_put, try_get, has_room, has_items, count_puts};
@@ -330,12 +330,12 @@ static const kri_queue_ops queue_ops = {
 
 int kri_ordered_create(kr_queue **q, size_t item_size, size_t maxsize, const kr_queue_options *o)
 {
-    struct ordered *s = os_alloc(sizeof *s);
+    struct ordered *s = kri_private_new(sizeof *s);
     if (!s)
         return -ENOMEM;
     kri_private_begin(&s->private, &queue_ops, &private_ops, item_size, maxsize, o);
     if (!grow(s, o->reserve ? o->reserve : FIRST_ROOM)) {
-        os_free(s);
+        kri_private_free(&s->private);
         return -ENOMEM;
     }
     *q = &s->private.queue;

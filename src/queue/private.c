@@ -57,17 +57,30 @@ enum { LOOKS = 16 };
 #endif
 enum { PAUSES = 12 };
 
-static bool look_for_a_moment(const kri_gate *gate, kri_gate_look look, void *p)
+/* After looks that were in vain fewer and fewer, then none but now and then. */
+static int looks_worth(uint32_t in_vain)
+{
+    enum { FEWER = 4, NOW_AND_THEN = 16 };
+    if (in_vain < FEWER)
+        return LOOKS >> in_vain;
+    return in_vain % NOW_AND_THEN == 0 ? LOOKS : 0;
+}
+
+static bool look_for_a_moment(kri_gate *gate, kri_gate_look look, void *p)
 {
     if (LOOKS == 0 || !kri_spin_pays())
         return false;
-    for (int i = 0; i < LOOKS && kri_load_rlx(&gate->waiting) == 0; i++) {
+    uint32_t in_vain = kri_load_rlx(&gate->in_vain);
+    int looks = looks_worth(in_vain);
+    bool some = false;
+    for (int i = 0; i < looks && !some && kri_load_rlx(&gate->waiting) == 0; i++) {
         for (int j = 0; j < PAUSES; j++)
             os_pause();
-        if (look(p))
-            return true;
+        some = look(p);
     }
-    return false;
+    if (!some || in_vain != 0)
+        kri_store_rlx(&gate->in_vain, some ? 0 : in_vain + 1);
+    return some;
 }
 
 /* Putting. */
@@ -309,6 +322,21 @@ void kri_private_unwatch(kr_queue *q)
 {
     kri_private *p = kri_private_of(q);
     kri_gate_leave(&p->items, p->ops->has_items, p, p->queue.wait_flags);
+}
+
+void *kri_private_new(size_t size)
+{
+    char *memory = os_alloc(size + KRI_LINE);
+    if (!memory)
+        return NULL;
+    kri_private *p = (void *)(memory + KRI_LINE - (uintptr_t)memory % KRI_LINE);
+    p->memory = memory;
+    return p;
+}
+
+void kri_private_free(kri_private *p)
+{
+    os_free(p->memory);
 }
 
 void kri_private_begin(kri_private *p, const kri_queue_ops *queue_ops, const kri_private_ops *ops,

@@ -8,7 +8,7 @@
 #include "queue/gate.h"
 #include "queue/queue.h"
 
-enum { KRI_LINE = 64 }; /* bytes that travel between processors together */
+enum { KRI_LINE = 128 }; /* bytes that travel between processors together: two lines a time */
 
 /* A latch: a lock for a few instructions, by threads or coroutines.  All zero is free. */
 enum { KRI_LATCH_FREE, KRI_LATCH_HELD, KRI_LATCH_CONTENDED };
@@ -66,26 +66,29 @@ typedef struct kri_private_ops {
     uint64_t (*puts)(const kri_private *p);
 } kri_private_ops;
 
+/* What all read at each call and hardly anybody changes stands apart from what changes. */
 struct kri_private {
     kr_queue queue;             /* first */
     const kri_private_ops *ops; /* const */
     size_t slot_size;           /* const: of an item, or of a record */
-    unsigned char apart[KRI_LINE];
-    kri_gate items; /* gates */
-    kri_gate room;
-    kr_word joining;    /* atomic: how many are in a join */
-    kr_word all_done;   /* atomic: counts the moments when nothing was owed; joins sleep on it */
-    kri_word64 closed;  /* atomic; changed under a latch of the kind */
-    kri_word64 maxsize; /* the same */
-    unsigned char apart_from_done[KRI_LINE];
-    kri_word64 done; /* atomic: how many task_dones there were */
-    unsigned char apart_from_kind[KRI_LINE];
+    void *memory;               /* const: what was allocated */
+    kri_word64 closed;          /* atomic; changed under a latch of the kind */
+    kri_word64 maxsize;         /* the same */
+    _Alignas(KRI_LINE) kri_gate items;
+    _Alignas(KRI_LINE) kri_gate room;
+    _Alignas(KRI_LINE) kri_word64 done; /* atomic: how many task_dones there were */
+    kr_word joining;                    /* atomic: how many are in a join */
+    kr_word all_done; /* atomic: counts the moments when nothing was owed; joins sleep on it */
 };
 
 static inline kri_private *kri_private_of(const kr_queue *q)
 {
     return (kri_private *)(uintptr_t)q;
 }
+
+/* kri_private_new - zero bytes for a kind's queue, which begins with a kri_private; NULL: none. */
+void *kri_private_new(size_t size);
+void kri_private_free(kri_private *p);
 
 void kri_private_begin(kri_private *p, const kri_queue_ops *queue_ops, const kri_private_ops *ops,
                        size_t item_size, size_t maxsize, const kr_queue_options *o);

@@ -7,7 +7,7 @@
  * Fields.
  *     inbox    atomic: number of the newest node, 0: none; how many items were ever put, modulo
  *              2^31; and whether the queue is shut down.  One word, so that all three change as one
- *     free     atomic: number of the first free node, and how often the word was changed
+ *     free     atomic: number of the first free node, and how often nodes were set free
  *     node.next    atomic: the node behind it in whichever list it is
  *     blocks   atomic: the nodes' memory; block k has FIRST << k of them.  It is given back only
  *              with the queue, so that a node can be read whoever has it
@@ -28,7 +28,7 @@
  *     [reentrant-2]  who takes a free node writes to it after it was emptied; sees the block, too
  *     [reentrant-3]  who reads `taken` before the inbox finds a difference that is not negative
  *     The count in `free` keeps a putter from taking a node that was used and set free while it
- *     looked, unless that happens 2^32 times meanwhile.
+ *     looked, unless nodes are set free exactly 2^32 times meanwhile.
  *
  * Why not the latched queue, with signals blocked?  Two system calls for each put, in all threads.
  * Why not for all unbounded queues?  A node an item is a line an item, and two more locked
@@ -62,12 +62,9 @@ struct reentrant {
     kri_private private; /* first */
     size_t node_size;    /* const */
     kri_pointer blocks[BLOCKS];
-    unsigned char apart[KRI_LINE];
-    kri_word64 inbox;
-    unsigned char apart_from_free[KRI_LINE];
-    kri_word64 free;
-    unsigned char apart_from_latch[KRI_LINE];
-    kr_word latch;
+    _Alignas(KRI_LINE) kri_word64 inbox;
+    _Alignas(KRI_LINE) kri_word64 free;
+    _Alignas(KRI_LINE) kr_word latch;
     uint32_t outbox; /* number of the oldest; guarded by latch */
     kri_word64 taken;
 };
@@ -113,7 +110,7 @@ static uint32_t take_free(struct reentrant *r)
         uint32_t number = (uint32_t)(seen & NUMBER);
         if (number == 0)
             return 0;
-        uint64_t next = ((seen & ~NUMBER) + ONE_TURN) | kri_load_rlx(&node_of(r, number)->next);
+        uint64_t next = (seen & ~NUMBER) | kri_load_rlx(&node_of(r, number)->next);
         if (kri_cas_acq_rel64(&r->free, &seen, next)) /* [reentrant-2] */
             return number;
     }
@@ -306,7 +303,7 @@ static void release(kr_queue *q)
     struct reentrant *r = reentrant_of(q);
     for (unsigned i = 0; i < BLOCKS; i++)
         os_pages_free(kri_load_acq_ptr(&r->blocks[i]), r->node_size * block_room(i));
-    os_free(r);
+    kri_private_free(&r->private);
 }
 
 static const kri_private_ops private_ops = {try_put, try_get, has_room, has_items, count_puts};
@@ -330,7 +327,7 @@ static const kri_queue_ops queue_ops = {
 int kri_reentrant_create(kr_queue **q, size_t item_size, const kr_queue_options *o)
 {
     enum { ALIGNMENT = 8 };
-    struct reentrant *r = os_alloc(sizeof *r);
+    struct reentrant *r = kri_private_new(sizeof *r);
     if (!r)
         return -ENOMEM;
     kri_private_begin(&r->private, &queue_ops, &private_ops, item_size, 0, o);

@@ -22,7 +22,7 @@ static struct {
 static void fresh(enum kind kind)
 {
     static const kr_queue_order orders[] = {KR_FIFO, KR_FIFO, KR_LIFO, KR_PRIORITY, KR_FIFO};
-    size_t maxsize = kind == BOUNDED || kind == STACK ? 1 : kind == HEAP ? 2 : 0;
+    size_t maxsize = kind == BOUNDED || kind == STACK ? 1 : kind == HEAP ? 3 : 0;
     kr_queue_options o = {.order = orders[kind], .reentrant = kind == REENTRANT};
     memset(&s, 0, sizeof s);
     kr_explore_check(kr_queue_create(&s.q, sizeof(uint64_t), maxsize, &o) == 0);
@@ -146,6 +146,23 @@ SCENARIO(reentrant_two_getters, .stale = 1)
     two_getters(REENTRANT);
 }
 
+/* One getter is called and finds that another was faster, as the next item comes. */
+static void put_two(void *arg)
+{
+    (void)arg;
+    kr_explore_check(put(1, KR_FOREVER) == 0);
+    kr_explore_check(put(2, KR_FOREVER) == 0);
+}
+
+SCENARIO(queue_faster_getter, .stale = KR_EXPLORE_NONE)
+{
+    fresh(UNBOUNDED);
+    kr_explore_spawn(put_two, NULL);
+    kr_explore_spawn(get_one, NULL);
+    get_one(NULL);
+    end();
+}
+
 SCENARIO(queue_two_putters_two_getters, .preemptions = 1, .stale = 1)
 {
     fresh(UNBOUNDED);
@@ -186,16 +203,29 @@ SCENARIO(queue_two_putters, .stale = 1)
     two_putters(BOUNDED);
 }
 
-SCENARIO(stack_two_putters, .stale = 1)
+SCENARIO(stack_two_putters, .preemptions = 1, .stale = 1)
 {
     two_putters(STACK);
 }
 
+/* Two places come free for one call. */
+SCENARIO(heap_two_putters, .stale = 1)
+{
+    fresh(HEAP);
+    for (uint64_t i = 1; i <= 3; i++)
+        kr_explore_check(put(i, KR_FOREVER) == 0);
+    kr_explore_spawn(put_it, NUMBER(4));
+    kr_explore_spawn(put_it, NUMBER(5));
+    get_one(NULL);
+    get_one(NULL);
+    end();
+}
+
 /* Over the ends of chunks, in order, with chunks used again. */
-static void put_four(void *arg)
+static void put_five(void *arg)
 {
     (void)arg;
-    for (uint64_t i = 1; i <= 4; i++)
+    for (uint64_t i = 1; i <= 5; i++)
         kr_explore_check(put(i, KR_FOREVER) == 0);
 }
 
@@ -203,8 +233,8 @@ static void in_order(enum kind kind)
 {
     int result;
     fresh(kind);
-    kr_explore_spawn(put_four, NULL);
-    for (uint64_t i = 1; i <= 4; i++)
+    kr_explore_spawn(put_five, NULL);
+    for (uint64_t i = 1; i <= 5; i++)
         kr_explore_check(get(KR_FOREVER, &result) == i);
     kr_explore_check(kr_queue_empty(s.q));
     end();
@@ -215,7 +245,7 @@ SCENARIO(queue_in_order, .stale = 1)
     in_order(UNBOUNDED);
 }
 
-SCENARIO(queue_of_one_in_order, .stale = 1)
+SCENARIO(queue_of_one_in_order, .preemptions = 1, .stale = 1)
 {
     in_order(BOUNDED);
 }
@@ -241,6 +271,21 @@ SCENARIO(reentrant_nodes_used_again, .stale = 1)
     fresh(REENTRANT);
     kr_explore_spawn(put_and_get_twice, NUMBER(1));
     put_and_get_twice(NUMBER(3));
+    end();
+}
+
+/* A node that a putter has looked at is used, and free again, before it is taken. */
+SCENARIO(reentrant_node_comes_back)
+{
+    fresh(REENTRANT);
+    kr_explore_spawn(put_it, NUMBER(1));
+    kr_explore_check(put(2, KR_FOREVER) == 0);
+    kr_explore_check(put(3, KR_FOREVER) == 0);
+    get_one(NULL);
+    kr_explore_check(put(4, KR_FOREVER) == 0);
+    kr_explore_join_all();
+    for (int i = 0; i < 3; i++)
+        get_one(NULL);
     end();
 }
 
@@ -321,7 +366,7 @@ static void put_timed(void *arg)
     s.results[number_of(arg)] = put((uintptr_t)arg, kr_ms(1));
 }
 
-SCENARIO(queue_putter_times_out, .stale = 1)
+SCENARIO(queue_putter_times_out, .preemptions = 1, .stale = 1)
 {
     int result;
     fresh(BOUNDED);
@@ -335,6 +380,26 @@ SCENARIO(queue_putter_times_out, .stale = 1)
         get(KR_FOREVER, &result);
     kr_explore_check(kr_queue_empty(s.q) && s.taken[3] == 1);
     end();
+}
+
+/* What was put before the shutdown is taken. */
+static void shut_one(enum kind kind)
+{
+    fresh(kind);
+    kr_explore_spawn(get_one, NULL);
+    kr_explore_check(put(1, KR_FOREVER) == 0);
+    kr_explore_check(kr_queue_shutdown(s.q, false) == 0);
+    end();
+}
+
+SCENARIO(queue_shutdown_keeps_the_last)
+{
+    shut_one(UNBOUNDED);
+}
+
+SCENARIO(reentrant_shutdown_keeps_the_last)
+{
+    shut_one(REENTRANT);
 }
 
 /* The shutdown lets all go. */
