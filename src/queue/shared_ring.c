@@ -43,6 +43,7 @@
 #include <string.h>
 
 enum { UNIT = 8 };
+enum { FETCH_AHEAD = 72 }; /* units, some lines; measured */
 
 /* The first unit of a record. */
 typedef struct record {
@@ -105,7 +106,8 @@ static void copy_in(const kri_shared *q, uint32_t unit, const void *from, size_t
     size_t to_end = (size_t)q->units * UNIT - at;
     size_t first = length < to_end ? length : to_end;
     kr_explore_write(q->bytes + at, first);
-    memcpy(q->bytes + at, from, first);
+    if (first > 0) /* from may be NULL then */
+        memcpy(q->bytes + at, from, first);
     if (first < length)
         memcpy(q->bytes, (const unsigned char *)from + first, length - first);
 }
@@ -116,9 +118,24 @@ static void copy_out(const kri_shared *q, uint32_t unit, void *to, size_t length
     size_t to_end = (size_t)q->units * UNIT - at;
     size_t first = length < to_end ? length : to_end;
     kr_explore_read(q->bytes + at, first);
-    memcpy(to, q->bytes + at, first);
+    if (first > 0)
+        memcpy(to, q->bytes + at, first);
     if (first < length)
         memcpy((unsigned char *)to + first, q->bytes, length - first);
+}
+
+/* Fetch the line where a later record will begin, before the locked instructions of the next calls
+ * would have to wait for it; as far as the other side will not touch it meanwhile. */
+static inline void fetch(const kri_shared *q, uint32_t unit, uint64_t ours, bool to_write)
+{
+    if (ours < FETCH_AHEAD)
+        return;
+    size_t at = (size_t)unit + FETCH_AHEAD;
+    const unsigned char *line = q->bytes + (at < q->units ? at : at - q->units) * UNIT;
+    if (to_write)
+        __builtin_prefetch(line, 1);
+    else
+        __builtin_prefetch(line, 0);
 }
 
 static uint32_t advance(const kri_shared *q, uint32_t unit, uint32_t by)
@@ -153,6 +170,7 @@ int kri_ring_put(const kri_shared *q, const kri_put *put)
         return KR_ECORRUPT;
     if (room == 0)
         return -EAGAIN;
+    fetch(q, unit_of(at), (uint64_t)room * need, true);
     size_t count = put->count < (size_t)room ? put->count : (size_t)room;
     uint32_t unit = unit_of(at);
     uint32_t item = items_of(at);
@@ -196,6 +214,7 @@ int kri_ring_get(const kri_shared *q, kri_get *get)
         return KR_ECORRUPT;
     if (full.items == 0)
         return -EAGAIN;
+    fetch(q, unit_of(at), full.units, false);
     size_t count = get->count < full.items ? get->count : full.items;
     uint32_t unit = unit_of(at);
     uint32_t item = items_of(at);

@@ -21,7 +21,10 @@
 enum { PUTS = 0, GETS = 1 };
 enum { MICROSECOND = 1000 };
 enum { FULL_BUDGET = 50 * MICROSECOND, LEAST_BUDGET = MICROSECOND, LONG_WAIT = 150 * MICROSECOND };
-enum { LONG_WAITS_TO_REDUCE = 4, LOOKS_PER_CLOCK = 8, PAUSES_PER_LOOK = 4 };
+enum { LONG_WAITS_TO_REDUCE = 4, LOOKS_PER_CLOCK = 2 };
+/* Looking takes the line of the cache away from whoever is at work there.  After so long some items
+ * have come together, and one look finds them all. */
+enum { PAUSES_PER_LOOK = 40 };
 
 typedef int (*attempt)(const kri_shared *q, void *call, kr_time deadline);
 
@@ -30,6 +33,7 @@ typedef struct kri_want {
     attempt try;
     void *call;
     kr_word *bell;
+    const kri_side *own;
     const kri_side *other; /* who can bring it */
     int side;
 } kri_want;
@@ -59,8 +63,10 @@ static bool is_here(const kri_side *other)
 }
 
 /* Until the other side has done something; false: it seems better to sleep. */
-static bool spin(const kri_shared *q, const kri_want *want, uint64_t since, kr_time deadline)
+static bool spin(const kri_shared *q, const kri_want *want, kr_time deadline)
 {
+    /* Of a ring, what the try has seen; the try has not looked at it each time. */
+    uint64_t since = kri_load_rlx64(q->priority ? &want->other->at : &want->own->seen);
     kr_time budget = budget_of(q, want);
     if (budget == 0)
         return false;
@@ -105,14 +111,13 @@ static int sleep_for(kri_shared *q, const kri_want *want, kr_time deadline)
 
 static int wait_for(kri_shared *q, const kri_want *want, kr_time deadline)
 {
-    uint64_t since = kri_load_rlx64(&want->other->at);
     int result = want->try(q, want->call, deadline);
     if (result != -EAGAIN)
         return result;
     if (deadline == 0)
         return -ETIMEDOUT;
     kr_time began = os_now();
-    if (spin(q, want, since, deadline))
+    if (spin(q, want, deadline))
         result = want->try(q, want->call, deadline);
     if (result == -EAGAIN)
         result = sleep_for(q, want, deadline);
@@ -141,6 +146,7 @@ int kri_shared_put(kri_shared *q, const kri_put *put, kr_time deadline)
     kri_want want = {.try = try_put,
                      .call = (void *)(uintptr_t)put,
                      .bell = &state->bells.space,
+                     .own = &state->put,
                      .other = &state->get,
                      .side = PUTS};
     int result = wait_for(q, &want, deadline);
@@ -158,6 +164,7 @@ int kri_shared_get(kri_shared *q, kri_get *get, kr_time deadline)
     kri_want want = {.try = try_get,
                      .call = get,
                      .bell = &state->bells.items,
+                     .own = &state->get,
                      .other = &state->put,
                      .side = GETS};
     int result = wait_for(q, &want, deadline);

@@ -116,7 +116,7 @@ SCENARIO(shared_heap_hands_over, .preemptions = 1)
     check_two_in_order();
 }
 
-SCENARIO(shared_fifo_two_who_get, .preemptions = 1, .stale = 1)
+SCENARIO(shared_fifo_two_who_get, .stale = 1)
 {
     fresh(false, 8, 2, 0, false);
     kr_explore_spawn_in(VICTIM, get_one, &s.got[0]);
@@ -146,7 +146,7 @@ static void put_both(void *arg)
     kr_explore_check(kri_shared_put(&s.q, &both, KRI_NEVER) == 2);
 }
 
-SCENARIO(shared_fifo_passes_the_wake_on, .preemptions = 1, .stale = 1)
+SCENARIO(shared_fifo_passes_the_wake_on, .stale = 1)
 {
     fresh(false, 8, 2, 0, false);
     kr_explore_spawn_in(VICTIM, get_one, &s.got[0]);
@@ -156,6 +156,20 @@ SCENARIO(shared_fifo_passes_the_wake_on, .preemptions = 1, .stale = 1)
     kr_explore_check(s.got[0] + s.got[1] == 15);
 }
 
+/* And room for two, that one get has made. */
+SCENARIO(shared_fifo_passes_the_room_on, .preemptions = 1, .stale = 1)
+{
+    uint64_t values[2];
+    fresh(false, 8, 2, 0, false);
+    put_both(NULL);
+    kr_explore_spawn_in(VICTIM, put_7, NULL);
+    kr_explore_spawn_in(OTHER, put_8, NULL);
+    kri_get both = {.items = (unsigned char *)values, .room = 8, .count = 2};
+    kr_explore_check(kri_shared_get(&s.q, &both, KRI_NEVER) == 2);
+    kr_explore_join_all();
+    kr_explore_check(values[0] == 7 && values[1] == 8 && kri_shared_count(&s.q) == 2);
+}
+
 static void get_shut_down(void *arg)
 {
     uint64_t value;
@@ -163,7 +177,7 @@ static void get_shut_down(void *arg)
     kr_explore_check(get_timed(&value, KR_FOREVER) == KR_ESHUTDOWN);
 }
 
-SCENARIO(shared_shutdown_wakes_all, .preemptions = 1, .stale = 1)
+SCENARIO(shared_shutdown_wakes_all, .stale = 1)
 {
     fresh(false, 8, 1, 0, false);
     kr_explore_spawn_in(VICTIM, get_shut_down, NULL);
@@ -209,6 +223,41 @@ SCENARIO(shared_join_waits)
     kr_explore_join_all();
 }
 
+static void join_all(void *arg)
+{
+    (void)arg;
+    kr_explore_check(kri_shared_join(&s.q, KRI_NEVER) == 0);
+}
+
+SCENARIO(shared_two_join, .stale = 1)
+{
+    fresh(false, 8, 1, 0, false);
+    put(7);
+    kr_explore_spawn_in(VICTIM, join_all, NULL);
+    kr_explore_spawn_in(OTHER, join_all, NULL);
+    get_and_settle(NULL);
+    kr_explore_join_all();
+}
+
+/* Who waits meanwhile does not give up as long as an item comes. */
+static void get_or_not(void *arg)
+{
+    uint64_t value = 0;
+    *(int *)arg = get_timed(&value, KR_FOREVER);
+}
+
+SCENARIO(shared_shutdown_between_put_and_get, .early = KR_EXPLORE_NONE, .stale = 1)
+{
+    int put_result = 0;
+    int get_result = 0;
+    fresh(false, 8, 1, 0, false);
+    kr_explore_spawn_in(OTHER, get_or_not, &get_result);
+    kr_explore_spawn_in(VICTIM, put_or_not, &put_result);
+    kr_explore_check(kri_shared_close(&s.q, false) == 0);
+    kr_explore_join_all();
+    kr_explore_check(get_result == put_result);
+}
+
 /* Somebody dies, at any point. */
 
 /* What is left: each of the two items once or, if the victim may have had it, not at all. */
@@ -231,6 +280,7 @@ static void put_beside_victim(bool priority)
     kr_explore_join_all();
     kr_explore_check(kri_shared_has_room(&s.q) == (kri_shared_count(&s.q) < 2));
     drain();
+    kr_explore_check(kri_shared_unfinished(&s.q) == (uint32_t)s.count);
     if (kr_explore_alive(VICTIM))
         kr_explore_check(s.count == 2);
     if (s.count == 2)
@@ -247,7 +297,7 @@ SCENARIO(shared_fifo_writer_dies, .victim = VICTIM, .stale = 1)
     put_beside_victim(false);
 }
 
-SCENARIO(shared_heap_writer_dies, .victim = VICTIM, .preemptions = 1, .stale = 1)
+SCENARIO(shared_heap_writer_dies, .victim = VICTIM, .stale = 1)
 {
     put_beside_victim(true);
 }
@@ -283,8 +333,7 @@ SCENARIO(shared_fifo_reader_dies, .victim = VICTIM, .early = KR_EXPLORE_NONE, .s
     get_beside_victim(false);
 }
 
-SCENARIO(shared_heap_reader_dies, .victim = VICTIM, .early = KR_EXPLORE_NONE, .preemptions = 1,
-         .stale = 1)
+SCENARIO(shared_heap_reader_dies, .victim = VICTIM, .early = KR_EXPLORE_NONE, .stale = 1)
 {
     get_beside_victim(true);
 }
@@ -301,7 +350,7 @@ SCENARIO(shared_waiter_dies, .victim = VICTIM, .preemptions = 1, .stale = 1)
 }
 
 /* The one who would have made room, or brought an item, dies. */
-SCENARIO(shared_waker_dies, .victim = VICTIM, .preemptions = 1, .stale = 1)
+SCENARIO(shared_waker_dies, .victim = VICTIM, .stale = 1)
 {
     fresh(false, 8, 1, 0, true);
     int waiter = kr_explore_spawn_in(OTHER, get_one, &s.got[0]);
@@ -336,20 +385,99 @@ SCENARIO(shared_heap_debtor_dies, .victim = VICTIM)
     owe_beside_victim(true);
 }
 
-/* Who settles for a dead one may die over it, too. */
-static void join_for_others(void *arg)
+/* Who settles for a dead one may die over it, too; the item that nobody has taken stays owed. */
+static void join_in_vain(void *arg)
 {
     (void)arg;
-    kr_explore_check(kri_shared_join(&s.q, kri_deadline(kr_sec(10))) == 0);
+    kr_explore_check(kri_shared_join(&s.q, kri_deadline(kr_ms(200))) == -ETIMEDOUT);
 }
 
 SCENARIO(shared_settler_dies, .victim = VICTIM)
 {
-    fresh(false, 8, 2, 2, true);
+    fresh(false, 8, 3, 2, true);
     put_two(NULL);
+    put(9);
     kr_explore_check(get() == 7 && get() == 8);
     kri_store_rlx64(&s.q.owing[0].process, ENDED); /* as if that had taken them */
-    kr_explore_join(kr_explore_spawn_in(VICTIM, join_for_others, NULL));
-    kr_explore_check(kri_shared_join(&s.q, kri_deadline(kr_sec(10))) == 0);
+    kr_explore_join(kr_explore_spawn_in(VICTIM, join_in_vain, NULL));
+    join_in_vain(NULL);
     kr_explore_check(kri_load_rlx64(&s.q.state->ledger.done) == 2);
+}
+
+/* Items that were put together are all there, or none is. */
+SCENARIO(shared_fifo_writer_of_many_dies, .victim = VICTIM)
+{
+    fresh(false, 8, 4, 0, true);
+    kr_explore_join(kr_explore_spawn_in(VICTIM, put_both, NULL));
+    put(9);
+    drain();
+    kr_explore_check(s.count == 3 || (s.count == 1 && !kr_explore_alive(VICTIM)));
+    kr_explore_check(s.count == 1 || (s.got[0] == 7 && s.got[1] == 8));
+    kr_explore_check(s.got[s.count - 1] == 9);
+}
+
+/* Longer than a line, and round the end of the ring: a reader never sees half of one. */
+enum { LONG = 40 };
+
+static void put_long(uint64_t value)
+{
+    uint64_t item[LONG / 8];
+    for (int i = 0; i < LONG / 8; i++)
+        item[i] = value;
+    kri_put put = {.items = (const unsigned char *)item, .length = LONG, .count = 1};
+    kr_explore_check(kri_shared_put(&s.q, &put, KRI_NEVER) == 1);
+}
+
+static bool get_long(uint64_t *value)
+{
+    uint64_t item[LONG / 8];
+    kri_get get = {.items = (unsigned char *)item, .room = LONG, .count = 1};
+    if (kri_shared_get(&s.q, &get, 0) != 1)
+        return false;
+    for (int i = 1; i < LONG / 8; i++)
+        kr_explore_check(item[i] == item[0]);
+    *value = item[0];
+    return true;
+}
+
+static void put_long_7(void *arg)
+{
+    (void)arg;
+    put_long(7);
+}
+
+SCENARIO(shared_fifo_long_item_dies, .victim = VICTIM, .early = KR_EXPLORE_NONE)
+{
+    uint64_t value = 0;
+    memset(&s, 0, sizeof s);
+    kri_shared_plan plan = {.bytes = 80};
+    kr_explore_check(kri_shared_make(&s.q, s.memory, sizeof s.memory, &plan) == 0);
+    put_long(1);
+    kr_explore_check(get_long(&value) && value == 1);
+    kr_explore_spawn_in(VICTIM, put_long_7, NULL);
+    bool early = get_long(&value);
+    kr_explore_check(!early || value == 7);
+    kr_explore_join_all();
+    bool late = get_long(&value);
+    kr_explore_check(early != late || (!early && !kr_explore_alive(VICTIM)));
+    put_long(3);
+    kr_explore_check(get_long(&value) && value == 3);
+}
+
+/* One who shuts the queue down dies: it is shut down, or another does it. */
+static void shut_down(void *arg)
+{
+    (void)arg;
+    kr_explore_check(kri_shared_close(&s.q, true) == 0);
+}
+
+SCENARIO(shared_closer_dies, .victim = VICTIM, .stale = 1)
+{
+    fresh(false, 8, 1, 0, true);
+    int waiter = kr_explore_spawn_in(OTHER, get_shut_down, NULL);
+    kr_explore_join(kr_explore_spawn_in(VICTIM, shut_down, NULL));
+    if (kri_load_rlx(&s.q.state->bells.closed) == KRI_OPEN)
+        shut_down(NULL);
+    kr_explore_join(waiter);
+    kr_explore_check(put_timed(7, KR_NOWAIT) == KR_ESHUTDOWN);
 }

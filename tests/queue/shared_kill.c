@@ -148,6 +148,12 @@ static trial *begin(bool priority, size_t fixed)
     return t;
 }
 
+static void end(trial *t)
+{
+    kr_queue_release(t->q);
+    free(t);
+}
+
 static void writers_die(bool priority, size_t fixed, double seconds)
 {
     trial *t = begin(priority, fixed);
@@ -166,6 +172,7 @@ static void writers_die(bool priority, size_t fixed, double seconds)
     CHECK_GE(atomic_load(&t->shop->received), 1);
     kri_test_note("writers killed: %ld, items read in order: %llu", t->kills,
                   (unsigned long long)atomic_load(&t->shop->received));
+    end(t);
 }
 
 static pid_t start_reader(trial *t)
@@ -195,6 +202,7 @@ static void readers_die(bool priority, size_t fixed, double seconds)
     CHECK_GE(t->kills, 1);
     kri_test_note("readers killed: %ld, items put: %llu, in the hands of the dead: %ld", t->kills,
                   (unsigned long long)done, lost);
+    end(t);
 }
 
 static double share(void)
