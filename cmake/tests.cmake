@@ -29,6 +29,15 @@ foreach(source ${sources})
   get_filename_component(program ${name} NAME)
   add_executable(${target} tests/${source})
   target_link_libraries(${target} PRIVATE krait_harness)
+  if(folder STREQUAL faults)
+    # Their calls of src/os come to tests/harness/faulty.c first.
+    target_sources(${target} PRIVATE tests/harness/faulty.c)
+    target_link_options(${target} PRIVATE
+      -Wl,--wrap=os_alloc,--wrap=os_free,--wrap=os_pages,--wrap=os_pages_free
+      -Wl,--wrap=os_shared_map,--wrap=os_shared_unmap,--wrap=os_futex_wait
+      -Wl,--wrap=os_futex_wait_either,--wrap=os_futex_requeue
+      -Wl,--wrap=os_process_start,--wrap=os_process_ended)
+  endif()
   # Tests that run an example find it below this folder.
   target_compile_definitions(${target} PRIVATE KRI_TEST_BUILD="${CMAKE_BINARY_DIR}"
                              KRI_TEST_SOURCE="${PROJECT_SOURCE_DIR}")

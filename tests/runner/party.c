@@ -49,9 +49,9 @@ static void check_parties(void)
     party_bunch *bunch = party_start(PARTIES, sleep_and_tell, world);
     party_await_count(&world->seen, PARTIES);
     party_await_asleep(PARTIES);
-    CHECK_EQ(party_parked(&world->word, sizeof world->word), PARTIES - 2);
-    CHECK_EQ(party_parked(&world->other, sizeof world->other), 2);
-    CHECK_EQ(party_parked(world, sizeof *world), PARTIES);
+    PARTY_AWAIT_PARKED(&world->word, PARTIES - 2);
+    PARTY_AWAIT_PARKED(&world->other, 2);
+    PARTY_AWAIT_PARKED(world, PARTIES);
     CHECK_EQ(party_parked(world->results, sizeof world->results), 0);
     CHECK_EQ(party_finished(bunch), 0);
     wake_all(&world->other);

@@ -27,8 +27,6 @@ static condition_world *world_create(void)
     condition_world *world = party_world(sizeof *world);
 
     make_lock(&world->lock);
-    make_lock(&world->lock);
-    make_rlock(&world->rlock);
     make_condition(&world->condition, NULL);
     return world;
 }
@@ -184,6 +182,8 @@ PARTY_TEST(test_notify)
     world_free(world);
 }
 
+PARTY_CASE(test_notify, mixed)
+
 /* The same over a lock of the user's. */
 PARTY_TEST(test_notify_with_lock)
 {
@@ -223,6 +223,8 @@ PARTY_TEST(test_timeout)
     release(world);
     world_free(world);
 }
+
+PARTY_CASE(test_timeout, mixed)
 
 static bool state_is_four(void *arg)
 {
@@ -274,6 +276,8 @@ PARTY_TEST(test_waitfor)
     world_free(world);
 }
 
+PARTY_CASE(test_waitfor, mixed)
+
 /* Wake-ups that do not make it true do not start the time anew. */
 PARTY_TEST(test_waitfor_timeout)
 {
@@ -292,6 +296,102 @@ PARTY_TEST(test_waitfor_timeout)
     CHECK_EQ(world->results[0], -ETIMEDOUT);
     CHECK_GE(world->took[0], kr_ms(300));
     CHECK_LE(world->took[0], kr_sec(10));
+    world_free(world);
+}
+
+/* CPython's tests of processes: six waiters of both kinds, whose first waits time out; then one
+ * notify_all wakes them all. */
+static void time_out_then_wait(void *arg, int index)
+{
+    condition_world *world = arg;
+
+    acquire(world);
+    world->results[index] = kr_condition_wait(&world->condition, kr_ms(50));
+    kri_add_acq_rel(&world->first, world->results[index] == -ETIMEDOUT);
+    world->results[index] = kr_condition_wait(&world->condition, KR_FOREVER);
+    kri_add_acq_rel(&world->second, 1);
+    release(world);
+}
+
+PARTY_TEST(test_notify_all)
+{
+    enum { WAITERS = 6 };
+    condition_world *world = world_create();
+    party_bunch *bunch = party_start(WAITERS, time_out_then_wait, world);
+
+    party_await_count(&world->first, WAITERS);
+    await_parked_at_condition(&world->condition, WAITERS);
+    CHECK_EQ(kri_load_acq(&world->second), 0);
+    acquire(world);
+    CHECK_EQ(kr_condition_notify_all(&world->condition), WAITERS);
+    release(world);
+    party_join(bunch);
+    for (int i = 0; i < WAITERS; i++)
+        CHECK_EQ(world->results[i], 0);
+    world_free(world);
+}
+
+PARTY_CASE(test_notify_all, mixed)
+
+/* Two of six, then the rest, then nobody is left to be woken. */
+PARTY_TEST(test_notify_n)
+{
+    enum { WAITERS = 6 };
+    condition_world *world = world_create();
+    party_bunch *bunch = party_start(WAITERS, time_out_then_wait, world);
+
+    party_await_count(&world->first, WAITERS);
+    await_parked_at_condition(&world->condition, WAITERS);
+    acquire(world);
+    CHECK_EQ(kr_condition_notify(&world->condition, 2), 2);
+    release(world);
+    party_await_count(&world->second, 2);
+    await_parked_at_condition(&world->condition, WAITERS - 2);
+    CHECK_EQ(kri_load_acq(&world->second), 2);
+    acquire(world);
+    CHECK_EQ(kr_condition_notify(&world->condition, 4), 4);
+    release(world);
+    party_join(bunch);
+    acquire(world);
+    CHECK_EQ(kr_condition_notify(&world->condition, 3), 0);
+    release(world);
+    CHECK_EQ(kri_load_acq(&world->second), WAITERS);
+    world_free(world);
+}
+
+PARTY_CASE(test_notify_n, mixed)
+
+static void wait_in_three_ways(void *arg, int index)
+{
+    condition_world *world = arg;
+
+    (void)index;
+    acquire(world);
+    world->results[0] = kr_condition_wait(&world->condition, KR_NOWAIT);
+    world->results[1] = kr_condition_wait(&world->condition, kr_ms(100));
+    world->results[2] = kr_condition_wait(&world->condition, KR_FOREVER);
+    kri_add_acq_rel(&world->first, 1);
+    release(world);
+}
+
+/* A time-out of none, a short one, a notify; a signal ends no wait: see tests/deviations. */
+PARTY_TEST(test_wait_result)
+{
+    condition_world *world = world_create();
+    party_bunch *bunch = party_start(1, wait_in_three_ways, world);
+    int woken = 0;
+
+    while (woken == 0) {
+        party_nap();
+        acquire(world);
+        if (world->results[1] == -ETIMEDOUT)
+            woken = kr_condition_notify(&world->condition, 1);
+        release(world);
+    }
+    party_join(bunch);
+    CHECK_EQ(world->results[0], -ETIMEDOUT);
+    CHECK_EQ(world->results[1], -ETIMEDOUT);
+    CHECK_EQ(world->results[2], 0);
     world_free(world);
 }
 
@@ -444,12 +544,13 @@ static void wait_deep(void *arg, int index)
 static condition_world *recursive_world(void)
 {
     condition_world *world = world_create();
-    kr_condition_options options = {.rlock = &world->rlock, .scope = party_scope()};
 
-    CHECK_EQ(kr_condition_init(&world->condition, &options), 0);
+    make_rlock(&world->rlock);
+    make_rcondition(&world->condition, &world->rlock);
     return world;
 }
 
+/* behaviour: 3 ConditionAsRLockTests */
 PARTY_TEST(test_recursive_lock)
 {
     condition_world *world = recursive_world();

@@ -7,11 +7,14 @@
 typedef struct stress_world {
     kr_lock lock;
     kr_word stop;
-    kr_time end;
-    uint64_t count; /* guarded by the lock, on purpose not atomic */
+    uint64_t count; /* guarded by the lock, on purpose not atomic, as the next two */
+    int last;       /* who had it before */
+    uint64_t hand_overs;
+    uint64_t work;  /* acquires of each party in a round */
     kr_word rounds; /* of those who hold it long */
     uint64_t mine[PARTY_MAX];
     uint64_t refused[PARTY_MAX];
+    uint64_t timed_out[PARTY_MAX];
     uint64_t wrong[PARTY_MAX];
 } stress_world;
 
@@ -23,59 +26,80 @@ static stress_world *world_create(void)
     return world;
 }
 
-static int acquire_somehow(kr_lock *lock, uint64_t *random)
+static int acquire_somehow(stress_world *world, int index, uint64_t *random)
 {
+    int err;
+
     switch (party_random_below(random, 4)) {
     case 0:
-        return kr_lock_acquire(lock, KR_NOWAIT);
+        err = kr_lock_acquire(&world->lock, KR_NOWAIT);
+        world->refused[index] += err == -ETIMEDOUT;
+        return err;
     case 1:
-        return kr_lock_acquire(lock, kr_us(party_random_below(random, 200)));
+        err = kr_lock_acquire(&world->lock, kr_us(1 + party_random_below(random, 100)));
+        world->timed_out[index] += err == -ETIMEDOUT;
+        return err;
     default:
-        return kr_lock_acquire(lock, KR_FOREVER);
+        return kr_lock_acquire(&world->lock, KR_FOREVER);
     }
 }
 
-static void count_for_a_while(void *arg, int index)
+/* Now and then the holder gives its processor away, so that others find the lock held whatever the
+ * machine is like; and now and then for longer than a timed one waits. */
+static void hold(stress_world *world, int index, uint64_t *random)
+{
+    world->count++;
+    world->mine[index]++;
+    world->hand_overs += world->last != index;
+    world->last = index;
+    if (party_random_below(random, 64) == 0)
+        sched_yield();
+    if (party_random_below(random, 512) == 0)
+        kri_test_nap();
+}
+
+static void count_round(void *arg, int index)
 {
     stress_world *world = arg;
-    uint64_t random = party_random_start(index);
+    uint64_t random = party_random_start(index) + world->work;
 
-    while (kr_now() < world->end) {
-        int err = acquire_somehow(&world->lock, &random);
+    for (uint64_t i = 0; i < world->work; i++) {
+        int err = acquire_somehow(world, index, &random);
 
         if (err == 0) {
-            world->count++;
-            world->mine[index]++;
-            if (kr_lock_release(&world->lock) != 0)
-                world->wrong[index]++;
-        } else if (err == -ETIMEDOUT) {
-            world->refused[index]++;
-        } else {
-            world->wrong[index]++;
+            hold(world, index, &random);
+            err = kr_lock_release(&world->lock);
         }
+        world->wrong[index] += err != 0 && err != -ETIMEDOUT;
     }
 }
 
+/* Work that doubles, by parties that are new each time, until the time is over: a machine that is
+ * slow, or a sanitizer, gets less far, and ends in time. */
 PARTY_TEST(test_counter)
 {
     enum { PARTIES = 4 };
     stress_world *world = world_create();
-    uint64_t sum = 0;
-    uint64_t refused = 0;
+    kr_time end = kr_now() + party_budget() / 2;
+    uint64_t sum = 0, refused = 0, timed_out = 0;
 
-    world->end = kr_now() + party_budget();
-    party_join(party_start(PARTIES, count_for_a_while, world));
+    for (world->work = 64; kr_now() < end; world->work *= 2)
+        party_join(party_start(PARTIES, count_round, world));
     for (int i = 0; i < PARTIES; i++) {
         CHECK_EQ(world->wrong[i], 0);
         CHECK_GE(world->mine[i], 1);
         sum += world->mine[i];
         refused += world->refused[i];
+        timed_out += world->timed_out[i];
     }
     CHECK_EQ(world->count, sum);
     CHECK(!kr_lock_locked(&world->lock));
     CHECK_EQ(party_parked(&world->lock, sizeof world->lock), 0);
-    kri_test_note("%llu acquired, %llu refused", (unsigned long long)sum,
-                  (unsigned long long)refused);
+    kri_test_note("%ju acquired, %ju refused, %ju timed out, %ju hand-overs", (uintmax_t)sum,
+                  (uintmax_t)refused, (uintmax_t)timed_out, (uintmax_t)world->hand_overs);
+    CHECK_GE(refused, 1);
+    CHECK_GE(timed_out, 1);
+    CHECK_GE(world->hand_overs, PARTIES);
     party_world_free(world, sizeof *world);
 }
 
@@ -107,13 +131,13 @@ static uint32_t await_rounds(stress_world *world, uint32_t more)
     return kri_load_acq(&world->rounds);
 }
 
-/* A latecomer against two who hold it long and come back at once.  What is promised: once woken, it
- * is handed the lock after a millisecond and one more section; that is some ten rounds of these.
- * The bound leaves room for a machine that does not run the woken one for half a second; the note
- * tells what it was. */
+/* A latecomer against two who hold it long and come back at once.  In private scope a waiter that
+ * is too late for a millisecond after it was woken, which are five rounds of these, is handed the
+ * lock by the next release, so what is left is how late a busy machine lets it run; in shared scope
+ * nothing but chance helps it.  The note tells the measured number. */
 PARTY_TEST(test_latecomer_is_not_starved)
 {
-    enum { BOUND = 2500 };
+    uint32_t bound = party_scope() == KR_PRIVATE ? 2000 : 20000;
     stress_world *world = world_create();
     party_bunch *holders = party_start(2, hold_long, world);
     kr_time end = kr_now() + party_budget();
@@ -136,6 +160,6 @@ PARTY_TEST(test_latecomer_is_not_starved)
     party_join(holders);
     kri_test_note("%u times, after %u rounds of the holders, at most %u", times, sum / times, most);
     CHECK_EQ(world->wrong[0] + world->wrong[1], 0);
-    CHECK_LE(most, BOUND);
+    CHECK_LE(most, bound);
     party_world_free(world, sizeof *world);
 }

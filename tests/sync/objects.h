@@ -7,12 +7,6 @@
 
 #include "harness/party.h"
 
-static inline void not_shared_yet(void)
-{
-    if (party_scope() == KR_SHARED)
-        SKIP("not in shared memory yet");
-}
-
 static inline void make_lock(kr_lock *lock)
 {
     CHECK_EQ(kr_lock_init(lock, party_scope()), 0);
@@ -41,9 +35,16 @@ static inline void make_barrier(kr_barrier *barrier, int64_t parties, kr_time ti
     CHECK_EQ(kr_barrier_init(barrier, parties, &options), 0);
 }
 
+/* lock NULL: one of its own. */
 static inline void make_condition(kr_condition *condition, kr_lock *lock)
 {
     kr_condition_options options = {.lock = lock, .scope = party_scope()};
+    CHECK_EQ(kr_condition_init(condition, &options), 0);
+}
+
+static inline void make_rcondition(kr_condition *condition, kr_rlock *lock)
+{
+    kr_condition_options options = {.rlock = lock, .scope = party_scope()};
     CHECK_EQ(kr_condition_init(condition, &options), 0);
 }
 

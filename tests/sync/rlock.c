@@ -128,8 +128,7 @@ static void ask_another(rlock_world *world, int answer)
 }
 
 /* The count is that of the caller's acquires, and others see only that it is held.
- * behaviours: 2 test_different_thread, test__is_owned, test_locked, test_locked_with_2threads,
- * 12.4 test_rlock_locked_2processes */
+ * behaviours: 2 test_different_thread, test__is_owned, test_locked, test_locked_with_2threads */
 PARTY_TEST(test_recursion_count)
 {
     rlock_world *world = world_create();
@@ -165,7 +164,8 @@ static void hold_three(void *arg, int index)
         world->results[index] |= kr_rlock_release(&world->lock);
 }
 
-/* The other way round: another holds it, and what the test's own thread sees. */
+/* The other way round: another holds it, and what the test's own thread sees.
+ * behaviour: 12.4 test_rlock_locked_2processes */
 PARTY_TEST(test_held_by_another)
 {
     rlock_world *world = world_create();

@@ -224,6 +224,33 @@ PARTY_TEST(test_default_value)
     world_free(world);
 }
 
+static int fail_inside(kr_semaphore *semaphore)
+{
+    kr_with (semaphore)
+        if (kr_semaphore_value(semaphore) == 1)
+            return -EIO;
+    return 0;
+}
+
+PARTY_TEST(test_with)
+{
+    semaphore_world *world = world_create(2);
+    kr_semaphore *semaphore = &world->semaphore;
+
+    kr_with (semaphore) {
+        CHECK_EQ(kr_semaphore_value(semaphore), 1);
+        kr_with (semaphore) {
+            CHECK_EQ(kr_semaphore_value(semaphore), 0);
+            CHECK_EQ(kr_semaphore_acquire(semaphore, KR_NOWAIT), -ETIMEDOUT);
+        }
+        CHECK_EQ(kr_semaphore_value(semaphore), 1);
+    }
+    CHECK_EQ(kr_semaphore_value(semaphore), 2);
+    CHECK_EQ(fail_inside(semaphore), -EIO);
+    CHECK_EQ(kr_semaphore_value(semaphore), 2);
+    world_free(world);
+}
+
 /* SemaphoreTests.test_release_unacquired, and BoundedSemaphoreTests' below it.
  * behaviours: 12.4 test_semaphore, test_bounded_semaphore */
 PARTY_TEST(test_release_unacquired)

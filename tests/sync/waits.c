@@ -97,7 +97,7 @@ static void signal_until_finished(party_bunch *bunch)
 {
     while (party_finished(bunch) == 0) {
         party_interrupt(bunch, 0, SIGUSR1);
-        for (int i = 0; i < 100 && party_finished(bunch) == 0; i++)
+        for (int i = 0; i < 20 && party_finished(bunch) == 0; i++)
             kri_test_nap();
     }
 }

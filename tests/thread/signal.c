@@ -7,7 +7,6 @@
 #include "base/atomic.h"
 #include "harness/sanitizers.h"
 #include "thread/child.h"
-#include "wait/wait.h"
 #include "thread/help.h"
 #include <krait/krait.h>
 #include <pthread.h>
@@ -199,20 +198,22 @@ TEST(test_lock_acquire_retries_on_intr)
     join(t);
 }
 
-static kr_rlock rlock;
+/* The same for recursive locks, held by another thread. */
 
-/* Holds the recursive lock until the other waits for it and `signo` has been sent there. */
-static int hold_and_send(void *arg)
+static kr_rlock rlock;
+static kr_event held;
+
+static int hold_until_parked(void *arg)
 {
     int signo = *(int *)arg;
     CHECK_EQ(kr_rlock_acquire(&rlock, KR_FOREVER), 0);
-    kr_event_set(&never);
+    kr_event_set(&held);
     kri_test_wait_parked(&rlock.lock.word, 1);
     CHECK_EQ(kill(getpid(), signo), 0);
-    while (signo == SIGUSR1 && kri_load_acq(&handled) == 0)
-        kri_test_nap();
     if (signo == SIGINT)
-        while (kri_waiting(&rlock.lock.word) > 0)
+        CHECK_EQ(kr_event_wait(&stop, KR_FOREVER), 0);
+    else
+        while (kri_load_acq(&handled) == 0)
             kri_test_nap();
     return kr_rlock_release(&rlock);
 }
@@ -222,13 +223,15 @@ TEST(test_rlock_acquire_interruption)
     int signo = SIGINT;
     kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
     CHECK_EQ(kr_cancel_on_signal(SIGINT, &scope), 0);
-    kr_thread *t = start(hold_and_send, &signo);
-    CHECK_EQ(kr_event_wait(&never, KR_FOREVER), 0);
+    kr_thread *t = start(hold_until_parked, &signo);
+    CHECK_EQ(kr_event_wait(&held, KR_FOREVER), 0);
     CHECK_EQ(kr_cancel_scope_enter(&scope, KR_FOREVER), 0);
     kr_time began = kr_now();
     CHECK_EQ(kr_rlock_acquire(&rlock, kr_sec(25)), -ECANCELED);
     CHECK_LE(kr_now() - began, kr_sec(10));
     CHECK_EQ(kr_cancel_scope_exit(&scope), -ECANCELED);
+    CHECK_EQ(kr_rlock_count(&rlock), 0);
+    kr_event_set(&stop);
     join(t);
 }
 
@@ -236,11 +239,11 @@ TEST(test_rlock_acquire_retries_on_intr)
 {
     int signo = SIGUSR1;
     handle(SIGUSR1, count);
-    kr_thread *t = start(hold_and_send, &signo);
-    CHECK_EQ(kr_event_wait(&never, KR_FOREVER), 0);
+    kr_thread *t = start(hold_until_parked, &signo);
+    CHECK_EQ(kr_event_wait(&held, KR_FOREVER), 0);
     CHECK_EQ(kr_rlock_acquire(&rlock, KR_FOREVER), 0);
     CHECK_EQ(kri_load_acq(&handled), 1);
-    CHECK_EQ(kr_rlock_release(&rlock), 0);
+    CHECK_EQ(kr_rlock_count(&rlock), 1);
     join(t);
 }
 

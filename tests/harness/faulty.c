@@ -1,0 +1,141 @@
+/* See faulty.h.  The linker has every call of the functions named here from another file of the
+ * library end in the __wrap_ one, which reaches the real one by its __real_ name.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "harness/faulty.h"
+
+#include "base/atomic.h"
+#include "harness/test.h"
+#include "os/os.h"
+
+#include <sched.h>
+#include <sys/mman.h>
+
+static struct faults {
+    kr_word group, first, all_after, calls, failed;
+} * faults;             /* in memory that children share */
+static kri_word64 live; /* of this process */
+
+__attribute__((constructor)) static void make_faults(void)
+{
+    faults = mmap(NULL, sizeof *faults, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(faults != MAP_FAILED);
+}
+
+void faulty_begin(faulty_group group, uint32_t first, bool all_after)
+{
+    kri_store_sc(&faults->calls, 0);
+    kri_store_sc(&faults->failed, 0);
+    kri_store_sc(&faults->first, first);
+    kri_store_sc(&faults->all_after, all_after);
+    kri_store_sc(&faults->group, group);
+}
+
+uint32_t faulty_end(void)
+{
+    kri_store_sc(&faults->group, FAULTY_NOTHING);
+    return kri_load_sc(&faults->calls);
+}
+
+uint32_t faulty_failed(void)
+{
+    return kri_load_sc(&faults->failed);
+}
+
+int64_t faulty_live(void)
+{
+    return (int64_t)kri_load_sc64(&live);
+}
+
+static bool fails(faulty_group group)
+{
+    if (kri_load_sc(&faults->group) != group)
+        return false;
+    uint32_t number = kri_add_sc(&faults->calls, 1) + 1, first = kri_load_sc(&faults->first);
+    bool after = number > first && kri_load_sc(&faults->all_after);
+    bool now = number == first || (after && (group == FAULTY_MEMORY || number % 2 == 0));
+    kri_add_sc(&faults->failed, now);
+    return now;
+}
+
+#define WRAPPED(type, name, ...)                                                                   \
+    type __real_##name(__VA_ARGS__);                                                               \
+    type __wrap_##name(__VA_ARGS__);                                                               \
+    type __wrap_##name(__VA_ARGS__)
+
+static void *counted(void *memory)
+{
+    if (memory)
+        kri_add_sc64(&live, 1);
+    return memory;
+}
+
+static void *discounted(void *memory)
+{
+    if (memory)
+        kri_sub_sc64(&live, 1);
+    return memory;
+}
+
+WRAPPED(void *, os_alloc, size_t size)
+{
+    return fails(FAULTY_MEMORY) ? NULL : counted(__real_os_alloc(size));
+}
+
+WRAPPED(void, os_free, void *memory)
+{
+    __real_os_free(discounted(memory));
+}
+
+WRAPPED(void *, os_pages, size_t size)
+{
+    return fails(FAULTY_MEMORY) ? NULL : counted(__real_os_pages(size));
+}
+
+WRAPPED(void, os_pages_free, void *pages, size_t size)
+{
+    __real_os_pages_free(discounted(pages), size);
+}
+
+WRAPPED(void *, os_shared_map, size_t size)
+{
+    return fails(FAULTY_MEMORY) ? NULL : counted(__real_os_shared_map(size));
+}
+
+WRAPPED(void, os_shared_unmap, void *memory, size_t size)
+{
+    __real_os_shared_unmap(discounted(memory), size);
+}
+
+WRAPPED(int, os_futex_wait, kr_word *word, uint32_t expected, kr_time deadline, bool shared)
+{
+    if (fails(FAULTY_SLEEP) || fails(FAULTY_SIGNAL)) {
+        sched_yield();
+        return kri_load_sc(&faults->group) == FAULTY_SLEEP ? 0 : -EINTR;
+    }
+    return __real_os_futex_wait(word, expected, deadline, shared);
+}
+
+WRAPPED(int, os_futex_wait_either, kr_word *cancel, uint32_t cancel_expected, kr_word *word,
+        uint32_t expected, kr_time deadline)
+{
+    if (fails(FAULTY_EITHER))
+        return -ENOSYS;
+    return __real_os_futex_wait_either(cancel, cancel_expected, word, expected, deadline);
+}
+
+WRAPPED(int, os_futex_requeue, kr_word *from, int count, kr_word *to, bool shared)
+{
+    return fails(FAULTY_REQUEUE) ? 0 : __real_os_futex_requeue(from, count, to, shared);
+}
+
+WRAPPED(uint64_t, os_process_start, pid_t id)
+{
+    return fails(FAULTY_PROCESSES) ? 0 : __real_os_process_start(id);
+}
+
+WRAPPED(bool, os_process_ended, pid_t id)
+{
+    return fails(FAULTY_PROCESSES) ? false : __real_os_process_ended(id);
+}

@@ -1,0 +1,36 @@
+/* A system that fails now and then: for the programs in tests/faults, whose calls of src/os's
+ * functions come here first.
+ *
+ * One group of functions at a time is faulty.  Its calls are counted, by all threads and forked
+ * children together, and the k-th one fails; or every one from there on, but of those that do not
+ * give memory only every other, for with a system that never sleeps nobody gets anywhere.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef KRI_HARNESS_FAULTY_H
+#define KRI_HARNESS_FAULTY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum faulty_group {
+    FAULTY_NOTHING,
+    FAULTY_MEMORY,    /* os_alloc, os_pages, os_shared_map: there is none */
+    FAULTY_SLEEP,     /* os_futex_wait: it is over for nothing */
+    FAULTY_SIGNAL,    /* os_futex_wait: a signal handler ran */
+    FAULTY_EITHER,    /* os_futex_wait_either: the kernel has no such call */
+    FAULTY_REQUEUE,   /* os_futex_requeue: nobody was moved */
+    FAULTY_PROCESSES, /* os_process_start, os_process_ended: the system does not tell */
+} faulty_group;
+
+/* faulty_begin - from now on; faulty_end - nothing fails any more; how many calls the group had. */
+void faulty_begin(faulty_group group, uint32_t first, bool all_after);
+uint32_t faulty_end(void);
+
+/* faulty_failed - how many calls have failed since the begin. */
+uint32_t faulty_failed(void);
+
+/* faulty_live - how many pieces of memory were taken and not given back. */
+int64_t faulty_live(void);
+
+#endif
