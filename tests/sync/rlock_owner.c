@@ -28,15 +28,6 @@ static void ask(void *arg, int index)
                             2 * kr_rlock_locked(&world->lock);
 }
 
-static void try_it(void *arg, int index)
-{
-    rlock_world *world = arg;
-
-    world->results[index] = kr_rlock_acquire(&world->lock, KR_NOWAIT);
-    if (world->results[index] == 0)
-        CHECK_EQ(kr_rlock_release(&world->lock), 0);
-}
-
 static void hold(void *arg, int index)
 {
     rlock_world *world = arg;
