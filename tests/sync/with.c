@@ -185,7 +185,7 @@ PARTY_TEST(test_no_cancel_ends_it)
     kr_semaphore *semaphore = party_world(sizeof *semaphore);
     party_bunch *bunch = party_start(1, enter_though_cancelled, semaphore);
 
-    party_await_parked(&semaphore->value, 1);
+    PARTY_AWAIT_PARKED(&semaphore->value, 1);
     CHECK_EQ(party_finished(bunch), 0);
     CHECK_EQ(kr_semaphore_release(semaphore, 1), 0);
     party_join(bunch);
