@@ -256,3 +256,23 @@ SCENARIO(condition_two_notifiers, .stale = KR_EXPLORE_NONE)
     kr_explore_join_all();
     kr_explore_check(s.notified == (s.results[0] == 0));
 }
+
+/* The notified stand in the lock's queue beside those who want the lock for itself. */
+static void pass_through(void *arg)
+{
+    (void)arg;
+    enter();
+    s.woken++;
+    leave();
+}
+
+SCENARIO(condition_beside_lockers, .stale = KR_EXPLORE_NONE)
+{
+    fresh();
+    kr_explore_spawn(wait_until_ready, NULL);
+    kr_explore_spawn(pass_through, NULL);
+    make_ready(NULL);
+    pass_through(NULL);
+    kr_explore_join_all();
+    kr_explore_check(s.woken == 2);
+}

@@ -48,6 +48,7 @@ static int elsewhere(rlock_world *world, party_body body)
 PARTY_TEST(test_different_thread)
 {
     rlock_world *world = party_world(sizeof *world);
+    make_rlock(&world->lock);
 
     CHECK_EQ(kr_rlock_acquire(&world->lock, KR_FOREVER), 0);
     CHECK_EQ(elsewhere(world, only_release), -EPERM);
@@ -59,6 +60,7 @@ PARTY_TEST(test_different_thread)
 PARTY_TEST(test__is_owned)
 {
     rlock_world *world = party_world(sizeof *world);
+    make_rlock(&world->lock);
 
     CHECK(!kr_rlock_owned(&world->lock));
     for (int i = 0; i < 2; i++) {
@@ -90,6 +92,7 @@ TEST(test_locked)
 PARTY_TEST(test_locked_with_2threads)
 {
     rlock_world *world = party_world(sizeof *world);
+    make_rlock(&world->lock);
     party_bunch *bunch = party_start(1, hold, world);
 
     party_await_count(&world->held, 1);
@@ -132,6 +135,7 @@ static void count_deep(void *arg, int index)
 PARTY_TEST(test_counter)
 {
     rlock_world *world = party_world(sizeof *world);
+    make_rlock(&world->lock);
 
     party_join(party_start(4, count_deep, world));
     for (int i = 0; i < 4; i++)

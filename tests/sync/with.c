@@ -183,6 +183,7 @@ static void enter_though_cancelled(void *world, int index)
 PARTY_TEST(test_no_cancel_ends_it)
 {
     kr_semaphore *semaphore = party_world(sizeof *semaphore);
+    make_semaphore(semaphore, 0, 0);
     party_bunch *bunch = party_start(1, enter_though_cancelled, semaphore);
 
     PARTY_AWAIT_PARKED(&semaphore->value, 1);
@@ -224,6 +225,7 @@ static void count_up(void *world, int index)
 PARTY_TEST(test_excludes)
 {
     counter *up = party_world(sizeof *up);
+    make_lock(&up->lock);
 
     make_lock(&up->lock);
     party_join(party_start(4, count_up, up));
