@@ -190,6 +190,8 @@ static void settle(const kri_shared *q)
 int kri_shared_join(kri_shared *q, kr_time deadline)
 {
     kr_word *bell = &q->state->bells.settled;
+    if (kri_shared_unfinished(q) != 0)
+        settle(q);
     for (;;) {
         uint32_t seen = kri_bell_arm(bell);
         if (kri_shared_unfinished(q) == 0)
