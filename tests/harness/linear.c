@@ -213,7 +213,7 @@ linear_verdict linear_check(const linear_object *object, const linear_call *call
     uint64_t own_steps;
     search s = {.object = object, .calls = calls, .count = count};
     make_list(&s);
-    s.bits_size = (count + 7) / 8;
+    s.bits_size = (count + 63) / 64 * 8; /* the state behind it is aligned */
     s.place_size = s.bits_size + object->state_size;
     s.place = must_alloc(s.place_size, 1);
     s.turns = must_alloc(count, sizeof *s.turns);

@@ -67,9 +67,10 @@ static const linear_object linear_semaphore __attribute__((unused)) = {
     sizeof(int64_t), linear_semaphore_begin, linear_semaphore_step, linear_lock_describe};
 
 /* Queues of at most LINEAR_ROOM items: LINEAR_PUT of a value, 0 or negative; LINEAR_GET, the value
- * (never negative) or a negative error.  A priority queue's lowest value comes first. */
+ * (never negative) or a negative error; LINEAR_NOTHING says nothing.  A priority queue's lowest
+ * value comes first. */
 
-enum { LINEAR_PUT, LINEAR_GET, LINEAR_SIZE };
+enum { LINEAR_PUT, LINEAR_GET, LINEAR_SIZE, LINEAR_NOTHING };
 enum { LINEAR_ROOM = 4, LINEAR_MOST_ITEMS = 96 };
 
 typedef struct linear_queue_state {
@@ -118,6 +119,8 @@ static inline bool linear_queue_step(linear_queue_state *q, const linear_call *c
         return linear_put(q, call, room);
     if (call->what == LINEAR_GET)
         return linear_take(q, call, at);
+    if (call->what == LINEAR_NOTHING)
+        return true;
     return call->ended == 0 || call->result == q->count;
 }
 
@@ -144,7 +147,7 @@ static inline bool linear_unbounded_step(void *state, const linear_call *call)
 
 static inline void linear_queue_describe(const linear_call *call, char *text, size_t room)
 {
-    static const char *const names[] = {"put", "get", "size"};
+    static const char *const names[] = {"put", "get", "size", "nothing"};
     snprintf(text, room, "%s %jd = %jd", names[call->what], (intmax_t)call->value,
              (intmax_t)call->result);
 }

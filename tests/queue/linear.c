@@ -24,19 +24,28 @@ static kr_time some_time(uint64_t *random)
     return party_random_below(random, 3) ? KR_NOWAIT : kr_us(1 + party_random_below(random, 20));
 }
 
+/* A timed call on a shared queue may also give up since somebody had the queue's lock all the time,
+ * and had been stopped with it: that says nothing about what was inside. */
+static void end_call(linear_world *world, linear_call *call, kr_time timeout, int64_t result)
+{
+    linear_end(&world->history, call, result);
+    if (result != -ETIMEDOUT)
+        return;
+    kri_add_rlx(call->what == LINEAR_PUT ? &world->full : &world->empty, 1);
+    if (timeout != KR_NOWAIT && party_scope() == KR_SHARED)
+        call->what = LINEAR_NOTHING;
+}
+
 static void call_once(linear_world *world, int party, int number, uint64_t *random)
 {
+    kr_time timeout = some_time(random);
     if (party_random_below(random, 2)) {
         int64_t item = (int64_t)(party_random_below(random, 4) * 1000) + party * 100 + number;
         linear_call *call = linear_begin(&world->history, party, LINEAR_PUT, item);
-        int err = put(world->queue, item, some_time(random));
-        linear_end(&world->history, call, err);
-        kri_add_rlx(&world->full, err == -ETIMEDOUT);
+        end_call(world, call, timeout, put(world->queue, item, timeout));
     } else {
         linear_call *call = linear_begin(&world->history, party, LINEAR_GET, 0);
-        int64_t item = get(world->queue, some_time(random));
-        linear_end(&world->history, call, item);
-        kri_add_rlx(&world->empty, item == -ETIMEDOUT);
+        end_call(world, call, timeout, get(world->queue, timeout));
     }
 }
 
