@@ -33,16 +33,22 @@ bool kri_process_dead(kri_owner owner);
 
 /* kri_process_self - the calling process: a load.  Renewed in a forked child. */
 kri_owner kri_process_begin(void);
-extern kri_word64 kri_process_known; /* 0: not asked for yet */
+extern kri_word64 kri_process_known __attribute__((visibility("hidden")));
 
-static inline kri_owner kri_process_self(void)
+/* The same without a call; 0: nobody has asked yet. */
+static inline kri_owner kri_process_if_known(void)
 {
 #ifdef KRI_MODEL /* several processes share what is global */
     return kri_process_begin();
 #else
-    kri_owner self = kri_load_rlx64(&kri_process_known);
-    return __builtin_expect(self != 0, 1) ? self : kri_process_begin();
+    return kri_load_rlx64(&kri_process_known);
 #endif
+}
+
+static inline kri_owner kri_process_self(void)
+{
+    kri_owner self = kri_process_if_known();
+    return __builtin_expect(self != 0, 1) ? self : kri_process_begin();
 }
 
 /* Locks. */

@@ -244,13 +244,13 @@ static int release_shared(kr_lock *lock, uint64_t seen)
 static inline bool acquire_fast(kr_lock *lock)
 {
     uint64_t seen = kri_load_rlx64(whole(lock));
-    uint64_t mine;
-    if ((seen & LOW) == 0)
-        mine = seen | HELD;
-    else if (seen == SHARED)
-        mine = kri_process_self() | SHARED;
-    else
-        return false;
+    uint64_t mine = seen | HELD;
+    if ((seen & LOW) != 0) {
+        kri_owner self = kri_process_if_known();
+        if (seen != SHARED || self == 0)
+            return false;
+        mine = self | SHARED;
+    }
     return kri_cas_acq64(whole(lock), &seen, mine); /* [lock-1] */
 }
 

@@ -4,7 +4,7 @@
  *     lock      what the runners wait for
  *     owner     atomic: the runner that holds it (kri_party_id), 0: none.  Written by the holder
  *     process   atomic, shared scope only: the holder's process, 0: none.  Written by the holder
- *     count     the holder's
+ *     count     the holder's; means nothing while nobody holds it
  *
  * Protocol.  Whoever has taken the lock writes first its runner's number, then its process; who is
  * about to release it takes them back, the process first.  A runner that asks "is it me?" looks at
@@ -45,7 +45,8 @@ static kri_word64 *process_of(const kr_rlock *r)
 
 static inline uint64_t self(void)
 {
-    return kri_party_id(kri_party_self());
+    kri_party *party = kri_party_self();
+    return __builtin_expect(party->id != 0, 1) ? party->id : kri_party_id(party);
 }
 
 /* The lock's scope does not change, so any look at it will do. */
@@ -74,7 +75,6 @@ static inline void become_owner(kr_rlock *r, uint64_t me, uint32_t count)
 
 static inline void give_up(kr_rlock *r)
 {
-    r->count = 0;
     if (is_shared(r))
         kri_store_rlx64(process_of(r), 0);
     kri_store_rlx64(owner_of(r), 0);
