@@ -39,8 +39,8 @@ krait_mutant(gate_putter_passes_nothing_on queue/private.c queue/heap_two_putter
   "    kri_gate_leave(&p->room, p->ops->has_room, p, flags);"
   "    kri_sub_sc(&p->room.waiting, 1);")
 krait_mutant(gate_watcher_passes_nothing_on queue/private.c queue/queue_watcher_passes_on
-  "    kri_gate_leave(&p->items, p->ops->has_items, p, p->queue.wait_flags);"
-  "    kri_sub_sc(&p->items.waiting, 1);")
+  "    kri_gate_leave(gate_of(p, side), look_of(p, side), p, p->queue.wait_flags);"
+  "    kri_sub_sc(&gate_of(p, side)->waiting, 1);")
 
 # The latch.
 krait_mutant(latch_waits_as_held queue/private.c queue/queue_two_putters_two_getters
