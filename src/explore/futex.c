@@ -1,8 +1,8 @@
 /* Sleeping on words, as the kernel has it.
  *
- * Sleepers are the threads themselves, in the order in which they fell asleep.  A wake of fewer than
- * all takes the longest sleeper first; for a wake of one, any of them is a choice, since the kernel
- * promises no order.  A private wake does not see a shared sleeper, nor the other way round.
+ * Sleepers are the threads themselves, in the order in which they fell asleep.  A wake of fewer
+ * than all takes the longest sleeper first; for a wake of one, any of them is a choice, since the
+ * kernel promises no order.  A private wake does not see a shared sleeper, nor the other way round.
  *
  * SPDX-License-Identifier: MIT
  */
