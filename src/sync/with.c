@@ -4,6 +4,18 @@
  */
 #include "sync/internal.h"
 
+/* Outside of every scope, no cancel reaches the runner. */
+static int acquire_outside(const kr_with_guard *guard)
+{
+    kri_party *self = kri_party_self();
+    kr_cancel_scope *scope = self->scope;
+    self->scope = NULL;
+    int err = guard->kind == KR_WITH_CONDITION ? kr_condition_acquire(guard->object, KR_FOREVER)
+                                               : kr_semaphore_acquire(guard->object, KR_FOREVER);
+    self->scope = scope;
+    return err;
+}
+
 static int acquire(const kr_with_guard *guard)
 {
     switch (guard->kind) {
@@ -11,12 +23,9 @@ static int acquire(const kr_with_guard *guard)
         return kri_lock_take(guard->object);
     case KR_WITH_RLOCK:
         return kri_rlock_take(guard->object);
-    case KR_WITH_CONDITION:
-        return kr_condition_acquire(guard->object, KR_FOREVER);
-    case KR_WITH_SEMAPHORE:
-        return kr_semaphore_acquire(guard->object, KR_FOREVER);
+    default:
+        return acquire_outside(guard);
     }
-    return -EINVAL;
 }
 
 static void release(const kr_with_guard *guard)
@@ -37,22 +46,11 @@ static void release(const kr_with_guard *guard)
     }
 }
 
-/* Outside of every scope, no cancel reaches the runner. */
-static int acquire_whatever_is_cancelled(const kr_with_guard *guard)
-{
-    kri_party *self = kri_party_self();
-    kr_cancel_scope *scope = self->scope;
-    self->scope = NULL;
-    int err = acquire(guard);
-    self->scope = scope;
-    return err;
-}
-
 bool kr_with_next(kr_with_guard *guard)
 {
     if (guard->held)
         return false;
-    guard->held = acquire_whatever_is_cancelled(guard) >= 0;
+    guard->held = acquire(guard) >= 0;
     return guard->held;
 }
 
