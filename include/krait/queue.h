@@ -46,6 +46,7 @@ typedef enum kr_queue_order {
  *               0: 64 KiB
  *   .owners     shared: so many processes at a time may owe a task_done, and what one owes when it
  *               dies is settled; 0: it is owed for ever
+ *   .mode       shared: who may attach, as of a file: 0600, 0660, 0666; 0: 0600
  */
 typedef struct kr_queue_options {
     kr_queue_order order;
@@ -54,6 +55,7 @@ typedef struct kr_queue_options {
     size_t reserve;
     size_t bytes;
     unsigned owners;
+    unsigned mode;
     uint64_t reserved[4];
 } kr_queue_options;
 
@@ -88,9 +90,10 @@ KR_API KR_NODISCARD int kr_queue_create_at(kr_queue **q, void *memory, size_t si
 
 /* kr_queue_attach - a handle for the queue that another process has made in this memory.
  *
- * Returns   0; -ENOMEM; -EINVAL; -EXDEV: made in another pid or time namespace; KR_ECORRUPT: no
- *           queue lies there, or one of another version of the library, or a damaged one, or one
- *           that needs more than `size` bytes
+ * Returns   0; -ENOMEM; -EINVAL; -EPERM: another user's, whose mode leaves the caller out;
+ *           -EXDEV: made in another pid or time namespace; KR_ECORRUPT: no queue lies there, or
+ *           one of another version of the library, or a damaged one, or one that needs more than
+ *           `size` bytes
  */
 KR_API KR_NODISCARD int kr_queue_attach(kr_queue **q, void *memory, size_t size);
 

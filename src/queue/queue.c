@@ -19,7 +19,8 @@ static int check_options(size_t item_size, size_t maxsize, const kr_queue_option
         return -EINVAL;
     if (o->scope == KR_PRIVATE) {
         bool plain = o->order == KR_FIFO && maxsize == 0 && item_size != 0;
-        return o->bytes != 0 || o->owners != 0 || (o->reentrant && !plain) ? -EINVAL : 0;
+        bool shared = o->bytes != 0 || o->owners != 0 || o->mode != 0;
+        return shared || (o->reentrant && !plain) ? -EINVAL : 0;
     }
     if (o->order == KR_LIFO || o->reentrant || o->reserve != 0)
         return -EINVAL;

@@ -20,6 +20,7 @@ enum { RING_UNIT = 8, VARYING_CHUNK = 128 };
 #define MOST_UNITS  UINT64_C(0x7fffffff)
 #define MOST_BYTES  UINT64_C(0x7fffffff) /* of an item */
 #define MOST_OWNERS UINT64_C(0xffff)
+#define MODES       UINT32_C(0666)
 
 static const kr_time slice = (kr_time)50 * 1000000;
 
@@ -69,7 +70,7 @@ static bool number(const kri_shared_plan *plan, uint64_t *p)
     uint64_t bytes = plan->bytes != 0 ? plan->bytes : KRI_SHARED_BYTES;
     if (plan->maxsize > MOST_ITEMS || plan->item_size > MOST_BYTES || bytes > MOST_UNITS * 8)
         return false;
-    if (plan->item_size != 0 && plan->maxsize == 0)
+    if ((plan->item_size != 0 && plan->maxsize == 0) || (plan->mode & ~MODES) != 0)
         return false;
     uint64_t items = plan->maxsize;
     p[ITEM_SIZE] = plan->item_size;

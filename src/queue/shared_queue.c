@@ -6,7 +6,7 @@
 #include "queue/queue.h"
 #include "queue/shared.h"
 
-enum { MODE = 0600 };
+enum { OWN_USER_ONLY = 0600 };
 
 typedef struct shared_queue {
     kr_queue base;
@@ -154,7 +154,7 @@ static kri_shared_plan plan_of(size_t item_size, size_t most, const kr_queue_opt
                              .maxsize = most,
                              .bytes = o->bytes,
                              .owners = o->owners,
-                             .mode = MODE};
+                             .mode = o->mode != 0 ? o->mode : OWN_USER_ONLY};
 }
 
 static void begin(shared_queue *handle)

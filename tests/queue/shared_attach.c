@@ -165,6 +165,22 @@ TEST(attach_to_what_belongs_to_another)
     attach_as(0606, SOMEBODY, SOMEBODY, -EPERM);
 }
 
+TEST(attach_to_what_was_made_for_all)
+{
+    if (geteuid() != 0)
+        SKIP("needs to become another user");
+    unsigned char *memory = here();
+    kr_queue_options o = {.mode = 01777};
+    kr_queue *q;
+    CHECK_EQ(kr_queue_create_at(&q, memory, MEMORY, ITEM, 4, &o), -EINVAL);
+    o.mode = 0666;
+    CHECK_EQ(kr_queue_create_at(&q, memory, MEMORY, ITEM, 4, &o), 0);
+    kr_queue_release(q);
+    become(12345);
+    CHECK_EQ(kr_queue_attach(&q, memory, MEMORY), 0);
+    kr_queue_release(q);
+}
+
 /* Uses the queue as far as it goes; nothing may crash or hang, and of the results all will do. */
 static void use(kr_queue *q, bool any_length)
 {

@@ -10,6 +10,8 @@ enum { WRITERS = 2, READERS = 2, SENDERS = 100000, NUMBERS = 1 << 24 };
 typedef struct shop {
     atomic_bool stop;
     atomic_uint senders;
+    atomic_uint next;           /* number, where all senders share them */
+    atomic_uchar sent[NUMBERS]; /* the put of that number has returned */
     atomic_uint_least64_t received;
     atomic_uint_least64_t done[SENDERS]; /* puts that have returned */
     atomic_uchar seen[NUMBERS];          /* how often that letter of the one sender was taken */
@@ -205,6 +207,69 @@ static void readers_die(bool priority, size_t fixed, double seconds)
     end(t);
 }
 
+/* Writers and readers both die: their letters have numbers that no other has. */
+static void write_shared_numbers(void *arg)
+{
+    trial *t = arg;
+    shop *s = t->shop;
+    uint64_t random = t->random + t->sender;
+    kri_letter *l = malloc(LETTER_MOST);
+    while (!atomic_load(&s->stop)) {
+        unsigned number = atomic_fetch_add(&s->next, 1);
+        if (number >= NUMBERS)
+            break;
+        write_letter(l, t->sender, number, length_of(t, &random));
+        CHECK_EQ(send(t, l, patience()), 0);
+        atomic_store(&s->sent[number], 1);
+    }
+    free(l);
+}
+
+static pid_t start_either(trial *t)
+{
+    bool writes = t->sender++ % 2 == 0;
+    return child(writes ? write_shared_numbers : read_some, t);
+}
+
+/* Each in its place again: even places write, odd ones read. */
+static void all_die(bool priority, double seconds)
+{
+    enum { ALL = 4 };
+    trial *t = begin(priority, 0);
+    pid_t ids[ALL];
+    for (int i = 0; i < ALL; i++)
+        ids[i] = start_either(t);
+    kr_time until = kr_now() + (kr_time)(seconds * 1e9);
+    while (kr_now() < until) {
+        unsigned i = (unsigned)(kri_test_random(&t->random) % ALL);
+        pause_up_to(&t->random, 3000);
+        kill_and_reap(ids[i]);
+        t->kills++;
+        t->sender += t->sender % 2 != i % 2;
+        ids[i] = start_either(t);
+    }
+    atomic_store(&t->shop->stop, true);
+    reap(ids[0]);
+    reap(ids[2]);
+    CHECK_EQ(kr_queue_shutdown(t->q, false), 0);
+    reap(ids[1]);
+    reap(ids[3]);
+    CHECK_EQ(kr_queue_qsize(t->q), 0);
+    long lost = 0;
+    long extra = 0; /* put, but the writer did not live to say so */
+    unsigned count = atomic_load(&t->shop->next);
+    for (unsigned i = 0; i < count && i < NUMBERS; i++) {
+        lost += atomic_load(&t->shop->sent[i]) && !atomic_load(&t->shop->seen[i]);
+        extra += !atomic_load(&t->shop->sent[i]) && atomic_load(&t->shop->seen[i]);
+    }
+    CHECK_LE(lost + extra, t->kills);
+    CHECK_GE(t->kills, 1);
+    kri_test_note(
+        "killed: %ld, items put: %u, in the hands of dead readers: %ld, of dead writers: %ld",
+        t->kills, count, lost, extra);
+    end(t);
+}
+
 static double share(void)
 {
     return kri_test_budget() / 3.0;
@@ -238,4 +303,14 @@ TEST(shared_priority_queue_survives_killed_writers)
 TEST(shared_priority_queue_survives_killed_readers)
 {
     readers_die(true, 0, share());
+}
+
+TEST(shared_fifo_survives_all)
+{
+    all_die(false, share());
+}
+
+TEST(shared_priority_queue_survives_all)
+{
+    all_die(true, share());
 }
