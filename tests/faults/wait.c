@@ -184,6 +184,23 @@ PARTY_TEST(test_sleep_is_interrupted)
     sweep(FAULTY_SIGNAL, true);
 }
 
+/* Nobody dies here, so nobody needs to look again after a while: every sleep ends by a wake.  In
+ * shared memory a wake that is missing shows in nothing else but in that all takes longer. */
+PARTY_TEST(test_wakes_are_enough)
+{
+    uint32_t failed = 0;
+    for (int round = 0; round < MOST; round++) {
+        wait_world *world = world_create();
+        faulty_begin(FAULTY_ENDLESS, 1, true);
+        run_all(world);
+        faulty_end();
+        failed += faulty_failed();
+        world_free(world);
+    }
+    kri_test_note("%u sleeps", failed);
+    CHECK_GE(failed, 1);
+}
+
 /* Before Linux 5.16. */
 PARTY_TEST(test_no_sleep_on_either_of_two)
 {

@@ -54,7 +54,8 @@ static bool fails(faulty_group group)
         return false;
     uint32_t number = kri_add_sc(&faults->calls, 1) + 1, first = kri_load_sc(&faults->first);
     bool after = number > first && kri_load_sc(&faults->all_after);
-    bool now = number == first || (after && (group == FAULTY_MEMORY || number % 2 == 0));
+    bool now = number == first ||
+               (after && (group == FAULTY_MEMORY || group == FAULTY_ENDLESS || number % 2 == 0));
     kri_add_sc(&faults->failed, now);
     return now;
 }
@@ -114,6 +115,8 @@ WRAPPED(int, os_futex_wait, kr_word *word, uint32_t expected, kr_time deadline, 
         sched_yield();
         return kri_load_sc(&faults->group) == FAULTY_SLEEP ? 0 : -EINTR;
     }
+    if (fails(FAULTY_ENDLESS))
+        deadline = OS_NEVER;
     return __real_os_futex_wait(word, expected, deadline, shared);
 }
 
@@ -122,6 +125,8 @@ WRAPPED(int, os_futex_wait_either, kr_word *cancel, uint32_t cancel_expected, kr
 {
     if (fails(FAULTY_EITHER))
         return -ENOSYS;
+    if (fails(FAULTY_ENDLESS))
+        deadline = OS_NEVER;
     return __real_os_futex_wait_either(cancel, cancel_expected, word, expected, deadline);
 }
 

@@ -18,6 +18,7 @@ typedef enum faulty_group {
     FAULTY_MEMORY,    /* os_alloc, os_pages, os_shared_map: there is none */
     FAULTY_SLEEP,     /* os_futex_wait: it is over for nothing */
     FAULTY_SIGNAL,    /* os_futex_wait: a signal handler ran */
+    FAULTY_ENDLESS,   /* os_futex_wait, _either: no sleep ends by its time, whatever is asked */
     FAULTY_EITHER,    /* os_futex_wait_either: the kernel has no such call */
     FAULTY_REQUEUE,   /* os_futex_requeue: nobody was moved */
     FAULTY_PROCESSES, /* os_process_start, os_process_ended: the system does not tell */
