@@ -136,3 +136,20 @@ TEST(naps_that_hold_tasks_up_are_left_out)
     CHECK_EQ(kri_load_rlx(&inside->vain_calls), 0);
     end(pool);
 }
+
+TEST(groups_and_maps_that_are_waited_for_are_no_stream)
+{
+    kr_executor *pool = pool_of(1);
+    int numbers[4] = {0};
+    for (int i = 0; i < 20; i++) {
+        kr_group group;
+        kr_group_task task;
+        CHECK_EQ(kr_group_open(&group, pool), 0);
+        CHECK_EQ(kr_group_start(&group, &task, count_one, NULL, NULL), 0);
+        CHECK_EQ(kr_group_close(&group), 0);
+        CHECK_EQ(*kri_streak(), 0);
+        CHECK_EQ(kr_map(pool, count_one, numbers, sizeof numbers[0], 4, NULL, 0, NULL), 0);
+        CHECK_EQ(*kri_streak(), 0);
+    }
+    end(pool);
+}
