@@ -83,6 +83,11 @@ KR_API KR_NODISCARD int kr_thread_pool(kr_executor **pool, const kr_pool_options
  *                handed to the task
  *   result_size  bytes that the task may write
  *
+ * The task may be left to a worker that looks for tasks now and then only: at once when a runner
+ * sleeps in a krait wait, else within 250 us beside what the system's scheduler takes.  So a caller
+ * who submits and then blocks outside of krait, or computes, may have it begin that late; where
+ * that happens again it becomes rare.
+ *
  * One allocation, which the argument and the result lie in.  Where .max_queued is reached the call
  * waits for room; a worker of the same pool does not wait, for it is what makes room.
  *

@@ -16,6 +16,9 @@
  * no longer than until somebody who has submitted something sleeps in a wait (src/wait/nap.c).  A
  * task that was found says that calls are not in vain.  Where a worker has to run it, the submitter
  * ends the nap.
+ *     Whoever blocks outside of krait, or goes on computing, ends no nap: his task waits for the
+ *     rest of it.  Where that has happened, and he did not submit many meanwhile, the next naps are
+ *     left out, first 64, then twice as many each time, until one has spared a call.
  *
  * Ordering.
  *     [nap-1]  Who submits queues the task and reads `searching`; the napper writes NAPPING and
@@ -30,6 +33,7 @@
 enum { MICROSECOND = 1000 };
 enum { FIRST_NAP = 50 * MICROSECOND, LONGEST_NAP = 250 * MICROSECOND, UNTIL = 2000 * MICROSECOND };
 enum { CALLS_IN_VAIN = 4 };
+enum { FEW = 8, FIRST_OMITTED = 64, MOST_OMITTED = 1024 };
 #ifdef KRI_MODEL
 /* The scenarios of naps say so in the pool. */
 static bool is_alone(void)
@@ -84,14 +88,42 @@ static bool may_nap(const kri_pool *pool)
            kri_load_rlx(&pool->budget->references) == 1;
 }
 
+static bool is_to_be_omitted(kri_pool *pool)
+{
+    uint32_t left = kri_load_rlx(&pool->naps_to_omit);
+    if (left != 0)
+        kri_store_rlx(&pool->naps_to_omit, left - 1);
+    return left != 0;
+}
+
+/* After a nap that somebody has relied on, and that lasted its whole time or was ended. */
+static void learn(kri_pool *pool, bool whole)
+{
+    size_t left = 0;
+    for (int lane = 0; lane < KRI_LANES; lane++)
+        left += kri_injection_length(&pool->lanes[lane]);
+    uint32_t omitted = kri_load_rlx(&pool->naps_omitted);
+    if (left == 0 && omitted != 0)
+        kri_store_rlx(&pool->naps_omitted, 0);
+    if (left == 0 || left >= FEW || !whole)
+        return;
+    omitted = omitted == 0 ? FIRST_OMITTED : omitted < MOST_OMITTED ? omitted * 2 : MOST_OMITTED;
+    kri_store_rlx(&pool->naps_omitted, omitted);
+    kri_store_rlx(&pool->naps_to_omit, omitted);
+}
+
 /* true: somebody has relied on it. */
 static bool nap(kri_pool *pool, kr_time length)
 {
     uint32_t calls = kri_nap_calls();
     kri_store_sc(&pool->searching, KRI_NAPPING); /* [nap-1] */
-    if (!kri_pool_has_work(pool))                /* [nap-1] */
+    bool slept = !kri_pool_has_work(pool);       /* [nap-1] */
+    if (slept)
         kri_nap(calls, os_now() + length);
-    return kri_swap_sc(&pool->searching, KRI_SEARCHING) == KRI_RELIED_ON;
+    bool relied = kri_swap_sc(&pool->searching, KRI_SEARCHING) == KRI_RELIED_ON;
+    if (slept && relied)
+        learn(pool, kri_nap_calls() == calls);
+    return relied;
 }
 
 bool kri_worker_nap(kri_worker *worker)
@@ -102,6 +134,8 @@ bool kri_worker_nap(kri_worker *worker)
     kr_time idle = 0;
     bool useful = false;
     if (!again && !(is_alone() && pool->outside_help))
+        return false;
+    if (is_to_be_omitted(pool))
         return false;
     do {
         if (!may_nap(pool))

@@ -103,10 +103,12 @@ struct kri_pool {
     kr_word ending;  /* atomic; changed under mutex: 1 when workers shall leave */
     kr_word closed;  /* atomic; changed under mutex: 1 when it takes no more tasks */
     kr_word verdict; /* atomic: what a task ends with that has not begun, negated; 0: it is run */
-    kr_word slots_used; /* atomic; changed under mutex: of slots, from the first */
-    kri_pointer *slots; /* const; each set once: all workers that ever were */
-    kr_word long_idles; /* atomic hint: how many idle times in a row were long */
-    kr_word vain_calls; /* atomic hint: how many calls in a row were in vain, up to some */
+    kr_word slots_used;   /* atomic; changed under mutex: of slots, from the first */
+    kri_pointer *slots;   /* const; each set once: all workers that ever were */
+    kr_word long_idles;   /* atomic hint: how many idle times in a row were long */
+    kr_word vain_calls;   /* atomic hint: how many calls in a row were in vain, up to some */
+    kr_word naps_to_omit; /* atomic hint: how many naps are to be left out */
+    kr_word naps_omitted; /* atomic hint: how many were to be, the last time; 0: naps are of use */
 
     kri_injection lanes[KRI_LANES] __attribute__((aligned(64))); /* by kr_priority */
     kri_word64 shells;                      /* atomic: futures in a queue that were claimed there */

@@ -27,6 +27,7 @@ int kri_future_await(kr_future *f, kr_time deadline, unsigned flags)
 int kri_future_await_here(kr_future *f, kr_time deadline, unsigned flags)
 {
     kri_frame *frame = kri_frame_innermost();
+    *kri_streak() = 0;
     if (kri_wait_briefly(&f->state, is_over))
         return 0;
     kri_wait_begin(frame);

@@ -15,7 +15,7 @@ struct kri_waiter {
     kri_party *party;                /* const */
     kri_waiter *next;                /* of the waker that has taken it */
     const struct kri_place *through; /* the waker: in which queue it was found */
-    struct kri_spin *spin;           /* const: history of the word it waits for */
+    struct kri_spin *spin;           /* const: history of the word it waits for; NULL: no spin */
     kr_time began;                   /* owner: when a thread began to spin, 0: it has not */
     kr_word *waits_for;              /* what a report of a stall tells of; NULL: nothing */
     kri_describe describe;

@@ -27,7 +27,7 @@ uint32_t kri_nap_calls(void)
 
 void kri_nap(uint32_t seen, kr_time deadline)
 {
-    (void)kri_wait(&calls, seen, deadline, KRI_UNCANCELLABLE | KRI_IDLE);
+    (void)kri_wait(&calls, seen, deadline, KRI_UNCANCELLABLE | KRI_IDLE | KRI_NO_SPIN);
 }
 
 void kri_nap_call(void)

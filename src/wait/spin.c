@@ -69,7 +69,7 @@ static bool waker_is_here(const struct kri_spin *spin)
 
 bool kri_spin_until_woken(kri_waiter *w, kr_time deadline)
 {
-    if (!kri_spin_pays() || kri_spin_crowded(w->spin))
+    if (w->spin == NULL || !kri_spin_pays() || kri_spin_crowded(w->spin))
         return false;
     kr_time now = os_now();
     if (w->began == 0)

@@ -69,7 +69,7 @@ static int wait_private(kr_word *word, uint32_t expected, kr_time deadline, kr_c
 {
     bool endless = deadline == KRI_NEVER && !(flags & KRI_IDLE);
     kri_waiter w = {.party = kri_party_self(),
-                    .spin = kri_spin_of(word),
+                    .spin = flags & KRI_NO_SPIN ? NULL : kri_spin_of(word),
                     .waits_for = endless ? word : NULL,
                     .describe = describe};
     kri_place on_word;

@@ -31,6 +31,7 @@ enum kri_wait_flags {
     KRI_SHARED = 1,        /* the word lies in memory shared between processes */
     KRI_UNCANCELLABLE = 2, /* goes on inside a cancelled scope */
     KRI_IDLE = 4,          /* waits to be given work, so it is no part of a stall */
+    KRI_NO_SPIN = 8,       /* sleeps at once: to leave the processor alone is what it is for */
 };
 
 /* What a wait is for, in words; see stall.h. */

@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: MIT
  */
 #include "harness/test.h"
-#include "wait/wait.h"
+#include "os/os.h"
+#include "wait/internal.h"
 #include <sched.h>
 
 /* Leave the process the first `count` of its processors; false: it has fewer. */
@@ -31,4 +32,40 @@ TEST(spinning_may_pay_on_two_processors)
     if (!keep_processors(2))
         SKIP("this machine has one processor");
     CHECK(kri_spin_pays());
+}
+
+static bool may_spin;
+
+static void note_spin(kri_waiter *w, kr_time deadline)
+{
+    (void)deadline;
+    may_spin = w->spin != NULL;
+}
+
+static bool spins(unsigned flags)
+{
+    static const kri_party_ops ops = {.park = note_spin};
+    kri_party party = {.ops = &ops};
+    kr_word word = {0};
+    kri_party *previous = kri_party_enter(&party);
+    CHECK_EQ(kri_wait(&word, 0, os_now() + 1000, flags), -ETIMEDOUT);
+    kri_party_leave(previous);
+    return may_spin;
+}
+
+TEST(who_asks_to_sleep_at_once_does_not_spin)
+{
+    CHECK(spins(KRI_UNCANCELLABLE));
+    CHECK(!spins(KRI_UNCANCELLABLE | KRI_NO_SPIN));
+}
+
+TEST(a_nap_does_not_spin)
+{
+    static const kri_party_ops ops = {.park = note_spin};
+    kri_party party = {.ops = &ops};
+    kri_party *previous = kri_party_enter(&party);
+    may_spin = true;
+    kri_nap(kri_nap_calls(), os_now() + 1000);
+    kri_party_leave(previous);
+    CHECK(!may_spin);
 }
