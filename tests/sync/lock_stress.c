@@ -100,7 +100,7 @@ static uint32_t await_rounds(stress_world *world, uint32_t more)
 }
 
 /* A latecomer against two who hold it long and come back at once.  What is promised: once woken, it
- * is handed the lock after a millisecond and one more section; that is some ten rounds of these.
+ * is handed the lock after five milliseconds and one more section; that is some 30 rounds of these.
  * The bound leaves room for a machine that does not run the woken one for half a second; the note
  * tells what it was. */
 PARTY_TEST(test_latecomer_is_not_starved)
