@@ -72,7 +72,7 @@
 #ifdef KRI_MODEL
 enum { PATIENCE = 0 }; /* so that a short run comes to it */
 #else
-enum { PATIENCE = 1000 * 1000 };
+enum { PATIENCE = 5 * 1000 * 1000 }; /* each hand-over costs the time of a wake-up */
 #endif
 enum { FIRST_LOOK = 1000 * 1000, LOOKS = 13 * 1000 * 1000, LOOKS_BRIEF = 3 * 1000 * 1000 };
 

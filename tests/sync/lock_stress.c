@@ -132,7 +132,7 @@ static uint32_t await_rounds(stress_world *world, uint32_t more)
 }
 
 /* A latecomer against two who hold it long and come back at once.  In private scope a waiter that
- * is too late for a millisecond after it was woken, which are five rounds of these, is handed the
+ * is too late for five milliseconds after it was woken, some 30 rounds of these, is handed the
  * lock by the next release, so what is left is how late a busy machine lets it run; in shared scope
  * nothing but chance helps it.  The note tells the measured number. */
 PARTY_TEST(test_latecomer_is_not_starved)
