@@ -12,8 +12,9 @@ enum { VICTIMS = 4 };
 
 typedef struct condition_world {
     kr_condition condition;
-    uint32_t turn; /* guarded by the condition's lock */
-    kr_word begun; /* the turn that a new one begins with */
+    uint32_t turn;  /* guarded by the condition's lock */
+    kr_word holder; /* its index + 1, while it has the lock and is awake */
+    kr_word begun;  /* the turn that a new one begins with */
     kr_word deaths;
     kr_word wrong;
     kr_word seen[VICTIMS]; /* the last turn of each */
@@ -45,8 +46,10 @@ static void wait_and_notify(void *arg, int index)
         kri_store_rel(&world->seen[index], last);
         if (party_random_below(&random, 2)) /* one who sleeps again for nothing */
             kri_add_rlx(&world->wrong, kr_condition_notify(&world->condition, 1) < 0);
-        if (party_random_below(&random, 4) == 0)
+        kri_store_rlx(&world->holder, (uint32_t)index + 1);
+        if (party_random_below(&random, 2) == 0)
             kri_test_nap();
+        kri_store_rlx(&world->holder, 0);
         kri_add_rlx(&world->wrong, kr_condition_release(&world->condition) != 0);
         held(world, kr_condition_acquire(&world->condition, KR_FOREVER));
     }
@@ -80,7 +83,7 @@ PARTY_TEST_OF(test_kill_at_condition, processes)
         kill_pause(&run);
         if (early)
             begin_turn(world);
-        int victim = kill_one(&run, -1);
+        int victim = kill_one(&run, early ? (int)kri_load_rlx(&world->holder) - 1 : -1);
         kr_time start = kr_now();
         if (!early)
             begin_turn(world);
@@ -93,6 +96,7 @@ PARTY_TEST_OF(test_kill_at_condition, processes)
     CHECK_EQ(kri_load_rlx(&world->wrong), 0);
     kri_test_note("%d kills, %u of holders, all others woken after %.1f ms at most", run.kills,
                   kri_load_rlx(&world->deaths), (double)run.slowest / 1e6);
-    CHECK_GE(kri_load_rlx(&world->deaths), 1);
+    if (kill_was_often(&run))
+        CHECK_GE(kri_load_rlx(&world->deaths), 1);
     party_world_free(world, sizeof *world);
 }

@@ -55,6 +55,12 @@ static inline bool kill_goes_on(const kill_run *run)
     return kr_now() < run->end && run->kills < run->most_kills;
 }
 
+/* Enough of them that what happens by chance must have happened. */
+static inline bool kill_was_often(const kill_run *run)
+{
+    return run->kills >= 1000;
+}
+
 static inline void kill_pause(kill_run *run)
 {
     kr_time until = kr_now() + kr_us(party_random_below(&run->random, 300));

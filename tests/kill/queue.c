@@ -197,7 +197,8 @@ PARTY_TEST_OF(test_kill_queue_writers, processes)
                   "%.1f ms at most",
                   run.kills, (uintmax_t)r.items, (uintmax_t)r.in_doubt, kri_load_rlx(&world->full),
                   (double)run.slowest / 1e6);
-    CHECK_GE(kri_load_rlx(&world->full), 1);
+    if (kill_was_often(&run))
+        CHECK_GE(kri_load_rlx(&world->full), 1);
     world_free(world);
 }
 
@@ -253,6 +254,7 @@ PARTY_TEST_OF(test_kill_queue_readers, processes)
                   "was read after %.1f ms at most",
                   run.kills, number, lost, kri_load_rlx(&world->empty), (double)run.slowest / 1e6);
     CHECK_LE(lost, run.kills + VICTIMS);
-    CHECK_GE(kri_load_rlx(&world->empty), 1);
+    if (kill_was_often(&run))
+        CHECK_GE(kri_load_rlx(&world->empty), 1);
     world_free(world);
 }

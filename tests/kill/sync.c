@@ -84,7 +84,8 @@ PARTY_TEST_OF(test_kill_semaphore_holders_and_waiters, processes)
     check_permits(world, &run);
     kill_end(&run);
     CHECK_EQ(kri_load_acq(&world->wrong), 0);
-    CHECK_GE(kri_load_acq(&world->refused), 1);
+    if (kill_was_often(&run))
+        CHECK_GE(kri_load_acq(&world->refused), 1);
     kri_test_note("%d kills, %u rounds, %u refused, the next had a permit after %.1f ms at most",
                   run.kills, kri_load_rlx(&world->rounds), kri_load_rlx(&world->refused),
                   (double)run.slowest / 1e6);
