@@ -118,6 +118,16 @@ SCENARIO(shared_death_and_tries, .victim = VICTIM)
     settled(0);
 }
 
+/* Two who look at once: one of them inherits. */
+SCENARIO(shared_death_and_two_tries, .victim = VICTIM, .stale = 1)
+{
+    fresh();
+    kr_explore_spawn_in(VICTIM, count_once, NULL);
+    kr_explore_spawn_in(SECOND, try_once, NULL);
+    kr_explore_spawn_in(THIRD, try_once, NULL);
+    settled(0);
+}
+
 /* Released by the survivor without having been recovered: nobody else ever gets it. */
 static void give_it_up(void *arg)
 {

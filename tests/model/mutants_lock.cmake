@@ -65,7 +65,7 @@ krait_mutant(shared_slow_release_relaxed sync/lock.c lock_shared/shared_two
   "kri_cas_rlx64(whole(lock), &seen, SHARED | (gone ? GONE : 0)))")
 krait_mutant(shared_inherited_from_the_living sync/lock.c lock_shared/shared_two
   "    return kri_process_dead(holder_in(seen)) &&" "    return")
-krait_mutant(shared_inherited_twice sync/lock.c lock_shared/shared_death_of_three
+krait_mutant(shared_inherited_twice sync/lock.c lock_shared/shared_death_and_two_tries
   "           kri_cas_acq64(whole(lock), &seen, /* [lock-1] */
                          kri_process_self() | SHARED | WAITERS | INCONSISTENT);"
   "           kri_swap_acq64(whole(lock),

@@ -90,11 +90,6 @@ krait_mutant(pool_sleeps_as_if_one_too_many executor/idle.c pool_idle/idle_calle
 krait_mutant(pool_look_calls_nobody executor/idle.c pool_idle/idle_two_are_called
   "        worker->searches = claim_search(worker->pool);
     }" "    }")
-krait_mutant(pool_flag_release executor/roster.c pool_idle/idle_called_again_stale
-  "kri_store_sc(flag, value); /* [pool-1] */" "kri_store_rel(flag, value);")
-krait_mutant(pool_callable_acquire executor/idle.c pool_idle/idle_called_again_stale
-  "        return kri_load_sc(&pool->callable); /* [pool-1] */"
-  "        return kri_load_acq(&pool->callable);")
 krait_mutant(pool_searching_acquire executor/idle.c pool_idle/idle_searcher_called_again
   "    uint32_t searching = kri_load_sc(&pool->searching); /* [pool-1] [nap-1] */"
   "    uint32_t searching = kri_load_acq(&pool->searching);")

@@ -78,7 +78,8 @@ static int fail_at_once(size_t first, size_t end, void *arg)
 }
 
 /* The caller is through while the helper is about to begin: it is removed, or waited for. */
-SCENARIO(loop_error_against_take, .stale = 1, .keeps_memory = true, .schedules = 250000)
+SCENARIO(loop_error_against_take, .stale = KR_EXPLORE_NONE, .keeps_memory = true,
+         .schedules = 250000)
 {
     fresh();
     kr_explore_check(loop(2, fail_at_once) == -EPIPE);

@@ -13,6 +13,7 @@ typedef struct condition_world {
     kr_condition other;
     kr_lock lock;
     kr_rlock rlock;
+    kr_word looks;  /* at the state */
     kr_word first;  /* have returned from their first wait */
     kr_word second; /* from their second */
     kr_word bad;    /* a call failed that must not */
@@ -230,6 +231,7 @@ static bool state_is_four(void *arg)
 {
     condition_world *world = arg;
 
+    kri_add_acq_rel(&world->looks, 1);
     return world->state == 4;
 }
 
@@ -251,6 +253,8 @@ static void wait_for_four(void *arg, int index)
 static void step_and_notify(condition_world *world, int steps)
 {
     for (int i = 0; i < steps; i++) {
+        /* Moved to the lock's queue, a process seems to sleep at the condition still. */
+        party_await_count(&world->looks, i + 1);
         await_parked_at_condition(&world->condition, 1);
         acquire(world);
         world->state++;
