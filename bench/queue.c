@@ -25,11 +25,6 @@ enum { CAPACITY = 1024, BATCH = 64, ROUNDS = 5, ITEMS = 1000000, MOST_CONSUMERS 
 #else
 #define GLIB NULL
 #endif
-#ifdef KRI_HAVE_CK
-#define CK (&bench_ck_queue)
-#else
-#define CK NULL
-#endif
 #ifdef KRI_HAVE_TBB_QUEUE
 #define TBB (&bench_tbb_queue)
 #else
@@ -78,7 +73,6 @@ static const struct bench_peer bounded_peers[] = {
     PEER_MOODYCAMEL,
     PEER_TBB,
     PEER_BOOST,
-    {"ck-ring", CK, "libck-dev", false},
     {"pipe", &bench_pipe_queue, NULL, false},
     PEER_CPYTHON,
 };

@@ -123,7 +123,8 @@ KR_API void kr_queue_auto(kr_queue **q);
  *           -EINVAL       negative timeout, or not for this kind of queue
  *           -ENOMEM       no memory for one more; nothing was put, the queue is as before
  *           KR_EFORKED
- *           of shared queues also -ENOSPC (no entry left for one more owner), KR_ECORRUPT
+ *           of shared queues also -ENOSPC (no entry left for one more owner), KR_ECORRUPT; and
+ *           -ETIMEDOUT too where others were at it until the time had passed
  * Blocks    a thread sleeps, a coroutine is suspended
  */
 KR_API KR_NODISCARD int kr_queue_put(kr_queue *q, const void *item, kr_time timeout);
@@ -143,7 +144,8 @@ KR_API KR_NODISCARD int kr_queue_put_priority(kr_queue *q, const void *item, int
  *           -ETIMEDOUT    it was empty all the time
  *           -ECANCELED    the caller's scope is cancelled; nothing was taken.  Not with KR_NOWAIT
  *           KR_ESHUTDOWN  the queue is shut down and empty
- *           -EINVAL, KR_EFORKED; of shared queues also -ENOSPC, KR_ECORRUPT
+ *           -EINVAL, KR_EFORKED; of shared queues also -ENOSPC, KR_ECORRUPT, and -ETIMEDOUT where
+ *           others were at it until the time had passed
  * Blocks    a thread sleeps, a coroutine is suspended
  */
 KR_API KR_NODISCARD int kr_queue_get(kr_queue *q, void *item, kr_time timeout);
