@@ -67,14 +67,8 @@ enum { CAPACITY = 1024, BATCH = 64, ROUNDS = 5, ITEMS = 1000000, MOST_CONSUMERS 
     }
 
 static const struct bench_peer bounded_peers[] = {
-    PEER_KRAIT,
-    {"go", BENCH_GO, "golang-go", false},
-    PEER_NAIVE,
-    PEER_MOODYCAMEL,
-    PEER_TBB,
-    PEER_BOOST,
-    {"pipe", &bench_pipe_queue, NULL, false},
-    PEER_CPYTHON,
+    PEER_KRAIT, {"go", BENCH_GO, "golang-go", false},     PEER_NAIVE,   PEER_MOODYCAMEL, PEER_TBB,
+    PEER_BOOST, {"pipe", &bench_pipe_queue, NULL, false}, PEER_CPYTHON,
 };
 
 static const struct bench_peer unbounded_peers[] = {
