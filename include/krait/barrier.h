@@ -80,7 +80,8 @@ KR_API KR_NODISCARD int kr_barrier_init(kr_barrier *barrier, int64_t parties,
  *   timeout   when it passes, the barrier breaks; so with KR_NOWAIT for all but the last
  *
  * Returns   0 to parties - 1: let go, and in which order they arrived
- *           KR_EBROKEN   it is broken, or broke or was reset meanwhile; also by this call's time-out
+ *           KR_EBROKEN   it is broken, or broke or was reset meanwhile; also when this call's time
+ *                        is up
  *           -ECANCELED   the caller's scope is cancelled, and the barrier is broken by that; not of
  *                        one that was let go already
  *           -ENOSPC      the table of holders has no room for this process; it has not arrived
