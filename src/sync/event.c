@@ -22,10 +22,12 @@
  *
  * Ordering.
  *     [event-1]  what was done before the set is visible after the wait
- *     The set is sequentially consistent because kri_wake wants it so, and is the last touch of the
- *     word: a waiter may free the event at once.
- *     In shared memory the kernel compares the word as it queues the sleeper, so a set is either
- *     seen by that or finds WAITERS: both are changes of the one word.
+ *     [event-2]  and after the clear, also what was done before a set that found the flag up: so
+ *                who clears and then looks whether there is something to do misses nothing.  Hence
+ * a set writes the word in any case The set is sequentially consistent because kri_wake wants it
+ * so, and is the last touch of the word: a waiter may free the event at once. In shared memory the
+ * kernel compares the word as it queues the sleeper, so a set is either seen by that or finds
+ * WAITERS: both are changes of the one word.
  *
  * Why not count the sleepers?  One who dies asleep would stay counted for good.
  *
@@ -54,16 +56,21 @@ int kr_event_init(kr_event *event, kr_scope scope)
     return 0;
 }
 
+/* What a set makes of the word.  One that is up stays as it is, but is written all the same. */
+static uint32_t raised(uint32_t old)
+{
+    return old & FLAG ? old : ((old + ONE_RAISE) | FLAG) & ~(uint32_t)WAITERS;
+}
+
 void kr_event_set(kr_event *event)
 {
     uint32_t old = kri_load_rlx(&event->word);
     if (old & SHARED)
         kri_spin_word_note_waker(&event->hint);
-    do {
-        if (old & FLAG)
-            return;
-    } while (!kri_cas_sc(&event->word, &old, /* [event-1] */
-                         ((old + ONE_RAISE) | FLAG) & ~(uint32_t)WAITERS));
+    while (!kri_cas_sc(&event->word, &old, raised(old))) { /* [event-1] [event-2] */
+    }
+    if (old & FLAG)
+        return;
     if (!(old & SHARED))
         kri_wake(&event->word, KRI_ALL, 0);
     else if (old & WAITERS)
@@ -72,7 +79,7 @@ void kr_event_set(kr_event *event)
 
 void kr_event_clear(kr_event *event)
 {
-    kri_and_rlx(&event->word, ~(uint32_t)FLAG);
+    kri_and_acq(&event->word, ~(uint32_t)FLAG); /* [event-2] */
 }
 
 bool kr_event_is_set(const kr_event *event)

@@ -6,6 +6,8 @@
 #include <krait/cancel.h>
 #include <krait/event.h>
 
+#include "base/atomic.h"
+
 static struct {
     kr_event event;
     long value; /* plain: written before the set */
@@ -145,4 +147,28 @@ SCENARIO(event_cancel)
     kr_event_set(&s.event);
     kr_explore_join(1);
     kr_explore_check(s.results[0] == 0 || s.results[0] == -ECANCELED);
+}
+
+/* Who clears and then looks for work misses none, though a set has found the flag up. */
+static kr_word work;
+
+static void add_work(void *arg)
+{
+    (void)arg;
+    kri_store_rlx(&work, 1);
+    kr_event_set(&s.event);
+}
+
+SCENARIO(event_set_again_against_clear, .stale = 1)
+{
+    fresh();
+    kri_store_rlx(&work, 0);
+    kr_event_set(&s.event);
+    kr_explore_spawn(add_work, NULL);
+    kr_explore_check(kr_event_wait(&s.event, KR_FOREVER) == 0);
+    kr_event_clear(&s.event);
+    if (kri_load_rlx(&work) == 0)
+        kr_explore_check(kr_event_wait(&s.event, KR_FOREVER) == 0);
+    kr_explore_check(kri_load_rlx(&work) == 1);
+    kr_explore_join_all();
 }

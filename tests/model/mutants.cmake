@@ -150,12 +150,22 @@ krait_mutant(lazy_end_unlocked wait/scope_tree.c lazy_scope/lazy_end_of_joined_a
 
 # The primitives.
 krait_mutant(event_without_count sync/event.c event/event_set_then_clear
-  "((old + ONE_RAISE) | FLAG) & ~(uint32_t)WAITERS" "(old | FLAG) & ~(uint32_t)WAITERS")
+  "old & FLAG ? old : ((old + ONE_RAISE) | FLAG) & ~(uint32_t)WAITERS"
+  "(old | FLAG) & ~(uint32_t)WAITERS")
+krait_mutant(event_set_again_writes_nothing sync/event.c event/event_set_again_against_clear
+  "    while (!kri_cas_sc(&event->word, &old, raised(old))) { /* [event-1] [event-2] */
+    }"
+  "    do {
+        if (old & FLAG)
+            return;
+    } while (!kri_cas_sc(&event->word, &old, raised(old)));")
+krait_mutant(event_clear_relaxed sync/event.c event/event_set_again_against_clear
+  "kri_and_acq(&event->word, ~(uint32_t)FLAG);" "kri_and_rlx(&event->word, ~(uint32_t)FLAG);")
 krait_mutant(event_wakes_one sync/event.c event/event_set_wakes_all
   "kri_wake(&event->word, KRI_ALL, 0);" "kri_wake(&event->word, 1, 0);")
 krait_mutant(event_set_relaxed sync/event.c event/event_set_wakes
-  "while (!kri_cas_sc(&event->word, &old, /* [event-1] */"
-  "while (!kri_cas_rlx(&event->word, &old,")
+  "while (!kri_cas_sc(&event->word, &old, raised(old)))"
+  "while (!kri_cas_rlx(&event->word, &old, raised(old)))")
 krait_mutant(event_wakes_before_it_sets sync/event.c event/event_set_wakes
   "    uint32_t old = kri_load_rlx(&event->word);"
   "    kri_wake(&event->word, KRI_ALL, 0);
