@@ -2,27 +2,28 @@
  *
  * Fields.
  *     lock      what the runners wait for
- *     owner     atomic: the runner that holds it (kri_party_id), 0: none.  Written by the holder
+ *     owner     atomic: the runner that holds it (kri_party_id), in shared scope with its process'
+ *               pid in the upper bits; 0: none.  Written by the holder
  *     process   atomic, shared scope only: the holder's process, 0: none.  Written by the holder
  *     count     the holder's; means nothing while nobody holds it
  *
  * Protocol.  Whoever has taken the lock writes first its runner's number, then its process; who is
  * about to release it takes them back, the process first.  A runner that asks "is it me?" looks at
- * the process, the number and the process again.  If it holds the lock it finds its own names,
- * since nobody else writes.  If not, it does not find them all: its number next to its process'
- * name is written by itself only; a number like its own that a runner of another process has
- * written comes after a time in which no process was written, so the second look finds the name
- * gone.  A holder that has died leaves its names behind, which are no others': its process is not
- * that of anybody alive.
+ * the process, then at the number.  If it holds the lock it finds its own names, since nobody else
+ * writes.  If not: having found its own process, it sees a number at least as new as one that a
+ * runner of its process has written.  That is not its own, which it has taken back itself, and that
+ * of another process has another pid.  A holder that has died leaves its names behind, which are no
+ * others': its process is not that of anybody alive, though its pid may be.
  *
  * Ordering.
  *     [rlock-1]  who sees a process's name sees the number that was written before it, or a later
- *     [rlock-2]  who sees a number sees that the process's name before it has been taken back
  *     What the lock guards is handed on by the lock.
  *
  * Why not the process in the lock's word?  The word names it before the number is written: for that
  * moment a number that a dead holder left would be taken for the caller's own, if it is equal.
- * Numbers of runners are unique in one process only.
+ * Why the pid in the number too?  Numbers of runners are unique in one process only: another's
+ * equal number may stand between two holders of this process, and be read with the name of the
+ * second.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -32,6 +33,8 @@
 _Static_assert(sizeof(kr_rlock) == 32 && _Alignof(kr_rlock) == 8, "the same for all processes");
 _Static_assert(offsetof(kr_rlock, lock) == 0 && offsetof(kr_rlock, count) == 8, "in this order");
 _Static_assert(offsetof(kr_rlock, owner) == 16 && offsetof(kr_rlock, process) == 24, "and this");
+
+enum { PROCESS = 0x3fffff, PROCESS_SHIFT = 42 }; /* the pid */
 
 static kri_word64 *owner_of(const kr_rlock *r)
 {
@@ -55,19 +58,23 @@ static inline bool is_shared(const kr_rlock *r)
     return kri_lock_is_shared(&r->lock);
 }
 
+/* Runners of two processes that live have different ones. */
+static inline uint64_t number_here(uint64_t me)
+{
+    return (kri_process_self() & PROCESS) << PROCESS_SHIFT | me;
+}
+
 static inline bool is_mine(const kr_rlock *r, uint64_t me)
 {
     if (!is_shared(r))
         return kri_load_rlx64(owner_of(r)) == me;
-    uint64_t here = kri_process_self();
-    return kri_load_acq64(process_of(r)) == here && /* [rlock-1] */
-           kri_load_acq64(owner_of(r)) == me &&     /* [rlock-2] */
-           kri_load_rlx64(process_of(r)) == here;
+    return kri_load_acq64(process_of(r)) == kri_process_self() && /* [rlock-1] */
+           kri_load_rlx64(owner_of(r)) == number_here(me);
 }
 
 static inline void become_owner(kr_rlock *r, uint64_t me, uint32_t count)
 {
-    kri_store_rel64(owner_of(r), me); /* [rlock-2] */
+    kri_store_rlx64(owner_of(r), is_shared(r) ? number_here(me) : me);
     if (is_shared(r))
         kri_store_rel64(process_of(r), kri_process_self()); /* [rlock-1] */
     r->count = count;

@@ -80,14 +80,8 @@ krait_mutant(shared_recover_does_nothing sync/lock.c lock_shared/shared_death
   "seen & ~INCONSISTENT))" "seen))")
 krait_mutant(shared_released_as_if_whole sync/lock.c lock_shared/shared_not_recovered
   "SHARED | (gone ? GONE : 0)" "SHARED")
-krait_mutant(rlock_process_relaxed sync/rlock.c lock_shared/shared_rlock_asked_by_another
-  "kri_store_rel64(process_of(r), kri_process_self()); /* [rlock-1] */"
-  "kri_store_rlx64(process_of(r), kri_process_self());")
-krait_mutant(rlock_process_seen_relaxed sync/rlock.c lock_shared/shared_rlock_asked_by_another
-  "kri_load_acq64(process_of(r)) == here && /* [rlock-1] */"
-  "kri_load_rlx64(process_of(r)) == here &&")
-krait_mutant(rlock_asked_once sync/rlock.c lock_shared/shared_rlock_asked_by_another
-  "kri_load_rlx64(process_of(r)) == here;" "true;")
+krait_mutant(rlock_number_of_any_process sync/rlock.c lock_shared/shared_rlock_asked_by_another
+  "(kri_process_self() & PROCESS) << PROCESS_SHIFT | me;" "me;")
 krait_mutant(rlock_runner_of_any_process sync/rlock.c lock_shared/shared_rlock_asked_by_another
   "    if (!is_shared(r))
         return kri_load_rlx64" "    if (r != NULL)
