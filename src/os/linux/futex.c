@@ -54,6 +54,13 @@ static int sleep_on(kr_word *word, uint32_t expected, kr_time deadline, bool sha
     return result < 0 ? -errno : 0;
 }
 
+/* What else there is, such as a filter's EPERM, says that the call cannot be had. */
+static int why_not_slept(int error)
+{
+    bool usual = error == EAGAIN || error == EINTR || error == ETIMEDOUT;
+    return usual ? -error : -ENOSYS;
+}
+
 static int sleep_on_any(const os_sleep *sleeps, unsigned count, kr_time deadline)
 {
     struct waitv list[OS_SLEEPS];
@@ -66,7 +73,7 @@ static int sleep_on_any(const os_sleep *sleeps, unsigned count, kr_time deadline
     struct timespec storage;
     long result =
         syscall(SYS_futex_waitv, list, count, 0, as_timespec(deadline, &storage), CLOCK_MONOTONIC);
-    return result < 0 ? -errno : (int)result;
+    return result < 0 ? why_not_slept(errno) : (int)result;
 }
 
 /* The end of a sleep that is cut. */
