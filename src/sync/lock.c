@@ -328,9 +328,15 @@ int kri_lock_take_brief(kr_lock *lock)
 
 int kri_lock_retake(kr_lock *lock)
 {
-    return kri_lock_is_shared(lock)
-               ? wait_shared(lock, KRI_NEVER, KRI_UNCANCELLABLE, LOOKS, WAITERS)
-               : wait_private(lock, KRI_NEVER, KRI_UNCANCELLABLE);
+    const void *caller = __builtin_return_address(0);
+    if (kri_debug_on())
+        kri_debug_order(lock, caller);
+    int err = kri_lock_is_shared(lock)
+                  ? wait_shared(lock, KRI_NEVER, KRI_UNCANCELLABLE, LOOKS, WAITERS)
+                  : wait_private(lock, KRI_NEVER, KRI_UNCANCELLABLE);
+    if (err >= 0 && kri_debug_on())
+        kri_debug_acquired(lock, caller);
+    return err;
 }
 
 void kri_lock_adopt(kr_lock *lock, kr_word *word, int count)
