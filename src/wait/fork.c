@@ -48,6 +48,15 @@ void kri_fork_watch(void)
         os_at_fork(before, in_parent, in_child);
 }
 
+#ifndef KRI_MODEL
+/* As the library is loaded: while a first thread has this done, another one might fork, and its
+ * child would not be told, but find the lock held. */
+__attribute__((constructor)) static void watch_from_the_first(void)
+{
+    kri_fork_watch();
+}
+#endif
+
 static int add(void (*fn)(void))
 {
     for (unsigned i = 0; i < handler_count; i++) {

@@ -275,6 +275,18 @@ static void check_child(void *arg)
     check_in_child(check_grandchild, first);
 }
 
+/* Told of its fork although nobody has used the library before. */
+static void look_at_forks(void *arg)
+{
+    (void)arg;
+    CHECK_EQ(kri_load_rlx(&kri_forks), 1);
+}
+
+TEST(test_first_fork_is_seen)
+{
+    check_in_child(look_at_forks, NULL);
+}
+
 TEST(test_generation)
 {
     uint32_t generations[2] = {kri_fork_generation(), 0};
