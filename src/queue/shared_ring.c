@@ -177,7 +177,8 @@ int kri_ring_put(const kri_shared *q, const kri_put *put)
     for (size_t i = 0; i < count; i++, item++) {
         *(record *)(void *)(q->bytes + (size_t)unit * UNIT) =
             (record){.length = (uint32_t)put->length, .mark = mark_of(item)};
-        copy_in(q, advance(q, unit, 1), put->items + i * put->length, put->length);
+        if (put->length > 0) /* else there may be no address, either */
+            copy_in(q, advance(q, unit, 1), put->items + i * put->length, put->length);
         unit = advance(q, unit, need);
     }
     kri_store_sc64(&side->at, at_of(unit, item)); /* [ring-1] [bell-1] */
@@ -195,7 +196,8 @@ static int64_t take_one(const kri_shared *q, uint32_t unit, uint32_t item, uint3
     get->length = r.length;
     if (r.length > get->room)
         return -EMSGSIZE;
-    copy_out(q, advance(q, unit, 1), get->items + index * get->room, r.length);
+    if (r.length > 0)
+        copy_out(q, advance(q, unit, 1), get->items + index * get->room, r.length);
     return units_of(r.length);
 }
 

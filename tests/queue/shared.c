@@ -368,7 +368,7 @@ TEST(shared_queue_bad_arguments)
 TEST(shared_queue_wait_is_cancelled)
 {
     kr_queue *q = shared_queue(sizeof(int), 1, (kr_queue_options){0});
-    kr_cancel_scope scope;
+    kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
     int item = 9;
     CHECK_EQ(kr_cancel_scope_enter(&scope, kr_ms(20)), 0);
     CHECK_EQ(kr_queue_get(q, &item, KR_FOREVER), -ECANCELED);
