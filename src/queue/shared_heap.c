@@ -114,9 +114,10 @@ static bool fill(const kri_shared *q, kri_slot *slot, const unsigned char *item,
             return false;
         size_t piece = length < q->chunk ? length : q->chunk;
         kr_explore_write(q->bytes + (size_t)chunk * q->chunk, piece);
-        if (piece > 0)
+        if (piece > 0) { /* else there may be no address, either */
             memcpy(q->bytes + (size_t)chunk * q->chunk, item, piece);
-        item += piece;
+            item += piece;
+        }
         length -= piece;
         uint32_t next = q->links[chunk];
         if (i + 1 == chunks)
@@ -151,7 +152,7 @@ int kri_heap_put(const kri_shared *q, const kri_put *put)
     size_t done = 0;
     int result = 1;
     for (; done < put->count && result > 0; done++) {
-        result = put_one(q, put, put->items + done * put->length);
+        result = put_one(q, put, done == 0 ? put->items : put->items + done * put->length);
         if (result < 0)
             break;
     }
@@ -168,9 +169,10 @@ static bool empty_out(const kri_shared *q, const kri_slot *slot, unsigned char *
             return false;
         size_t piece = length < q->chunk ? length : q->chunk;
         kr_explore_read(q->bytes + (size_t)chunk * q->chunk, piece);
-        if (piece > 0)
+        if (piece > 0) {
             memcpy(to, q->bytes + (size_t)chunk * q->chunk, piece);
-        to += piece;
+            to += piece;
+        }
         length -= piece;
         *last = chunk;
         chunk = q->links[chunk];
@@ -209,7 +211,7 @@ int kri_heap_get(const kri_shared *q, kri_get *get)
     size_t done = 0;
     int result = 1;
     for (; done < get->count; done++) {
-        result = get_one(q, get, get->items + done * get->room);
+        result = get_one(q, get, done == 0 ? get->items : get->items + done * get->room);
         if (result < 0)
             break;
     }
