@@ -121,7 +121,7 @@ static kr_time kill_after(step_world *world, int steps, bool *through)
     make_ready(world);
     while (kri_load_acq(&world->back) < WAITERS) {
         CHECK_LE(kr_now() - start, kr_sec(10));
-        usleep(100);
+        kri_test_nap();
     }
     for (int i = 0; i < WAITERS; i++)
         shared_join(waiters[i]);

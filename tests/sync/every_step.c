@@ -204,7 +204,7 @@ static void check_survivors(step_world *world, bool named)
     CHECK_EQ(let_go(world), 0);
     while (kri_load_acq(&world->through) < (uint32_t)now.waiting) {
         CHECK_LE(kr_now() - start, AT_LEAST);
-        usleep(100);
+        kri_test_nap();
     }
     kr_time all = kr_now() - start;
     kr_time first = (kr_time)kri_load_rlx64(&world->first) - start;
