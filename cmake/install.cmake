@@ -17,5 +17,7 @@ configure_file(cmake/krait.pc.in krait.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/krait.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
 write_basic_package_version_file(krait-config-version.cmake COMPATIBILITY SameMinorVersion)
-install(FILES cmake/krait-config.cmake ${PROJECT_BINARY_DIR}/krait-config-version.cmake
+configure_file(cmake/krait-config.cmake.in krait-config.cmake @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/krait-config.cmake
+        ${PROJECT_BINARY_DIR}/krait-config-version.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/krait)

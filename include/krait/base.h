@@ -95,6 +95,9 @@ enum {
     KR_ECRASHED = -4099,  /* the worker process died while it ran the task */
     KR_EFORKED = -4100,   /* the object belongs to the parent of this forked process */
     KR_ECORRUPT = -4101,  /* shared memory that holds no such object, or a damaged one */
+    KR_EINIT = -4102,     /* main has not called kr_init, which spawn and forkserver need */
+    KR_ETASK = -4103,     /* no function that is declared with KR_TASK, or not in that program */
+    KR_EAUTH = -4104,     /* the other end has not got the same key */
 };
 
 /* KR_OWNER_DIED - of acquiring in shared memory: held, but a process that held it has died, and

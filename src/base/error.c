@@ -18,6 +18,9 @@ static const struct own_error own_errors[] = {
     {KR_ECRASHED, "KR_ECRASHED", "the worker process died while it ran the task"},
     {KR_EFORKED, "KR_EFORKED", "belongs to the parent of this forked process"},
     {KR_ECORRUPT, "KR_ECORRUPT", "no such object in this memory, or a damaged one"},
+    {KR_EINIT, "KR_EINIT", "spawn and forkserver need kr_init at the beginning of main"},
+    {KR_ETASK, "KR_ETASK", "not declared with KR_TASK in that program"},
+    {KR_EAUTH, "KR_EAUTH", "the other end has not got the same key"},
 };
 
 static const struct own_error *find_own(int error)
