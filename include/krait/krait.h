@@ -23,6 +23,7 @@
 #include <krait/queue.h>
 #include <krait/rlock.h>
 #include <krait/semaphore.h>
+#include <krait/shared_memory.h>
 #include <krait/stall.h>
 #include <krait/thread.h>
 #include <krait/timer.h>
