@@ -5,6 +5,7 @@
 #ifndef KRAIT_KRAIT_H
 #define KRAIT_KRAIT_H
 
+#include <krait/arena.h>
 #include <krait/barrier.h>
 #include <krait/base.h>
 #include <krait/cancel.h>

@@ -80,7 +80,7 @@ static void reopen(kr_shared_memory *m)
     if (fd < 0)
         return;
     bool same = os_segment_look(m->fd, &old) == 0 && os_segment_look(fd, &new) == 0 &&
-                old.inode == new.inode && old.device == new.device;
+                old.inode == new.inode &&old.device == new.device;
     bool better = same && os_segment_name(fd, found) > 0 && os_segment_hold(fd) == 0;
     os_close(better ? m->fd : fd);
     if (better)

@@ -10,7 +10,12 @@
 
 /* Names of kinds never change their meaning; a changed layout gets a new KRI_SEGMENT_VERSION. */
 enum { KRI_SEGMENT_VERSION = 1 };
-enum kri_segment_kind { KRI_SEGMENT_FIFO = 1, KRI_SEGMENT_PRIORITY = 2 };
+enum kri_segment_kind {
+    KRI_SEGMENT_FIFO = 1,
+    KRI_SEGMENT_PRIORITY = 2,
+    KRI_SEGMENT_ARENA = 3,
+    KRI_SEGMENT_ARRAY = 4,
+};
 
 enum { KRI_SEGMENT_PARAMETERS = 8 }; /* numbers that the object fixes at its creation */
 
