@@ -28,6 +28,7 @@
 #include <krait/stall.h>
 #include <krait/thread.h>
 #include <krait/timer.h>
+#include <krait/value.h>
 #include <krait/wait_any.h>
 #include <krait/with.h>
 
