@@ -48,8 +48,8 @@ typedef struct kr_pipe_options {
 
 /* kr_pipe - two ends that are connected with each other.
  *
- * Returns   0; -EINVAL: options; -ENOMEM, -EMFILE, -ENFILE: nothing was made.  An end takes three
- *           descriptors, with .one_way two
+ * Returns   0; -EINVAL: options; -ENOMEM, -EMFILE, -ENFILE: nothing was made.  An end takes four
+ *           descriptors, with .one_way three.  -ENOENT: /proc is not there
  */
 KR_API KR_NODISCARD int kr_pipe(kr_connection **a, kr_connection **b,
                                 const kr_pipe_options *options);

@@ -30,7 +30,7 @@ void kri_delivery_drop(kri_delivery *d);
  * copied there and freed.  On an error they stay the caller's. */
 int kri_delivery_give(kri_delivery *d, void *bytes, size_t size);
 
-enum { KRI_PACKED_DESCRIPTORS = 3 };
+enum { KRI_PACKED_DESCRIPTORS = 4 };
 enum kri_connection_kind { KRI_CONNECTION_RING = 1, KRI_CONNECTION_SOCKET = 2 };
 enum { KRI_CONNECTION_READS = 1, KRI_CONNECTION_WRITES = 2 };
 
@@ -56,16 +56,18 @@ typedef struct kri_connection_ops {
 
     /* count (1 to KRI_PACKED_DESCRIPTORS) descriptors and some plain bytes (at most
      * KRI_ATTACHMENT_BYTES), in order with the messages.  NULL: -EOPNOTSUPP.  The receiver gets
-     * new descriptors, and -EBADMSG, with everything left as it was, when the next message is none
-     * of these or has other numbers of either; its fds are all -1 on an error. */
+     * new descriptors: *count is how many it takes, and then how many came.  -EBADMSG, with
+     * everything left as it was: the next message is none of these, has more descriptors, or has
+     * another size.  -EMFILE, -ENFILE: it stays, too. */
     int (*send_attachment)(kr_connection *c, const int *fds, int count, const void *bytes,
                            size_t size, kr_time deadline);
-    int (*recv_attachment)(kr_connection *c, int *fds, int count, void *bytes, size_t size,
+    int (*recv_attachment)(kr_connection *c, int *fds, int *count, void *bytes, size_t size,
                            kr_time deadline);
 
     int (*pack)(kr_connection *c, kri_packed_connection *out); /* NULL: -EOPNOTSUPP */
-    void (*close)(kr_connection *c); /* descriptors and memory; once.  Also in a forked child */
-    void (*free)(kr_connection *c);  /* after close: the struct itself */
+    void (*close)(kr_connection *c);  /* descriptors and memory; once.  Also in a forked child */
+    void (*forked)(kr_connection *c); /* in a forked child, which has a copy now; may be NULL */
+    void (*free)(kr_connection *c);   /* after close: the struct itself */
 } kri_connection_ops;
 
 enum { KRI_ATTACHMENT_BYTES = 64 };
