@@ -9,6 +9,7 @@
 #define KRI_OS_CHILD_H
 
 #include "os/os.h"
+#include <signal.h>
 
 /* Making one */
 
@@ -37,8 +38,8 @@ int os_pidfd_reap(int pidfd, int *code);
 /* Any child that is over, when there is one: its number.  0: none is; -ECHILD: there are none. */
 pid_t os_reap_any(int *code);
 
-/* -EAGAIN etc. where a list of descriptors would be waited for one by one: which of `count` are
- * readable (errors and hang-ups too) is written to `ready`.  How many; -EINTR, -ETIMEDOUT. */
+/* Wait until one of `count` descriptors, at most 64, is readable, in error or hung up.  May block.
+ * Which of them are is written to `ready`.  How many; -EINTR, -ETIMEDOUT. */
 int os_poll_many(const int *descriptors, bool *ready, int count, kr_time deadline);
 
 /* Signals */

@@ -21,7 +21,7 @@ const char *kri_program_name(void)
     return program_name;
 }
 
-static void name_thread(void)
+void kri_name_thread(void)
 {
     const char *slash = strrchr(program_name, '/');
     os_thread_set_name(os_thread_id(), slash != NULL ? slash + 1 : program_name);
@@ -31,7 +31,7 @@ static _Noreturn void be_child(int channel)
 {
     kri_hello hello = {KRI_ORDER_MAGIC, kri_task_table_sum(), os_process_id(), 0};
     (void)os_keep_over_exec(channel, false);
-    name_thread();
+    kri_name_thread();
     if (os_channel_send(channel, &hello, sizeof hello, NULL, 0) < 0)
         os_exit_now(1);
     kri_child_of_order(channel);

@@ -23,6 +23,7 @@ int kri_task_close(void);                     /* no more of them; -ENOMEM */
 /* kri_initialised - has kr_init been called here? */
 bool kri_initialised(void);
 const char *kri_program_name(void);
+void kri_name_thread(void); /* the calling thread, as the program */
 
 /* Handles (process.c). */
 

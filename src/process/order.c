@@ -13,7 +13,6 @@
  * SPDX-License-Identifier: MIT
  */
 #include "process/hand_over.h"
-#include <signal.h>
 #include <stdio.h>
 
 int kri_order_send(int channel, const kri_start *s)

@@ -19,7 +19,6 @@
  * SPDX-License-Identifier: MIT
  */
 #include "process/internal.h"
-#include <signal.h>
 #include <string.h>
 
 kr_process *kr_process_retain(kr_process *p)

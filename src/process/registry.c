@@ -22,7 +22,6 @@
 #include "base/global.h"
 #include "process/internal.h"
 #include "thread/thread.h"
-#include <signal.h>
 
 typedef struct children {
     kri_mutex lock; /* guards all of it, held across a fork */

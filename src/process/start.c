@@ -6,7 +6,6 @@
 #include "base/global.h"
 #include "base/utf8.h"
 #include "process/hand_over.h"
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -38,8 +38,6 @@ pid_t os_fork(void)
     return pid;
 }
 
-extern char **environ;
-
 static int spawn(pid_t *pid, posix_spawn_file_actions_t *actions, const char *name,
                  const char *argument, int descriptor)
 {
@@ -66,7 +64,6 @@ pid_t os_spawn_self(const char *name, const char *argument, int descriptor)
     return error != 0 ? -error : pid;
 }
 
-/* The number of links of the folder of threads is that of the threads, and two. */
 int os_thread_count(void)
 {
     int saved = errno;
