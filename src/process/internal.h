@@ -88,6 +88,7 @@ typedef struct kri_order {
     uint64_t arg_size;
     kr_cpu_set affinity;
     char name[KR_PROCESS_NAME_SIZE];
+    char parent_name[KR_PROCESS_NAME_SIZE];
     char identity[KRI_IDENTITY]; /* "2:1": the first child of our second */
 } kri_order;
 
@@ -139,6 +140,7 @@ int kri_hand_over_forked(const kr_process_options *o);
 /* Who am I? (about.c) */
 const char *kri_identity(void);
 void kri_become(const kri_order *order, int line);
+void kri_count_anew(void); /* of names */
 int kri_depend(int line);    /* the kernel kills us when the holder of the line is gone */
 void kri_about_forked(void); /* in a forked child; keeps nothing of a parent */
 
