@@ -339,6 +339,8 @@ bool kri_future_remove(kr_future *f)
     kri_mutex_unlock(&f->mutex);
     if (removed)
         announce(f, callbacks);
+    if (removed && f->remote)
+        f->remote->ops->withdrawn(f);
     if (out)
         kr_future_release(f);
     return removed;

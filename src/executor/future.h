@@ -63,6 +63,8 @@ typedef struct kri_remote_ops {
      * true the executor's `claimed` is called, as for any that is taken out of a queue. */
     bool (*withdraw)(kr_future *f);
 
+    void (*withdrawn)(kr_future *f); /* that one is done now */
+
     int (*await)(kr_future *f, kr_time deadline, unsigned flags); /* as kri_future_await */
     void (*drop)(kri_remote *remote);                             /* the future is gone */
 } kri_remote_ops;
