@@ -16,10 +16,12 @@
 #include <krait/future.h>
 #include <krait/group.h>
 #include <krait/holder.h>
+#include <krait/init.h>
 #include <krait/local.h>
 #include <krait/lock.h>
 #include <krait/map.h>
 #include <krait/parallel.h>
+#include <krait/process.h>
 #include <krait/queue.h>
 #include <krait/rlock.h>
 #include <krait/semaphore.h>
