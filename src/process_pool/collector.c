@@ -18,7 +18,6 @@
  */
 #include "process_pool/pool.h"
 
-#include "executor/stall.h"
 #include "wait/stall.h"
 
 /* With the mutex held: what this worker has completed. */

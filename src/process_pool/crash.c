@@ -17,9 +17,9 @@
 
 static void name_task(kr_crash *crash, const kri_job *job)
 {
-    const kr_task_entry *entry = kri_task_entry_of((void (*)(void))job->task.fn);
-    if (entry)
-        snprintf(crash->task_name, sizeof crash->task_name, "%s", entry->name);
+    const char *name = kri_task_name((void (*)(void))job->task.fn);
+    if (name)
+        snprintf(crash->task_name, sizeof crash->task_name, "%s", name);
     else
         os_describe_place((const void *)(uintptr_t)job->task.fn, crash->task_name,
                           sizeof crash->task_name);

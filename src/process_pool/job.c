@@ -44,7 +44,8 @@ static int get_blocks(kri_process_pool *pool, kri_job *job, const kri_task *task
         job->arg = block_new(pool, task->arg_size);
     if (!inline_result)
         job->result = block_new(pool, task->result_size);
-    bool failed = (task->arg_size > KRI_WORK_INLINE && !job->arg) || (!inline_result && !job->result);
+    bool failed =
+        (task->arg_size > KRI_WORK_INLINE && !job->arg) || (!inline_result && !job->result);
     return failed ? -ENOMEM : 0;
 }
 

@@ -123,8 +123,8 @@ int kri_job_submit(kr_executor *executor, kr_future *f, kr_time deadline);
 bool kri_job_claimed(kr_executor *executor, kr_future *f, bool run);
 bool kri_job_withdraw(kr_future *f);
 void kri_job_put(kri_process_pool *pool, kri_job *job); /* mutex held: into a slot, or behind */
-void kri_job_put_again(kri_process_pool *pool, kri_job *job); /* mutex held: its slot is idle */
-void kri_job_refill(kri_process_pool *pool);                  /* mutex held: slots are free */
+void kri_job_put_again(kri_process_pool *pool, kri_job *job);  /* mutex held: its slot is idle */
+void kri_job_refill(kri_process_pool *pool);                   /* mutex held: slots are free */
 void kri_job_leave_slot(kri_process_pool *pool, kri_job *job); /* mutex held: it is idle */
 uint32_t kri_process_pool_unlock(kri_process_pool *pool); /* and call workers for what was put */
 bool kri_job_take_back(kri_process_pool *pool, kri_job *job); /* mutex held: false: it has begun */
@@ -164,7 +164,8 @@ int kri_process_pool_shutdown(kr_executor *executor, bool cancel_pending, kr_tim
                               unsigned flags);
 void kri_process_pool_release(kr_executor *executor);
 void kri_process_pool_stop(kri_process_pool *pool, int signo);
-void kri_process_pool_break(kri_process_pool *pool, int error); /* for the hook; 0: no initializer's */
+void kri_process_pool_break(kri_process_pool *pool,
+                            int error); /* for the hook; 0: no initializer's */
 
 /* register.c: the pools that exit must finish */
 int kri_process_pool_register(kri_process_pool *pool); /* KR_ESHUTDOWN, -ENOMEM */

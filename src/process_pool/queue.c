@@ -18,7 +18,7 @@
  */
 #include "process_pool/pool.h"
 
-#include "executor/stall.h"
+#include "wait/stall.h"
 
 #include "os/os.h"
 
@@ -31,7 +31,8 @@ static uint64_t offset_of(const kri_process_pool *pool, const void *bytes)
 
 static unsigned char *inline_result(kri_work_slot *slot, const kri_task *task)
 {
-    return slot->bytes + ((task->arg_size + 15) & ~(size_t)15) * (task->arg_size <= KRI_WORK_INLINE);
+    return slot->bytes +
+           ((task->arg_size + 15) & ~(size_t)15) * (task->arg_size <= KRI_WORK_INLINE);
 }
 
 static void fill_arg(kri_process_pool *pool, const kri_job *job, kri_work_slot *slot)
@@ -163,8 +164,7 @@ bool kri_job_take_back(kri_process_pool *pool, kri_job *job)
         job->place = KRI_JOB_NOWHERE;
         return true;
     }
-    if (job->place != KRI_JOB_SLOT ||
-        !kri_slot_withdraw(&pool->work.slots[job->slot], job->ticket))
+    if (job->place != KRI_JOB_SLOT || !kri_slot_withdraw(&pool->work.slots[job->slot], job->ticket))
         return false;
     kri_job_leave_slot(pool, job);
     return true;

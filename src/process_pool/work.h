@@ -37,11 +37,12 @@ typedef struct kri_work_slot {
     uint32_t flags;       /* KRI_WORK_.. */
     kr_word progress;     /* atomic: items of a batch that have ended */
     int32_t error;        /* the worker's while RUNNING, then const: what the task returned */
-    unsigned char bytes[KRI_WORK_INLINE]; /* what is inline: the argument, then the result */
     uint64_t reserved;
+    unsigned char bytes[KRI_WORK_INLINE]; /* what is inline: the argument, then the result */
 } kri_work_slot;
 
 _Static_assert(sizeof(kri_work_slot) == 256, "whole lines");
+_Static_assert(offsetof(kri_work_slot, bytes) % 16 == 0, "fit for any type");
 
 /* How a worker sleeps, or does not; see calls.c. */
 enum { KRI_CALLED = 0, KRI_LOOKING = 1, KRI_ASLEEP = 2 };

@@ -89,8 +89,8 @@ static void run_slot(struct worker *w, uint32_t number)
     kri_store_rlx64(&w->record->began, (uint64_t)os_now());
     kri_store_rel64(&w->record->running, kri_load_rlx64(&slot->state));
     run.fn = (kr_task_fn)function_of(slot->function, slot->flags & KRI_WORK_BY_ADDRESS);
-    run.arg = slot->flags & KRI_WORK_ARG_ITSELF ? (const void *)(uintptr_t)slot->arg
-                                                : base + slot->arg;
+    run.arg =
+        slot->flags & KRI_WORK_ARG_ITSELF ? (const void *)(uintptr_t)slot->arg : base + slot->arg;
     run.result = slot->result ? base + slot->result : NULL;
     if (run.result && !(slot->flags & KRI_WORK_CLEAN) && !kri_load_rlx(&slot->progress))
         memset(run.result, 0, slot->result_size);
@@ -147,6 +147,12 @@ static int begin(struct worker *w)
     return err;
 }
 
+static int limit_memory(uint64_t limit)
+{
+    int64_t mapped = os_process_mapped(os_process_id());
+    return mapped < 0 ? (int)mapped : os_limit_memory((uint64_t)mapped + limit);
+}
+
 int kri_pool_work(void *arg)
 {
     struct worker w = {.plan = arg, .generation = kri_fork_generation()};
@@ -156,7 +162,7 @@ int kri_pool_work(void *arg)
         return err;
     w.record = kri_work_record_of(&w.work, w.plan->worker);
     if (w.plan->memory_limit)
-        (void)os_limit_memory(os_process_mapped() + w.plan->memory_limit);
+        (void)limit_memory(w.plan->memory_limit);
     err = initialize(&w);
     if (err) {
         w.record->error = err;
