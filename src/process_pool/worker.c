@@ -9,6 +9,7 @@
 
 #include <signal.h>
 
+#include "base/global.h"
 #include "memory/segment.h"
 #include "os/child.h"
 #include "os/os.h"
@@ -174,4 +175,13 @@ int kri_pool_work(void *arg)
     kri_store_rel(&w.record->status, KRI_WORKER_LEFT);
     return 0;
 }
-KR_TASK(kri_pool_work);
+
+/* As KR_TASK would do it, but for a variable that begins as zero. */
+static kr_task_entry pool_work_entry KRI_GLOBAL;
+
+__attribute__((constructor)) static void may_travel(void)
+{
+    pool_work_entry = (kr_task_entry){
+        .name = "kri_pool_work", .file = __FILE__, .fn = (void (*)(void))kri_pool_work};
+    kr_task_register(&pool_work_entry);
+}
