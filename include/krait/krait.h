@@ -25,6 +25,7 @@
 #include <krait/map.h>
 #include <krait/parallel.h>
 #include <krait/process.h>
+#include <krait/process_pool.h>
 #include <krait/queue.h>
 #include <krait/rlock.h>
 #include <krait/semaphore.h>

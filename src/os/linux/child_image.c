@@ -87,7 +87,8 @@ int os_limit_memory(uint64_t bytes)
     return error;
 }
 
-int64_t os_process_resident(pid_t id)
+/* A number of pages in a process's statm. */
+static int64_t pages_of(pid_t id, bool resident)
 {
     char text[128];
     int saved = errno;
@@ -101,8 +102,18 @@ int64_t os_process_resident(pid_t id)
     if (length <= 0)
         return result;
     text[length] = '\0';
-    const char *second = strchr(text, ' ');
-    return second != NULL ? strtoll(second, NULL, 10) * sysconf(_SC_PAGESIZE) : -ESRCH;
+    const char *at = resident ? strchr(text, ' ') : text;
+    return at != NULL ? strtoll(at, NULL, 10) * sysconf(_SC_PAGESIZE) : -ESRCH;
+}
+
+int64_t os_process_resident(pid_t id)
+{
+    return pages_of(id, true);
+}
+
+int64_t os_process_mapped(pid_t id)
+{
+    return pages_of(id, false);
 }
 
 /* Build-ids. */

@@ -76,15 +76,15 @@ static bool is_too_much(int fd, size_t size)
 }
 
 /* In parts, since a signal undoes what one call has done: so it gets on with a timer running. */
-int os_segment_reserve(int fd, size_t size)
+int os_segment_reserve_part(int fd, uint64_t from, uint64_t size)
 {
     enum { PART = 1 << 22 };
     int saved = errno;
     int returned = 0;
     if (is_too_much(fd, size))
         return -ENOSPC;
-    for (size_t at = 0; at < size && returned == 0;) {
-        size_t part = size - at < PART ? size - at : PART;
+    for (uint64_t at = from, end = from + size; at < end && returned == 0;) {
+        uint64_t part = end - at < PART ? end - at : PART;
         returned = fallocate(fd, 0, (off_t)at, (off_t)part);
         if (returned == 0)
             at += part;
@@ -92,6 +92,11 @@ int os_segment_reserve(int fd, size_t size)
             returned = 0;
     }
     return result(returned, saved);
+}
+
+int os_segment_reserve(int fd, size_t size)
+{
+    return os_segment_reserve_part(fd, 0, size);
 }
 
 int os_segment_seal(int fd)
