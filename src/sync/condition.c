@@ -12,6 +12,9 @@
  *     kind      constant: the scope, and which kind of lock
  *     lock      constant: where the lock is
  *     Shared only:
+ *     unsent    1 + the number of the word of the one who was notified last and whom the release
+ *               will wake; 0: nobody
+ *     hint      where the last one ran who notified; see wait/spin_word.c
  *     owed      members who have been notified and have not returned; EDITED while somebody changes
  *               more than one field
  *     returns   how often a notified member has returned
@@ -31,6 +34,11 @@
  *     stays awake.
  *     A notify wakes nobody: it moves the notified to the queue of the lock, whose release wakes
  *     one of them at a time.  Woken at once they would only meet the lock held, and sleep again.
+ *     In shared memory that takes two calls of the system.  So where the lock is the condition's
+ *     own, so that every release comes by here, a notify of one only leaves a note (unsent), and
+ *     the release changes the word, and wakes that one once the lock is free.  A word to which
+ *     members were moved has REQUEUED: who was asleep there may come out of the lock's queue, and
+ *     then takes the lock as one of that queue.
  *
  * Death.  A process may die at any point, and leave behind
  *     - counts half changed: EDITED is still set, which the next who has the lock sees.  It lets
@@ -64,6 +72,7 @@
 #include "wait/stall.h"
 
 enum { SHARED = 1, OVER_RLOCK = 2 };
+enum { REQUEUED = 1, ONE_CHANGE = 2 }; /* in a word */
 #define EDITED (UINT32_C(1) << 31)
 
 /* Three slices and some time for the lock are what the header promises: one until the first look
@@ -72,8 +81,12 @@ enum { SLICE_MS = 90, SLICES_WITHOUT_RETURN = 2 };
 enum { LOOK = 1 }; /* of a sleep: at the end of a slice */
 
 _Static_assert(sizeof(kr_condition) == 64, "one line of the cache");
-_Static_assert(offsetof(kr_condition, words) == 24 && offsetof(kr_condition, own) == 48 &&
-                   offsetof(kr_condition, lock) == 56,
+_Static_assert(offsetof(kr_condition, older) == 8 && offsetof(kr_condition, permits) == 12 &&
+                   offsetof(kr_condition, newer) == 16 && offsetof(kr_condition, kind) == 20 &&
+                   offsetof(kr_condition, unsent) == 21 && offsetof(kr_condition, words) == 24 &&
+                   offsetof(kr_condition, owed) == 32 && offsetof(kr_condition, returns) == 36 &&
+                   offsetof(kr_condition, restarted) == 40 && offsetof(kr_condition, hint) == 44 &&
+                   offsetof(kr_condition, own) == 48 && offsetof(kr_condition, lock) == 56,
                "the same in every process that maps it");
 _Static_assert(offsetof(kr_rlock, lock) == 0, "so that lock_of need not tell them apart");
 
@@ -113,12 +126,30 @@ static bool held(kr_condition *c)
     return rlock != NULL ? kr_rlock_owned(rlock) : kr_lock_locked(lock_of(c));
 }
 
+static int release_and_wake(kr_condition *c)
+{
+    kr_word *word = &c->words[c->unsent - 1];
+    c->unsent = 0;
+    kri_spin_word_note_waker(&c->hint);
+    kri_add_sc(word, ONE_CHANGE);
+    int err = kr_lock_release(&c->own);
+    kri_wake(word, 1, KRI_SHARED);
+    return err;
+}
+
+static int release(kr_condition *c)
+{
+    if (c->lock == 0 && is_shared(c) && held(c) && c->unsent != 0)
+        return release_and_wake(c);
+    return kr_lock_release(lock_of(c));
+}
+
 static int64_t let_go(kr_condition *c)
 {
     kr_rlock *rlock = rlock_of(c);
     if (rlock != NULL)
         return kri_rlock_release_all(rlock);
-    kr_lock_release(lock_of(c));
+    (void)release(c);
     return 0;
 }
 
@@ -151,6 +182,13 @@ static uint32_t owed_by(const kr_condition *c)
     return kri_load_rlx(&c->owed) & ~EDITED;
 }
 
+/* Before members are moved away from the word. */
+static void change(kr_word *word)
+{
+    kri_or_rlx(word, REQUEUED);
+    kri_add_sc(word, ONE_CHANGE);
+}
+
 /* Shared: let everybody go, and begin anew. */
 static void restart(kr_condition *c)
 {
@@ -159,8 +197,9 @@ static void restart(kr_condition *c)
     c->older = c->newer = c->permits = 0;
     c->restarted = (uint32_t)c->group;
     c->returns++;
+    c->unsent = 0;
     for (int i = 0; i < 2; i++)
-        kri_add_sc(&c->words[i], 1);
+        change(&c->words[i]);
     end_change(c, 0);
     for (int i = 0; i < 2; i++)
         kri_lock_adopt(lock_of(c), &c->words[i], KRI_ALL);
@@ -204,6 +243,26 @@ static void leave(kr_condition *c, uint64_t mine)
         c->older--;
 }
 
+static void move(kr_condition *c, kr_word *word, uint32_t count)
+{
+    change(word);
+    kri_lock_adopt(lock_of(c), word, (int)count);
+}
+
+/* So many members asleep on the word were notified. */
+static void send(kr_condition *c, kr_word *word, uint32_t count)
+{
+    bool keep = is_shared(c) && c->lock == 0;
+    if (keep && c->unsent == 0 && count == 1) {
+        c->unsent = (uint8_t)(1 + (word - c->words));
+        return;
+    }
+    if (c->unsent != 0)
+        move(c, &c->words[c->unsent - 1], 1);
+    c->unsent = 0;
+    move(c, word, count);
+}
+
 /* Give up to `count` permits to the older group; how many were given. */
 static uint32_t grant(kr_condition *c, uint32_t count)
 {
@@ -212,9 +271,7 @@ static uint32_t grant(kr_condition *c, uint32_t count)
     if (granted == 0)
         return 0;
     c->permits += granted;
-    kr_word *word = word_of(c, c->group - 1);
-    kri_add_sc(word, 1);
-    kri_lock_adopt(lock_of(c), word, (int)granted);
+    send(c, word_of(c, c->group - 1), granted);
     return granted;
 }
 
@@ -263,7 +320,7 @@ static bool worth_a_look(kr_condition *c)
     return kri_load_rlx(&c->owed) != 0 || !kri_lock_at_rest(lock_of(c));
 }
 
-static int sleep_shared(kr_condition *c, kr_word *word, uint32_t seen, kr_time deadline)
+static int sleep_in_slices(kr_condition *c, kr_word *word, uint32_t seen, kr_time deadline)
 {
     for (;;) {
         kr_time slice = kri_deadline(kr_ms(SLICE_MS));
@@ -276,16 +333,32 @@ static int sleep_shared(kr_condition *c, kr_word *word, uint32_t seen, kr_time d
     }
 }
 
+static int sleep_shared(kr_condition *c, kr_word *word, uint32_t seen, kr_time deadline, bool alone)
+{
+    kr_time began = 0;
+    bool changed = alone && kri_spin_word(word, seen, deadline, &c->hint, &began);
+    int err = changed ? -EAGAIN : sleep_in_slices(c, word, seen, deadline);
+    kri_spin_word_learn(&c->hint, began);
+    return err;
+}
+
 /* *taken: what became of taking the lock again. */
 static int sleep_without_lock(kr_condition *c, uint64_t mine, kr_time deadline, int *taken)
 {
     kr_word *word = word_of(c, mine);
     uint32_t seen = kri_load_rlx(word);
+    bool alone = c->older - c->permits + c->newer == 1; /* of those not notified */
     int64_t depth = let_go(c);
-    int err = is_shared(c)
-                  ? sleep_shared(c, word, seen, deadline)
-                  : kri_wait_for(word, seen, deadline, 0, mine & 1 ? describe_odd : describe_even);
-    *taken = take_back(c, depth, err == 0);
+    int err;
+    bool queued;
+    if (is_shared(c)) {
+        err = sleep_shared(c, word, seen, deadline, alone);
+        queued = err == 0 && (kri_load_rlx(word) & REQUEUED);
+    } else {
+        err = kri_wait_for(word, seen, deadline, 0, mine & 1 ? describe_odd : describe_even);
+        queued = err == 0;
+    }
+    *taken = take_back(c, depth, queued);
     return err;
 }
 
@@ -300,11 +373,25 @@ static bool stands_still(const kr_condition *c, stay *s)
     return s->still >= SLICES_WITHOUT_RETURN;
 }
 
+/* With nobody left who was moved.  Not once a restart has let go of some who are not counted. */
+static void forget_moves(kr_condition *c)
+{
+    if (c->older != 0 || c->newer != 0 || owed_by(c) != 0 || c->restarted != 0)
+        return;
+    for (int i = 0; i < 2; i++) {
+        uint32_t seen = kri_load_rlx(&c->words[i]);
+        if (seen & REQUEUED)
+            kri_store_rlx(&c->words[i], seen & ~(uint32_t)REQUEUED);
+    }
+}
+
 int kri_condition_wait_until(kr_condition *c, kr_time deadline)
 {
     if (!held(c))
         return -EPERM;
     mend(c);
+    if (is_shared(c))
+        forget_moves(c);
     stay s = {.group = c->group, .still = -1};
     c->newer++;
     for (;;) {
@@ -377,7 +464,7 @@ int kr_condition_acquire(kr_condition *condition, kr_time timeout)
 int kr_condition_release(kr_condition *condition)
 {
     kr_rlock *rlock = rlock_of(condition);
-    return rlock != NULL ? kr_rlock_release(rlock) : kr_lock_release(lock_of(condition));
+    return rlock != NULL ? kr_rlock_release(rlock) : release(condition);
 }
 
 bool kr_condition_locked(const kr_condition *condition)
@@ -396,7 +483,7 @@ bool kr_condition_inconsistent(const kr_condition *condition)
     return kr_lock_inconsistent(lock_of((kr_condition *)(uintptr_t)condition));
 }
 
-static void begin(kr_condition *c, uint32_t kind, int64_t lock)
+static void begin(kr_condition *c, uint8_t kind, int64_t lock)
 {
     *c = (kr_condition)KR_CONDITION_INIT;
     c->kind = kind;
@@ -423,7 +510,8 @@ int kr_condition_init(kr_condition *condition, const kr_condition_options *optio
     if (!are_valid(o))
         return -EINVAL;
     const void *lock = o->rlock != NULL ? (const void *)o->rlock : o->lock;
-    begin(condition, (o->scope == KR_SHARED ? SHARED : 0) | (o->rlock != NULL ? OVER_RLOCK : 0),
+    int kind = (o->scope == KR_SHARED ? SHARED : 0) | (o->rlock != NULL ? OVER_RLOCK : 0);
+    begin(condition, (uint8_t)kind,
           lock != NULL ? (const char *)lock - (const char *)condition : 0);
     return 0;
 }
