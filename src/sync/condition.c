@@ -12,8 +12,7 @@
  *     kind      constant: the scope, and which kind of lock
  *     lock      constant: where the lock is
  *     Shared only:
- *     unsent    1 + the number of the word of the one who was notified last and whom the release
- *               will wake; 0: nobody
+ *     unsent    see condition_lock.c
  *     hint      where the last one ran who notified; see wait/spin_word.c
  *     owed      members who have been notified and have not returned; EDITED while somebody changes
  *               more than one field
@@ -32,13 +31,7 @@
  *     Nobody starves, because newer groups get nothing before the older is closed.
  *     Each grant changes the word before it takes anybody, so that a member on its way to sleep
  *     stays awake.
- *     A notify wakes nobody: it moves the notified to the queue of the lock, whose release wakes
- *     one of them at a time.  Woken at once they would only meet the lock held, and sleep again.
- *     In shared memory that takes two calls of the system.  So where the lock is the condition's
- *     own, so that every release comes by here, a notify of one only leaves a note (unsent), and
- *     the release changes the word, and wakes that one once the lock is free.  A word to which
- *     members were moved has REQUEUED: who was asleep there may come out of the lock's queue, and
- *     then takes the lock as one of that queue.
+ *     A notify wakes nobody; condition_lock.c has what it does instead.
  *
  * Death.  A process may die at any point, and leave behind
  *     - counts half changed: EDITED is still set, which the next who has the lock sees.  It lets
@@ -68,11 +61,9 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/atomic.h"
-#include "sync/internal.h"
+#include "sync/condition.h"
 #include "wait/stall.h"
 
-enum { SHARED = 1, OVER_RLOCK = 2 };
-enum { REQUEUED = 1, ONE_CHANGE = 2 }; /* in a word */
 #define EDITED (UINT32_C(1) << 31)
 
 /* Three slices and some time for the lock are what the header promises: one until the first look
@@ -88,7 +79,7 @@ _Static_assert(offsetof(kr_condition, older) == 8 && offsetof(kr_condition, perm
                    offsetof(kr_condition, restarted) == 40 && offsetof(kr_condition, hint) == 44 &&
                    offsetof(kr_condition, own) == 48 && offsetof(kr_condition, lock) == 56,
                "the same in every process that maps it");
-_Static_assert(offsetof(kr_rlock, lock) == 0, "so that lock_of need not tell them apart");
+_Static_assert(offsetof(kr_rlock, lock) == 0, "so that kri_condition_lock need not ask which");
 
 /* One wait. */
 typedef struct stay {
@@ -97,96 +88,28 @@ typedef struct stay {
     int still;        /* looks that found the same since; -1: there was none yet */
 } stay;
 
-static bool is_shared(const kr_condition *c)
-{
-    return c->kind & SHARED;
-}
-
-static kr_lock *lock_of(kr_condition *c)
-{
-    return c->lock == 0 ? &c->own : (kr_lock *)((char *)c + c->lock);
-}
-
-/* NULL: it is no recursive one. */
-static kr_rlock *rlock_of(kr_condition *c)
-{
-    return c->kind & OVER_RLOCK ? (kr_rlock *)((char *)c + c->lock) : NULL;
-}
-
 static kr_word *word_of(kr_condition *c, uint64_t group)
 {
     return &c->words[group & 1];
-}
-
-/* For the lock itself, without a look at the counts. */
-
-static bool held(kr_condition *c)
-{
-    kr_rlock *rlock = rlock_of(c);
-    return rlock != NULL ? kr_rlock_owned(rlock) : kr_lock_locked(lock_of(c));
-}
-
-static int release_and_wake(kr_condition *c)
-{
-    kr_word *word = &c->words[c->unsent - 1];
-    c->unsent = 0;
-    kri_spin_word_note_waker(&c->hint);
-    kri_add_sc(word, ONE_CHANGE);
-    int err = kr_lock_release(&c->own);
-    kri_wake(word, 1, KRI_SHARED);
-    return err;
-}
-
-static int release(kr_condition *c)
-{
-    if (c->lock == 0 && is_shared(c) && held(c) && c->unsent != 0)
-        return release_and_wake(c);
-    return kr_lock_release(lock_of(c));
-}
-
-static int64_t let_go(kr_condition *c)
-{
-    kr_rlock *rlock = rlock_of(c);
-    if (rlock != NULL)
-        return kri_rlock_release_all(rlock);
-    (void)release(c);
-    return 0;
-}
-
-/* `queued`: the caller may have slept in the lock's queue. */
-static int take_back(kr_condition *c, int64_t depth, bool queued)
-{
-    kr_rlock *rlock = rlock_of(c);
-    int taken = (queued ? kri_lock_retake : kri_lock_take)(lock_of(c));
-    if (rlock != NULL && taken >= 0)
-        kri_rlock_become(rlock, depth);
-    return taken;
 }
 
 /* The counts. */
 
 static void begin_change(kr_condition *c)
 {
-    if (is_shared(c))
+    if (kri_condition_is_shared(c))
         kri_or_acq(&c->owed, EDITED); /* [condition-1] */
 }
 
 static void end_change(kr_condition *c, uint32_t owed)
 {
-    if (is_shared(c))
+    if (kri_condition_is_shared(c))
         kri_store_rel(&c->owed, owed); /* [condition-1] */
 }
 
 static uint32_t owed_by(const kr_condition *c)
 {
     return kri_load_rlx(&c->owed) & ~EDITED;
-}
-
-/* Before members are moved away from the word. */
-static void change(kr_word *word)
-{
-    kri_or_rlx(word, REQUEUED);
-    kri_add_sc(word, ONE_CHANGE);
 }
 
 /* Shared: let everybody go, and begin anew. */
@@ -197,18 +120,14 @@ static void restart(kr_condition *c)
     c->older = c->newer = c->permits = 0;
     c->restarted = (uint32_t)c->group;
     c->returns++;
-    c->unsent = 0;
-    for (int i = 0; i < 2; i++)
-        change(&c->words[i]);
+    kri_condition_send_all(c);
     end_change(c, 0);
-    for (int i = 0; i < 2; i++)
-        kri_lock_adopt(lock_of(c), &c->words[i], KRI_ALL);
 }
 
 /* Shared: has one died who was changing the counts? */
 static void mend(kr_condition *c)
 {
-    if (is_shared(c) && (kri_load_rlx(&c->owed) & EDITED))
+    if (kri_condition_is_shared(c) && (kri_load_rlx(&c->owed) & EDITED))
         restart(c);
 }
 
@@ -243,26 +162,6 @@ static void leave(kr_condition *c, uint64_t mine)
         c->older--;
 }
 
-static void move(kr_condition *c, kr_word *word, uint32_t count)
-{
-    change(word);
-    kri_lock_adopt(lock_of(c), word, (int)count);
-}
-
-/* So many members asleep on the word were notified. */
-static void send(kr_condition *c, kr_word *word, uint32_t count)
-{
-    bool keep = is_shared(c) && c->lock == 0;
-    if (keep && c->unsent == 0 && count == 1) {
-        c->unsent = (uint8_t)(1 + (word - c->words));
-        return;
-    }
-    if (c->unsent != 0)
-        move(c, &c->words[c->unsent - 1], 1);
-    c->unsent = 0;
-    move(c, word, count);
-}
-
 /* Give up to `count` permits to the older group; how many were given. */
 static uint32_t grant(kr_condition *c, uint32_t count)
 {
@@ -271,7 +170,7 @@ static uint32_t grant(kr_condition *c, uint32_t count)
     if (granted == 0)
         return 0;
     c->permits += granted;
-    send(c, word_of(c, c->group - 1), granted);
+    kri_condition_send(c, word_of(c, c->group - 1), granted);
     return granted;
 }
 
@@ -285,7 +184,7 @@ static void close_older(kr_condition *c)
 
 static int notify(kr_condition *c, uint32_t count)
 {
-    if (!held(c))
+    if (!kri_condition_held(c))
         return -EPERM;
     mend(c);
     begin_change(c);
@@ -317,7 +216,7 @@ static void describe_odd(const kr_word *word, kri_text *text)
 
 static bool worth_a_look(kr_condition *c)
 {
-    return kri_load_rlx(&c->owed) != 0 || !kri_lock_at_rest(lock_of(c));
+    return kri_load_rlx(&c->owed) != 0 || !kri_lock_at_rest(kri_condition_lock(c));
 }
 
 static int sleep_in_slices(kr_condition *c, kr_word *word, uint32_t seen, kr_time deadline)
@@ -348,17 +247,11 @@ static int sleep_without_lock(kr_condition *c, uint64_t mine, kr_time deadline, 
     kr_word *word = word_of(c, mine);
     uint32_t seen = kri_load_rlx(word);
     bool alone = c->older - c->permits + c->newer == 1; /* of those not notified */
-    int64_t depth = let_go(c);
-    int err;
-    bool queued;
-    if (is_shared(c)) {
-        err = sleep_shared(c, word, seen, deadline, alone);
-        queued = err == 0 && (kri_load_rlx(word) & REQUEUED);
-    } else {
-        err = kri_wait_for(word, seen, deadline, 0, mine & 1 ? describe_odd : describe_even);
-        queued = err == 0;
-    }
-    *taken = take_back(c, depth, queued);
+    int64_t depth = kri_condition_let_go(c);
+    int err = kri_condition_is_shared(c)
+                  ? sleep_shared(c, word, seen, deadline, alone)
+                  : kri_wait_for(word, seen, deadline, 0, mine & 1 ? describe_odd : describe_even);
+    *taken = kri_condition_take_back(c, word, depth, err);
     return err;
 }
 
@@ -373,25 +266,14 @@ static bool stands_still(const kr_condition *c, stay *s)
     return s->still >= SLICES_WITHOUT_RETURN;
 }
 
-/* With nobody left who was moved.  Not once a restart has let go of some who are not counted. */
-static void forget_moves(kr_condition *c)
-{
-    if (c->older != 0 || c->newer != 0 || owed_by(c) != 0 || c->restarted != 0)
-        return;
-    for (int i = 0; i < 2; i++) {
-        uint32_t seen = kri_load_rlx(&c->words[i]);
-        if (seen & REQUEUED)
-            kri_store_rlx(&c->words[i], seen & ~(uint32_t)REQUEUED);
-    }
-}
-
 int kri_condition_wait_until(kr_condition *c, kr_time deadline)
 {
-    if (!held(c))
+    if (!kri_condition_held(c))
         return -EPERM;
     mend(c);
-    if (is_shared(c))
-        forget_moves(c);
+    if (kri_condition_is_shared(c) && c->older + c->newer == 0 && owed_by(c) == 0 &&
+        c->restarted == 0)
+        kri_condition_forget_moves(c);
     stay s = {.group = c->group, .still = -1};
     c->newer++;
     for (;;) {
@@ -425,7 +307,7 @@ int kr_condition_wait_for(kr_condition *condition, bool (*predicate)(void *arg),
 {
     if (timeout < 0)
         return -EINVAL;
-    if (!held(condition))
+    if (!kri_condition_held(condition))
         return -EPERM;
     kr_time deadline = kri_deadline(timeout);
     int err = 0;
@@ -453,9 +335,9 @@ int kr_condition_notify_all(kr_condition *condition)
 
 int kr_condition_acquire(kr_condition *condition, kr_time timeout)
 {
-    kr_rlock *rlock = rlock_of(condition);
+    kr_rlock *rlock = kri_condition_rlock(condition);
     int err = rlock != NULL ? kr_rlock_acquire(rlock, timeout)
-                            : kr_lock_acquire(lock_of(condition), timeout);
+                            : kr_lock_acquire(kri_condition_lock(condition), timeout);
     if (err == KR_OWNER_DIED)
         restart(condition);
     return err;
@@ -463,24 +345,24 @@ int kr_condition_acquire(kr_condition *condition, kr_time timeout)
 
 int kr_condition_release(kr_condition *condition)
 {
-    kr_rlock *rlock = rlock_of(condition);
-    return rlock != NULL ? kr_rlock_release(rlock) : release(condition);
+    kr_rlock *rlock = kri_condition_rlock(condition);
+    return rlock != NULL ? kr_rlock_release(rlock) : kri_condition_release(condition);
 }
 
 bool kr_condition_locked(const kr_condition *condition)
 {
-    return kr_lock_locked(lock_of((kr_condition *)(uintptr_t)condition));
+    return kr_lock_locked(kri_condition_lock((kr_condition *)(uintptr_t)condition));
 }
 
 int kr_condition_recover(kr_condition *condition)
 {
-    kr_rlock *rlock = rlock_of(condition);
-    return rlock != NULL ? kr_rlock_recover(rlock) : kr_lock_recover(lock_of(condition));
+    kr_rlock *rlock = kri_condition_rlock(condition);
+    return rlock != NULL ? kr_rlock_recover(rlock) : kr_lock_recover(kri_condition_lock(condition));
 }
 
 bool kr_condition_inconsistent(const kr_condition *condition)
 {
-    return kr_lock_inconsistent(lock_of((kr_condition *)(uintptr_t)condition));
+    return kr_lock_inconsistent(kri_condition_lock((kr_condition *)(uintptr_t)condition));
 }
 
 static void begin(kr_condition *c, uint8_t kind, int64_t lock)
@@ -488,7 +370,7 @@ static void begin(kr_condition *c, uint8_t kind, int64_t lock)
     *c = (kr_condition)KR_CONDITION_INIT;
     c->kind = kind;
     c->lock = lock;
-    (void)kr_lock_init(&c->own, kind & SHARED ? KR_SHARED : KR_PRIVATE);
+    (void)kr_lock_init(&c->own, kind & KRI_CONDITION_SHARED ? KR_SHARED : KR_PRIVATE);
 }
 
 static bool are_valid(const kr_condition_options *o)
@@ -510,7 +392,8 @@ int kr_condition_init(kr_condition *condition, const kr_condition_options *optio
     if (!are_valid(o))
         return -EINVAL;
     const void *lock = o->rlock != NULL ? (const void *)o->rlock : o->lock;
-    int kind = (o->scope == KR_SHARED ? SHARED : 0) | (o->rlock != NULL ? OVER_RLOCK : 0);
+    int kind = (o->scope == KR_SHARED ? KRI_CONDITION_SHARED : 0) |
+               (o->rlock != NULL ? KRI_CONDITION_OVER_RLOCK : 0);
     begin(condition, (uint8_t)kind,
           lock != NULL ? (const char *)lock - (const char *)condition : 0);
     return 0;
