@@ -59,12 +59,16 @@ void kri_segment_open(kri_segment *segment)
     kri_store_rel64(&segment->magic, MAGIC); /* [segment-1] */
 }
 
-static bool may_attach(const kri_segment *segment, const os_identity *self)
+/* As of a file: whoever is in the group goes by its bits alone. */
+static int may_attach(const kri_segment *segment, const os_identity *self)
 {
     if (self->user == segment->owner || self->user == 0)
-        return true;
-    uint32_t needed = self->group == segment->group ? GROUP_MAY : OTHERS_MAY;
-    return (segment->mode & needed) == needed;
+        return 0;
+    int in_group = os_in_group(segment->group);
+    if (in_group < 0)
+        return in_group;
+    uint32_t needed = in_group ? GROUP_MAY : OTHERS_MAY;
+    return (segment->mode & needed) == needed ? 0 : -EPERM;
 }
 
 int kri_segment_read(const void *memory, size_t size, kri_segment *copy)
@@ -81,5 +85,5 @@ int kri_segment_read(const void *memory, size_t size, kri_segment *copy)
     os_identify(&self);
     if (copy->pid_namespace != self.pid_namespace || copy->time_namespace != self.time_namespace)
         return -EXDEV;
-    return may_attach(copy, &self) ? 0 : -EPERM;
+    return may_attach(copy, &self);
 }

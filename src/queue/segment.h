@@ -47,7 +47,8 @@ void kri_segment_open(kri_segment *segment); /* the object is whole: others may 
  *   copy   what was judged; the memory itself may change at any time, so use nothing else
  *
  * Returns  0; KR_ECORRUPT: no such object, not yet whole, another layout, damaged, or cut off;
- *          -EXDEV: made in another pid or time namespace; -EPERM: the mode forbids it */
+ *          -EXDEV: made in another pid or time namespace; -EPERM: the mode forbids it;
+ *          -ENOMEM */
 int kri_segment_read(const void *memory, size_t size, kri_segment *copy);
 
 #endif
