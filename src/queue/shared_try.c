@@ -20,16 +20,10 @@
 #include "sync/internal.h"
 
 /* Nobody who runs holds a lock for a second: calls that do not wait give up on who was stopped. */
-static int acquire_briefly(kr_lock *lock)
-{
-    int err = kr_lock_acquire(lock, kr_sec(1));
-    return err == -ECANCELED ? kri_lock_take_brief(lock) : err;
-}
-
 static int acquire(kr_lock *lock, kr_time deadline)
 {
     if (deadline == 0)
-        return acquire_briefly(lock);
+        return kri_lock_take_within(lock, kr_sec(1));
     kr_time timeout = deadline == KRI_NEVER ? KR_FOREVER : kri_left_until(deadline);
     return kr_lock_acquire(lock, timeout);
 }

@@ -205,34 +205,42 @@ int kri_shared_get(kri_shared *q, kri_get *get, kr_time deadline)
     return result;
 }
 
-static void settle(const kri_shared *q)
+/* What dead processes owe.  Not in time for the lock is as if nobody had died since. */
+static int settle(const kri_shared *q, kr_time deadline)
 {
     kri_side *side = kri_getting_side(q);
-    if (q->owners == 0 || kri_side_enter(q, side, 0) != 0)
-        return;
+    int err = q->owners != 0 ? kri_side_enter(q, side, deadline) : -ETIMEDOUT;
+    if (err != 0)
+        return err == -ETIMEDOUT ? 0 : err;
     kri_owing_settle(q);
     kri_side_leave(side);
     if (kri_shared_unfinished(q) == 0)
         kri_bell_ring(&q->state->bells.settled, KRI_ALL);
+    return 0;
+}
+
+/* Until something was settled, or a slice is over. */
+static int wait_settled(const kri_shared *q, kr_time deadline)
+{
+    kr_word *bell = &q->state->bells.settled;
+    uint32_t seen = kri_bell_arm(bell);
+    if (kri_shared_unfinished(q) == 0)
+        return 0;
+    kr_time until = end_of_slice(q, deadline);
+    int err = kri_wait(bell, seen, until, KRI_SHARED);
+    if (err != -ETIMEDOUT)
+        return err == -ECANCELED ? err : 0;
+    err = settle(q, end_of_slice(q, deadline));
+    bool late = err == 0 && until == deadline && kri_shared_unfinished(q) != 0;
+    return late ? -ETIMEDOUT : err;
 }
 
 int kri_shared_join(kri_shared *q, kr_time deadline)
 {
-    kr_word *bell = &q->state->bells.settled;
-    if (kri_shared_unfinished(q) != 0)
-        settle(q);
-    for (;;) {
-        uint32_t seen = kri_bell_arm(bell);
-        if (kri_shared_unfinished(q) == 0)
-            return 0;
-        kr_time until = end_of_slice(q, deadline);
-        int err = kri_wait(bell, seen, until, KRI_SHARED);
-        if (err == -ECANCELED)
-            return err;
-        if (err == -ETIMEDOUT) {
-            settle(q);
-            if (until == deadline)
-                return kri_shared_unfinished(q) == 0 ? 0 : -ETIMEDOUT;
-        }
-    }
+    if (kri_shared_unfinished(q) == 0)
+        return 0;
+    int err = settle(q, end_of_slice(q, deadline));
+    while (err == 0 && kri_shared_unfinished(q) != 0)
+        err = deadline != 0 ? wait_settled(q, deadline) : -ETIMEDOUT;
+    return err;
 }
