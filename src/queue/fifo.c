@@ -24,11 +24,13 @@
  *
  * Ordering.
  *     [fifo-1]  a getter that reads the tail's position sees the items before it, and the chunks
- *     [fifo-2]  a putter that reads the head's position sees that the items before it are copied
- * out [fifo-3]  who takes spares writes to them after they were emptied [fifo-4]  a getter that
- * sees `closed` sees all that was put before [latch-2] orders the positions with the gates.
+ *     [fifo-2]  a putter that reads the head's position sees that the items before it were copied
+ *               out
+ *     [fifo-3]  who takes spares writes to them after they were emptied
+ *     [fifo-4]  a getter that sees `closed` sees all that was put before
+ *     [latch-2] orders the positions with the gates.
  *
- * Why not without latches, with a sequence number for each slot?  Two putters on two processors
+ * Why not.  Without latches, with a sequence number for each slot?  Two putters on two processors
  * would pass the line of the tail to and fro at each item; at a latch one of them waits while the
  * other goes through many rounds.  Closing, changing maxsize and taking many at once come for
  * nothing.  The two ends cost what the fastest of those rings cost: two locked instructions an

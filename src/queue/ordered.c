@@ -18,7 +18,8 @@
  * Ordering.  The latch orders all but the looks, see [latch-2] in private.c, and
  *     [ordered-1]  a task_done that reads total sees the puts before it
  *
- * Why a heap of nodes and not of items?  Items may be large, and are moved once in and once out.
+ * Why not.  A heap of the items themselves: they may be large, and with nodes each is moved only
+ * once in and once out.
  *
  * SPDX-License-Identifier: MIT
  */

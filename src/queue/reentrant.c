@@ -8,19 +8,20 @@
  *     inbox    atomic: number of the newest node, 0: none; how many items were ever put, modulo
  *              2^31; and whether the queue is shut down.  One word, so that all three change as one
  *     free     atomic: number of the first free node, and how often nodes were set free
- *     node.next    atomic: the node behind it in whichever list it is
+ *     next     of a node, atomic: the node behind it in whichever list it is
  *     blocks   atomic: the nodes' memory; block k has FIRST << k of them.  It is given back only
  *              with the queue, so that a node can be read whoever has it
  *     latch    getters': guards the outbox and
  *     taken    how many items were ever taken; atomic, since task_done reads it
  *
  * Protocol.
- *     put     Take a free node, fill it, and put it before the others of the inbox.  No step waits
- *             for another party: who is interrupted in the middle holds nobody up.  Where no node
- * is free, a block is asked of the system and its nodes set free. get     Under the latch: when the
- * outbox is empty take the whole inbox and turn it round. shutdown  is a bit of the inbox, so a put
- * either comes before it or sees it. The words of the gates lie in private memory, but are slept on
- * as shared ones are: a wake is then a bare system call, which a signal handler may make.
+ *     put       Take a free node, fill it, and put it before the others of the inbox.  No step
+ *               waits for another party: who is interrupted in the middle holds nobody up.  Where
+ *               no node is free, a block is asked of the system and its nodes set free.
+ *     get       Under the latch: when the outbox is empty take the whole inbox and turn it round.
+ *     shutdown  is a bit of the inbox, so a put either comes before it or sees it.
+ *     The words of the gates lie in private memory, but are slept on as shared ones are: a wake is
+ *     then a bare system call, which a signal handler may make.
  *
  * Ordering.
  *     [reentrant-1]  who takes a node out of the inbox sees its item; the change of the inbox is
@@ -30,8 +31,8 @@
  *     The count in `free` keeps a putter from taking a node that was used and set free while it
  *     looked, unless nodes are set free exactly 2^32 times meanwhile.
  *
- * Why not the latched queue, with signals blocked?  Two system calls for each put, in all threads.
- * Why not for all unbounded queues?  A node an item is a line an item, and two more locked
+ * Why not.  The latched queue, with signals blocked: two system calls for each put, in all threads.
+ * This one for all unbounded queues: a node an item is a line an item, and two more locked
  * instructions.
  *
  * SPDX-License-Identifier: MIT

@@ -2,6 +2,8 @@
  *
  * State.  Without magic: no object, or not yet.  With it: whole, and the head never changes again.
  *
+ * Fields.  Told in segment.h; all but the magic are plain, and const once it is there.
+ *
  * Protocol.  The creator fills everything in and writes the magic last.  Whoever attaches copies
  * the head and judges the copy, so that it cannot change between the look and the use; what the
  * object needs of it is kept in private memory.  The sum finds damage, it is no signature: a
@@ -13,6 +15,10 @@
  *
  * Ordering.
  *     [segment-1]  the magic is released after all else, and acquired before
+ *
+ * Why not.  The magic without a sum: memory that was cut off, or written to in the middle, keeps
+ * its first bytes.  No mode, since the system has let the caller have the memory: who is given an
+ * address by another part of his program has not opened it, and is told here.
  *
  * SPDX-License-Identifier: MIT
  */
