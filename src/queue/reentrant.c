@@ -309,20 +309,8 @@ static void release(kr_queue *q)
 
 static const kri_private_ops private_ops = {try_put, try_get, has_room, has_items, count_puts};
 static const kri_queue_ops queue_ops = {
-    .put = kri_private_put,
-    .get = kri_private_get,
-    .put_many = kri_private_put_many,
-    .get_many = kri_private_get_many,
-    .qsize = qsize,
-    .maxsize = kri_private_maxsize,
-    .task_done = kri_private_task_done,
-    .join = kri_private_join,
-    .shutdown = shutdown,
-    .is_shutdown = is_shutdown,
+    KRI_PRIVATE_OPS,    .qsize = qsize, .shutdown = shutdown, .is_shutdown = is_shutdown,
     .release = release,
-    .watch = kri_private_watch,
-    .ready = kri_private_ready,
-    .unwatch = kri_private_unwatch,
 };
 
 int kri_reentrant_create(kr_queue **q, size_t item_size, const kr_queue_options *o)
