@@ -1,7 +1,21 @@
 /* Getting from a queue, and putting into it, as choices of kr_wait_any.
  *
- * From watch to unwatch the caller counts as one who waits (queue.h), so it must ask `ready` before
- * it sleeps; where it then finds that somebody else was faster, it may sleep all the same.
+ * State.  A choice is not watched, then watched, until the call ends.
+ *
+ * Fields.  Of the caller's own choice:
+ *     noted   it is watched
+ *     room    the spot: the word to sleep on, and what it must be then
+ *
+ * Protocol.  From watch to unwatch the caller counts as one who waits (queue.h), so it must ask
+ * `ready` before it sleeps; where it then finds that somebody else was faster, it may sleep all the
+ * same.  The first attempt comes before the watch and asks nothing.  What is there is then taken as
+ * by any other who does not wait; -ETIMEDOUT says that somebody was faster, every other result is
+ * that of the choice.  unwatch passes on a call that was meant for this party and not used.
+ *
+ * Ordering.  None of its own: that of the gates (gate.c) and of the bells (shared_bell.c).
+ *
+ * Why not.  Watching from the beginning: mostly something is there, and a watch is two changes of a
+ * word that all who put or get read.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -21,7 +21,13 @@
  * A process that says task_done for what another took has no entry of its own to reduce; what the
  * other owed is then settled once too often if it dies, but never more than is owed by all.
  *
- * Ordering.  The lock orders all of it.
+ * Ordering.  The lock orders all of it.  ledger.done is sequentially consistent as well, for joins,
+ * which look at it without the lock [bell-1].
+ *
+ * Why not.  A log beside the entries of what is under way: the entry's own word has room for it,
+ * and one store changes both.  An entry for each runner: runners end without notice, and what one
+ * has taken another may finish.  The taker's name with each item: the ring would have to keep the
+ * item until its task_done.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -64,6 +64,10 @@ int kri_lock_take(kr_lock *lock);
  * after 5 ms at most, since nobody alive keeps it that long. */
 int kri_lock_take_brief(kr_lock *lock);
 
+/* kri_lock_take_within - the same with a time limit, for who must not hang on a holder that was
+ * stopped.  Also -ETIMEDOUT (not held). */
+int kri_lock_take_within(kr_lock *lock, kr_time timeout);
+
 /* kri_lock_is_shared - its scope. */
 static inline bool kri_lock_is_shared(const kr_lock *lock)
 {

@@ -338,9 +338,14 @@ int kri_lock_take(kr_lock *lock)
     return acquire_fast(lock) ? 0 : acquire_slow(lock, KR_FOREVER, KRI_UNCANCELLABLE, LOOKS);
 }
 
+int kri_lock_take_within(kr_lock *lock, kr_time timeout)
+{
+    return acquire_fast(lock) ? 0 : acquire_slow(lock, timeout, KRI_UNCANCELLABLE, LOOKS_BRIEF);
+}
+
 int kri_lock_take_brief(kr_lock *lock)
 {
-    return acquire_fast(lock) ? 0 : acquire_slow(lock, KR_FOREVER, KRI_UNCANCELLABLE, LOOKS_BRIEF);
+    return kri_lock_take_within(lock, KR_FOREVER);
 }
 
 int kri_lock_retake(kr_lock *lock)
