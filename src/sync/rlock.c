@@ -68,7 +68,7 @@ static inline bool is_mine(const kr_rlock *r, uint64_t me)
 {
     if (!is_shared(r))
         return kri_load_rlx64(owner_of(r)) == me;
-    return kri_load_acq64(process_of(r)) == kri_process_self() && /* [rlock-1] */
+    return kri_process_is_self(kri_load_acq64(process_of(r))) && /* [rlock-1] */
            kri_load_rlx64(owner_of(r)) == number_here(me);
 }
 
