@@ -126,7 +126,7 @@ uint32_t kri_holders_settle(const kri_holders *table)
     uint32_t freed = 0;
     for (uint32_t i = 0; i < table->length; i++) {
         kr_holder *row = &table->rows[i];
-        kri_owner process = kri_load_rlx64(process_of(row));
+        kri_owner process = kri_load_acq64(process_of(row)); /* [holder-1] */
         if (process == 0 || !kri_process_dead(process))
             continue;
         freed += held_in(row);
