@@ -68,6 +68,8 @@ krait_mutant(barrier_breaks_what_has_ended sync/barrier.c barrier/barrier_time_o
     }" "")
 krait_mutant(barrier_joins_a_full_round sync/barrier.c barrier/barrier_late_beside_action
   "        if (kri_load_rlx(&b->arrived) < b->parties)" "        if (b->parties > 0)")
+krait_mutant(barrier_broken_by_surplus sync/barrier.c barrier/barrier_surplus_gives_up
+  "err = await_as_surplus(b, *mine, deadline)" "err = await_as_party(b, *mine, 0, deadline)")
 krait_mutant(barrier_lets_go_before_the_action sync/barrier.c barrier/barrier_action
   "    int result = action(arg);
     int err = enter(b);"
