@@ -17,6 +17,12 @@ static int check(const kr_choice *choice)
     return q->scope == KR_PRIVATE && kri_forked_since(q->generation) ? KR_EFORKED : 0;
 }
 
+static bool is_shared(const kr_choice *choice)
+{
+    const kr_queue *q = choice->object;
+    return q->wait_flags & KRI_SHARED;
+}
+
 /* noted: it is watched. */
 static void begin(kr_choice *choice)
 {
@@ -71,6 +77,7 @@ static void describe_get(const kr_choice *choice, kri_text *text)
 
 static const kr_choice_kind get_kind = {
     .check = check,
+    .is_shared = is_shared,
     .begin = begin,
     .watch = watch_items,
     .unwatch = unwatch_items,
@@ -110,6 +117,7 @@ static void describe_put(const kr_choice *choice, kri_text *text)
 
 static const kr_choice_kind put_kind = {
     .check = check,
+    .is_shared = is_shared,
     .begin = begin,
     .watch = watch_room,
     .unwatch = unwatch_room,
