@@ -20,7 +20,7 @@
  * kri_process_is_self, which knows both.
  *
  * Ordering.  The identity is one word and orders nothing; two threads that ask first both store the
- * same, or one has only the pid, which is the process' name, too.  next_look is stored before the
+ * same, or one has only the pid, which is the process' name too.  next_look is stored before the
  * pid alone is given out as a name, so whoever has taken something under it sees that.
  *
  * Why not the state in /proc?  It is Z also when only the first thread of a process has ended.  Why
