@@ -31,6 +31,12 @@ static int check(const kr_choice *choice)
     return q->scope == KR_PRIVATE && kri_forked_since(q->generation) ? KR_EFORKED : 0;
 }
 
+static bool is_shared(const kr_choice *choice)
+{
+    const kr_queue *q = choice->object;
+    return q->wait_flags & KRI_SHARED;
+}
+
 /* noted: it is watched. */
 static void begin(kr_choice *choice)
 {
@@ -85,6 +91,7 @@ static void describe_get(const kr_choice *choice, kri_text *text)
 
 static const kr_choice_kind get_kind = {
     .check = check,
+    .is_shared = is_shared,
     .begin = begin,
     .watch = watch_items,
     .unwatch = unwatch_items,
@@ -124,6 +131,7 @@ static void describe_put(const kr_choice *choice, kri_text *text)
 
 static const kr_choice_kind put_kind = {
     .check = check,
+    .is_shared = is_shared,
     .begin = begin,
     .watch = watch_room,
     .unwatch = unwatch_room,

@@ -31,11 +31,12 @@ typedef uint64_t kri_owner;
  * pre: same pid and time namespace */
 bool kri_process_dead(kri_owner owner);
 
-/* kri_process_self - the calling process: a load.  Renewed in a forked child. */
+/* kri_process_self - the calling process: a load.  Renewed in a forked child; changes once more if
+ * the start time could not be read at first. */
 kri_owner kri_process_begin(void);
 extern kri_word64 kri_process_known __attribute__((visibility("hidden")));
 
-/* The same without a call; 0: nobody has asked yet. */
+/* The same without a call; 0: not known yet. */
 static inline kri_owner kri_process_if_known(void)
 {
 #ifdef KRI_MODEL /* several processes share what is global */
@@ -49,6 +50,14 @@ static inline kri_owner kri_process_self(void)
 {
     kri_owner self = kri_process_if_known();
     return __builtin_expect(self != 0, 1) ? self : kri_process_begin();
+}
+
+/* kri_process_is_self - is that the calling process, by the name that it has or has had? */
+bool kri_process_was(kri_owner owner);
+static inline bool kri_process_is_self(kri_owner owner)
+{
+    return owner == kri_process_self() ||
+           (owner != 0 && owner >> 32 == 0 && kri_process_was(owner));
 }
 
 /* Locks. */
