@@ -236,27 +236,10 @@ static int wait_shared(kr_lock *lock, kr_time deadline, unsigned flags, kr_time 
     }
 }
 
-/* As take_soon; the holder may well be on another processor even if all of ours share one. */
-static int take_soon_shared(kr_lock *lock)
-{
-    uint64_t seen = kri_load_rlx64(whole(lock));
-    int err = try_shared(lock, &seen, 0);
-    for (int pauses = FIRST_PAUSES; err == -EAGAIN && pauses <= LAST_PAUSES; pauses *= 2) {
-        for (int i = 0; i < pauses; i++)
-            os_pause();
-        seen = kri_load_rlx64(whole(lock));
-        err = try_shared(lock, &seen, 0);
-    }
-    return err;
-}
-
 static int acquire_shared(kr_lock *lock, kr_time timeout, unsigned flags, kr_time longest)
 {
-    if (timeout != KR_NOWAIT) {
-        int taken = take_soon_shared(lock);
-        return taken != -EAGAIN ? taken
-                                : wait_shared(lock, kri_deadline(timeout), flags, longest, 0);
-    }
+    if (timeout != KR_NOWAIT)
+        return wait_shared(lock, kri_deadline(timeout), flags, longest, 0);
     uint64_t seen = kri_load_rlx64(whole(lock));
     int err;
     do {
