@@ -40,7 +40,7 @@ pid_t os_reap_any(int *code);
 
 /* Wait until one of `count` descriptors, at most 64, is readable, in error or hung up.  May block.
  * Which of them are is written to `ready`.  How many; -EINTR, -ETIMEDOUT. */
-int os_poll_many(const int *descriptors, bool *ready, int count, kr_time deadline);
+int os_poll_readable(const int *descriptors, bool *ready, int count, kr_time deadline);
 
 /* Signals */
 

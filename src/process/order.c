@@ -60,7 +60,7 @@ void kri_give_up(int pidfd)
     if (pidfd < 0)
         return;
     (void)os_pidfd_signal(pidfd, SIGKILL);
-    while (os_poll_many(&pidfd, &ready, 1, OS_NEVER) < 0)
+    while (os_poll_readable(&pidfd, &ready, 1, OS_NEVER) < 0)
         continue;
     (void)os_pidfd_reap(pidfd, &code);
     os_close(pidfd);

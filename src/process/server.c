@@ -52,7 +52,7 @@ static void drop(kr_time patience)
     os_close(own_server.channel);
     kr_time deadline = os_now() + patience;
     while (!os_pidfd_over(own_server.pidfd)) {
-        if (os_poll_many(&own_server.pidfd, &ready, 1, deadline) == -ETIMEDOUT) {
+        if (os_poll_readable(&own_server.pidfd, &ready, 1, deadline) == -ETIMEDOUT) {
             (void)os_pidfd_signal(own_server.pidfd, SIGKILL);
             deadline = OS_NEVER;
         }
