@@ -67,7 +67,6 @@ int os_channel_receive(int channel, void *bytes, size_t size, int *descriptors, 
 /* Descriptors */
 
 bool os_descriptor_valid(int descriptor);
-int os_duplicate(int descriptor); /* the lowest number that is free, but none of the standard's */
 int os_keep_over_exec(int descriptor, bool keep); /* -EBADF */
 void os_close_all_but(int *keep, int count);      /* sorts them; the standard ones stay too */
 void os_raise_descriptor_limit(uint64_t *before); /* to what is allowed */

@@ -155,15 +155,6 @@ bool os_descriptor_valid(int descriptor)
     return valid;
 }
 
-int os_duplicate(int descriptor)
-{
-    int saved = errno;
-    int fd = fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    fd = fd < 0 ? -errno : fd;
-    errno = saved;
-    return fd;
-}
-
 int os_keep_over_exec(int descriptor, bool keep)
 {
     int saved = errno;
