@@ -64,6 +64,10 @@ int kri_lock_take(kr_lock *lock);
  * after 5 ms at most, since nobody alive keeps it that long. */
 int kri_lock_take_brief(kr_lock *lock);
 
+/* kri_lock_try_brief - the same, for no longer than that: also -ETIMEDOUT.  No diagnosis of locks
+ * looks at it, so with KR_NOWAIT a signal handler may call it. */
+int kri_lock_try_brief(kr_lock *lock, kr_time timeout);
+
 /* kri_lock_is_shared - its scope. */
 static inline bool kri_lock_is_shared(const kr_lock *lock)
 {

@@ -326,6 +326,11 @@ int kri_lock_take_brief(kr_lock *lock)
     return acquire_fast(lock) ? 0 : acquire_slow(lock, KR_FOREVER, KRI_UNCANCELLABLE, LOOKS_BRIEF);
 }
 
+int kri_lock_try_brief(kr_lock *lock, kr_time timeout)
+{
+    return acquire_fast(lock) ? 0 : acquire_slow(lock, timeout, KRI_UNCANCELLABLE, LOOKS_BRIEF);
+}
+
 int kri_lock_retake(kr_lock *lock)
 {
     const void *caller = __builtin_return_address(0);
