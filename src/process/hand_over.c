@@ -43,7 +43,7 @@ int kri_hand_over_check(const kr_process_options *o)
 void kri_hand_over_done(const kr_process_options *o)
 {
     for (int i = 0; !o->keep_connections && i < o->connection_count; i++)
-        (void)kr_connection_close(o->connections[i]);
+        kr_connection_close(o->connections[i]);
 }
 
 static int make_room(int wanted_connections, int wanted_descriptors)

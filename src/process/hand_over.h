@@ -18,7 +18,7 @@ struct kri_packed_connection {
 KRI_MAYBE int kri_connection_pack(struct kr_connection *c, kri_packed_connection *out);
 KRI_MAYBE int kri_connection_unpack(const kri_packed_connection *in, struct kr_connection **c);
 KRI_MAYBE void kri_connections_close_all_but(struct kr_connection *const *keep, int count);
-KRI_MAYBE int kr_connection_close(struct kr_connection *c);
+KRI_MAYBE void kr_connection_close(struct kr_connection *c);
 
 /* kri_hand_over_pack - fill in `packed`, and the descriptors of all: how many, at most
  * KR_HANDED_MAX; or an error.  They stay with whom they were. */

@@ -117,7 +117,7 @@ int os_pidfd_open(pid_t id)
     int saved = errno;
     int fd = result_of(syscall(SYS_pidfd_open, id, 0));
     errno = saved;
-    return fd;
+    return os_above_standard(fd);
 }
 
 int os_poll_many(const int *descriptors, bool *ready, int count, kr_time deadline)
@@ -224,7 +224,7 @@ int os_child_signal_open(void)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     int fd = result_of(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
     errno = saved;
-    return fd;
+    return os_above_standard(fd);
 }
 
 void os_child_signal_clear(int descriptor)
