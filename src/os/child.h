@@ -40,7 +40,7 @@ pid_t os_reap_any(int *code);
 
 /* Wait until one of `count` descriptors, at most 64, is readable, in error or hung up.  May block.
  * Which of them are is written to `ready`.  How many; -EINTR, -ETIMEDOUT. */
-int os_poll_many(const int *descriptors, bool *ready, int count, kr_time deadline);
+int os_poll_some(const int *descriptors, bool *ready, int count, kr_time deadline);
 
 /* Signals */
 
@@ -67,7 +67,7 @@ int os_channel_receive(int channel, void *bytes, size_t size, int *descriptors, 
 /* Descriptors */
 
 bool os_descriptor_valid(int descriptor);
-int os_duplicate(int descriptor);
+int os_duplicate_above(int descriptor);
 
 /* Where a program has closed standard descriptors, what the library opens must not take their
  * place: the same descriptor with another number, the old one closed.  Errors pass through. */

@@ -72,9 +72,6 @@ enum {
 #define KRI_ORDER_MAGIC 0x6b72616974303031u
 enum { KRI_IDENTITY = 48, KRI_PATIENCE = 60 /* seconds, for a new image to come to kr_init */ };
 
-/* As C's folder of connections packs one. */
-typedef struct kri_packed_connection kri_packed_connection;
-
 typedef struct kri_order {
     uint64_t magic;
     uint32_t task;
@@ -140,7 +137,7 @@ int kri_hand_over_forked(const kr_process_options *o);
 /* Who am I? (about.c) */
 const char *kri_identity(void);
 void kri_become(const kri_order *order, int line);
-void kri_count_anew(void); /* of names */
+void kri_count_anew(void);   /* of names */
 int kri_depend(int line);    /* the kernel kills us when the holder of the line is gone */
 void kri_about_forked(void); /* in a forked child; keeps nothing of a parent */
 

@@ -60,7 +60,7 @@ static int give_up(int pidfd)
     if (pidfd < 0)
         return 0;
     (void)os_pidfd_signal(pidfd, SIGKILL);
-    while (os_poll_many(&pidfd, &ready, 1, OS_NEVER) < 0)
+    while (os_poll_some(&pidfd, &ready, 1, OS_NEVER) < 0)
         continue;
     (void)os_pidfd_reap(pidfd, &code);
     os_close(pidfd);
@@ -71,7 +71,7 @@ static int give_up(int pidfd)
 static int why_closed(int pidfd)
 {
     bool ready;
-    (void)os_poll_many(&pidfd, &ready, 1, os_now() + kr_sec(1));
+    (void)os_poll_some(&pidfd, &ready, 1, os_now() + kr_sec(1));
     return give_up(pidfd) < 0 ? -EPIPE : KR_EINIT;
 }
 

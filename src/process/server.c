@@ -52,7 +52,7 @@ static void drop(kr_time patience)
     os_close(own_server.channel);
     kr_time deadline = os_now() + patience;
     while (!os_pidfd_over(own_server.pidfd)) {
-        if (os_poll_many(&own_server.pidfd, &ready, 1, deadline) == -ETIMEDOUT) {
+        if (os_poll_some(&own_server.pidfd, &ready, 1, deadline) == -ETIMEDOUT) {
             (void)os_pidfd_signal(own_server.pidfd, SIGKILL);
             deadline = OS_NEVER;
         }
@@ -93,7 +93,7 @@ static int ask(int line, int end, int *server)
     char please = 0;
     kri_mutex_lock(&own_server.lock);
     int err = launch(line);
-    *server = err == 0 ? os_duplicate(own_server.pidfd) : err;
+    *server = err == 0 ? os_duplicate_above(own_server.pidfd) : err;
     if (*server >= 0) {
         err = os_channel_send(own_server.channel, &please, 1, &end, 1);
         if (err < 0)
@@ -114,10 +114,10 @@ static int await_reply(int channel, int server, kr_time deadline)
     bool ready[COUNT];
     int found;
     do {
-        found = os_poll_many(either, ready, COUNT, deadline);
+        found = os_poll_some(either, ready, COUNT, deadline);
     } while (found == -EINTR);
     if (found > 0 && !ready[REPLY]) /* it may have come just before */
-        found = os_poll_many(either, ready, 1, 0);
+        found = os_poll_some(either, ready, 1, 0);
     return found == -ETIMEDOUT && os_pidfd_over(server) ? -EPIPE : found < 0 ? found : 0;
 }
 

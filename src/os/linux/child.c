@@ -120,7 +120,7 @@ int os_pidfd_open(pid_t id)
     return os_above_standard(fd);
 }
 
-int os_poll_many(const int *descriptors, bool *ready, int count, kr_time deadline)
+int os_poll_some(const int *descriptors, bool *ready, int count, kr_time deadline)
 {
     enum { MOST = 64 };
     struct pollfd fds[MOST];
@@ -145,7 +145,7 @@ int os_poll_many(const int *descriptors, bool *ready, int count, kr_time deadlin
 bool os_pidfd_over(int pidfd)
 {
     bool ready;
-    return os_poll_many(&pidfd, &ready, 1, 0) > 0 && ready;
+    return os_poll_some(&pidfd, &ready, 1, 0) > 0 && ready;
 }
 
 int os_pidfd_signal(int pidfd, int signo)

@@ -23,7 +23,7 @@ int os_above_standard(int descriptor)
     return fd;
 }
 
-int os_duplicate(int descriptor)
+int os_duplicate_above(int descriptor)
 {
     int saved = errno;
     int fd = fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
