@@ -9,12 +9,12 @@
 #include "process/hand_over.h"
 #include <string.h>
 
-static struct kr_connection **connections KRI_GLOBAL; /* of this child, as the next three */
+static kr_connection **connections KRI_GLOBAL; /* of this child, as the next three */
 static int connection_count KRI_GLOBAL;
 static int *descriptors KRI_GLOBAL;
 static int descriptor_count KRI_GLOBAL;
 
-struct kr_connection *kr_process_connection(int n)
+kr_connection *kr_process_connection(int n)
 {
     return n >= 0 && n < connection_count ? connections[n] : NULL;
 }
@@ -50,7 +50,7 @@ static int make_room(int wanted_connections, int wanted_descriptors)
 {
     size_t c = (size_t)wanted_connections, d = (size_t)wanted_descriptors;
     connection_count = descriptor_count = 0;
-    connections = os_alloc((c + 1) * sizeof(struct kr_connection *));
+    connections = os_alloc((c + 1) * sizeof(kr_connection *));
     descriptors = os_alloc((d + 1) * sizeof *descriptors);
     return connections != NULL && descriptors != NULL ? 0 : -ENOMEM;
 }
@@ -64,8 +64,7 @@ int kri_hand_over_forked(const kr_process_options *o)
     memcpy(descriptors, o->descriptors, (size_t)o->descriptor_count * sizeof *descriptors);
     connection_count = o->connection_count;
     descriptor_count = o->descriptor_count;
-    if (kri_connections_close_all_but != NULL)
-        kri_connections_close_all_but(connections, connection_count);
+    kri_connections_close_all_but(connections, connection_count);
     return 0;
 }
 
@@ -98,7 +97,7 @@ int kri_hand_over_unpack(const kri_order *order, kri_packed_connection *packed, 
     count -= descriptor_count;
     for (int i = 0; i < order->connection_count; i++) {
         int some = packed[i].fd_count;
-        if (some < 0 || some > 3 || some > count)
+        if (some < 0 || some > KRI_PACKED_DESCRIPTORS || some > count)
             return -EBADMSG;
         memcpy(packed[i].fds, fds, (size_t)some * sizeof *fds);
         fds += some;
