@@ -91,6 +91,7 @@ int os_life_depend(int line);
 
 int os_limit_memory(uint64_t bytes);   /* address space of this process */
 int64_t os_process_resident(pid_t id); /* bytes; negative: not to be had */
+int64_t os_process_mapped(pid_t id);   /* address space; the same */
 
 /* Images */
 

@@ -17,6 +17,7 @@
  * has not been called; KR_ETASK: it is not in the list. */
 int kri_task_find(void (*fn)(void), uint32_t *id);
 void (*kri_task_function(uint32_t id))(void); /* NULL: no such number */
+const char *kri_task_name(void (*fn)(void));  /* NULL: it is not in the list */
 uint64_t kri_task_table_sum(void);            /* of the list and the objects that it is from */
 int kri_task_close(void);                     /* no more of them; -ENOMEM */
 

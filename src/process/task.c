@@ -153,6 +153,16 @@ void (*kri_task_function(uint32_t id))(void)
     return names != NULL && id < task_count ? names[id]->fn : NULL;
 }
 
+const char *kri_task_name(void (*fn)(void))
+{
+    kri_mutex_lock(&tasks_lock);
+    const kr_task_entry *entry = newest;
+    while (entry != NULL && entry->fn != fn)
+        entry = entry->next;
+    kri_mutex_unlock(&tasks_lock);
+    return entry != NULL ? entry->name : NULL;
+}
+
 uint64_t kri_task_table_sum(void)
 {
     return kri_load_acq_ptr(&by_name) != NULL ? table_sum : 0;
