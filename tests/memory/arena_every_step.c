@@ -22,7 +22,7 @@ typedef struct step_case {
     void (*prepare)(void); /* may be NULL */
     int (*victim)(void);
     void (*after)(bool through); /* may be NULL */
-    unsigned apart;              /* so many times fewer kills, for a long call; 0: once */
+    unsigned apart;              /* so many times fewer kills, for a long call */
 } step_case;
 
 static step_case now;
@@ -160,8 +160,8 @@ static void kill_after_each(step_case what)
     world = shared_pages(sizeof *world);
     step_victim victim = {what.victim, &world->done};
     uint64_t random = kri_test_seed();
-    unsigned stride = kri_test_budget() > MANY_SECONDS ? 1 : 5; /* long runs: every step */
-    stride *= what.apart != 0 ? what.apart : 1;
+    bool all = kri_test_budget() > MANY_SECONDS; /* long runs: every step, or nearly */
+    unsigned stride = all ? 1 + what.apart / 8 : 5 * (1 + what.apart);
     int steps = 0;
     long kills = 0;
     bool killed = true;
@@ -200,7 +200,7 @@ TEST(arena_killed_in_free_between_gaps)
 
 TEST(arena_killed_in_free_of_all)
 {
-    kill_after_each((step_case){.victim = free_all, .apart = 2});
+    kill_after_each((step_case){.victim = free_all, .apart = 5});
 }
 
 TEST(arena_killed_in_deferring)
@@ -216,5 +216,5 @@ TEST(arena_killed_in_freeing_the_deferred)
 
 TEST(arena_killed_in_reclaim)
 {
-    kill_after_each((step_case){.prepare = leave_three, .victim = reclaim, .apart = 8});
+    kill_after_each((step_case){.prepare = leave_three, .victim = reclaim, .apart = 20});
 }

@@ -62,7 +62,7 @@ static void kill_after_each(int (*call)(void))
     step_victim victim = {call, shared_pages(sizeof(kr_word))};
     kr_shared_memory *kept = NULL;
     uint64_t random = kri_test_seed();
-    unsigned stride = kri_test_budget() > MANY_SECONDS ? 20 : 300;
+    unsigned stride = kri_test_budget() > MANY_SECONDS ? 20 : 600;
     int steps = 0, kills = 0;
     CHECK_EQ(create_and_release(), 0); /* sweeps, once a process */
     bool killed = true;
@@ -80,7 +80,7 @@ static void kill_after_each(int (*call)(void))
         CHECK_EQ(names(), 0);
         CHECK_EQ(create_and_release(), 0);
     }
-    CHECK_GE(kills, 8);
+    CHECK_GE(kills, 5);
     CHECK_LE(steps, STEPS - 1);
     kri_test_note("%d kills within %d steps", kills, steps);
 }
