@@ -17,6 +17,7 @@
 #include <krait/future.h>
 #include <krait/group.h>
 #include <krait/holder.h>
+#include <krait/listener.h>
 #include <krait/local.h>
 #include <krait/lock.h>
 #include <krait/map.h>

@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "connection/connection.h"
+#include "connection/listener.h"
 #include "os/message.h"
 #include "os/os.h"
 #include <stdlib.h>
@@ -80,6 +81,7 @@ void kri_connections_close_all_but(kr_connection *const *keep, int count)
         if (!kept)
             kr_connection_close(c);
     }
+    kri_listeners_close_all();
 }
 
 /* May it be used that way?  0, -EBADF, -EINVAL. */

@@ -93,8 +93,9 @@ int kri_connection_unpack(const kri_packed_connection *in, kr_connection **c);
 int kri_ring_unpack(const kri_packed_connection *in, kr_connection **c);
 int kri_socket_unpack(const kri_packed_connection *in, kr_connection **c); /* of socket.c */
 
-/* kri_connections_close_all_but - in a forked child of ours: close what is not to be kept.  Nothing
- * is freed: the handles may lie anywhere in the copied program.  No other thread may run. */
+/* kri_connections_close_all_but - in a forked child of ours: close what is not to be kept, and all
+ * listeners.  Nothing is freed: the handles may lie anywhere in the copied program.  No other
+ * thread may run. */
 void kri_connections_close_all_but(kr_connection *const *keep, int count);
 
 #endif

@@ -12,11 +12,10 @@
 #include "os/message.h"
 #include "os/os.h"
 #include <krait/connection.h>
+#include <krait/listener.h>
 
 #define SLICE ((kr_time)200 * 1000 * 1000)
 enum { FEW = 16 };
-
-int kr_listener_descriptor(struct kr_listener *l) __attribute__((weak));
 
 static kr_time end_of_slice(kr_time deadline)
 {
@@ -34,7 +33,7 @@ static int prepare(const kr_waitable *list, size_t count, os_polled *polled)
         if (w->connection != NULL)
             fd = kr_connection_descriptor(w->connection);
         else if (w->listener != NULL)
-            fd = kr_listener_descriptor != NULL ? kr_listener_descriptor(w->listener) : -EBADF;
+            fd = kr_listener_descriptor(w->listener);
         if (fd < 0)
             return -EBADF;
         polled[i] = (os_polled){.fd = fd};
