@@ -203,9 +203,8 @@ void kri_pipe_call_reader(const kri_pipe_end *p, bool anyway)
 static bool take_stale(kri_pipe_end *p)
 {
     bool died;
-    if (kri_load_acq(&p->in.state->get.sleeps) ||
-        kri_side_take(&p->in.state->get, &p->in.state->put, 0, &died) != 0)
-        return false; /* who has the lock takes it */
+    if (kri_side_take(&p->in.state->get, &p->in.state->put, 0, &died) != 0)
+        return false; /* who has the lock takes it, if it is not dead, which this has found out */
     bool takes = !kri_ring_has(&p->in) && (os_call_look(p->hears) & OS_CALLS_WAIT);
     if (takes)
         (void)os_call_hear(p->hears);
