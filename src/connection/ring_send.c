@@ -25,6 +25,8 @@ static int put(kri_pipe_end *p, const kri_ring_part *part, bool died, kr_time de
         err = kri_pipe_await_space(p, need, deadline);
         if (err == 0)
             err = kri_ring_put_record(&p->out, part);
+        if (err == -EAGAIN && deadline != KRI_NEVER && os_now() >= deadline)
+            err = -ETIMEDOUT; /* somebody plays with the positions */
     }
     if (err == 0 || died)
         kri_pipe_call_reader(p, died);
