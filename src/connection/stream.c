@@ -7,8 +7,10 @@
  *     send     One call of the system, if it takes it all: a small message is copied behind its
  *              size, a large one goes from where it lies.
  *     receive  As much as is there is read ahead into a buffer, so that small messages need one
- *              call or less each.  What a large one has beyond it is read to where it shall lie,
- *              and what comes behind that into the buffer again.
+ *              call or less each.  What a message has beyond it is read to where it shall lie, and
+ *              what comes behind that into the buffer again.  After a large message, which is
+ *              probably followed by another, no more than a header is read ahead, so that nearly
+ *              all of the next is copied by nobody but the system, and in one call.
  *     waiting  A thread that nothing but the other end can interrupt waits in the call itself; any
  *              other tries, and waits for the descriptor.
  *
@@ -25,7 +27,7 @@
 #include "os/socket.h"
 #include <string.h>
 
-enum { SHORT_HEADER = 4, LONG_HEADER = 12, COPIED = 4096 };
+enum { SHORT_HEADER = 4, LONG_HEADER = 12, COPIED = 4096, LARGE = 8192, SHORT_REACH = 16 };
 
 /* Headers */
 
@@ -93,6 +95,7 @@ void kri_stream_open(kri_stream *s, int fd, uint64_t max_message)
     s->fd = fd;
     s->local = os_socket_is_local(fd);
     s->max_message = max_message;
+    s->reach = sizeof s->ahead;
 }
 
 void kri_stream_close(kri_stream *s)
@@ -211,9 +214,12 @@ static int parse(kri_stream *s)
         s->unreceivable = header;
         return header;
     }
+    if (header == 0)
+        return 0;
     s->first += (size_t)header;
-    s->begun = header > 0;
-    return s->begun;
+    s->begun = true;
+    s->reach = s->size > LARGE ? SHORT_REACH : sizeof s->ahead;
+    return 1;
 }
 
 int kri_stream_begin(kri_stream *s, uint64_t *size, kr_time deadline)
@@ -224,7 +230,7 @@ int kri_stream_begin(kri_stream *s, uint64_t *size, kr_time deadline)
     while (!s->begun) {
         int err = parse(s);
         if (err == 0)
-            err = read_ahead(s, sizeof s->ahead, wait);
+            err = read_ahead(s, s->reach, wait);
         if (err == -EAGAIN)
             err = wait_for(s, OS_READABLE, deadline);
         if (err < 0)
@@ -269,7 +275,7 @@ static int keep_what_came(kri_stream *s, const unsigned char *room, size_t got, 
 /* pre: the buffer is empty. */
 static int64_t receive_some(kri_stream *s, unsigned char *room, size_t left, bool wait)
 {
-    os_part parts[2] = {{room, left}, {s->ahead, sizeof s->ahead}};
+    os_part parts[2] = {{room, left}, {s->ahead, s->reach}};
     int64_t got = settle(s, os_socket_receive(s->fd, parts, 2, wait), true);
     if (got <= (int64_t)left)
         return got;

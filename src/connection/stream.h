@@ -22,6 +22,7 @@ typedef struct kri_stream {
     uint64_t size;        /* of the next message */
     unsigned char *part;  /* what came of it before a receive was given up; NULL: nothing */
     size_t part_size;
+    size_t reach;       /* how much is to be read ahead */
     size_t first, last; /* what was read ahead lies between */
     unsigned char ahead[KRI_STREAM_AHEAD];
 } kri_stream;
