@@ -109,8 +109,9 @@ KR_API KR_NODISCARD int kr_connection_send(kr_connection *c, const void *bytes, 
  *           -ENOMEM      no memory for so long a message; it stays
  *           -EMSGSIZE    (sockets) longer than .max_message
  *           KR_ECORRUPT, -EINVAL
- *           On every error *bytes is NULL and *size 0.  Of a long message a part may have arrived
- *           when the wait ends; the next call on this handle goes on with it.
+ *           On every error *bytes is NULL and *size 0.  Of a message longer than half the capacity
+ *           a part may have arrived when the wait ends: the next call on this handle goes on with
+ *           it.  If another process that has the same end receives first, that message is lost
  * Blocks    a thread sleeps, a coroutine is suspended
  */
 KR_API KR_NODISCARD int kr_connection_recv(kr_connection *c, void **bytes, size_t *size,

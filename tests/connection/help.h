@@ -8,6 +8,7 @@
 #include "harness/test.h"
 #include <dirent.h>
 #include <krait/krait.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -76,6 +77,26 @@ static inline int open_descriptors(void)
 __attribute__((constructor)) static inline void help_begin(void)
 {
     (void)open_descriptors();
+}
+
+/* Until the thread with this number (0: not yet known) of this process sleeps in the kernel. */
+static inline void await_asleep(const kr_word *tid)
+{
+    for (;;) {
+        char path[64], line[256] = {0};
+        uint32_t id = __atomic_load_n(&tid->bits, __ATOMIC_ACQUIRE);
+        snprintf(path, sizeof path, "/proc/%u/stat", id);
+        FILE *file = id != 0 ? fopen(path, "re") : NULL;
+        if (file != NULL) {
+            size_t size = fread(line, 1, sizeof line - 1, file);
+            line[size] = 0;
+            fclose(file);
+        }
+        const char *name_end = strrchr(line, ')');
+        if (name_end != NULL && name_end[2] == 'S')
+            return;
+        usleep(200);
+    }
 }
 
 static inline void fill_bytes(unsigned char *bytes, size_t size, uint32_t seed)
