@@ -377,3 +377,47 @@ TEST(several_threads_at_each_end)
     kr_connection_release(w.a);
     kr_connection_release(w.b);
 }
+
+/* An end travels with what is still in the socket, but not with what was read ahead. */
+TEST(test_access)
+{
+    kr_connection *here, *there, *c, *moved;
+    int fd = raw_pair(&c, 0);
+    CHECK_EQ(kr_pipe(&here, &there, NULL), 0);
+    write_frame(fd, "first", 5);
+    write_frame(fd, "second", 6);
+    CHECK_EQ(kr_connection_poll(c, KR_NOWAIT), 0); /* reads both */
+    CHECK_EQ(kr_connection_send_connection(here, c, KR_FOREVER), -EBUSY);
+    expect_text(c, "first");
+    CHECK_EQ(kr_connection_send_connection(here, c, KR_FOREVER), -EBUSY);
+    expect_text(c, "second");
+    write_frame(fd, "third", 5);
+    CHECK_EQ(kr_connection_send_connection(here, c, KR_FOREVER), 0);
+    CHECK_EQ(kr_connection_send(c, "x", 1, KR_FOREVER), -EBADF);
+    CHECK_EQ(kr_connection_recv_connection(there, &moved, KR_FOREVER), 0);
+    expect_text(moved, "third");
+    send_text(moved, "back");
+    char got[8];
+    read_raw(fd, got, 8);
+    CHECK(memcmp(got, "\0\0\0\4back", 8) == 0);
+    CHECK_EQ(kr_connection_send_descriptor(moved, fd, KR_FOREVER), -EOPNOTSUPP);
+    CHECK_EQ(kr_connection_recv_descriptor(moved, &fd, KR_FOREVER), -EOPNOTSUPP);
+    kr_connection_release(c);
+    kr_connection_release(moved);
+    kr_connection_release(here);
+    kr_connection_release(there);
+}
+
+/* The limit travels, too. */
+TEST(a_duplicate)
+{
+    kr_connection *c, *copy;
+    int fd = raw_pair(&c, 100);
+    CHECK_EQ(kr_connection_duplicate(c, &copy), 0);
+    kr_connection_release(c);
+    write_frame(fd, "still here", 10);
+    expect_text(copy, "still here");
+    write_raw(fd, "\0\0\0\x65", 4);
+    expect_error(copy, -EMSGSIZE);
+    kr_connection_release(copy);
+}
