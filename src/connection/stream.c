@@ -123,9 +123,9 @@ static int send_error(int64_t error)
     return error == -ECONNRESET ? -EPIPE : (int)error;
 }
 
+/* The system itself refuses what comes later: -EPIPE. */
 static int give_up_sending(kri_stream *s, int error)
 {
-    s->unsendable = -EPIPE;
     (void)os_socket_shutdown(s->fd);
     return error;
 }
@@ -155,8 +155,6 @@ static int send_all(kri_stream *s, os_part *parts, size_t left, kr_time deadline
 int kri_stream_send(kri_stream *s, const void *bytes, size_t size, kr_time deadline)
 {
     unsigned char small[LONG_HEADER + COPIED];
-    if (s->unsendable != 0)
-        return s->unsendable;
     size_t header = put_header(small, size);
     os_part parts[2] = {{small, header}, {(void *)(uintptr_t)bytes, size}};
     if (size <= COPIED) {

@@ -339,12 +339,14 @@ enum { SENDERS = 3, EACH = 200 };
 static void send_many(void *arg)
 {
     crowd *w = arg;
-    char bytes[9000];
+    enum { MOST = 300000 }; /* more than a socket holds */
+    char *bytes = malloc(MOST);
     for (int i = 0; i < EACH; i++) {
-        size_t size = (size_t)(i * 37) % sizeof bytes;
+        size_t size = i % 16 == 0 ? MOST - (size_t)i : (size_t)i * 37 % 9000;
         memset(bytes, i, size);
         CHECK_EQ(kr_connection_send(w->a, bytes, size, KR_FOREVER), 0);
     }
+    free(bytes);
 }
 
 static void receive_many(void *arg)
