@@ -273,7 +273,7 @@ TEST(test_given_up_in_the_middle)
         CHECK_EQ(size, 2);
         free(bytes);
     }
-    CHECK_EQ(kr_connection_send(pair.a, big, BIG, KR_NOWAIT), -ETIMEDOUT);
+    CHECK_EQ(kr_connection_send(pair.a, big, BIG, kr_ms(5)), -ETIMEDOUT);
     kr_connection_release(pair.a);
     CHECK_EQ(kr_connection_recv(pair.b, &bytes, &size, KR_FOREVER), KR_EOF);
     kr_connection_release(pair.b);
