@@ -5,8 +5,11 @@
  * SPDX-License-Identifier: MIT
  */
 #include "connection/socket_help.h"
+#include "harness/sanitizers.h"
 #include <arpa/inet.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 static void write_frame(int fd, const void *bytes, size_t size)
 {
@@ -422,4 +425,39 @@ TEST(a_duplicate)
     write_raw(fd, "\0\0\0\x65", 4);
     expect_error(copy, -EMSGSIZE);
     kr_connection_release(copy);
+}
+
+static void receive_one(void *arg)
+{
+    expect_text(arg, "for the parent");
+}
+
+/* The child of a fork may use its copy, whatever other threads of the parent were doing with it. */
+TEST(fork_while_another_thread_receives)
+{
+    if (KRI_TSAN)
+        SKIP("it knows no child of a process with threads");
+    kr_connection *c;
+    kri_bunch receiver;
+    int status, fd = raw_pair(&c, 0);
+    kri_bunch_start(&receiver, 1, receive_one, c);
+    kr_connection *copy = NULL; /* -EBUSY: somebody receives */
+    while (kr_connection_duplicate(c, &copy) == 0) {
+        kr_connection_release(copy);
+        kri_test_nap();
+    }
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        CHECK_EQ(kill(getppid(), SIGSTOP), 0); /* so that it takes nothing meanwhile */
+        write_frame(fd, "for the child", 13);
+        expect_text(c, "for the child");
+        CHECK_EQ(kill(getppid(), SIGCONT), 0);
+        _exit(0);
+    }
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK_EQ(status, 0);
+    write_frame(fd, "for the parent", 14);
+    kri_bunch_end(&receiver);
+    kr_connection_release(c);
 }
