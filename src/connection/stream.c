@@ -74,11 +74,12 @@ static int read_header(const unsigned char *bytes, size_t count, uint64_t *size)
 
 /* Waiting */
 
+/* Nobody but the other end has to do with the wait, so that it needs no kri_wait_fd. */
 static bool waits_in_call(kr_time deadline)
 {
     const kri_party *self = kri_party_self();
     return deadline == KRI_NEVER && self->scope == NULL && self->hooks == NULL &&
-           self->ops->wait_fd == NULL;
+           self->ops->wait_fd == NULL && kri_load_rlx(&kri_relied) == 0;
 }
 
 /* 0: it may be ready. */
