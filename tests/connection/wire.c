@@ -427,6 +427,32 @@ TEST(a_duplicate)
     kr_connection_release(copy);
 }
 
+/* Random bytes are messages or an error, and in the end the end. */
+TEST(random_bytes)
+{
+    uint64_t state = kri_test_seed();
+    for (int round = 0; round < 300; round++) {
+        kr_connection *c;
+        unsigned char bytes[3000];
+        int err, fd = raw_pair(&c, 1 + kri_test_random(&state) % 5000);
+        size_t length = kri_test_random(&state) % sizeof bytes;
+        for (size_t i = 0; i < length; i++)
+            bytes[i] = kri_test_random(&state) % 4 ? 0 : (unsigned char)kri_test_random(&state);
+        write_raw(fd, bytes, length);
+        CHECK_EQ(close(fd), 0);
+        do {
+            void *got;
+            size_t size;
+            err = kri_test_random(&state) % 2 ? kr_connection_recv(c, &got, &size, KR_FOREVER)
+                                              : kr_connection_recv(c, &got, &size, KR_NOWAIT);
+            kr_connection_free_bytes(got);
+        } while (err == 0);
+        CHECK(err == KR_EOF || err == -EPROTO || err == -EMSGSIZE);
+        expect_error(c, err);
+        kr_connection_release(c);
+    }
+}
+
 static void receive_one(void *arg)
 {
     expect_text(arg, "for the parent");
