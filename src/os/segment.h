@@ -25,6 +25,9 @@ int os_segment_resize(int fd, size_t size);
  * -ENOSPC, -ENOMEM: there is not so much. */
 int os_segment_reserve(int fd, size_t size);
 
+/* The same for the bytes from `from` on.  Of what it could not do, some may be done. */
+int os_segment_reserve_part(int fd, uint64_t from, uint64_t size);
+
 /* From now on nobody can change its length, nor this. */
 int os_segment_seal(int fd);
 

@@ -189,7 +189,7 @@ bool kri_spin_word(const kr_word *word, uint32_t expected, kr_time deadline, con
                    kr_time *began);
 void kri_spin_word_learn(kr_word *hint, kr_time began);
 void kri_spin_word_note_waker(kr_word *hint);
-enum { KRI_WAKER_UNKNOWN = 0, KRI_WAKER_ELSEWHERE = 0xffff };
+enum { KRI_WAKER_UNKNOWN = 0, KRI_WAKER_ELSEWHERE = 0xfff };
 void kri_spin_word_note(kr_word *hint, uint32_t waker); /* by an object that knows more */
 
 /* Parties. */

@@ -8,6 +8,7 @@
 #include "base/atomic.h"
 #include "harness/test.h"
 #include "os/os.h"
+#include "os/segment.h"
 
 #include <sched.h>
 #include <sys/mman.h>
@@ -55,7 +56,7 @@ static bool fails(faulty_group group)
     uint32_t number = kri_add_sc(&faults->calls, 1) + 1, first = kri_load_sc(&faults->first);
     bool after = number > first && kri_load_sc(&faults->all_after);
     bool now = number == first ||
-               (after && (group == FAULTY_MEMORY || group == FAULTY_ENDLESS || number % 2 == 0));
+               (after && ((group != FAULTY_SLEEP && group != FAULTY_SIGNAL) || number % 2 == 0));
     kri_add_sc(&faults->failed, now);
     return now;
 }
@@ -130,6 +131,43 @@ WRAPPED(int, os_futex_wait_either, kr_word *cancel, uint32_t cancel_expected, kr
     return __real_os_futex_wait_either(cancel, cancel_expected, word, expected, deadline);
 }
 
+static struct {
+    void (*fn)(void *arg);
+    void *arg;
+    kr_word asked, begun;
+} after_any;
+
+void faulty_after_any(void (*fn)(void *arg), void *arg)
+{
+    after_any.fn = fn;
+    after_any.arg = arg;
+    kri_store_sc(&after_any.begun, 0);
+    kri_store_sc(&after_any.asked, 1);
+}
+
+bool faulty_in_any(void)
+{
+    return kri_load_sc(&after_any.begun);
+}
+
+WRAPPED(int, os_futex_wait_any, const os_sleep *list, unsigned count, kr_time deadline)
+{
+    if (fails(FAULTY_EITHER))
+        return -ENOSYS;
+    if (fails(FAULTY_SLEEP) || fails(FAULTY_SIGNAL)) {
+        sched_yield();
+        return kri_load_sc(&faults->group) == FAULTY_SLEEP ? (int)count - 1 : -EINTR;
+    }
+    if (fails(FAULTY_ENDLESS))
+        deadline = OS_NEVER;
+    bool asked = kri_swap_sc(&after_any.asked, 0);
+    kri_store_sc(&after_any.begun, asked);
+    int result = __real_os_futex_wait_any(list, count, deadline);
+    if (asked)
+        after_any.fn(after_any.arg);
+    return result;
+}
+
 WRAPPED(int, os_futex_requeue, kr_word *from, int count, kr_word *to, bool shared)
 {
     return fails(FAULTY_REQUEUE) ? 0 : __real_os_futex_requeue(from, count, to, shared);
@@ -143,4 +181,71 @@ WRAPPED(uint64_t, os_process_start, pid_t id)
 WRAPPED(bool, os_process_ended, pid_t id)
 {
     return fails(FAULTY_PROCESSES) ? false : __real_os_process_ended(id);
+}
+
+/* Segments: with the error that each is likeliest to have. */
+WRAPPED(int, os_segment_anonymous, void)
+{
+    return fails(FAULTY_SEGMENT) ? -EMFILE : __real_os_segment_anonymous();
+}
+
+WRAPPED(int, os_segment_nameless, void)
+{
+    return fails(FAULTY_SEGMENT) ? -ENFILE : __real_os_segment_nameless();
+}
+
+WRAPPED(int, os_segment_resize, int fd, size_t size)
+{
+    return fails(FAULTY_SEGMENT) ? -EFBIG : __real_os_segment_resize(fd, size);
+}
+
+WRAPPED(int, os_segment_reserve, int fd, size_t size)
+{
+    return fails(FAULTY_SEGMENT) ? -ENOSPC : __real_os_segment_reserve(fd, size);
+}
+
+WRAPPED(int, os_segment_seal, int fd)
+{
+    return fails(FAULTY_SEGMENT) ? -EPERM : __real_os_segment_seal(fd);
+}
+
+WRAPPED(int, os_segment_duplicate, int fd)
+{
+    return fails(FAULTY_SEGMENT) ? -EMFILE : __real_os_segment_duplicate(fd);
+}
+
+WRAPPED(int, os_segment_look, int fd, os_segment *about)
+{
+    return fails(FAULTY_SEGMENT) ? -EIO : __real_os_segment_look(fd, about);
+}
+
+WRAPPED(int, os_segment_map, int fd, size_t size, void **memory)
+{
+    int err = fails(FAULTY_SEGMENT) ? -ENOMEM : __real_os_segment_map(fd, size, memory);
+    kri_add_sc64(&live, err == 0); /* os_shared_unmap takes it off */
+    return err;
+}
+
+WRAPPED(int, os_segment_mark, int fd, unsigned mode, bool marked)
+{
+    return fails(FAULTY_SEGMENT) ? -EPERM : __real_os_segment_mark(fd, mode, marked);
+}
+
+WRAPPED(int, os_segment_publish, int fd, const char *name)
+{
+    if (fails(FAULTY_NAME))
+        return -EEXIST;
+    return fails(FAULTY_SEGMENT) ? -EACCES : __real_os_segment_publish(fd, name);
+}
+
+WRAPPED(int, os_segment_open, const char *name)
+{
+    return fails(FAULTY_SEGMENT) ? -EMFILE : __real_os_segment_open(name);
+}
+
+WRAPPED(int, os_segment_hold, int fd)
+{
+    if (fails(FAULTY_BUSY))
+        return -EAGAIN;
+    return fails(FAULTY_SEGMENT) ? -ENOMEM : __real_os_segment_hold(fd);
 }

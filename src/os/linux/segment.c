@@ -31,6 +31,11 @@
 
 enum { PATH_SIZE = sizeof PLACE + 1 + OS_SEGMENT_NAME };
 
+size_t os_page_size(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
 /* What a system call returned, as a result of ours; errno is as before. */
 static int result(int returned, int saved)
 {
@@ -61,14 +66,25 @@ int os_segment_resize(int fd, size_t size)
     return result(ftruncate(fd, (off_t)size), saved);
 }
 
+/* The kernel would take page after page until none is left, and only then say so. */
+static bool is_too_much(int fd, size_t size)
+{
+    struct statfs fs;
+    size_t memory = (size_t)sysconf(_SC_PHYS_PAGES) * os_page_size();
+    bool limited = fstatfs(fd, &fs) == 0 && fs.f_blocks != 0;
+    return size > memory || (limited && (size - 1) / (size_t)fs.f_bsize >= fs.f_bavail);
+}
+
 /* In parts, since a signal undoes what one call has done: so it gets on with a timer running. */
-int os_segment_reserve(int fd, size_t size)
+int os_segment_reserve_part(int fd, uint64_t from, uint64_t size)
 {
     enum { PART = 1 << 22 };
     int saved = errno;
     int returned = 0;
-    for (size_t at = 0; at < size && returned == 0;) {
-        size_t part = size - at < PART ? size - at : PART;
+    if (is_too_much(fd, size))
+        return -ENOSPC;
+    for (uint64_t at = from, end = from + size; at < end && returned == 0;) {
+        uint64_t part = end - at < PART ? end - at : PART;
         returned = fallocate(fd, 0, (off_t)at, (off_t)part);
         if (returned == 0)
             at += part;
@@ -76,6 +92,11 @@ int os_segment_reserve(int fd, size_t size)
             returned = 0;
     }
     return result(returned, saved);
+}
+
+int os_segment_reserve(int fd, size_t size)
+{
+    return os_segment_reserve_part(fd, 0, size);
 }
 
 int os_segment_seal(int fd)
@@ -125,11 +146,6 @@ int os_segment_discard(void *memory, size_t size)
 {
     int saved = errno;
     return result(madvise(memory, size, MADV_REMOVE), saved);
-}
-
-size_t os_page_size(void)
-{
-    return (size_t)sysconf(_SC_PAGESIZE);
 }
 
 int os_segment_nameless(void)
