@@ -145,7 +145,7 @@ KR_API KR_NODISCARD int kr_connection_poll(kr_connection *c, kr_time timeout);
  *
  * It is a message in order with the others, and received by kr_connection_recv_descriptor only.
  *
- * Returns   as kr_connection_send; -EBADF also: fd is no descriptor; -EOPNOTSUPP: not over TCP
+ * Returns   as kr_connection_send; -EBADF also: fd is no descriptor; -EOPNOTSUPP: not over sockets
  */
 KR_API KR_NODISCARD int kr_connection_send_descriptor(kr_connection *c, int fd, kr_time timeout);
 
