@@ -8,19 +8,25 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Every function takes how the futex is private or shared as its last argument, a constant. */
 #define FUTEX_INLINE static inline __attribute__((always_inline))
 
+/* As a scope: shared, and each sleep has a limit of time, as it must where others may be killed. */
+enum { TIMED = 1 << 16 };
+
 FUTEX_INLINE void sleep_while(kr_word *word, uint32_t value, int scope)
 {
-    syscall(SYS_futex, word, FUTEX_WAIT | scope, value, NULL, NULL, 0);
+    static const struct timespec slice = {.tv_nsec = 40 * 1000 * 1000};
+    syscall(SYS_futex, word, FUTEX_WAIT | (scope & ~TIMED), value, scope & TIMED ? &slice : NULL,
+            NULL, 0);
 }
 
 FUTEX_INLINE void wake(kr_word *word, int count, int scope)
 {
-    syscall(SYS_futex, word, FUTEX_WAKE | scope, count, NULL, NULL, 0);
+    syscall(SYS_futex, word, FUTEX_WAKE | (scope & ~TIMED), count, NULL, NULL, 0);
 }
 
 static void leave_zero(void *storage)
@@ -157,3 +163,4 @@ FUTEX_INLINE void barrier_wait(void *arg, int scope)
 
 TABLES(, private, FUTEX_PRIVATE_FLAG);
 TABLES(_shared, shared, 0);
+TABLES(_timed, timed, TIMED);

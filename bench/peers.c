@@ -114,6 +114,7 @@ static const struct bench_peer semaphores_shared[] = {
     {"pthread", &bench_pthread_semaphore_shared, NULL, false},
     {"boost", BOOST_SEMAPHORE, BOOST_PACKAGES, false},
     {"futex", &bench_futex_semaphore_shared, NULL, false},
+    {"futex-timed", &bench_futex_semaphore_timed, NULL, false},
     {"cpython", BENCH_CPYTHON, "python3", true},
 };
 
@@ -129,6 +130,7 @@ static const struct bench_peer events_shared[] = {
     {"krait", KRAIT_EVENT_SHARED, "krait's event in shared memory", false},
     {"pthread", &bench_pthread_event_shared, NULL, false},
     {"futex", &bench_futex_event_shared, NULL, false},
+    {"futex-timed", &bench_futex_event_timed, NULL, false},
     {"cpython", BENCH_CPYTHON, "python3", true},
 };
 
@@ -143,6 +145,7 @@ static const struct bench_peer turns_shared[] = {
     {"krait", KRAIT_TURN_SHARED, "krait's condition in shared memory", false},
     {"pthread", &bench_pthread_turn_shared, NULL, false},
     {"futex", &bench_futex_turn_shared, NULL, false},
+    {"futex-timed", &bench_futex_turn_timed, NULL, false},
     {"cpython", BENCH_CPYTHON, "python3", true},
 };
 
@@ -160,6 +163,7 @@ static const struct bench_peer barriers_shared[] = {
     {"krait-holders", KRAIT_BARRIER_HELD, "krait's barrier", false},
     {"pthread", &bench_pthread_barrier_shared, NULL, false},
     {"futex", &bench_futex_barrier_shared, NULL, false},
+    {"futex-timed", &bench_futex_barrier_timed, NULL, false},
     {"cpython", BENCH_CPYTHON, "python3", true},
 };
 

@@ -49,19 +49,22 @@ struct bench_barrier {
 /* The tables, one file a hand. */
 extern const struct bench_lock bench_krait_lock, bench_krait_lock_shared, bench_pthread_lock,
     bench_pthread_lock_shared, bench_pthread_lock_robust, bench_futex_lock, bench_futex_lock_shared,
-    bench_c11_lock, bench_nsync_lock, bench_glib_lock, bench_ck_lock, bench_tbb_lock,
-    bench_boost_lock;
+    bench_futex_lock_timed, bench_c11_lock, bench_nsync_lock, bench_glib_lock, bench_ck_lock,
+    bench_tbb_lock, bench_boost_lock;
 extern const struct bench_semaphore bench_krait_semaphore, bench_krait_semaphore_shared,
     bench_pthread_semaphore, bench_pthread_semaphore_shared, bench_futex_semaphore,
-    bench_futex_semaphore_shared, bench_std_semaphore, bench_boost_semaphore;
+    bench_futex_semaphore_shared, bench_futex_semaphore_timed, bench_std_semaphore,
+    bench_boost_semaphore;
 extern const struct bench_event bench_krait_event, bench_krait_event_shared, bench_pthread_event,
-    bench_pthread_event_shared, bench_futex_event, bench_futex_event_shared, bench_std_event;
+    bench_pthread_event_shared, bench_futex_event, bench_futex_event_shared,
+    bench_futex_event_timed, bench_std_event;
 extern const struct bench_turn bench_krait_turn, bench_krait_turn_shared, bench_pthread_turn,
-    bench_pthread_turn_shared, bench_futex_turn, bench_futex_turn_shared, bench_c11_turn,
-    bench_nsync_turn, bench_glib_turn;
+    bench_pthread_turn_shared, bench_futex_turn, bench_futex_turn_shared, bench_futex_turn_timed,
+    bench_c11_turn, bench_nsync_turn, bench_glib_turn;
 extern const struct bench_barrier bench_krait_barrier, bench_krait_barrier_shared,
     bench_krait_barrier_held, bench_pthread_barrier, bench_pthread_barrier_shared,
-    bench_futex_barrier, bench_futex_barrier_shared, bench_ck_barrier, bench_std_barrier;
+    bench_futex_barrier, bench_futex_barrier_shared, bench_futex_barrier_timed, bench_ck_barrier,
+    bench_std_barrier;
 
 /* A benchmark that goes wrong has no result. */
 _Noreturn void bench_fail(const char *what);

@@ -1,9 +1,10 @@
-# make install: headers, both libraries, pkg-config, and find_package(krait).
+# make install: headers, both libraries, the command, pkg-config, and find_package(krait).
 
 include(CMakePackageConfigHelpers)
 
 install(DIRECTORY include/krait DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS krait krait_static EXPORT krait-targets)
+install(TARGETS krait_command)
 if(KRAIT_EXPLORE)
   install(TARGETS krait_explore EXPORT krait-targets)
 endif()

@@ -35,7 +35,7 @@ foreach(source ${sources})
     target_link_options(${target} PRIVATE
       -Wl,--wrap=os_alloc,--wrap=os_free,--wrap=os_pages,--wrap=os_pages_free
       -Wl,--wrap=os_shared_map,--wrap=os_shared_unmap,--wrap=os_futex_wait
-      -Wl,--wrap=os_futex_wait_either,--wrap=os_futex_requeue
+      -Wl,--wrap=os_futex_wait_either,--wrap=os_futex_wait_any,--wrap=os_futex_requeue
       -Wl,--wrap=os_process_start,--wrap=os_process_ended)
   endif()
   # Tests that run an example find it below this folder.

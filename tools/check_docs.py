@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Do the documents' programs compile and run, their links lead somewhere, the headers stand alone,
-and does krait.h include them all?
+and does krait.h include them all?  Does kr_with work in C++?
 
     check_docs.py ROOT BUILD
 
@@ -9,6 +9,7 @@ A block marked ```c with a main is a whole program: it is compiled, linked and r
 SPDX-License-Identifier: MIT
 """
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -57,14 +58,37 @@ for path in check.files("*.md", "docs/**/*.md", "examples/*/*.md", "bench/*.md")
         if not re.match(r"[a-z]+:", target) and not (path.parent / target).exists():
             check.complain(path, prose.count("\n", 0, link.start()) + 1, f"{target} does not exist")
 
+COMPILERS = [("cc", "c11", "c"), ("c++", "c++17", "c++")]
+COMPILERS += [(compiler, standard, language)
+              for compiler, standard, language in (("clang", "c11", "c"), ("clang++", "c++17", "c++"))
+              if shutil.which(compiler)]
+
+
+def check_cpp(compiler, standard):
+    path = check.root / "tests/sync/with.cc"
+    with tempfile.TemporaryDirectory() as folder:
+        program = f"{folder}/program"
+        command = (compiler, f"-std={standard}", *STRICT, include, str(path), "-o", program,
+                   str(build / "libkrait.a"), "-pthread")
+        error = fails(*command) or fails(program)
+        if error:
+            check.complain(path, 0, f"does not work with {compiler}: {error}")
+        elif not fails(*command, "-DKRI_MUST_NOT_COMPILE"):
+            check.complain(path, 0, f"{compiler} takes an event for kr_with")
+
+
 whole = check.root / "include/krait/krait.h"
 for path in check.files("include/krait/*.h"):
     if path.name not in ("krait.h", "explore.h") and f"<krait/{path.name}>" not in whole.read_text():
         check.complain(whole, 0, f"does not include {path.name}")
-    for compiler, standard, language in (("cc", "c11", "c"), ("c++", "c++17", "c++")):
+    for compiler, standard, language in COMPILERS:
         error = fails(compiler, f"-std={standard}", *STRICT, "-fsyntax-only", include, "-x",
                       language, "-include", str(path), "/dev/null")
         if error:
-            check.complain(path, 0, f"does not compile alone as {standard}: {error}")
+            check.complain(path, 0, f"does not compile alone as {standard} with {compiler}: "
+                           f"{error}")
+for compiler, standard, language in COMPILERS:
+    if language == "c++":
+        check_cpp(compiler, standard)
 
 check.finish()

@@ -59,7 +59,7 @@ typedef struct kr_barrier_options {
     kr_time timeout;     /* of the waits that are called with KR_FOREVER; 0: none */
     kr_scope scope;      /* KR_SHARED: for all processes that have the memory in which it lies */
     kr_holder *holders;  /* of a shared barrier: a table in the same memory; it is cleared */
-    size_t holder_count; /* of the table: as many processes may wait at once */
+    size_t holder_count; /* of the table: as many processes may wait at once, up to 65535 */
     uint64_t reserved[4];
 } kr_barrier_options;
 
@@ -67,24 +67,28 @@ typedef struct kr_barrier_options {
  *
  *   parties   how many let each other go, 1 to KR_BARRIER_MAX
  *
- * Returns   0; -EINVAL: parties, a negative timeout, or holders without KR_SHARED or without a
- *           number
+ * Returns   0; -EINVAL: parties, a negative timeout, no such scope, holders without KR_SHARED or
+ *           without a number, or reserved not 0
  */
 KR_API KR_NODISCARD int kr_barrier_init(kr_barrier *barrier, int64_t parties,
                                         const kr_barrier_options *options);
 
 /* kr_barrier_wait - wait until `parties` runners are here.
  *
- * What each did before its wait is visible to all after it.
+ * What each did before its wait is visible to all after it.  Who comes while the action of a full
+ * round runs arrives once that round is over.
  *
  *   timeout   when it passes, the barrier breaks; so with KR_NOWAIT for all but the last
  *
  * Returns   0 to parties - 1: let go, and in which order they arrived
  *           KR_EBROKEN   it is broken, or broke or was reset meanwhile; also when this call's time
  *                        is up
- *           -ECANCELED   the caller's scope is cancelled, and the barrier is broken by that; not of
- *                        one that was let go already
+ *           -ECANCELED   the caller's scope is cancelled, and the barrier is broken by that if the
+ *                        call had arrived; not of one that was let go already
+ *           -ETIMEDOUT   the time was up while the action of others ran; it has not arrived, and
+ *                        nothing is broken
  *           -ENOSPC      the table of holders has no room for this process; it has not arrived
+ *           KR_ECORRUPT  shared memory that holds no barrier
  *           -EINVAL      negative timeout, or no parties
  * Blocks    a thread sleeps, a coroutine is suspended
  */
@@ -94,9 +98,9 @@ KR_API KR_NODISCARD int kr_barrier_wait(kr_barrier *barrier, kr_time timeout);
  * before anybody is let go.
  *
  * The action is given here and not to the barrier, because a function's address means nothing in
- * another process.  Whoever is to be able to run it gives it.  Those who come for the next round
- * wait for its end; it may call all functions of the barrier but wait.  A time-out, an abort or a
- * reset does not end the action, but the round.
+ * another process.  Whoever is to be able to run it gives it.  It may call all functions of the
+ * barrier but wait.  A time-out or cancel of one of the parties, an abort or a reset does not end
+ * the action, but the round.
  *
  * Returns   as kr_barrier_wait; the action's own result where that is negative, for who called it,
  *           and the barrier is broken by that

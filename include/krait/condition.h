@@ -26,21 +26,23 @@ struct kr_condition {
     uint32_t older;     /* members of the group before it */
     uint32_t permits;   /* wake-ups granted to the group before it */
     uint32_t newer;     /* members of the newest group */
-    uint32_t kind;      /* scope, and kind of lock */
+    uint8_t kind;       /* scope, and kind of lock */
+    uint8_t unsent;     /* shared: whom the release wakes */
+    uint16_t reserved;
     kr_word words[2];   /* one to sleep on for the even groups, one for the odd */
     kr_word owed;       /* shared: notified and not yet back */
     uint32_t returns;   /* shared: how often one came back */
     uint32_t restarted; /* shared: newest group at the last restart */
-    uint32_t reserved;
+    kr_word hint;       /* shared: for spinning */
     kr_lock own;
     int64_t lock; /* where the user's lock is, counted from here; 0: own */
 };
 
 /* clang-format off */
 #define KR_CONDITION_INIT \
-    { 0, 0, 0, 0, 0, { { 0 }, { 0 } }, { 0 }, 0, 0, 0, KR_LOCK_INIT, 0 }
+    { 0, 0, 0, 0, 0, 0, 0, { { 0 }, { 0 } }, { 0 }, 0, 0, { 0 }, KR_LOCK_INIT, 0 }
 #define KR_CONDITION_INIT_SHARED \
-    { 0, 0, 0, 0, 1, { { 0 }, { 0 } }, { 0 }, 0, 0, 0, KR_LOCK_INIT_SHARED, 0 }
+    { 0, 0, 0, 0, 1, 0, 0, { { 0 }, { 0 } }, { 0 }, 0, 0, { 0 }, KR_LOCK_INIT_SHARED, 0 }
 /* clang-format on */
 
 typedef struct kr_condition_options {
@@ -78,9 +80,10 @@ KR_API bool kr_condition_inconsistent(const kr_condition *condition);
  * On the first four results the lock was released and is held again.  Taking it again is neither
  * timed nor cancelled.
  *
- * In shared scope, after a participant's death, a notify may come up to 300 ms late, and a wait may
- * return 0 once for nothing; that may happen too when one who was notified is stopped.  So look at
- * what you wait for again, as above.  The death of a process that waits hangs nobody.
+ * In shared scope, after a participant's death, a notify may come up to 300 ms late, counted from
+ * when nobody else is notified, and a wait may return 0 once for nothing; that may happen too when
+ * one who was notified is stopped.  So look at what you wait for again, as above.  The death of a
+ * process that waits hangs nobody.
  *
  * Returns   0                 notified
  *           -ETIMEDOUT        not notified within the timeout; no notify was spent on the caller

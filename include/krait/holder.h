@@ -14,6 +14,10 @@
  * it.  A process takes a row when it begins to hold something and gives it back when it holds
  * nothing more; the runners of a process share its row.
  *
+ * With no row free, and none of a dead process either, the call that needs one returns -ENOSPC, and
+ * the object is as before.  Settling needs what the system says of the others: see kr_lock_acquire
+ * for one pid namespace, and for /proc.
+ *
  * A process that replaces itself (exec) while it holds something goes on holding it.
  *
  * SPDX-License-Identifier: MIT

@@ -5,27 +5,35 @@
 #ifndef KRAIT_KRAIT_H
 #define KRAIT_KRAIT_H
 
+#include <krait/arena.h>
 #include <krait/barrier.h>
 #include <krait/base.h>
 #include <krait/cancel.h>
 #include <krait/completed.h>
 #include <krait/condition.h>
+#include <krait/connection.h>
 #include <krait/debug.h>
 #include <krait/event.h>
 #include <krait/executor.h>
 #include <krait/future.h>
 #include <krait/group.h>
 #include <krait/holder.h>
+#include <krait/listener.h>
+#include <krait/init.h>
 #include <krait/local.h>
 #include <krait/lock.h>
 #include <krait/map.h>
 #include <krait/parallel.h>
+#include <krait/process.h>
+#include <krait/process_pool.h>
 #include <krait/queue.h>
 #include <krait/rlock.h>
 #include <krait/semaphore.h>
+#include <krait/shared_memory.h>
 #include <krait/stall.h>
 #include <krait/thread.h>
 #include <krait/timer.h>
+#include <krait/value.h>
 #include <krait/wait_any.h>
 #include <krait/with.h>
 

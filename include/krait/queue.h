@@ -8,7 +8,7 @@
  * Python's queue.Queue, LifoQueue, PriorityQueue and SimpleQueue, and in shared memory
  * multiprocessing.Queue and JoinableQueue, without a feeder thread: an item is copied once in and
  * once out.  Every wait ends by its event, time, cancel, or shutdown.  A runner that is cancelled
- * or timed out has neither put nor taken anything.
+ * or timed out has neither put nor taken anything.  A queue of NULL is -EINVAL, but to the release.
  *
  * Nothing of the program is called while the queue is locked; so any of these may be called from
  * destructors and callbacks.  From a signal handler: only kr_queue_put and kr_queue_put_many, on a
@@ -17,7 +17,9 @@
  * Scope    a private queue serves the process that made it; in a forked child every call but the
  *          release answers KR_EFORKED.  A shared one serves all processes that have its memory; one
  *          that dies at any instant leaves a queue that works: a put it had not finished never
- *          existed, an item it took is gone, no room is lost.
+ *          existed, an item it took is gone, no room is lost.  One that is stopped (SIGSTOP) inside
+ *          a call holds up the others at its side, or by priority all: those with a timeout until
+ *          then, those that never wait (KR_NOWAIT, task_done, shutdown) for a second.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -120,11 +122,11 @@ KR_API void kr_queue_auto(kr_queue **q);
  *           -ETIMEDOUT    it was full all the time; nothing was put
  *           -ECANCELED    the caller's scope is cancelled; nothing was put.  Not with KR_NOWAIT
  *           KR_ESHUTDOWN  the queue is shut down; nothing was put
- *           -EINVAL       negative timeout, or not for this kind of queue
- *           -ENOMEM       no memory for one more; nothing was put, the queue is as before
- *           KR_EFORKED
- *           of shared queues also -ENOSPC (no entry left for one more owner), KR_ECORRUPT; and
- *           -ETIMEDOUT too where others were at it until the time had passed
+ *           -EINVAL       negative timeout, no item, or not for this kind of queue
+ *           -ENOMEM       (private) no memory for one more; nothing was put, all is as before
+ *           KR_EFORKED    (private) see Scope
+ *           KR_ECORRUPT   (shared) the memory is damaged.  And -ETIMEDOUT here says also that
+ *                         others were at it until the time had passed
  * Blocks    a thread sleeps, a coroutine is suspended
  */
 KR_API KR_NODISCARD int kr_queue_put(kr_queue *q, const void *item, kr_time timeout);
@@ -144,8 +146,9 @@ KR_API KR_NODISCARD int kr_queue_put_priority(kr_queue *q, const void *item, int
  *           -ETIMEDOUT    it was empty all the time
  *           -ECANCELED    the caller's scope is cancelled; nothing was taken.  Not with KR_NOWAIT
  *           KR_ESHUTDOWN  the queue is shut down and empty
- *           -EINVAL, KR_EFORKED; of shared queues also -ENOSPC, KR_ECORRUPT, and -ETIMEDOUT where
- *           others were at it until the time had passed
+ *           -ENOSPC       (shared) .owners processes owe a task_done already, and all live; nothing
+ *                         was taken
+ *           -EINVAL, KR_EFORKED, KR_ECORRUPT, and -ETIMEDOUT where it is shared: as kr_queue_put
  * Blocks    a thread sleeps, a coroutine is suspended
  */
 KR_API KR_NODISCARD int kr_queue_get(kr_queue *q, void *item, kr_time timeout);
@@ -189,8 +192,9 @@ KR_API KR_NODISCARD int kr_queue_put_bytes_priority(kr_queue *q, const void *byt
 KR_API KR_NODISCARD int kr_queue_get_bytes(kr_queue *q, void *bytes, size_t room, size_t *size,
                                            kr_time timeout);
 
-/* kr_queue_qsize - how many items are inside; kr_queue_empty, kr_queue_full - none, no room for
- * more.  Guesses by the time they are read. */
+/* kr_queue_qsize - how many items are inside; kr_queue_empty, kr_queue_full - none, or maxsize of
+ * them (without one never full, though bytes may be short).  Guesses by the time they are read; 0
+ * and true and false of a forked copy, or of NULL. */
 KR_API size_t kr_queue_qsize(const kr_queue *q);
 KR_API bool kr_queue_empty(const kr_queue *q);
 KR_API bool kr_queue_full(const kr_queue *q);
@@ -208,14 +212,16 @@ KR_API int kr_queue_set_maxsize(kr_queue *q, size_t maxsize);
  *
  * Each item that was put is owed one; kr_queue_join waits for all.
  *
- * Returns   0; -EPERM: none is owed; KR_EFORKED, KR_ECORRUPT
+ * Returns   0; -EPERM: none is owed; -EINVAL; KR_EFORKED; (shared, with .owners) KR_ECORRUPT, and
+ *           -ETIMEDOUT: for a second another was inside a call all the time; nothing was done
  */
 KR_API int kr_queue_task_done(kr_queue *q);
 
 /* kr_queue_join - wait until no task_done is owed.  A shutdown does not end it, but for one with
  * `immediate` the items dropped are settled.
  *
- * Returns   0; -ETIMEDOUT; -ECANCELED, not with KR_NOWAIT; -EINVAL; KR_EFORKED, KR_ECORRUPT
+ * Returns   0; -ETIMEDOUT; -ECANCELED, not with KR_NOWAIT; -EINVAL; KR_EFORKED; (shared, with
+ *           .owners) KR_ECORRUPT
  * Blocks    a thread sleeps, a coroutine is suspended
  */
 KR_API KR_NODISCARD int kr_queue_join(kr_queue *q, kr_time timeout);
@@ -227,7 +233,8 @@ KR_API KR_NODISCARD int kr_queue_join(kr_queue *q, kr_time timeout);
  * Wakes all who wait in a put, and all who wait in a get once nothing is left.  May be called
  * again, to make it immediate.
  *
- * Returns   0; KR_EFORKED, KR_ECORRUPT
+ * Returns   0; -EINVAL; KR_EFORKED; KR_ECORRUPT, and it is shut down all the same.  A put inside
+ *           which a process is stopped may still be finished after it
  */
 KR_API int kr_queue_shutdown(kr_queue *q, bool immediate);
 KR_API bool kr_queue_is_shutdown(const kr_queue *q);

@@ -79,7 +79,7 @@ KR_API unsigned kr_rlock_count(const kr_rlock *rlock);
  */
 KR_API int kr_rlock_recover(kr_rlock *rlock);
 
-/* kr_rlock_inconsistent - as kr_lock_inconsistent. */
+/* kr_rlock_inconsistent - as kr_lock_inconsistent, whoever holds it. */
 KR_API bool kr_rlock_inconsistent(const kr_rlock *rlock);
 
 /* kr_rlock_reinit - make it free, whatever it was; see kr_lock_reinit.  Not needed in a forked

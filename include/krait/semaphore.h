@@ -45,7 +45,8 @@ struct kr_semaphore {
  * another process brings them back.
  */
 typedef struct kr_semaphore_options {
-    int64_t bound;       /* a release may never lift the value above it; 0: no bound */
+    int64_t bound;       /* a release may never lift the value above it; 0: no bound.  With
+                            holders the permits are the bound: 0 or the same number */
     kr_scope scope;      /* KR_SHARED: for all processes that have the memory in which it lies */
     kr_holder *holders;  /* of a shared semaphore: a table in the same memory; it is cleared */
     size_t holder_count; /* of the table: as many processes may have permits at once, up to 65535 */
@@ -56,8 +57,9 @@ typedef struct kr_semaphore_options {
  *
  *   permits   free at first, 0 to KR_SEMAPHORE_MAX; with holders: all there are
  *
- * Returns   0; -EINVAL: permits or bound is negative or too large, permits is above the bound, or
- *           holders without KR_SHARED or without a number
+ * Returns   0; -EINVAL: permits or bound is negative or too large, permits is above the bound, no
+ *           such scope, holders without KR_SHARED, without a number or with another bound, or
+ *           reserved not 0
  */
 KR_API KR_NODISCARD int kr_semaphore_init(kr_semaphore *semaphore, int64_t permits,
                                           const kr_semaphore_options *options);
@@ -70,6 +72,7 @@ KR_API KR_NODISCARD int kr_semaphore_init(kr_semaphore *semaphore, int64_t permi
  *           -ETIMEDOUT  none was free within the timeout; none taken
  *           -ECANCELED  the caller's scope is cancelled; none taken.  Not with KR_NOWAIT
  *           -ENOSPC     a permit is free, but the table of holders has no room for this process
+ *           KR_ECORRUPT (with holders) the memory holds no such semaphore; none taken
  *           -EINVAL     negative timeout
  * Blocks    a thread sleeps, a coroutine is suspended
  */
@@ -80,8 +83,8 @@ KR_API KR_NODISCARD int kr_semaphore_acquire(kr_semaphore *semaphore, kr_time ti
  * From any runner; with holders, of the process that has them.
  *
  * Returns   0; -EINVAL: permits is below 1; -EOVERFLOW: the value would exceed the bound or
- *           KR_SEMAPHORE_MAX; -EPERM: with holders, this process has not so many.  On an error
- *           nothing was done
+ *           KR_SEMAPHORE_MAX; with holders instead -EPERM: this process has not so many, or
+ *           KR_ECORRUPT.  On an error nothing was done
  */
 KR_API int kr_semaphore_release(kr_semaphore *semaphore, int permits);
 

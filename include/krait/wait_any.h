@@ -46,7 +46,8 @@ typedef struct kr_choice {
 /* kr_choose_event - chosen when the event is set, or was while the call waited; it stays set. */
 KR_API kr_choice kr_choose_event(kr_event *event);
 
-/* kr_choose_semaphore - chosen with a permit, which the caller gives back. */
+/* kr_choose_semaphore - chosen with a permit, which the caller gives back; or without one, when its
+ * acquire fails for another reason than time: with holders, -ENOSPC or KR_ECORRUPT. */
 KR_API kr_choice kr_choose_semaphore(kr_semaphore *semaphore);
 
 /* kr_choose_get - chosen when it has taken an item from a queue of items of one size.
@@ -57,7 +58,8 @@ KR_API kr_choice kr_choose_semaphore(kr_semaphore *semaphore);
 KR_API kr_choice kr_choose_get(kr_queue *q, void *item);
 
 /* kr_choose_put - chosen when it has put a copy of the item into such a queue; also when the queue
- * is shut down, with KR_ESHUTDOWN, or there is no memory, with -ENOMEM: then nothing was put. */
+ * is shut down, with KR_ESHUTDOWN, or there is no memory, with -ENOMEM: then nothing was put.
+ * A queue in shared memory is chosen with any other error of its own call, too, here and above. */
 KR_API kr_choice kr_choose_put(kr_queue *q, const void *item);
 
 /* kr_choose_future - chosen when the future is done, however it ended; then kr_future_result does
@@ -77,9 +79,10 @@ KR_API kr_choice kr_choose_future(kr_future *future);
  *           -ETIMEDOUT  none was ready within the timeout; with KR_NOWAIT: at once
  *           -ECANCELED  the caller's scope is cancelled and none was ready.  Not with KR_NOWAIT
  *           -EDEADLK    all are futures that end only after the caller.  Not with KR_NOWAIT
- *           -EINVAL     negative timeout, no choices or more than INT_MAX, a NULL for an object, or
- *                       more than 127 in shared memory
- *           KR_EFORKED  a future is the parent's
+ *           -EINVAL     negative timeout, no choices or more than INT_MAX, a NULL for an object or
+ *                       an item, a queue of items of any length, or more than 127 in shared memory,
+ *                       as which reentrant queues count too
+ *           KR_EFORKED  a future or a private queue is the parent's
  * In each of these cases nothing was taken and no result is set.
  * Blocks    a thread sleeps, a coroutine is suspended
  */

@@ -30,8 +30,11 @@ typedef struct kr_semaphore kr_semaphore;
  *
  * In shared memory: after the death of a holder the block runs all the same; kr_lock_inconsistent
  * says so there, and kr_lock_recover belongs into the block, or the lock is of no use afterwards.
- * What cannot be acquired at all (-ENOTRECOVERABLE, KR_ECORRUPT) leaves the block out; where that
- * matters, call acquire.
+ *
+ * What cannot be acquired at all leaves the block out, and nothing says so: memory that holds no
+ * such object or was given up (KR_ECORRUPT, -ENOTRECOVERABLE), a recursive lock that is 2^32 - 1
+ * deep (-EOVERFLOW), a semaphore whose table of holders is full (-ENOSPC).  Where that can happen,
+ * call acquire.
  */
 #define kr_with(object) KR_WITH_NAMED(KR_UNIQUE(kr_with_guard_), object)
 #define KR_WITH_NAMED(guard, object)                                                               \

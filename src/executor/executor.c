@@ -38,7 +38,8 @@ static bool reserved_is_clear(const uint64_t *reserved)
 int kri_submit(kr_executor *executor, kr_future **future, const kri_task *task, kr_time deadline)
 {
     kr_future *f;
-    int err = kri_future_new(&f, executor, task, !future);
+    int err = executor->ops->make ? executor->ops->make(executor, &f, task, !future)
+                                  : kri_future_new(&f, executor, task, !future);
     if (err)
         return err;
     if (future)

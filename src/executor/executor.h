@@ -7,7 +7,20 @@
 
 #include "executor/future.h"
 
+struct kr_map_options;
+
 typedef struct kri_executor_ops {
+    /* Tasks run in another process, so nothing of the caller's memory is there but the argument's
+     * bytes.  Batches are understood. */
+    bool elsewhere;
+
+    /* As kri_future_new; NULL: that. */
+    int (*make)(kr_executor *executor, kr_future **future, const kri_task *task, bool forgotten);
+
+    /* As kr_map, of which all has been checked; NULL: the runners of this process do it. */
+    int (*map)(kr_executor *executor, const kri_task *task, void *results,
+               const struct kr_map_options *options);
+
     /* Queue a pending future; on success the executor owns the queue's reference.  Waits for room
      * until the deadline; -ETIMEDOUT, and otherwise the errors of kr_submit. */
     int (*submit)(kr_executor *executor, kr_future *f, kr_time deadline);

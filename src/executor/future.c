@@ -158,6 +158,8 @@ static void destroy(kr_future *f, uint32_t state)
     if (nobody_asked(f, state))
         kri_task_report_future(f, f->error, "task");
     kri_callbacks_free(f->callbacks);
+    if (f->remote)
+        f->remote->ops->drop(f->remote);
     kri_block_free(f, f->size);
 }
 
@@ -257,6 +259,31 @@ void kri_future_end(kr_future *f, int error)
         kri_wake(&f->state, KRI_ALL, 0);
 }
 
+bool kri_future_end_quietly(kr_future *f, int error)
+{
+    f->error = error;
+    uint32_t state = kri_load_rlx(&f->state);
+    while (!(state & KRI_SLOW) && (error == 0 || state >= 2 * KRI_REFERENCE)) {
+        uint32_t next = (state | end_phase(state, error)) - KRI_REFERENCE;
+        if (!kri_cas_sc(&f->state, &state, next)) /* [future-1] [future-3] */
+            continue;
+        if (next < KRI_REFERENCE)
+            destroy(f, next);
+        else
+            kri_wake(&f->state, KRI_ALL, 0);
+        return false;
+    }
+    kri_mutex_lock(&f->mutex);
+    state = kri_load_rlx(&f->state);
+    f->callbacks = conclude(f, end_phase(state, error), error);
+    bool due = f->callbacks || (error && state < 2 * KRI_REFERENCE);
+    kri_mutex_unlock(&f->mutex);
+    kri_wake(&f->state, KRI_ALL, 0);
+    if (!due)
+        kr_future_release(f);
+    return due;
+}
+
 bool kri_future_end_with(kr_future *f, int error, const void *result)
 {
     uint32_t state = open(f);
@@ -299,6 +326,10 @@ bool kri_future_remove(kr_future *f)
     kri_callback *callbacks = NULL;
     bool out = false;
     kri_mutex_lock(&f->mutex);
+    if (f->remote && !f->remote->ops->withdraw(f)) {
+        kri_mutex_unlock(&f->mutex);
+        return false;
+    }
     bool removed = kri_future_claim(f, KRI_CLAIM_DROPPED | KRI_CLAIM_OUTSIDE);
     if (removed) {
         if (f->executor)
@@ -308,6 +339,8 @@ bool kri_future_remove(kr_future *f)
     kri_mutex_unlock(&f->mutex);
     if (removed)
         announce(f, callbacks);
+    if (removed && f->remote)
+        f->remote->ops->withdrawn(f);
     if (out)
         kr_future_release(f);
     return removed;
@@ -349,6 +382,8 @@ bool kr_future_cancelled(const kr_future *f)
 bool kr_future_running(const kr_future *f)
 {
     uint64_t claim = kri_load_acq64(&f->claim) & ~(uint64_t)KRI_CLAIM_OUTSIDE;
+    if (claim == KRI_UNCLAIMED && f->remote)
+        return !kri_future_is_over(f) && f->remote->ops->has_begun(f);
     return claim >= KRI_CLAIM_SILENT && !kri_future_is_over(f);
 }
 

@@ -50,6 +50,25 @@ typedef struct kri_callback {
     void *arg;
 } kri_callback;
 
+/* What stands for a task that runs in another process.  It is the executor's, who hangs it to the
+ * future before anybody else knows that, and it stays as long as the future does. */
+typedef struct kri_remote {
+    const struct kri_remote_ops *ops;
+} kri_remote;
+
+typedef struct kri_remote_ops {
+    bool (*has_begun)(const kr_future *f); /* pending: has somebody begun it? */
+
+    /* With f's mutex held: see to it that it never begins; false: it has begun, or is over.  After
+     * true the executor's `claimed` is called, as for any that is taken out of a queue. */
+    bool (*withdraw)(kr_future *f);
+
+    void (*withdrawn)(kr_future *f); /* that one is done now */
+
+    int (*await)(kr_future *f, kr_time deadline, unsigned flags); /* as kri_future_await */
+    void (*drop)(kri_remote *remote);                             /* the future is gone */
+} kri_remote_ops;
+
 struct kr_future {
     kr_word state;    /* atomic; see future.c */
     kri_mutex mutex;  /* guards the members marked so; held for some changes of state and claim */
@@ -65,6 +84,7 @@ struct kr_future {
     kri_watcher *watchers;   /* [mutex] */
     kri_callback *callbacks; /* [mutex] newest first */
     kr_future *next;         /* of whoever has taken it out of a queue */
+    kri_remote *remote;      /* const; NULL: its task runs in this process */
     kr_time submitted;       /* const; 0: not measured */
     size_t size;             /* const; of the block that all this lies in */
     uint32_t pool;           /* const; the number of the executor, if that is a pool */
@@ -84,7 +104,24 @@ typedef struct kri_task {
     size_t arg_size;
     size_t result_size;
     kr_priority lane;
+    size_t items; /* of a batch, see below; 0: it is none */
+    size_t item_arg;
+    size_t item_result;
 } kri_task;
+
+/* A batch is fn called for each of several items, one after the other: arg holds item_arg bytes of
+ * each, result gets item_result bytes of each and then an int for each, its error.  Only for
+ * executors that say so. */
+static inline size_t kri_batch_errors_at(size_t items, size_t item_result)
+{
+    const size_t mask = _Alignof(int) - 1;
+    return (items * item_result + mask) & ~mask;
+}
+
+static inline size_t kri_batch_result_size(size_t items, size_t item_result)
+{
+    return kri_batch_errors_at(items, item_result) + items * sizeof(int);
+}
 
 /* A pending future of an executor, with the argument copied in and two references: the caller's and
  * the queue's; with `forgotten` only the queue's.  -ENOMEM, -EINVAL. */
@@ -126,6 +163,11 @@ void kri_future_end(kr_future *f, int error);
 /* The same by hand, claimed or not, with result_size bytes of result; NULL: none.  Uses up no
  * reference.  false: it was done. */
 bool kri_future_end_with(kr_future *f, int error, const void *result);
+
+/* Claimed becomes done as with kri_future_end, but what a program has to be called for is left:
+ * true: the future has callbacks, or an error that nobody will ask for, and the caller's reference
+ * is for whoever calls kri_future_announce and gives it up. */
+bool kri_future_end_quietly(kr_future *f, int error);
 
 /* Done without having run, for whoever has claimed it as DROPPED, with -ECANCELED, or as SILENT.
  * Those who wait are woken; the callbacks wait for kri_future_announce.  Uses up no reference. */

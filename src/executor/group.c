@@ -194,6 +194,8 @@ static __attribute__((noinline)) int start_on(kr_group_task *task, kr_executor *
     if (is_forked(group))
         return task->error = KR_EFORKED;
     int err = task->fn ? kri_executor_check_wait(executor) : -EINVAL;
+    if (!err && executor->ops->elsewhere)
+        err = -EOPNOTSUPP;
     if (!err && kri_scope_marked(&group->scope))
         err = -ECANCELED;
     return err ? fail_to_start(task, err) : queue(task, executor);

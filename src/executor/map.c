@@ -157,6 +157,14 @@ int kr_map(kr_executor *executor, kr_task_fn fn, const void *args, size_t arg_si
         options->errors[i] = -ECANCELED;
     if (kri_load_acq(&executor->shut))
         return KR_ESHUTDOWN;
+    if (executor->ops->map) {
+        kri_task task = {.fn = fn,
+                         .arg = args,
+                         .items = count,
+                         .item_arg = arg_size,
+                         .item_result = result_size};
+        return executor->ops->map(executor, &task, results, options);
+    }
     struct job job = {
         .team = {.executor = executor,
                  .piece = run_chunk,

@@ -80,22 +80,11 @@ struct kr_map_stream {
 
 /* The task */
 
-static size_t errors_at(size_t count, size_t result_size)
-{
-    const size_t mask = _Alignof(int) - 1;
-    return (count * result_size + mask) & ~mask;
-}
-
-static size_t results_size(size_t count, size_t result_size)
-{
-    return errors_at(count, result_size) + count * sizeof(int);
-}
-
 static int run_batch(const void *arg, void *result)
 {
     const struct batch *batch = arg;
     char *results = result;
-    int *errors = (int *)(void *)(results + errors_at(batch->count, batch->result_size));
+    int *errors = (int *)(void *)(results + kri_batch_errors_at(batch->count, batch->result_size));
     for (size_t i = 0; i < batch->count; i++) {
         if (i > 0 && kr_cancelled())
             return -ECANCELED;
@@ -128,7 +117,15 @@ static int flush(kr_map_stream *map)
     kri_task task = {.fn = run_batch,
                      .arg = batch,
                      .arg_size = sizeof *batch + batch->count * map->arg_size,
-                     .result_size = results_size(batch->count, map->result_size)};
+                     .result_size = kri_batch_result_size(batch->count, map->result_size)};
+    if (map->executor->ops->elsewhere)
+        task = (kri_task){.fn = batch->fn,
+                          .arg = map->arg_size ? batch->args : NULL,
+                          .arg_size = batch->count * map->arg_size,
+                          .result_size = task.result_size,
+                          .items = batch->count,
+                          .item_arg = map->arg_size,
+                          .item_result = map->result_size};
     err = kri_submit(map->executor, &entry->future, &task, map->deadline);
     if (err)
         return err;
@@ -236,9 +233,9 @@ static int load(kr_map_stream *map)
 {
     struct entry *entry = entry_of(map, 0);
     int error;
-    int err =
-        kr_future_result(entry->future, map->ready, results_size(entry->count, map->result_size),
-                         &error, kri_left_until(map->deadline));
+    int err = kr_future_result(entry->future, map->ready,
+                               kri_batch_result_size(entry->count, map->result_size), &error,
+                               kri_left_until(map->deadline));
     if (!err && error) /* it never ran: its pool broke, or cancelled it */
         err = error == -ECANCELED ? KR_ESHUTDOWN : error;
     if (err) {
@@ -274,7 +271,8 @@ static int prepare(kr_map_stream *map)
 static int deliver(kr_map_stream *map, void *result, int *item_error)
 {
     const int *errors =
-        (const int *)(const void *)(map->ready + errors_at(map->ready_count, map->result_size));
+        (const int *)(const void *)(map->ready +
+                                    kri_batch_errors_at(map->ready_count, map->result_size));
     size_t i = map->ready_at++;
     map->taken--;
     if (map->result_size && result && errors[i] == 0)
@@ -324,7 +322,7 @@ static kr_map_stream *allocate(size_t window, size_t chunk, size_t arg_size, siz
     if (!map)
         return NULL;
     map->staged = os_alloc(sizeof *map->staged + args);
-    map->ready = os_alloc(results_size(chunk, result_size));
+    map->ready = os_alloc(kri_batch_result_size(chunk, result_size));
     if (map->staged && map->ready)
         return map;
     destroy(map);

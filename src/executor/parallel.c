@@ -51,6 +51,8 @@ static int check(const kr_executor *executor, size_t first, size_t end,
         return err;
     if (end < first || (options && !is_valid(options)))
         return -EINVAL;
+    if (executor->ops->elsewhere)
+        return -EOPNOTSUPP;
     if (end == first)
         return 0;
     return kri_load_acq(&executor->shut) ? KR_ESHUTDOWN : 1;

@@ -28,10 +28,11 @@ int kri_future_await_here(kr_future *f, kr_time deadline, unsigned flags)
 {
     kri_frame *frame = kri_frame_innermost();
     *kri_streak() = 0;
-    if (kri_wait_briefly(&f->state, is_over))
+    if (!f->remote && kri_wait_briefly(&f->state, is_over))
         return 0;
     kri_wait_begin(frame);
-    int err = kri_future_await(f, deadline, flags);
+    int err = f->remote ? f->remote->ops->await(f, deadline, flags)
+                        : kri_future_await(f, deadline, flags);
     kri_wait_end(frame);
     return err;
 }

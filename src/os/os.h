@@ -146,6 +146,7 @@ typedef struct os_identity {
 void *os_shared_map(size_t size);
 void os_shared_unmap(void *memory, size_t size);
 void os_identify(os_identity *identity); /* of the calling process; asks the system each time */
+int os_in_group(uint32_t group); /* is it the process's, or one of its others?  1; 0; -ENOMEM */
 
 /* Places */
 

@@ -1,7 +1,21 @@
 /* Getting from a queue, and putting into it, as choices of kr_wait_any.
  *
- * From watch to unwatch the caller counts as one who waits (queue.h), so it must ask `ready` before
- * it sleeps; where it then finds that somebody else was faster, it may sleep all the same.
+ * State.  A choice is not watched, then watched, until the call ends.
+ *
+ * Fields.  Of the caller's own choice:
+ *     noted   it is watched
+ *     room    the spot: the word to sleep on, and what it must be then
+ *
+ * Protocol.  From watch to unwatch the caller counts as one who waits (queue.h), so it must ask
+ * `ready` before it sleeps; where it then finds that somebody else was faster, it may sleep all the
+ * same.  The first attempt comes before the watch and asks nothing.  What is there is then taken as
+ * by any other who does not wait; -ETIMEDOUT says that somebody was faster, every other result is
+ * that of the choice.  unwatch passes on a call that was meant for this party and not used.
+ *
+ * Ordering.  None of its own: that of the gates (gate.c) and of the bells (shared_bell.c).
+ *
+ * Why not.  Watching from the beginning: mostly something is there, and a watch is two changes of a
+ * word that all who put or get read.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,6 +29,12 @@ static int check(const kr_choice *choice)
     if (choice->item == NULL || q->item_size == 0)
         return -EINVAL;
     return q->scope == KR_PRIVATE && kri_forked_since(q->generation) ? KR_EFORKED : 0;
+}
+
+static bool is_shared(const kr_choice *choice)
+{
+    const kr_queue *q = choice->object;
+    return q->wait_flags & KRI_SHARED;
 }
 
 /* noted: it is watched. */
@@ -71,6 +91,7 @@ static void describe_get(const kr_choice *choice, kri_text *text)
 
 static const kr_choice_kind get_kind = {
     .check = check,
+    .is_shared = is_shared,
     .begin = begin,
     .watch = watch_items,
     .unwatch = unwatch_items,
@@ -110,6 +131,7 @@ static void describe_put(const kr_choice *choice, kri_text *text)
 
 static const kr_choice_kind put_kind = {
     .check = check,
+    .is_shared = is_shared,
     .begin = begin,
     .watch = watch_room,
     .unwatch = unwatch_room,

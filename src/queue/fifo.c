@@ -24,11 +24,13 @@
  *
  * Ordering.
  *     [fifo-1]  a getter that reads the tail's position sees the items before it, and the chunks
- *     [fifo-2]  a putter that reads the head's position sees that the items before it are copied
- * out [fifo-3]  who takes spares writes to them after they were emptied [fifo-4]  a getter that
- * sees `closed` sees all that was put before [latch-2] orders the positions with the gates.
+ *     [fifo-2]  a putter that reads the head's position sees that the items before it were copied
+ *               out
+ *     [fifo-3]  who takes spares writes to them after they were emptied
+ *     [fifo-4]  a getter that sees `closed` sees all that was put before
+ *     [latch-2] orders the positions with the gates.
  *
- * Why not without latches, with a sequence number for each slot?  Two putters on two processors
+ * Why not.  Without latches, with a sequence number for each slot?  Two putters on two processors
  * would pass the line of the tail to and fro at each item; at a latch one of them waits while the
  * other goes through many rounds.  Closing, changing maxsize and taking many at once come for
  * nothing.  The two ends cost what the fastest of those rings cost: two locked instructions an
@@ -374,21 +376,12 @@ static void release(kr_queue *q)
 
 static const kri_private_ops private_ops = {try_put, try_get, has_room, has_items, count_puts};
 static const kri_queue_ops queue_ops = {
-    .put = kri_private_put,
-    .get = kri_private_get,
-    .put_many = kri_private_put_many,
-    .get_many = kri_private_get_many,
+    KRI_PRIVATE_OPS,
     .qsize = qsize,
-    .maxsize = kri_private_maxsize,
     .set_maxsize = set_maxsize,
-    .task_done = kri_private_task_done,
-    .join = kri_private_join,
     .shutdown = shutdown,
     .is_shutdown = kri_private_is_shutdown,
     .release = release,
-    .watch = kri_private_watch,
-    .ready = kri_private_ready,
-    .unwatch = kri_private_unwatch,
 };
 
 static uint64_t room_of_chunk(size_t slot_size)

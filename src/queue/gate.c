@@ -14,10 +14,10 @@
  *     it answers: it sets it back to 0, and looks then.  When it leaves, with something or without,
  *     and there is more for others who wait, it calls the next.
  *     So while something is there and somebody waits for it, one is called, or one that has
- * answered has not left yet.  At most one wake is on its way: to wake one for each item costs more
- * than most items. A call may meet nobody asleep.  It then stays until the next who wants to sleep,
- * who answers instead; and as long as it stands nobody goes to sleep, so it keeps no wake from
- * anybody.
+ *     answered has not left yet.  At most one wake is on its way: to wake one for each item costs
+ *     more than most items.
+ *     A call may meet nobody asleep.  It then stays until the next who wants to sleep, who answers
+ *     instead; and as long as it stands nobody goes to sleep, so it keeps no wake from anybody.
  *
  * Ordering.
  *     [gate-1]  The publisher changes the queue, then reads waiting; the waiter adds to waiting,
@@ -25,9 +25,9 @@
  *     [gate-2]  The publisher changes the queue, then reads called; whoever answers swaps called,
  *               then looks: the same.  So a publisher that finds a call standing may go.
  *
- * Why not wake as many as there are items?  Under load those who are woken find that others were
- * faster; with one call at a time the wakes are as many as the work is worth.  Why no queue of
- * waiters here?  kri_wait keeps one, in order of arrival.
+ * Why not.  Waking as many as there are items: under load those who are woken find that others were
+ * faster; with one call at a time the wakes are as many as the work is worth.  A queue of waiters
+ * here: kri_wait keeps one, in order of arrival.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -18,7 +18,8 @@
  * Ordering.  The latch orders all but the looks, see [latch-2] in private.c, and
  *     [ordered-1]  a task_done that reads total sees the puts before it
  *
- * Why a heap of nodes and not of items?  Items may be large, and are moved once in and once out.
+ * Why not.  A heap of the items themselves: they may be large, and with nodes each is moved only
+ * once in and once out.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -311,21 +312,12 @@ static void release(kr_queue *q)
 
 static const kri_private_ops private_ops = {try_put, try_get, has_room, has_items, count_puts};
 static const kri_queue_ops queue_ops = {
-    .put = kri_private_put,
-    .get = kri_private_get,
-    .put_many = kri_private_put_many,
-    .get_many = kri_private_get_many,
+    KRI_PRIVATE_OPS,
     .qsize = qsize,
-    .maxsize = kri_private_maxsize,
     .set_maxsize = set_maxsize,
-    .task_done = kri_private_task_done,
-    .join = kri_private_join,
     .shutdown = shutdown,
     .is_shutdown = kri_private_is_shutdown,
     .release = release,
-    .watch = kri_private_watch,
-    .ready = kri_private_ready,
-    .unwatch = kri_private_unwatch,
 };
 
 int kri_ordered_create(kr_queue **q, size_t item_size, size_t maxsize, const kr_queue_options *o)

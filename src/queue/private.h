@@ -107,6 +107,13 @@ kr_word *kri_private_watch(kr_queue *q, kri_queue_side side);
 bool kri_private_ready(kr_queue *q, kri_queue_side side, uint32_t *expected);
 void kri_private_unwatch(kr_queue *q, kri_queue_side side);
 
+/* What is the same in the tables of all kinds. */
+#define KRI_PRIVATE_OPS                                                                            \
+    .put = kri_private_put, .get = kri_private_get, .put_many = kri_private_put_many,              \
+    .get_many = kri_private_get_many, .maxsize = kri_private_maxsize,                              \
+    .task_done = kri_private_task_done, .join = kri_private_join, .watch = kri_private_watch,      \
+    .ready = kri_private_ready, .unwatch = kri_private_unwatch
+
 /* kri_private_settle - `count` items that were put are owed no task_done any more. */
 void kri_private_settle(kri_private *p, uint64_t count);
 

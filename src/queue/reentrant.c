@@ -8,19 +8,20 @@
  *     inbox    atomic: number of the newest node, 0: none; how many items were ever put, modulo
  *              2^31; and whether the queue is shut down.  One word, so that all three change as one
  *     free     atomic: number of the first free node, and how often nodes were set free
- *     node.next    atomic: the node behind it in whichever list it is
+ *     next     of a node, atomic: the node behind it in whichever list it is
  *     blocks   atomic: the nodes' memory; block k has FIRST << k of them.  It is given back only
  *              with the queue, so that a node can be read whoever has it
  *     latch    getters': guards the outbox and
  *     taken    how many items were ever taken; atomic, since task_done reads it
  *
  * Protocol.
- *     put     Take a free node, fill it, and put it before the others of the inbox.  No step waits
- *             for another party: who is interrupted in the middle holds nobody up.  Where no node
- * is free, a block is asked of the system and its nodes set free. get     Under the latch: when the
- * outbox is empty take the whole inbox and turn it round. shutdown  is a bit of the inbox, so a put
- * either comes before it or sees it. The words of the gates lie in private memory, but are slept on
- * as shared ones are: a wake is then a bare system call, which a signal handler may make.
+ *     put       Take a free node, fill it, and put it before the others of the inbox.  No step
+ *               waits for another party: who is interrupted in the middle holds nobody up.  Where
+ *               no node is free, a block is asked of the system and its nodes set free.
+ *     get       Under the latch: when the outbox is empty take the whole inbox and turn it round.
+ *     shutdown  is a bit of the inbox, so a put either comes before it or sees it.
+ *     The words of the gates lie in private memory, but are slept on as shared ones are: a wake is
+ *     then a bare system call, which a signal handler may make.
  *
  * Ordering.
  *     [reentrant-1]  who takes a node out of the inbox sees its item; the change of the inbox is
@@ -30,8 +31,8 @@
  *     The count in `free` keeps a putter from taking a node that was used and set free while it
  *     looked, unless nodes are set free exactly 2^32 times meanwhile.
  *
- * Why not the latched queue, with signals blocked?  Two system calls for each put, in all threads.
- * Why not for all unbounded queues?  A node an item is a line an item, and two more locked
+ * Why not.  The latched queue, with signals blocked: two system calls for each put, in all threads.
+ * This one for all unbounded queues: a node an item is a line an item, and two more locked
  * instructions.
  *
  * SPDX-License-Identifier: MIT
@@ -308,20 +309,8 @@ static void release(kr_queue *q)
 
 static const kri_private_ops private_ops = {try_put, try_get, has_room, has_items, count_puts};
 static const kri_queue_ops queue_ops = {
-    .put = kri_private_put,
-    .get = kri_private_get,
-    .put_many = kri_private_put_many,
-    .get_many = kri_private_get_many,
-    .qsize = qsize,
-    .maxsize = kri_private_maxsize,
-    .task_done = kri_private_task_done,
-    .join = kri_private_join,
-    .shutdown = shutdown,
-    .is_shutdown = is_shutdown,
+    KRI_PRIVATE_OPS,    .qsize = qsize, .shutdown = shutdown, .is_shutdown = is_shutdown,
     .release = release,
-    .watch = kri_private_watch,
-    .ready = kri_private_ready,
-    .unwatch = kri_private_unwatch,
 };
 
 int kri_reentrant_create(kr_queue **q, size_t item_size, const kr_queue_options *o)

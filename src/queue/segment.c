@@ -2,6 +2,8 @@
  *
  * State.  Without magic: no object, or not yet.  With it: whole, and the head never changes again.
  *
+ * Fields.  Told in segment.h; all but the magic are plain, and const once it is there.
+ *
  * Protocol.  The creator fills everything in and writes the magic last.  Whoever attaches copies
  * the head and judges the copy, so that it cannot change between the look and the use; what the
  * object needs of it is kept in private memory.  The sum finds damage, it is no signature: a
@@ -13,6 +15,10 @@
  *
  * Ordering.
  *     [segment-1]  the magic is released after all else, and acquired before
+ *
+ * Why not.  The magic without a sum: memory that was cut off, or written to in the middle, keeps
+ * its first bytes.  No mode, since the system has let the caller have the memory: who is given an
+ * address by another part of his program has not opened it, and is told here.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -59,12 +65,16 @@ void kri_segment_open(kri_segment *segment)
     kri_store_rel64(&segment->magic, MAGIC); /* [segment-1] */
 }
 
-static bool may_attach(const kri_segment *segment, const os_identity *self)
+/* As of a file: whoever is in the group goes by its bits alone. */
+static int may_attach(const kri_segment *segment, const os_identity *self)
 {
     if (self->user == segment->owner || self->user == 0)
-        return true;
-    uint32_t needed = self->group == segment->group ? GROUP_MAY : OTHERS_MAY;
-    return (segment->mode & needed) == needed;
+        return 0;
+    int in_group = os_in_group(segment->group);
+    if (in_group < 0)
+        return in_group;
+    uint32_t needed = in_group ? GROUP_MAY : OTHERS_MAY;
+    return (segment->mode & needed) == needed ? 0 : -EPERM;
 }
 
 int kri_segment_read(const void *memory, size_t size, kri_segment *copy)
@@ -81,5 +91,5 @@ int kri_segment_read(const void *memory, size_t size, kri_segment *copy)
     os_identify(&self);
     if (copy->pid_namespace != self.pid_namespace || copy->time_namespace != self.time_namespace)
         return -EXDEV;
-    return may_attach(copy, &self) ? 0 : -EPERM;
+    return may_attach(copy, &self);
 }

@@ -10,7 +10,12 @@
 
 /* Names of kinds never change their meaning; a changed layout gets a new KRI_SEGMENT_VERSION. */
 enum { KRI_SEGMENT_VERSION = 1 };
-enum kri_segment_kind { KRI_SEGMENT_FIFO = 1, KRI_SEGMENT_PRIORITY = 2 };
+enum kri_segment_kind {
+    KRI_SEGMENT_FIFO = 1,
+    KRI_SEGMENT_PRIORITY = 2,
+    KRI_SEGMENT_ARENA = 3,
+    KRI_SEGMENT_ARRAY = 4,
+};
 
 enum { KRI_SEGMENT_PARAMETERS = 8 }; /* numbers that the object fixes at its creation */
 
@@ -31,7 +36,15 @@ typedef struct kri_segment {
 } kri_segment;
 
 _Static_assert(sizeof(kri_segment) == 128, "part of the layout");
+_Static_assert(offsetof(kri_segment, magic) == 0, "part of the layout");
 _Static_assert(offsetof(kri_segment, version) == 8, "part of the layout");
+_Static_assert(offsetof(kri_segment, kind) == 12, "part of the layout");
+_Static_assert(offsetof(kri_segment, size) == 16, "part of the layout");
+_Static_assert(offsetof(kri_segment, owner) == 24, "part of the layout");
+_Static_assert(offsetof(kri_segment, group) == 28, "part of the layout");
+_Static_assert(offsetof(kri_segment, mode) == 32, "part of the layout");
+_Static_assert(offsetof(kri_segment, pid_namespace) == 40, "part of the layout");
+_Static_assert(offsetof(kri_segment, time_namespace) == 48, "part of the layout");
 _Static_assert(offsetof(kri_segment, parameters) == 56, "part of the layout");
 _Static_assert(offsetof(kri_segment, check) == 120, "part of the layout");
 
@@ -47,7 +60,8 @@ void kri_segment_open(kri_segment *segment); /* the object is whole: others may 
  *   copy   what was judged; the memory itself may change at any time, so use nothing else
  *
  * Returns  0; KR_ECORRUPT: no such object, not yet whole, another layout, damaged, or cut off;
- *          -EXDEV: made in another pid or time namespace; -EPERM: the mode forbids it */
+ *          -EXDEV: made in another pid or time namespace; -EPERM: the mode forbids it;
+ *          -ENOMEM */
 int kri_segment_read(const void *memory, size_t size, kri_segment *copy);
 
 #endif

@@ -27,7 +27,7 @@ typedef struct kri_side {
     kr_word reserved[KRI_LINES / 4 - 7];
 } kri_side;
 
-/* A bell: bit 0 somebody sleeps, or may; the rest counts the rings.  See shared_wait.c. */
+/* A bell: bit 0 somebody sleeps, or may; the rest counts the rings.  See shared_bell.c. */
 typedef struct kri_bells {
     kr_word items;         /* for whoever waits for an item */
     kr_word space;         /* for room */
@@ -55,9 +55,21 @@ typedef struct kri_shared_state {
 } kri_shared_state;
 
 _Static_assert(sizeof(kri_side) == KRI_LINES, "part of the layout");
+_Static_assert(offsetof(kri_side, lock) == 0, "part of the layout");
 _Static_assert(offsetof(kri_side, at) == 8, "part of the layout");
+_Static_assert(offsetof(kri_side, seen) == 16, "part of the layout");
+_Static_assert(offsetof(kri_side, cpu) == 24, "part of the layout");
 _Static_assert(sizeof(kri_bells) == KRI_LINES, "part of the layout");
+_Static_assert(offsetof(kri_bells, items) == 0, "part of the layout");
+_Static_assert(offsetof(kri_bells, space) == 4, "part of the layout");
+_Static_assert(offsetof(kri_bells, settled) == 8, "part of the layout");
+_Static_assert(offsetof(kri_bells, closed) == 12, "part of the layout");
+_Static_assert(offsetof(kri_bells, processors) == 16, "part of the layout");
 _Static_assert(sizeof(kri_ledger) == KRI_LINES, "part of the layout");
+_Static_assert(offsetof(kri_ledger, done) == 0, "part of the layout");
+_Static_assert(offsetof(kri_ledger, first_free) == 8, "part of the layout");
+_Static_assert(offsetof(kri_ledger, free_chunks) == 12, "part of the layout");
+_Static_assert(offsetof(kri_shared_state, segment) == 0, "part of the layout");
 _Static_assert(offsetof(kri_shared_state, put) == 128, "part of the layout");
 _Static_assert(offsetof(kri_shared_state, get) == 256, "part of the layout");
 _Static_assert(offsetof(kri_shared_state, bells) == 384, "part of the layout");
@@ -77,6 +89,11 @@ typedef struct kri_slot {
 enum { KRI_SLOT_FREE = 0, KRI_SLOT_FULL = 1 };
 
 _Static_assert(sizeof(kri_slot) == 32, "part of the layout");
+_Static_assert(offsetof(kri_slot, state) == 0, "part of the layout");
+_Static_assert(offsetof(kri_slot, length) == 4, "part of the layout");
+_Static_assert(offsetof(kri_slot, first) == 8, "part of the layout");
+_Static_assert(offsetof(kri_slot, priority) == 16, "part of the layout");
+_Static_assert(offsetof(kri_slot, serial) == 24, "part of the layout");
 
 /* What a process owes; see shared_owing.c. */
 typedef struct kri_owing {
@@ -85,6 +102,8 @@ typedef struct kri_owing {
 } kri_owing;
 
 _Static_assert(sizeof(kri_owing) == 16, "part of the layout");
+_Static_assert(offsetof(kri_owing, process) == 0, "part of the layout");
+_Static_assert(offsetof(kri_owing, owed) == 8, "part of the layout");
 
 enum { KRI_SHARED_BYTES = 65536 };
 

@@ -3,6 +3,8 @@
  *
  * State.  Bit 0: somebody sleeps, or may.  The other bits count the rings that found it set.
  *
+ * Fields.  One word each: items, space and settled in shared.h; atomic, changed by anybody.
+ *
  * Protocol.  Whoever wants to sleep sets the bit, looks once more whether there is what it waits
  * for, and sleeps on the word as it has seen it.  Whoever changes something looks at the bit after
  * the change; if it is set, it clears the bit, counts, and wakes one sleeper.  So while that one is

@@ -21,7 +21,13 @@
  * A process that says task_done for what another took has no entry of its own to reduce; what the
  * other owed is then settled once too often if it dies, but never more than is owed by all.
  *
- * Ordering.  The lock orders all of it.
+ * Ordering.  The lock orders all of it.  ledger.done is sequentially consistent as well, for joins,
+ * which look at it without the lock [bell-1].
+ *
+ * Why not.  A log beside the entries of what is under way: the entry's own word has room for it,
+ * and one store changes both.  An entry for each runner: runners end without notice, and what one
+ * has taken another may finish.  The taker's name with each item: the ring would have to keep the
+ * item until its task_done.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -53,10 +59,19 @@ static void give_back_if_done(kri_owing *entry)
         kri_store_rel64(&entry->process, 0);
 }
 
-static kri_owing *find(const kri_shared *q, kri_owner process)
+static kri_owing *find_free(const kri_shared *q)
 {
     for (uint32_t i = 0; i < q->owners; i++) {
-        if (kri_load_rlx64(&q->owing[i].process) == process)
+        if (kri_load_rlx64(&q->owing[i].process) == 0)
+            return &q->owing[i];
+    }
+    return NULL;
+}
+
+static kri_owing *find_mine(const kri_shared *q)
+{
+    for (uint32_t i = 0; i < q->owners; i++) {
+        if (kri_process_is_self(kri_load_rlx64(&q->owing[i].process)))
             return &q->owing[i];
     }
     return NULL;
@@ -64,12 +79,12 @@ static kri_owing *find(const kri_shared *q, kri_owner process)
 
 int kri_owing_begin(const kri_shared *q, kri_owing **mine)
 {
-    kri_owing *entry = find(q, kri_process_self());
+    kri_owing *entry = find_mine(q);
     if (entry == NULL) {
-        entry = find(q, 0);
+        entry = find_free(q);
         if (entry == NULL) {
             kri_owing_settle(q);
-            entry = find(q, 0);
+            entry = find_free(q);
         }
         if (entry == NULL)
             return -ENOSPC;
@@ -121,7 +136,7 @@ static void pay(const kri_shared *q, kri_owing *entry, uint32_t count)
 void kri_owing_task_done(const kri_shared *q)
 {
     kri_word64 *done = &q->state->ledger.done;
-    kri_owing *mine = find(q, kri_process_self());
+    kri_owing *mine = find_mine(q);
     if (mine != NULL && count_of(mine) > 0)
         pay(q, mine, 1);
     else

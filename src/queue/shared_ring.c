@@ -52,6 +52,8 @@ typedef struct record {
 } record;
 
 _Static_assert(sizeof(record) == UNIT, "a record begins on a unit");
+_Static_assert(offsetof(record, length) == 0, "part of the layout");
+_Static_assert(offsetof(record, mark) == 4, "part of the layout");
 
 static uint32_t items_of(uint64_t at)
 {

@@ -1,5 +1,13 @@
 /* One try of each operation of a shared queue: the lock, what a death has left, the bells.
  *
+ * State.  Open; closed, nothing can be put; closed and empty, what is inside does not count either.
+ * It only ever goes on.
+ *
+ * Fields.
+ *     side.lock, side.at   of either side; see shared_ring.c and shared_heap.c
+ *     bells.closed         atomic; set under put.lock, unless its holder was stopped
+ *     ledger.done          atomic: how many task_done there were; see shared_owing.c
+ *
  * Protocol.  A fifo has a lock for either side, a priority queue uses one for both.  Whoever gets a
  * lock that a dead process held puts right what is derived (a heap, what is owed, what was seen of
  * the other side) and goes on; what was put and taken is whole at every instant, see shared_ring.c
@@ -12,6 +20,11 @@
  *
  * Ordering.
  *     [shared-1]  who sees the shutdown sees all items put before it
+ *     [bell-1]    positions and done are loaded sequentially consistent for who is about to sleep
+ *
+ * Why not.  Waiting for the lock without a limit where the caller does not wait: the kernel stops a
+ * process anywhere, for a debugger or a terminal, and such a holder is not dead.  Taking the lock
+ * away from it: it may go on at any moment, in the middle of a copy.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -20,16 +33,10 @@
 #include "sync/internal.h"
 
 /* Nobody who runs holds a lock for a second: calls that do not wait give up on who was stopped. */
-static int acquire_briefly(kr_lock *lock)
-{
-    int err = kr_lock_acquire(lock, kr_sec(1));
-    return err == -ECANCELED ? kri_lock_take_brief(lock) : err;
-}
-
 static int acquire(kr_lock *lock, kr_time deadline)
 {
     if (deadline == 0)
-        return acquire_briefly(lock);
+        return kri_lock_take_within(lock, kr_sec(1));
     kr_time timeout = deadline == KRI_NEVER ? KR_FOREVER : kri_left_until(deadline);
     return kr_lock_acquire(lock, timeout);
 }

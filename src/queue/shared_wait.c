@@ -1,10 +1,22 @@
 /* Waiting for an item, for room, and for the last task_done of a shared queue.
  *
+ * State.  A call tries, or spins, or sleeps on a bell.
+ *
+ * Fields.
+ *     bells        shared; see shared_bell.c
+ *     long_waits   this process's own, atomic, hints: how many waits in a row were long, of puts
+ *                  and of gets
+ *     side.cpu     a hint: the processor of whoever was at that side last
+ *     processors   which ones all who attached may use
+ *
  * Protocol.  A call tries; when it cannot, it arms the bell of what it waits for, tries again and
- * sleeps.  After a success it rings the other side's bell, and its own when it has left something
- * for another who sleeps there: the one that rang for it may have come while nobody was to be
- * called.  Items of different lengths need different room, so there all who wait for room are
- * called.
+ * sleeps.  After a success it rings the other side's bell.  Who leaves something for another who
+ * sleeps at its own bell rings that, too: the one that rang last may have come while this one was
+ * on its way, when nobody else was to be called.  That holds for who has what it wanted and for who
+ * leaves with an error after it has slept: a wake may have been spent on it.
+ *
+ * Items of different lengths need different room, so there all who wait for room are called, and
+ * nobody has anything to pass on.
  *
  * A sleeper never trusts a bell for longer than a slice: whoever should have rung may have died.
  * Slices differ by chance, so that many sleepers do not look all at once.
@@ -12,6 +24,13 @@
  * Before it sleeps a call spins as src/wait/spin.c has it, by the same two hints: while the last
  * one on the other side ran on another processor, and less after waits that were long; and only
  * where nobody sleeps already.
+ *
+ * Ordering.  Bells and positions are sequentially consistent, see [bell-1] in shared_bell.c; hints
+ * need no order.
+ *
+ * Why not.  The end of a sleep as the sign that there is something: bells are rung for who is on
+ * its way, too, and by a shutdown.  Waiting for room by its size: the sleepers' sizes would have to
+ * stand in shared memory, and go with those who die.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -36,6 +55,7 @@ typedef struct kri_want {
     const kri_side *own;
     const kri_side *other; /* who can bring it */
     int side;
+    bool (*more)(const kri_shared *q); /* is there more of it?  NULL: all are called at a time */
 } kri_want;
 
 static kr_time end_of_slice(const kri_shared *q, kr_time deadline)
@@ -109,6 +129,13 @@ static int sleep_for(kri_shared *q, const kri_want *want, kr_time deadline)
     }
 }
 
+/* To the next, what was brought while a wake was on its way to this one. */
+static void pass_on(const kri_shared *q, const kri_want *want)
+{
+    if (want->more != NULL && kri_bell_armed(want->bell) && want->more(q))
+        kri_bell_ring(want->bell, 1);
+}
+
 static int wait_for(kri_shared *q, const kri_want *want, kr_time deadline)
 {
     int result = want->try(q, want->call, deadline);
@@ -121,6 +148,8 @@ static int wait_for(kri_shared *q, const kri_want *want, kr_time deadline)
         result = want->try(q, want->call, deadline);
     if (result == -EAGAIN)
         result = sleep_for(q, want, deadline);
+    if (result < 0)
+        pass_on(q, want);
     learn(q, want->side, began);
     return result;
 }
@@ -135,9 +164,9 @@ static int try_get(const kri_shared *q, void *call, kr_time deadline)
     return kri_shared_try_get(q, call, deadline);
 }
 
-static int writers_at_a_time(const kri_shared *q)
+static bool has_items(const kri_shared *q)
 {
-    return q->item_size != 0 ? 1 : KRI_ALL;
+    return kri_shared_count(q) > 0;
 }
 
 int kri_shared_put(kri_shared *q, const kri_put *put, kr_time deadline)
@@ -148,13 +177,13 @@ int kri_shared_put(kri_shared *q, const kri_put *put, kr_time deadline)
                      .bell = &state->bells.space,
                      .own = &state->put,
                      .other = &state->get,
-                     .side = PUTS};
+                     .side = PUTS,
+                     .more = q->item_size != 0 ? kri_shared_has_room : NULL};
     int result = wait_for(q, &want, deadline);
-    if (result <= 0)
-        return result;
-    kri_bell_ring(&state->bells.items, 1);
-    if (kri_bell_armed(&state->bells.space) && kri_shared_has_room(q))
-        kri_bell_ring(&state->bells.space, writers_at_a_time(q));
+    if (result > 0) {
+        kri_bell_ring(&state->bells.items, 1);
+        pass_on(q, &want);
+    }
     return result;
 }
 
@@ -166,44 +195,52 @@ int kri_shared_get(kri_shared *q, kri_get *get, kr_time deadline)
                      .bell = &state->bells.items,
                      .own = &state->get,
                      .other = &state->put,
-                     .side = GETS};
+                     .side = GETS,
+                     .more = has_items};
     int result = wait_for(q, &want, deadline);
-    if (result <= 0)
-        return result;
-    kri_bell_ring(&state->bells.space, writers_at_a_time(q));
-    if (kri_bell_armed(&state->bells.items) && kri_shared_count(q) > 0)
-        kri_bell_ring(&state->bells.items, 1);
+    if (result > 0) {
+        kri_bell_ring(&state->bells.space, q->item_size != 0 ? 1 : KRI_ALL);
+        pass_on(q, &want);
+    }
     return result;
 }
 
-static void settle(const kri_shared *q)
+/* What dead processes owe.  Not in time for the lock is as if nobody had died since. */
+static int settle(const kri_shared *q, kr_time deadline)
 {
     kri_side *side = kri_getting_side(q);
-    if (q->owners == 0 || kri_side_enter(q, side, 0) != 0)
-        return;
+    int err = q->owners != 0 ? kri_side_enter(q, side, deadline) : -ETIMEDOUT;
+    if (err != 0)
+        return err == -ETIMEDOUT ? 0 : err;
     kri_owing_settle(q);
     kri_side_leave(side);
     if (kri_shared_unfinished(q) == 0)
         kri_bell_ring(&q->state->bells.settled, KRI_ALL);
+    return 0;
+}
+
+/* Until something was settled, or a slice is over. */
+static int wait_settled(const kri_shared *q, kr_time deadline)
+{
+    kr_word *bell = &q->state->bells.settled;
+    uint32_t seen = kri_bell_arm(bell);
+    if (kri_shared_unfinished(q) == 0)
+        return 0;
+    kr_time until = end_of_slice(q, deadline);
+    int err = kri_wait(bell, seen, until, KRI_SHARED);
+    if (err != -ETIMEDOUT)
+        return err == -ECANCELED ? err : 0;
+    err = settle(q, end_of_slice(q, deadline));
+    bool late = err == 0 && until == deadline && kri_shared_unfinished(q) != 0;
+    return late ? -ETIMEDOUT : err;
 }
 
 int kri_shared_join(kri_shared *q, kr_time deadline)
 {
-    kr_word *bell = &q->state->bells.settled;
-    if (kri_shared_unfinished(q) != 0)
-        settle(q);
-    for (;;) {
-        uint32_t seen = kri_bell_arm(bell);
-        if (kri_shared_unfinished(q) == 0)
-            return 0;
-        kr_time until = end_of_slice(q, deadline);
-        int err = kri_wait(bell, seen, until, KRI_SHARED);
-        if (err == -ECANCELED)
-            return err;
-        if (err == -ETIMEDOUT) {
-            settle(q);
-            if (until == deadline)
-                return kri_shared_unfinished(q) == 0 ? 0 : -ETIMEDOUT;
-        }
-    }
+    if (kri_shared_unfinished(q) == 0)
+        return 0;
+    int err = settle(q, end_of_slice(q, deadline));
+    while (err == 0 && kri_shared_unfinished(q) != 0)
+        err = deadline != 0 ? wait_settled(q, deadline) : -ETIMEDOUT;
+    return err;
 }

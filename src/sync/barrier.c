@@ -31,7 +31,8 @@
  *     processor of its own.  Then nobody who is waited for needs the spinner's.
  *     A party that gives up ends the round as failed, unless it has ended before.
  *     While an action runs all parties have arrived and the lock is free.  Those who come then wait
- *     for the next round.
+ *     for the end of that round before they arrive in the next.  They are no parties of it, so one
+ *     that gives up leaves no trace.
  *
  *     In shared memory WAITERS is as in event.c.  When the lock's holder has died the round fails
  *     and the barrier is broken: each step of the end of a round can be done twice, and so the next
@@ -225,7 +226,7 @@ static int sleep_in(kr_barrier *b, uint32_t mine, kr_time deadline)
 }
 
 /* Until the round has ended in which the word was `mine`. */
-static int await(kr_barrier *b, uint32_t mine, int index, kr_time deadline)
+static int await(kr_barrier *b, uint32_t mine, kr_time deadline)
 {
     kr_time began = 0;
     if (!(mine & WAITERS))
@@ -234,12 +235,27 @@ static int await(kr_barrier *b, uint32_t mine, int index, kr_time deadline)
     while (!has_ended(b, mine)) {
         int err = sleep_in(b, mine, deadline);
         if (err == -ETIMEDOUT || err == -ECANCELED)
-            return give_up(b, mine, index, err);
+            return err;
         if (err == KRI_SLICE_OVER && (err = look(b, mine)) < 0)
             return err;
     }
     kri_spin_word_learn(&b->hint, began);
-    return outcome(b, mine, index);
+    return 0;
+}
+
+static int await_as_party(kr_barrier *b, uint32_t mine, int index, kr_time deadline)
+{
+    int err = await(b, mine, deadline);
+    if (err == -ETIMEDOUT || err == -ECANCELED)
+        return give_up(b, mine, index, err);
+    return err < 0 ? err : outcome(b, mine, index);
+}
+
+/* An action runs in a round of others, which is not the caller's to break. */
+static int await_as_surplus(kr_barrier *b, uint32_t mine, kr_time deadline)
+{
+    int err = await(b, mine, deadline);
+    return err < 0 ? err : outcome(b, mine, 0);
 }
 
 /* With the lock held, which is released when this fails. */
@@ -269,7 +285,7 @@ static int join(kr_barrier *b, uint32_t *mine, kr_time deadline)
         if (kri_load_rlx(&b->arrived) < b->parties)
             return find_room(b);
         leave(b);
-        err = await(b, *mine, 0, deadline); /* an action runs */
+        err = await_as_surplus(b, *mine, deadline);
         if (err < 0)
             return err;
     }
@@ -328,7 +344,7 @@ int kr_barrier_wait_action(kr_barrier *barrier, int (*action)(void *arg), void *
     }
     leave(barrier);
     if (!last)
-        return await(barrier, mine, index, deadline);
+        return await_as_party(barrier, mine, index, deadline);
     err = run(barrier, mine, action, arg);
     return err < 0 ? err : index;
 }

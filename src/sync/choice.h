@@ -12,6 +12,10 @@ typedef struct kr_choice_kind {
     /* Can it be waited for at all?  0, or the error with which kr_wait_any returns. */
     int (*check)(const kr_choice *choice);
 
+    /* Does it lie in shared memory, or is it woken as if it did?  As `shared` of the spot will say;
+     * NULL: never. */
+    bool (*is_shared)(const kr_choice *choice);
+
     /* Once before the first attempt: note the object's state; NULL: nothing to do. */
     void (*begin)(kr_choice *choice);
 

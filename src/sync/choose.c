@@ -1,5 +1,26 @@
 /* Events and semaphores as choices of kr_wait_any.
  *
+ * State.  That of the objects, see event.c and semaphore.c; a choice itself adds
+ *     noted, event        the word at the beginning of the call
+ *     noted, semaphore    1 from watch on: the caller may have slept on it, or be about to
+ *
+ * Fields.  Both kinds use `noted` alone, which belongs to the caller.
+ *
+ * Protocol.  An event is ready if the flag is up or the count has moved on since the beginning.  A
+ * semaphore is ready when a permit can be taken, or when its acquire fails for another reason than
+ * time, for that will not change by waiting.
+ *     In shared memory an attempt that fails leaves WAITERS in the word, as whoever is about to
+ * sleep there does.  It may stay behind when another choice is carried out; then one set or release
+ * looks for sleepers in vain.  Who takes a permit after it may have slept puts the bit back for
+ * those behind it, and wakes one of them if there is another permit, as in semaphore.c.
+ *
+ * Ordering.  [event-1] as in event.c, [semaphore-1] as in semaphore.c.
+ *
+ * Why is an event's word noted, and not only its flag?  A set that is cleared at once would be
+ * missed.  Why does a semaphore not put the bit back in one step with the permit, as its own
+ * acquire does?  With a table of holders the permit is taken under a lock (owned.c); so both kinds
+ * are served by one way.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "base/atomic.h"
@@ -8,6 +29,11 @@
 #include "wait/stall.h"
 
 /* An event, as kr_event_wait sees it: a set that is cleared at once is not missed. */
+
+static bool is_shared_event(const kr_choice *choice)
+{
+    return kri_event_is_shared(kri_load_rlx(&((kr_event *)choice->object)->word));
+}
 
 static void begin_event(kr_choice *choice)
 {
@@ -30,6 +56,7 @@ static void describe_event(const kr_choice *choice, kri_text *text)
 }
 
 static const kr_choice_kind event_kind = {
+    .is_shared = is_shared_event,
     .begin = begin_event,
     .attempt = attempt_event,
     .describe = describe_event,
@@ -41,6 +68,11 @@ kr_choice kr_choose_event(kr_event *event)
 }
 
 /* A semaphore; noted: the caller may have slept on it. */
+
+static bool is_shared_semaphore(const kr_choice *choice)
+{
+    return ((const kr_semaphore *)choice->object)->flags != 0;
+}
 
 static void watch_semaphore(kr_choice *choice)
 {
@@ -78,7 +110,7 @@ static bool take_shared(kr_choice *choice, kr_semaphore *semaphore)
 static bool attempt_semaphore(kr_choice *choice, kri_spot *spot)
 {
     kr_semaphore *semaphore = choice->object;
-    if (semaphore->flags != 0) {
+    if (is_shared_semaphore(choice)) {
         kri_spot_set(spot, &semaphore->value, KRI_SEMAPHORE_WAITERS, true);
         return take_shared(choice, semaphore);
     }
@@ -93,6 +125,7 @@ static void describe_semaphore(const kr_choice *choice, kri_text *text)
 }
 
 static const kr_choice_kind semaphore_kind = {
+    .is_shared = is_shared_semaphore,
     .begin = begin_semaphore,
     .watch = watch_semaphore,
     .attempt = attempt_semaphore,

@@ -12,6 +12,8 @@
  *     kind      constant: the scope, and which kind of lock
  *     lock      constant: where the lock is
  *     Shared only:
+ *     unsent    see condition_lock.c
+ *     hint      where the last one ran who notified; see wait/spin_word.c
  *     owed      members who have been notified and have not returned; EDITED while somebody changes
  *               more than one field
  *     returns   how often a notified member has returned
@@ -29,8 +31,7 @@
  *     Nobody starves, because newer groups get nothing before the older is closed.
  *     Each grant changes the word before it takes anybody, so that a member on its way to sleep
  *     stays awake.
- *     A notify wakes nobody: it moves the notified to the queue of the lock, whose release wakes
- *     one of them at a time.  Woken at once they would only meet the lock held, and sleep again.
+ *     A notify wakes nobody; condition_lock.c has what it does instead.
  *
  * Death.  A process may die at any point, and leave behind
  *     - counts half changed: EDITED is still set, which the next who has the lock sees.  It lets
@@ -60,10 +61,9 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/atomic.h"
-#include "sync/internal.h"
+#include "sync/condition.h"
 #include "wait/stall.h"
 
-enum { SHARED = 1, OVER_RLOCK = 2 };
 #define EDITED (UINT32_C(1) << 31)
 
 /* Three slices and some time for the lock are what the header promises: one until the first look
@@ -72,10 +72,14 @@ enum { SLICE_MS = 90, SLICES_WITHOUT_RETURN = 2 };
 enum { LOOK = 1 }; /* of a sleep: at the end of a slice */
 
 _Static_assert(sizeof(kr_condition) == 64, "one line of the cache");
-_Static_assert(offsetof(kr_condition, words) == 24 && offsetof(kr_condition, own) == 48 &&
-                   offsetof(kr_condition, lock) == 56,
+_Static_assert(offsetof(kr_condition, older) == 8 && offsetof(kr_condition, permits) == 12 &&
+                   offsetof(kr_condition, newer) == 16 && offsetof(kr_condition, kind) == 20 &&
+                   offsetof(kr_condition, unsent) == 21 && offsetof(kr_condition, words) == 24 &&
+                   offsetof(kr_condition, owed) == 32 && offsetof(kr_condition, returns) == 36 &&
+                   offsetof(kr_condition, restarted) == 40 && offsetof(kr_condition, hint) == 44 &&
+                   offsetof(kr_condition, own) == 48 && offsetof(kr_condition, lock) == 56,
                "the same in every process that maps it");
-_Static_assert(offsetof(kr_rlock, lock) == 0, "so that lock_of need not tell them apart");
+_Static_assert(offsetof(kr_rlock, lock) == 0, "so that kri_condition_lock need not ask which");
 
 /* One wait. */
 typedef struct stay {
@@ -84,65 +88,22 @@ typedef struct stay {
     int still;        /* looks that found the same since; -1: there was none yet */
 } stay;
 
-static bool is_shared(const kr_condition *c)
-{
-    return c->kind & SHARED;
-}
-
-static kr_lock *lock_of(kr_condition *c)
-{
-    return c->lock == 0 ? &c->own : (kr_lock *)((char *)c + c->lock);
-}
-
-/* NULL: it is no recursive one. */
-static kr_rlock *rlock_of(kr_condition *c)
-{
-    return c->kind & OVER_RLOCK ? (kr_rlock *)((char *)c + c->lock) : NULL;
-}
-
 static kr_word *word_of(kr_condition *c, uint64_t group)
 {
     return &c->words[group & 1];
-}
-
-/* For the lock itself, without a look at the counts. */
-
-static bool held(kr_condition *c)
-{
-    kr_rlock *rlock = rlock_of(c);
-    return rlock != NULL ? kr_rlock_owned(rlock) : kr_lock_locked(lock_of(c));
-}
-
-static int64_t let_go(kr_condition *c)
-{
-    kr_rlock *rlock = rlock_of(c);
-    if (rlock != NULL)
-        return kri_rlock_release_all(rlock);
-    kr_lock_release(lock_of(c));
-    return 0;
-}
-
-/* `queued`: the caller may have slept in the lock's queue. */
-static int take_back(kr_condition *c, int64_t depth, bool queued)
-{
-    kr_rlock *rlock = rlock_of(c);
-    int taken = (queued ? kri_lock_retake : kri_lock_take)(lock_of(c));
-    if (rlock != NULL && taken >= 0)
-        kri_rlock_become(rlock, depth);
-    return taken;
 }
 
 /* The counts. */
 
 static void begin_change(kr_condition *c)
 {
-    if (is_shared(c))
+    if (kri_condition_is_shared(c))
         kri_or_acq(&c->owed, EDITED); /* [condition-1] */
 }
 
 static void end_change(kr_condition *c, uint32_t owed)
 {
-    if (is_shared(c))
+    if (kri_condition_is_shared(c))
         kri_store_rel(&c->owed, owed); /* [condition-1] */
 }
 
@@ -159,17 +120,14 @@ static void restart(kr_condition *c)
     c->older = c->newer = c->permits = 0;
     c->restarted = (uint32_t)c->group;
     c->returns++;
-    for (int i = 0; i < 2; i++)
-        kri_add_sc(&c->words[i], 1);
+    kri_condition_send_all(c);
     end_change(c, 0);
-    for (int i = 0; i < 2; i++)
-        kri_lock_adopt(lock_of(c), &c->words[i], KRI_ALL);
 }
 
 /* Shared: has one died who was changing the counts? */
 static void mend(kr_condition *c)
 {
-    if (is_shared(c) && (kri_load_rlx(&c->owed) & EDITED))
+    if (kri_condition_is_shared(c) && (kri_load_rlx(&c->owed) & EDITED))
         restart(c);
 }
 
@@ -212,9 +170,7 @@ static uint32_t grant(kr_condition *c, uint32_t count)
     if (granted == 0)
         return 0;
     c->permits += granted;
-    kr_word *word = word_of(c, c->group - 1);
-    kri_add_sc(word, 1);
-    kri_lock_adopt(lock_of(c), word, (int)granted);
+    kri_condition_send(c, word_of(c, c->group - 1), granted);
     return granted;
 }
 
@@ -228,7 +184,7 @@ static void close_older(kr_condition *c)
 
 static int notify(kr_condition *c, uint32_t count)
 {
-    if (!held(c))
+    if (!kri_condition_held(c))
         return -EPERM;
     mend(c);
     begin_change(c);
@@ -260,10 +216,10 @@ static void describe_odd(const kr_word *word, kri_text *text)
 
 static bool worth_a_look(kr_condition *c)
 {
-    return kri_load_rlx(&c->owed) != 0 || !kri_lock_at_rest(lock_of(c));
+    return kri_load_rlx(&c->owed) != 0 || !kri_lock_at_rest(kri_condition_lock(c));
 }
 
-static int sleep_shared(kr_condition *c, kr_word *word, uint32_t seen, kr_time deadline)
+static int sleep_in_slices(kr_condition *c, kr_word *word, uint32_t seen, kr_time deadline)
 {
     for (;;) {
         kr_time slice = kri_deadline(kr_ms(SLICE_MS));
@@ -276,16 +232,26 @@ static int sleep_shared(kr_condition *c, kr_word *word, uint32_t seen, kr_time d
     }
 }
 
+static int sleep_shared(kr_condition *c, kr_word *word, uint32_t seen, kr_time deadline, bool alone)
+{
+    kr_time began = 0;
+    bool changed = alone && kri_spin_word(word, seen, deadline, &c->hint, &began);
+    int err = changed ? -EAGAIN : sleep_in_slices(c, word, seen, deadline);
+    kri_spin_word_learn(&c->hint, began);
+    return err;
+}
+
 /* *taken: what became of taking the lock again. */
 static int sleep_without_lock(kr_condition *c, uint64_t mine, kr_time deadline, int *taken)
 {
     kr_word *word = word_of(c, mine);
     uint32_t seen = kri_load_rlx(word);
-    int64_t depth = let_go(c);
-    int err = is_shared(c)
-                  ? sleep_shared(c, word, seen, deadline)
+    bool alone = c->older - c->permits + c->newer == 1; /* of those not notified */
+    int64_t depth = kri_condition_let_go(c);
+    int err = kri_condition_is_shared(c)
+                  ? sleep_shared(c, word, seen, deadline, alone)
                   : kri_wait_for(word, seen, deadline, 0, mine & 1 ? describe_odd : describe_even);
-    *taken = take_back(c, depth, err == 0);
+    *taken = kri_condition_take_back(c, word, depth, err);
     return err;
 }
 
@@ -302,9 +268,12 @@ static bool stands_still(const kr_condition *c, stay *s)
 
 int kri_condition_wait_until(kr_condition *c, kr_time deadline)
 {
-    if (!held(c))
+    if (!kri_condition_held(c))
         return -EPERM;
     mend(c);
+    if (kri_condition_is_shared(c) && c->older + c->newer == 0 && owed_by(c) == 0 &&
+        c->restarted == 0)
+        kri_condition_forget_moves(c);
     stay s = {.group = c->group, .still = -1};
     c->newer++;
     for (;;) {
@@ -338,7 +307,7 @@ int kr_condition_wait_for(kr_condition *condition, bool (*predicate)(void *arg),
 {
     if (timeout < 0)
         return -EINVAL;
-    if (!held(condition))
+    if (!kri_condition_held(condition))
         return -EPERM;
     kr_time deadline = kri_deadline(timeout);
     int err = 0;
@@ -366,9 +335,9 @@ int kr_condition_notify_all(kr_condition *condition)
 
 int kr_condition_acquire(kr_condition *condition, kr_time timeout)
 {
-    kr_rlock *rlock = rlock_of(condition);
+    kr_rlock *rlock = kri_condition_rlock(condition);
     int err = rlock != NULL ? kr_rlock_acquire(rlock, timeout)
-                            : kr_lock_acquire(lock_of(condition), timeout);
+                            : kr_lock_acquire(kri_condition_lock(condition), timeout);
     if (err == KR_OWNER_DIED)
         restart(condition);
     return err;
@@ -376,32 +345,32 @@ int kr_condition_acquire(kr_condition *condition, kr_time timeout)
 
 int kr_condition_release(kr_condition *condition)
 {
-    kr_rlock *rlock = rlock_of(condition);
-    return rlock != NULL ? kr_rlock_release(rlock) : kr_lock_release(lock_of(condition));
+    kr_rlock *rlock = kri_condition_rlock(condition);
+    return rlock != NULL ? kr_rlock_release(rlock) : kri_condition_release(condition);
 }
 
 bool kr_condition_locked(const kr_condition *condition)
 {
-    return kr_lock_locked(lock_of((kr_condition *)(uintptr_t)condition));
+    return kr_lock_locked(kri_condition_lock((kr_condition *)(uintptr_t)condition));
 }
 
 int kr_condition_recover(kr_condition *condition)
 {
-    kr_rlock *rlock = rlock_of(condition);
-    return rlock != NULL ? kr_rlock_recover(rlock) : kr_lock_recover(lock_of(condition));
+    kr_rlock *rlock = kri_condition_rlock(condition);
+    return rlock != NULL ? kr_rlock_recover(rlock) : kr_lock_recover(kri_condition_lock(condition));
 }
 
 bool kr_condition_inconsistent(const kr_condition *condition)
 {
-    return kr_lock_inconsistent(lock_of((kr_condition *)(uintptr_t)condition));
+    return kr_lock_inconsistent(kri_condition_lock((kr_condition *)(uintptr_t)condition));
 }
 
-static void begin(kr_condition *c, uint32_t kind, int64_t lock)
+static void begin(kr_condition *c, uint8_t kind, int64_t lock)
 {
     *c = (kr_condition)KR_CONDITION_INIT;
     c->kind = kind;
     c->lock = lock;
-    (void)kr_lock_init(&c->own, kind & SHARED ? KR_SHARED : KR_PRIVATE);
+    (void)kr_lock_init(&c->own, kind & KRI_CONDITION_SHARED ? KR_SHARED : KR_PRIVATE);
 }
 
 static bool are_valid(const kr_condition_options *o)
@@ -423,7 +392,9 @@ int kr_condition_init(kr_condition *condition, const kr_condition_options *optio
     if (!are_valid(o))
         return -EINVAL;
     const void *lock = o->rlock != NULL ? (const void *)o->rlock : o->lock;
-    begin(condition, (o->scope == KR_SHARED ? SHARED : 0) | (o->rlock != NULL ? OVER_RLOCK : 0),
+    int kind = (o->scope == KR_SHARED ? KRI_CONDITION_SHARED : 0) |
+               (o->rlock != NULL ? KRI_CONDITION_OVER_RLOCK : 0);
+    begin(condition, (uint8_t)kind,
           lock != NULL ? (const char *)lock - (const char *)condition : 0);
     return 0;
 }

@@ -24,10 +24,11 @@
  *     [event-1]  what was done before the set is visible after the wait
  *     [event-2]  and after the clear, also what was done before a set that found the flag up: so
  *                who clears and then looks whether there is something to do misses nothing.  Hence
- * a set writes the word in any case The set is sequentially consistent because kri_wake wants it
- * so, and is the last touch of the word: a waiter may free the event at once. In shared memory the
- * kernel compares the word as it queues the sleeper, so a set is either seen by that or finds
- * WAITERS: both are changes of the one word.
+ *                a set writes the word in any case
+ *     The set is sequentially consistent because kri_wake wants it so, and is the last touch of the
+ *     word: a waiter may free the event at once.
+ *     In shared memory the kernel compares the word as it queues the sleeper, so a set is either
+ *     seen by that or finds WAITERS: both are changes of the one word.
  *
  * Why not count the sleepers?  One who dies asleep would stay counted for good.
  *

@@ -31,11 +31,12 @@ typedef uint64_t kri_owner;
  * pre: same pid and time namespace */
 bool kri_process_dead(kri_owner owner);
 
-/* kri_process_self - the calling process: a load.  Renewed in a forked child. */
+/* kri_process_self - the calling process: a load.  Renewed in a forked child; changes once more if
+ * the start time could not be read at first. */
 kri_owner kri_process_begin(void);
 extern kri_word64 kri_process_known __attribute__((visibility("hidden")));
 
-/* The same without a call; 0: nobody has asked yet. */
+/* The same without a call; 0: not known yet. */
 static inline kri_owner kri_process_if_known(void)
 {
 #ifdef KRI_MODEL /* several processes share what is global */
@@ -51,6 +52,14 @@ static inline kri_owner kri_process_self(void)
     return __builtin_expect(self != 0, 1) ? self : kri_process_begin();
 }
 
+/* kri_process_is_self - is that the calling process, by the name that it has or has had? */
+bool kri_process_was(kri_owner owner);
+static inline bool kri_process_is_self(kri_owner owner)
+{
+    return owner == kri_process_self() ||
+           (owner != 0 && owner >> 32 == 0 && kri_process_was(owner));
+}
+
 /* Locks. */
 
 #define KRI_LOCK_SHARED (UINT64_C(1) << 22) /* in the word of a shared one, always */
@@ -63,6 +72,10 @@ int kri_lock_take(kr_lock *lock);
 /* kri_lock_take_brief - the same for the library's own short sections: looks for a dead holder
  * after 5 ms at most, since nobody alive keeps it that long. */
 int kri_lock_take_brief(kr_lock *lock);
+
+/* kri_lock_take_within - the same with a time limit, for who must not hang on a holder that was
+ * stopped.  Also -ETIMEDOUT (not held). */
+int kri_lock_take_within(kr_lock *lock, kr_time timeout);
 
 /* kri_lock_is_shared - its scope. */
 static inline bool kri_lock_is_shared(const kr_lock *lock)

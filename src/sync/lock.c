@@ -12,6 +12,12 @@
  *                    on this half
  *     shared         while held, when the holder's process started, in ticks
  *
+ * Fields.
+ *     word     the low half, the first in memory; slept on by those who wait
+ *     more     the high half; slept on, in private scope, by those who are to be handed the lock
+ *     Changed together, by compare-and-swap and by or; only src/wait and the kernel look at one
+ *     half alone.
+ *
  * Protocol, both scopes.  Who has waited, or is about to, takes the lock with WAITERS, because
  * others may wait beside it; release clears the bit and wakes one.  So a debt is never lost, and at
  * worst one wake finds nobody.  A waiter that leaves, timed out or cancelled, leaves WAITERS behind
@@ -321,9 +327,14 @@ int kri_lock_take(kr_lock *lock)
     return acquire_fast(lock) ? 0 : acquire_slow(lock, KR_FOREVER, KRI_UNCANCELLABLE, LOOKS);
 }
 
+int kri_lock_take_within(kr_lock *lock, kr_time timeout)
+{
+    return acquire_fast(lock) ? 0 : acquire_slow(lock, timeout, KRI_UNCANCELLABLE, LOOKS_BRIEF);
+}
+
 int kri_lock_take_brief(kr_lock *lock)
 {
-    return acquire_fast(lock) ? 0 : acquire_slow(lock, KR_FOREVER, KRI_UNCANCELLABLE, LOOKS_BRIEF);
+    return kri_lock_take_within(lock, KR_FOREVER);
 }
 
 int kri_lock_retake(kr_lock *lock)

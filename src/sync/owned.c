@@ -17,9 +17,14 @@
  *                     whether the holders live, and finds it; or until its time-out, before which
  *                     everybody looks too; or until somebody needs a row
  *     with the lock   may have moved a permit out of value and not into its row, or the other way
- *                     round.  The next to take the lock learns that, settles what the dead hold,
- * and counts the free ones again: what the table does not say is held is free.  So no permit is
- * lost and none is there twice, wherever the process died.
+ *                     round.  The next to take the lock learns that and counts anew.
+ * To count anew is to settle what the dead hold and to make free what the table does not say is
+ * held.  So no permit is lost and none is there twice, wherever the process died.
+ *
+ * Ordering.  The lock orders the table, and gives what a releaser wrote to whoever takes the permit
+ * after it; so value may be changed relaxedly where nobody is woken.  Its change in a release is
+ * sequentially consistent because kri_wake wants it so.  After a release the lock is released
+ * before the wake, which uses the word's address only.
  *
  * Why not without a lock, by a note of what is about to be done in the row?  Two words would change
  * at two moments, and whoever settles would have to know which of them had: the note would have to
@@ -38,6 +43,8 @@ static kri_holders table_of(kr_semaphore *s)
 
 int kri_semaphore_init_owned(kr_semaphore *s, const kr_semaphore_options *o)
 {
+    if (o->bound != 0 && o->bound != (int64_t)kri_load_rlx(&s->value))
+        return -EINVAL; /* there are as many as there are */
     s->flags |= KRI_SEMAPHORE_OWNED;
     s->bound = kri_load_rlx(&s->value);
     s->holders = (char *)o->holders - (char *)s;

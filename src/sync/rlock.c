@@ -1,5 +1,11 @@
 /* kr_rlock: a lock, and who has it how often.
  *
+ * State.  Guarded by the lock, but that anybody may read the names at any time:
+ *     free      owner and process 0
+ *     taken     the lock is held, the names are not written yet, or taken back already: nobody's
+ *     held      both name the holder; in private scope owner does alone; count is how deep it is
+ *     left      a holder has died: its names stand until the next one writes its own
+ *
  * Fields.
  *     lock      what the runners wait for
  *     owner     atomic: the runner that holds it (kri_party_id), in shared scope with its process'
@@ -68,7 +74,7 @@ static inline bool is_mine(const kr_rlock *r, uint64_t me)
 {
     if (!is_shared(r))
         return kri_load_rlx64(owner_of(r)) == me;
-    return kri_load_acq64(process_of(r)) == kri_process_self() && /* [rlock-1] */
+    return kri_process_is_self(kri_load_acq64(process_of(r))) && /* [rlock-1] */
            kri_load_rlx64(owner_of(r)) == number_here(me);
 }
 

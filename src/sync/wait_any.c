@@ -1,5 +1,18 @@
 /* kr_wait_any: try all, wait on the words of all, try again.
  *
+ * State.  Nothing is kept from call to call, but in the objects themselves.  A call is in turn
+ *     checked     nothing was touched
+ *     begun       each choice has noted its object's state
+ *     watching    from the first round of attempts that found nothing until the return: the objects
+ *                 count the caller as one who waits, and attempts say on what to sleep
+ *
+ * Fields.  All are the caller's alone, but what a wake changes in the place of a spot (wait/any.c).
+ *     choice.noted    what its kind remembers from begin to the end
+ *     choice.result   written by the attempt that succeeds
+ *     choice.room     its spot: the word to sleep on, and what an attempt has seen there
+ *     call.told       an address that stands for the call in a report; never changed
+ *     call.shared     constant: how many choices lie in shared memory
+ *
  * Protocol.
  *     Each kind of object has an attempt, which carries the choice out or says on what word to
  *     wait (choice.h).  A call attempts all in the order of the array; if none succeeds it waits on
@@ -9,6 +22,11 @@
  *     wake has to be passed on.
  *     Only one attempt of a call succeeds, and after it there is no other: so exactly one thing is
  *     taken.
+ *
+ * Ordering.  Each attempt has the order of its object's own call: what is taken carries with it
+ * what its giver wrote.  An attempt that finds nothing says what the word was, and kri_wait_any
+ * sleeps only while it is that still; so nothing that comes in between is missed.  For the first
+ * wake of several in shared memory see wait/any.c.
  *
  * Why no token that the objects hand over to a waiter?  Each release, set and put would have to
  * know who waits in which way.  Here they change a word and wake, as they do for their own waits.
@@ -32,18 +50,21 @@ struct call {
 
 enum { NONE = -1 };
 
-static int check(const kr_choice *choices, size_t count)
+/* *shared: how many of them lie in shared memory. */
+static int check(const kr_choice *choices, size_t count, unsigned *shared)
 {
     if (count == 0 || count > INT_MAX || choices == NULL)
         return -EINVAL;
+    *shared = 0;
     for (size_t i = 0; i < count; i++) {
         if (choices[i].kind == NULL || choices[i].object == NULL)
             return -EINVAL;
         int err = choices[i].kind->check != NULL ? choices[i].kind->check(&choices[i]) : 0;
         if (err != 0)
             return err;
+        *shared += choices[i].kind->is_shared != NULL && choices[i].kind->is_shared(&choices[i]);
     }
-    return 0;
+    return *shared > KRI_SPOTS_SHARED ? -EINVAL : 0;
 }
 
 static int attempt_all(const struct call *call)
@@ -67,7 +88,7 @@ static int attempt_one(const struct call *call, const kri_spot *spot)
 }
 
 /* The list of spots to wait on; NULL: each would be in vain. */
-static kri_spot *link_spots(struct call *call)
+static kri_spot *link_spots(const struct call *call)
 {
     kri_spot *first = NULL;
     for (size_t i = call->count; i-- > 0;) {
@@ -75,7 +96,6 @@ static kri_spot *link_spots(struct call *call)
         kri_spot *spot = kri_choice_spot(choice);
         if (choice->kind->is_hopeless != NULL && choice->kind->is_hopeless(choice))
             continue;
-        call->shared += spot->shared;
         spot->next = first;
         first = spot;
     }
@@ -138,7 +158,7 @@ static int choose(struct call *call, kr_time deadline)
     kri_spot *first = link_spots(call);
     if (first == NULL)
         return -EDEADLK;
-    return call->shared > KRI_SPOTS_SHARED ? -EINVAL : wait_beside_tasks(call, first, deadline);
+    return wait_beside_tasks(call, first, deadline);
 }
 
 static int wait_watching(struct call *call, kr_time deadline)
@@ -155,10 +175,10 @@ static int wait_watching(struct call *call, kr_time deadline)
 
 int kr_wait_any(kr_choice *choices, size_t count, kr_time timeout)
 {
-    int err = timeout < 0 ? -EINVAL : check(choices, count);
+    struct call call = {.choices = choices, .count = count};
+    int err = timeout < 0 ? -EINVAL : check(choices, count, &call.shared);
     if (err != 0)
         return err;
-    struct call call = {.choices = choices, .count = count};
     for (size_t i = 0; i < count; i++)
         if (choices[i].kind->begin != NULL)
             choices[i].kind->begin(&choices[i]);

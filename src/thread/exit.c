@@ -54,6 +54,35 @@ static callback *next_callback(void)
     return c;
 }
 
+/* Those above who have something to end after the threads. */
+enum { LASTS = 4 };
+static void (*lasts[LASTS])(void) KRI_GLOBAL; /* guarded by the registry's lock */
+
+int kri_at_last(void (*fn)(void))
+{
+    int err = -ENOMEM;
+    kri_mutex_lock(&kri_threads.lock);
+    for (int i = 0; err < 0 && i < LASTS; i++) {
+        if (lasts[i] == NULL || lasts[i] == fn) {
+            lasts[i] = fn;
+            err = 0;
+        }
+    }
+    kri_mutex_unlock(&kri_threads.lock);
+    return err;
+}
+
+static void call_lasts(void)
+{
+    for (int i = 0; i < LASTS; i++) {
+        kri_mutex_lock(&kri_threads.lock);
+        void (*last)(void) = lasts[i];
+        kri_mutex_unlock(&kri_threads.lock);
+        if (last != NULL)
+            last();
+    }
+}
+
 KRI_THREAD_LOCAL(bool, own_exit) /* the calling thread is in the handler */
 
 /* Without memory for the handler the next kri_threads_begin tries again. */
@@ -64,6 +93,22 @@ bool kri_exit_forked(void)
     kri_threads.phase = KRI_RUNNING;
     kri_threads.begun = os_at_exit(kri_threads_exit) == 0;
     return false;
+}
+
+/* What was registered before is the parent's to call. */
+void kri_exit_anew(void)
+{
+    kri_mutex_lock(&kri_threads.lock);
+    callback *c = callbacks;
+    callbacks = NULL;
+    kri_threads.phase = KRI_RUNNING;
+    kri_mutex_unlock(&kri_threads.lock);
+    *own_exit() = false;
+    while (c != NULL) {
+        callback *next = c->next;
+        os_free(c);
+        c = next;
+    }
 }
 
 static void run_callbacks(void)
@@ -130,4 +175,5 @@ void kri_threads_exit(void)
         kr_thread_release(t);
     }
     kri_signals_end();
+    call_lasts();
 }

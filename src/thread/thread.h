@@ -81,8 +81,10 @@ void kri_thread_describe_state(const kr_word *word, kri_text *text);
 void kri_thread_describe_id(const kr_word *word, kri_text *text);
 bool kri_thread_describe_name(int native_id, kri_text *text);
 
-void kri_threads_exit(void); /* what is to do at exit */
-bool kri_exit_forked(void);  /* in a forked child: does it go on with an exit of the parent? */
+void kri_threads_exit(void);       /* what is to do at exit */
+int kri_at_last(void (*fn)(void)); /* at exit, when the threads are gone; idempotent; -ENOMEM */
+void kri_exit_anew(void);   /* in a child that begins its own life: nothing of an exit before */
+bool kri_exit_forked(void); /* in a forked child: does it go on with an exit of the parent? */
 
 void kri_signals_lock(void); /* across a fork */
 void kri_signals_unlock(void);

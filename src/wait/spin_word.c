@@ -8,9 +8,11 @@
  *
  * Fields of a hint, one word; all of it is relaxed, and two who change it at once may lose one of
  * the changes: that costs time, never correctness.
- *     bits 0 to 15    processor of the last waker + 1; 0: none yet, or unknown; all ones: another
+ *     bits 0 to 11    processor of the last waker + 1; 0: none yet, or unknown; all ones: another
  *                     one than the waiter's, says the object, which knows more
- *     bits 16 to 31   how many waits in a row were long
+ *     bits 12 to 23   the same of the waker before: where two wake each other through one object,
+ *                     the last one is mostly the waiter itself
+ *     bits 24 to 31   how many waits in a row were long
  *
  * Where no waker is known yet nobody spins: the first wait sleeps, and its waker leaves its
  * processor.  So one question decides, whether the last waker runs beside us, and it holds also
@@ -32,7 +34,8 @@ enum {
 enum { LONG_WAIT = 150 * MICROSECOND };
 enum { LONG_WAITS_TO_REDUCE = 3, LONG_WAITS_TO_LEAST = 6 };
 enum { LOOKS_PER_CLOCK = 8 };
-enum { CPU = KRI_WAKER_ELSEWHERE, ONE_LONG_WAIT = 0x10000 };
+enum { CPU = KRI_WAKER_ELSEWHERE, CPU_BITS = 12, WAKERS = (1 << 2 * CPU_BITS) - 1 };
+enum { ONE_LONG_WAIT = WAKERS + 1 };
 
 static uint32_t here(void)
 {
@@ -53,7 +56,10 @@ static bool waker_is_elsewhere(const kr_word *hint)
     uint32_t mine = here();
     if (mine == KRI_WAKER_UNKNOWN)
         return false;
-    uint32_t waker = kri_load_rlx(hint) & CPU;
+    uint32_t wakers = kri_load_rlx(hint);
+    uint32_t waker = wakers & CPU;
+    if (waker == mine)
+        waker = wakers >> CPU_BITS & CPU;
     return waker != KRI_WAKER_UNKNOWN && waker != mine;
 }
 
@@ -95,14 +101,15 @@ void kri_spin_word_learn(kr_word *hint, kr_time began)
     if (os_now() - began > LONG_WAIT)
         learned = long_waits < LONG_WAITS_TO_LEAST ? long_waits + 1 : long_waits;
     if (learned != long_waits)
-        kri_store_rlx(hint, (old & CPU) | learned * ONE_LONG_WAIT);
+        kri_store_rlx(hint, (old & WAKERS) | learned * ONE_LONG_WAIT);
 }
 
 void kri_spin_word_note(kr_word *hint, uint32_t waker)
 {
     uint32_t old = kri_load_rlx(hint);
-    if ((old & CPU) != waker)
-        kri_store_rlx(hint, (old & ~(uint32_t)CPU) | waker);
+    uint32_t noted = (old & ~(uint32_t)WAKERS) | (old & CPU) << CPU_BITS | waker;
+    if (noted != old)
+        kri_store_rlx(hint, noted);
 }
 
 void kri_spin_word_note_waker(kr_word *hint)

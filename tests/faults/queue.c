@@ -111,6 +111,31 @@ TEST(test_failing_queue)
     }
 }
 
+/* Puts and gets within the reserve ask for nothing at all. */
+TEST(reserved_puts_cannot_fail)
+{
+    enum { RESERVED = 1000 };
+    static const kr_queue_options reserved[] = {
+        {.order = KR_FIFO, .reserve = RESERVED},
+        {.order = KR_LIFO, .reserve = RESERVED},
+        {.order = KR_PRIORITY, .reserve = RESERVED},
+        {.reentrant = true, .reserve = RESERVED},
+    };
+    for (size_t n = 0; n < sizeof reserved / sizeof reserved[0]; n++) {
+        kr_queue *q;
+        CHECK_EQ(kr_queue_create(&q, sizeof(int64_t), 0, &reserved[n]), 0);
+        faulty_begin(FAULTY_MEMORY, 1, true);
+        for (int round = 0; round < 5; round++) {
+            for (int i = 0; i < RESERVED; i++)
+                CHECK_EQ(put(q, i, KR_NOWAIT), 0);
+            for (int i = 0; i < RESERVED; i++)
+                CHECK_GE(get(q, KR_NOWAIT), 0);
+        }
+        CHECK_EQ(faulty_end(), 0);
+        kr_queue_release(q);
+    }
+}
+
 /* A handle on a queue that is there. */
 static uint32_t attach(void *memory, size_t size, uint32_t k)
 {

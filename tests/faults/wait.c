@@ -7,7 +7,9 @@
  * SPDX-License-Identifier: MIT
  */
 #include "harness/faulty.h"
+#include "sync/internal.h"
 #include "sync/objects.h"
+#include <unistd.h>
 
 enum { PARTIES = 3, ROUNDS = 40, MOST = 12 };
 
@@ -19,11 +21,14 @@ typedef struct wait_world {
     kr_event event;
     kr_barrier barrier;
     kr_queue *queue;
+    kr_semaphore any[2];
+    kr_event no_more;
     uint64_t count; /* guarded by lock and rlock */
     uint64_t turn;  /* guarded by the condition's lock */
     kr_word wrong;
     kr_word sum;
     kr_word taken;
+    kr_word taken_of_any;
 } wait_world;
 
 static void expect(wait_world *world, bool right)
@@ -100,6 +105,31 @@ static void use_queue(wait_world *world, int index)
     }
 }
 
+/* The first gives permits of two semaphores in turn, and the others take whichever comes. */
+static void use_any(wait_world *world, int index)
+{
+    kr_choice any[] = {kr_choose_semaphore(&world->any[0]), kr_choose_semaphore(&world->any[1]),
+                       kr_choose_event(&world->no_more)};
+    for (int i = 0; index == 0 && i < ROUNDS; i++) {
+        expect(world, kr_semaphore_release(&world->any[i % 2], 1) == 0);
+        kri_test_nap();
+    }
+    if (index == 0) {
+        party_await_count(&world->taken_of_any, ROUNDS);
+        kr_event_set(&world->no_more);
+        return;
+    }
+    for (int chosen; (chosen = kr_wait_any(any, 3, KR_FOREVER)) != 2;) {
+        expect(world, chosen == 0 || chosen == 1);
+        kri_add_acq_rel(&world->taken_of_any, 1);
+    }
+}
+
+static void with_any(void *world, int index)
+{
+    use_any(world, index);
+}
+
 static void with_locks(void *world, int index)
 {
     (void)index;
@@ -132,6 +162,9 @@ static wait_world *world_create(void)
     make_condition(&world->condition, NULL);
     make_semaphore(&world->semaphore, 2, 0);
     make_event(&world->event);
+    make_semaphore(&world->any[0], 0, 0);
+    make_semaphore(&world->any[1], 0, 0);
+    make_event(&world->no_more);
     make_barrier(&world->barrier, PARTIES, 0);
     CHECK_EQ(kr_queue_create(&world->queue, sizeof(int64_t), 1, &options), 0);
     return world;
@@ -154,6 +187,8 @@ static void run_all(wait_world *world)
     CHECK_EQ(world->count, PARTIES * ROUNDS);
     party_join(party_start(PARTIES, with_barrier, world));
     party_join(party_start(PARTIES, with_queue, world));
+    party_join(party_start(PARTIES, with_any, world));
+    CHECK_EQ(kri_load_acq(&world->taken_of_any), ROUNDS);
     CHECK_EQ(kri_load_acq(&world->sum), (PARTIES - 1) * ROUNDS * (ROUNDS - 1) / 2);
 }
 
@@ -201,10 +236,11 @@ PARTY_TEST(test_wakes_are_enough)
     CHECK_GE(failed, 1);
 }
 
-/* Before Linux 5.16. */
+/* Before Linux 5.16.  In shared memory every wait for any of several sleeps without the kernel's
+ * help, and so does one in a cancel scope. */
 PARTY_TEST(test_no_sleep_on_either_of_two)
 {
-    sweep(FAULTY_EITHER, false);
+    sweep(FAULTY_EITHER, party_scope() == KR_SHARED);
 }
 
 PARTY_TEST(test_nobody_is_moved)
@@ -243,4 +279,88 @@ PARTY_TEST_OF(test_death_is_not_told_at_once, processes)
         party_join(bunch);
         world_free(world);
     }
+}
+
+typedef struct named_world {
+    kr_lock lock;
+    kr_rlock rlock;
+    kr_semaphore semaphore;
+    kr_holder holders[2];
+    kr_queue *queue;
+} named_world;
+
+static void take_all(named_world *world)
+{
+    int64_t item;
+    CHECK_EQ(kr_lock_acquire(&world->lock, KR_NOWAIT), 0);
+    CHECK_EQ(kr_rlock_acquire(&world->rlock, KR_NOWAIT), 0);
+    CHECK_EQ(kr_semaphore_acquire(&world->semaphore, KR_NOWAIT), 0);
+    CHECK_EQ(kr_queue_get(world->queue, &item, KR_NOWAIT), 0);
+}
+
+static void give_all(named_world *world)
+{
+    CHECK_EQ(kr_lock_release(&world->lock), 0);
+    CHECK(kr_rlock_owned(&world->rlock));
+    CHECK_EQ(kr_rlock_release(&world->rlock), 0);
+    CHECK_EQ(kr_semaphore_release(&world->semaphore, 1), 0);
+    CHECK_EQ(kr_semaphore_release(&world->semaphore, 1), -EPERM);
+    CHECK_EQ(kr_queue_task_done(world->queue), 0);
+}
+
+static void take_under_two_names(void *arg, int index)
+{
+    named_world *world = arg;
+    (void)index;
+    faulty_begin(FAULTY_PROCESSES, 1, false);
+    take_all(world);
+    CHECK_EQ(faulty_end(), 1);
+    CHECK_EQ(kri_lock_holder(&world->lock), (kri_owner)getpid());
+    while (kri_process_self() >> 32 == 0)
+        party_nap();
+    CHECK(!kri_process_dead(kri_lock_holder(&world->lock)));
+    CHECK_EQ(kr_rlock_acquire(&world->rlock, KR_NOWAIT), 0);
+    CHECK_EQ(kr_rlock_release(&world->rlock), 0);
+    give_all(world);
+    take_all(world);
+    CHECK_EQ(kri_lock_holder(&world->lock), kri_process_self());
+    CHECK(!kri_process_is_self((uint32_t)getpid() + 1));
+    give_all(world);
+}
+
+/* The start time could not be read at first: what was taken then is still the process' own when it
+ * can be. */
+PARTY_TEST_OF(test_start_time_is_told_later, processes)
+{
+    named_world *world = party_world(sizeof *world);
+    kr_semaphore_options options = {
+        .scope = KR_SHARED, .holders = world->holders, .holder_count = 2};
+    make_lock(&world->lock);
+    make_rlock(&world->rlock);
+    CHECK_EQ(kr_semaphore_init(&world->semaphore, 1, &options), 0);
+    CHECK_EQ(
+        kr_queue_create(&world->queue, sizeof(int64_t), 4, &(kr_queue_options){.scope = KR_SHARED}),
+        0);
+    for (int64_t i = 0; i < 2; i++)
+        CHECK_EQ(kr_queue_put(world->queue, &i, KR_NOWAIT), 0);
+    party_join(party_start(1, take_under_two_names, world));
+    CHECK_EQ(kr_queue_join(world->queue, KR_NOWAIT), 0);
+    kr_queue_release(world->queue);
+    party_world_free(world, sizeof *world);
+}
+
+static void ask_for_its_name(void *arg, int index)
+{
+    (void)arg;
+    (void)index;
+    CHECK_NE(kri_process_self() >> 32, 0);
+    CHECK(!kri_process_is_self((uint32_t)getpid()));
+}
+
+/* Who has never gone by its pid alone is not the one that has left that name behind. */
+PARTY_TEST_OF(test_name_of_a_predecessor, processes)
+{
+    named_world *world = party_world(sizeof *world);
+    party_join(party_start(1, ask_for_its_name, world));
+    party_world_free(world, sizeof *world);
 }

@@ -55,7 +55,7 @@ static bool fails(faulty_group group)
     uint32_t number = kri_add_sc(&faults->calls, 1) + 1, first = kri_load_sc(&faults->first);
     bool after = number > first && kri_load_sc(&faults->all_after);
     bool now = number == first ||
-               (after && (group == FAULTY_MEMORY || group == FAULTY_ENDLESS || number % 2 == 0));
+               (after && ((group != FAULTY_SLEEP && group != FAULTY_SIGNAL) || number % 2 == 0));
     kri_add_sc(&faults->failed, now);
     return now;
 }
@@ -128,6 +128,43 @@ WRAPPED(int, os_futex_wait_either, kr_word *cancel, uint32_t cancel_expected, kr
     if (fails(FAULTY_ENDLESS))
         deadline = OS_NEVER;
     return __real_os_futex_wait_either(cancel, cancel_expected, word, expected, deadline);
+}
+
+static struct {
+    void (*fn)(void *arg);
+    void *arg;
+    kr_word asked, begun;
+} after_any;
+
+void faulty_after_any(void (*fn)(void *arg), void *arg)
+{
+    after_any.fn = fn;
+    after_any.arg = arg;
+    kri_store_sc(&after_any.begun, 0);
+    kri_store_sc(&after_any.asked, 1);
+}
+
+bool faulty_in_any(void)
+{
+    return kri_load_sc(&after_any.begun);
+}
+
+WRAPPED(int, os_futex_wait_any, const os_sleep *list, unsigned count, kr_time deadline)
+{
+    if (fails(FAULTY_EITHER))
+        return -ENOSYS;
+    if (fails(FAULTY_SLEEP) || fails(FAULTY_SIGNAL)) {
+        sched_yield();
+        return kri_load_sc(&faults->group) == FAULTY_SLEEP ? (int)count - 1 : -EINTR;
+    }
+    if (fails(FAULTY_ENDLESS))
+        deadline = OS_NEVER;
+    bool asked = kri_swap_sc(&after_any.asked, 0);
+    kri_store_sc(&after_any.begun, asked);
+    int result = __real_os_futex_wait_any(list, count, deadline);
+    if (asked)
+        after_any.fn(after_any.arg);
+    return result;
 }
 
 WRAPPED(int, os_futex_requeue, kr_word *from, int count, kr_word *to, bool shared)

@@ -2,8 +2,8 @@
  * functions come here first.
  *
  * One group of functions at a time is faulty.  Its calls are counted, by all threads and forked
- * children together, and the k-th one fails; or every one from there on, but of those that do not
- * give memory only every other, for with a system that never sleeps nobody gets anywhere.
+ * children together, and the k-th one fails; or every one from there on, but of sleeps that end for
+ * nothing only every other, for with a system that never sleeps nobody gets anywhere.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -16,10 +16,10 @@
 typedef enum faulty_group {
     FAULTY_NOTHING,
     FAULTY_MEMORY,    /* os_alloc, os_pages, os_shared_map: there is none */
-    FAULTY_SLEEP,     /* os_futex_wait: it is over for nothing */
-    FAULTY_SIGNAL,    /* os_futex_wait: a signal handler ran */
-    FAULTY_ENDLESS,   /* os_futex_wait, _either: no sleep ends by its time, whatever is asked */
-    FAULTY_EITHER,    /* os_futex_wait_either: the kernel has no such call */
+    FAULTY_SLEEP,     /* os_futex_wait, _any: it is over for nothing */
+    FAULTY_SIGNAL,    /* os_futex_wait, _any: a signal handler ran */
+    FAULTY_ENDLESS,   /* those and _either: no sleep ends by its time, whatever is asked */
+    FAULTY_EITHER,    /* os_futex_wait_either, _any: the kernel has no such call */
     FAULTY_REQUEUE,   /* os_futex_requeue: nobody was moved */
     FAULTY_PROCESSES, /* os_process_start, os_process_ended: the system does not tell */
 } faulty_group;
@@ -30,6 +30,11 @@ uint32_t faulty_end(void);
 
 /* faulty_failed - how many calls have failed since the begin. */
 uint32_t faulty_failed(void);
+
+/* faulty_after_any - call fn(arg) once, as the next os_futex_wait_any is over; as if it came while
+ * the system woke the sleeper.  faulty_in_any - has that sleep been begun? */
+void faulty_after_any(void (*fn)(void *arg), void *arg);
+bool faulty_in_any(void);
 
 /* faulty_live - how many pieces of memory were taken and not given back. */
 int64_t faulty_live(void);

@@ -41,6 +41,48 @@ static inline void linear_lock_describe(const linear_call *call, char *text, siz
 static const linear_object linear_lock
     __attribute__((unused)) = {sizeof(bool), NULL, linear_lock_step, linear_lock_describe};
 
+/* Recursive locks: whoever has it acquires at once, and nobody else releases.  LINEAR_COUNT is how
+ * often the caller has it. */
+
+enum { LINEAR_COUNT = LINEAR_LOCKED + 1 };
+
+typedef struct linear_rlock_state {
+    int64_t owner; /* party + 1 */
+    int64_t count;
+} linear_rlock_state;
+
+static inline bool linear_rlock_step(void *state, const linear_call *call)
+{
+    linear_rlock_state *s = state;
+    int64_t self = call->party + 1;
+    bool any = call->ended == 0, free = s->owner == 0, mine = s->owner == self;
+    switch (call->what) {
+    case LINEAR_ACQUIRE:
+        if (!any && call->result < 0)
+            return !free && !mine;
+        s->owner = self;
+        s->count++;
+        return free || mine;
+    case LINEAR_RELEASE:
+        s->count -= mine;
+        s->owner = s->count != 0 ? s->owner : 0;
+        return any || mine == (call->result == 0);
+    case LINEAR_COUNT:
+        return any || call->result == (mine ? s->count : 0);
+    default:
+        return any || free == (call->result == 0);
+    }
+}
+
+static inline void linear_rlock_describe(const linear_call *call, char *text, size_t room)
+{
+    static const char *const names[] = {"acquire", "release", "locked", "count"};
+    snprintf(text, room, "%s = %jd", names[call->what], (intmax_t)call->result);
+}
+
+static const linear_object linear_rlock __attribute__((unused)) = {
+    sizeof(linear_rlock_state), NULL, linear_rlock_step, linear_rlock_describe};
+
 /* Semaphores: LINEAR_ACQUIRE, LINEAR_RELEASE of `value` permits, from LINEAR_PERMITS on. */
 
 enum { LINEAR_PERMITS = 2 };

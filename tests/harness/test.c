@@ -9,6 +9,7 @@
 #include "harness/test.h"
 
 #include "wait/wait.h"
+#include <krait/init.h>
 
 #include <stdarg.h>
 #include <signal.h>
@@ -182,6 +183,7 @@ static int run_named(const char *name)
 
 int main(int argc, char **argv)
 {
+    kr_init(argc, argv);
     /* A shell that starts us in the background has them ignored. */
     signal(SIGINT, SIG_DFL);
     signal(SIGQUIT, SIG_DFL);

@@ -175,6 +175,23 @@ SCENARIO(barrier_late_beside_action, .stale = 1)
     kr_explore_check(s.results[0] == 0 && s.results[1] == 0 && s.actions == 2);
 }
 
+static void meet_without_time(void *arg)
+{
+    *(int *)arg = kr_barrier_wait(&s.barrier, KR_NOWAIT);
+}
+
+/* One that finds an action running and has no time breaks nothing. */
+SCENARIO(barrier_surplus_gives_up, .stale = 1)
+{
+    fresh(1);
+    kr_explore_spawn(meet_and_act_slowly, &s.results[0]);
+    kr_explore_spawn(meet_without_time, &s.results[1]);
+    kr_explore_join_all();
+    kr_explore_check(s.results[0] == 0 && s.actions == 1);
+    kr_explore_check(s.results[1] == 0 || s.results[1] == -ETIMEDOUT);
+    kr_explore_check(!kr_barrier_broken(&s.barrier));
+}
+
 static int fail(void *arg)
 {
     (void)arg;

@@ -153,6 +153,30 @@ SCENARIO(shared_exact_two, .early = KR_EXPLORE_NONE, .stale = KR_EXPLORE_NONE, .
     on_time(50);
 }
 
+/* Two notifies of one under one hold of the lock: the second finds the note of the first. */
+static void notify_twice(void)
+{
+    while (s.notified < 2) {
+        enter();
+        for (int i = 0; i < 2; i++)
+            s.notified += kr_condition_notify(&s.condition, 1);
+        leave();
+        if (s.notified < 2)
+            kr_explore_yield();
+    }
+}
+
+SCENARIO(shared_notify_twice, .early = KR_EXPLORE_NONE, .stale = KR_EXPLORE_NONE, .preemptions = 1)
+{
+    fresh();
+    kr_explore_spawn_in(SURVIVOR, wait_once, &s.results[0]);
+    kr_explore_spawn_in(OTHER, wait_once, &s.results[1]);
+    notify_twice();
+    kr_explore_join_all();
+    kr_explore_check(s.woken == 2);
+    on_time(50);
+}
+
 /* A waiter that times out, or is cancelled, spends no notify and leaves no trace. */
 static void no_trace(void)
 {

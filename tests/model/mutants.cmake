@@ -203,8 +203,10 @@ krait_mutant(semaphore_touched_after_release sync/semaphore.c semaphore/semaphor
     }")
 krait_mutant(condition_sleeps_after_release sync/condition.c condition/condition_notify
   "    uint32_t seen = kri_load_rlx(word);
-    int64_t depth = let_go(c);"
-  "    int64_t depth = let_go(c);
+    bool alone = c->older - c->permits + c->newer == 1; /* of those not notified */
+    int64_t depth = kri_condition_let_go(c);"
+  "    bool alone = c->older - c->permits + c->newer == 1;
+    int64_t depth = kri_condition_let_go(c);
     uint32_t seen = kri_load_rlx(word);")
 krait_mutant(condition_newcomer_joins_the_older sync/condition.c condition/condition_newcomer
   "    stay s = {.group = c->group, .still = -1};
@@ -218,8 +220,9 @@ krait_mutant(condition_notified_counts_as_time_out sync/condition.c condition/co
             return 0;"
   "        if (err != -ETIMEDOUT && take_notification(c, s.group))
             return 0;")
-krait_mutant(condition_word_not_changed sync/condition.c condition/condition_notify
-  "    kri_add_sc(word, 1);" "")
+krait_mutant(condition_word_not_changed sync/condition_lock.c condition/condition_notify
+  "    kri_add_sc(word, ONE_CHANGE);
+    kri_lock_adopt" "    kri_lock_adopt")
 krait_mutant(condition_permit_not_taken sync/condition.c condition/condition_exact_two
   "        c->permits--;" "")
 

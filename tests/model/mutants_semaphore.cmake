@@ -68,6 +68,8 @@ krait_mutant(barrier_breaks_what_has_ended sync/barrier.c barrier/barrier_time_o
     }" "")
 krait_mutant(barrier_joins_a_full_round sync/barrier.c barrier/barrier_late_beside_action
   "        if (kri_load_rlx(&b->arrived) < b->parties)" "        if (b->parties > 0)")
+krait_mutant(barrier_broken_by_surplus sync/barrier.c barrier/barrier_surplus_gives_up
+  "err = await_as_surplus(b, *mine, deadline)" "err = await_as_party(b, *mine, 0, deadline)")
 krait_mutant(barrier_lets_go_before_the_action sync/barrier.c barrier/barrier_action
   "    int result = action(arg);
     int err = enter(b);"
@@ -106,9 +108,12 @@ krait_mutant(owned_wake_not_passed_on sync/owned.c owned/owned_two_releases
 krait_mutant(owned_sleeper_forgets_the_others sync/owned.c owned/owned_two_releases
   "(seen - 1) | slept" "seen - 1")
 krait_mutant(holders_settle_the_living sync/holder.c owned/owned_waiter_dies
-  "!kri_process_dead(row->process)" "row->process == kri_process_self()")
+  "!kri_process_dead(process)" "process == kri_process_self()")
+krait_mutant(holders_keep_the_row sync/holder.c owned/owned_borrower_dies
+  "        freed += held_in(row);
+        set_free(row);" "        freed += held_in(row);")
 krait_mutant(holders_keep_the_count sync/holder.c owned/owned_borrower_dies
-  "        row->count = 0;
+  "    kri_store_rlx(count_of(row), 0);
 " "")
-krait_mutant(holders_settle_row_first sync/holder.c owned/owned_borrower_dies
-  "        mine->process = self;" "        (void)self;")
+krait_mutant(holders_row_without_name sync/holder.c owned/owned_borrower_dies
+  "    kri_store_rel64(process_of(row), kri_process_self()); /* [holder-1] */" "")

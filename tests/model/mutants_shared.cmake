@@ -92,15 +92,24 @@ krait_mutant(shared_sleeps_without_a_second_look queue/shared_wait.c
   "        kr_time until")
 krait_mutant(shared_get_calls_nobody_else queue/shared_wait.c
   shared_queue/shared_fifo_passes_the_wake_on
-  "        kri_bell_ring(&state->bells.items, 1);
-    return result;"
-  "        (void)state;
-    return result;")
+  "        kri_bell_ring(&state->bells.space, q->item_size != 0 ? 1 : KRI_ALL);
+        pass_on(q, &want);"
+  "        kri_bell_ring(&state->bells.space, q->item_size != 0 ? 1 : KRI_ALL);")
 krait_mutant(shared_put_calls_nobody_else queue/shared_wait.c
   shared_queue/shared_fifo_passes_the_room_on
-  "    if (kri_bell_armed(&state->bells.space) && kri_shared_has_room(q))
-        kri_bell_ring(&state->bells.space, writers_at_a_time(q));"
-  "")
+  "        kri_bell_ring(&state->bells.items, 1);
+        pass_on(q, &want);"
+  "        kri_bell_ring(&state->bells.items, 1);")
+krait_mutant(shared_get_calls_one_of_two_lengths queue/shared_wait.c
+  shared_queue/shared_fifo_room_of_two_lengths "q->item_size != 0 ? 1 : KRI_ALL" "1")
+krait_mutant(shared_get_refused_calls_nobody queue/shared_wait.c
+  shared_queue/shared_fifo_too_long_for_one
+  "    if (result < 0)
+        pass_on(q, want);" "")
+krait_mutant(shared_put_refused_calls_nobody queue/shared_wait.c
+  shared_queue/shared_heap_room_that_comes_late
+  "    if (result < 0)
+        pass_on(q, want);" "")
 krait_mutant(shared_sleeper_trusts_for_ever queue/shared_wait.c shared_queue/shared_waiter_dies
   "    if (q->slice == KRI_NEVER)" "    if (q->slice != 0)")
 krait_mutant(shared_last_task_done_wakes_nobody queue/shared_try.c shared_queue/shared_join_waits

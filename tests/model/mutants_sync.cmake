@@ -13,19 +13,30 @@ krait_mutant(requeue_uncounted wait/park.c condition/condition_notify
 krait_mutant(requeue_lock_not_contended sync/lock.c condition/condition_notify
   "    if (!(kri_or_sc64(whole(lock), WAITERS) & HOLDER))"
   "    if (!(kri_load_rlx64(whole(lock)) & HOLDER))")
-krait_mutant(requeue_retaken_as_alone sync/condition.c condition/condition_notify_all
-  "(queued ? kri_lock_retake : kri_lock_take)(lock_of(c));" "kri_lock_take(lock_of(c));")
+krait_mutant(requeue_retaken_as_alone sync/condition_lock.c condition/condition_notify_all
+  "(queued ? kri_lock_retake : kri_lock_take)(kri_condition_lock(c));"
+  "kri_lock_take(kri_condition_lock(c)) + 0 * queued;")
+krait_mutant(requeue_forgotten sync/condition_lock.c condition_shared/shared_notify_all
+  "    kri_or_rlx(word, REQUEUED);" "")
+krait_mutant(condition_release_wakes_nobody sync/condition_lock.c condition_shared/shared_notify
+  "    kri_wake(word, 1, KRI_SHARED);" "")
+krait_mutant(condition_release_word_unchanged sync/condition_lock.c condition_shared/shared_notify
+  "    kri_add_sc(word, ONE_CHANGE);
+    int err" "    int err")
+krait_mutant(condition_second_note_dropped sync/condition_lock.c condition_shared/shared_notify_twice
+  "    if (c->unsent != 0)
+        move(c, &c->words[c->unsent - 1], 1);" "")
 
 # A condition in shared memory.
 krait_mutant(condition_shared_sleeps_on sync/condition.c condition_shared/shared_notify_swallowed
   "        bool last = deadline <= slice;" "        bool last = slice > 0;")
 krait_mutant(condition_shared_looks_at_owed_only sync/condition.c
   condition_shared/shared_holder_dies
-  "kri_load_rlx(&c->owed) != 0 || !kri_lock_at_rest(lock_of(c))" "kri_load_rlx(&c->owed) != 0")
+  "kri_load_rlx(&c->owed) != 0 || !kri_lock_at_rest(kri_condition_lock(c))" "kri_load_rlx(&c->owed) != 0")
 krait_mutant(condition_shared_looks_at_lock_only sync/condition.c
   condition_shared/shared_notify_swallowed
-  "kri_load_rlx(&c->owed) != 0 || !kri_lock_at_rest(lock_of(c))"
-  "!kri_lock_at_rest(lock_of(c))")
+  "kri_load_rlx(&c->owed) != 0 || !kri_lock_at_rest(kri_condition_lock(c))"
+  "!kri_lock_at_rest(kri_condition_lock(c))")
 krait_mutant(condition_shared_waits_for_the_dead sync/condition.c
   condition_shared/shared_notify_swallowed
   "        if (err == LOOK && stands_still(c, &s))
@@ -37,7 +48,7 @@ krait_mutant(condition_shared_half_changed sync/condition.c
   condition_shared/shared_death_told_beside
   "        kri_or_acq(&c->owed, EDITED); /* [condition-1] */" "        return;")
 krait_mutant(condition_shared_not_mended sync/condition.c condition_shared/shared_death_told_beside
-  "    if (is_shared(c) && (kri_load_rlx(&c->owed) & EDITED))
+  "    if (kri_condition_is_shared(c) && (kri_load_rlx(&c->owed) & EDITED))
         restart(c);" "    (void)c;")
 krait_mutant(condition_shared_death_kept_quiet sync/condition.c
   condition_shared/shared_holder_dies
@@ -45,19 +56,16 @@ krait_mutant(condition_shared_death_kept_quiet sync/condition.c
             return taken;" "        if (taken < 0)
             return taken;")
 krait_mutant(condition_shared_wakes_nobody sync/condition.c condition_shared/shared_notify
-  "    kri_lock_adopt(lock_of(c), word, (int)granted);" "    (void)word;")
-krait_mutant(condition_rlock_restored_once sync/condition.c condition_shared/private_over_rlock
+  "    kri_condition_send(c, word_of(c, c->group - 1), granted);" "")
+krait_mutant(condition_rlock_restored_once sync/condition_lock.c condition_shared/private_over_rlock
   "kri_rlock_become(rlock, depth);" "kri_rlock_become(rlock, 1 + 0 * depth);")
 krait_mutant(condition_shared_restart_within_reach sync/condition.c
   condition_shared/shared_death_told_beside
   "    c->group += 3;" "    c->group += 1;")
-krait_mutant(condition_shared_restart_word_unchanged sync/condition.c
+krait_mutant(condition_shared_restart_word_unchanged sync/condition_lock.c
   condition_shared/shared_death_told_beside
-  "    for (int i = 0; i < 2; i++)
-        kri_add_sc(&c->words[i], 1);
-    end_change(c, 0);" "    end_change(c, 0);")
-krait_mutant(condition_shared_restart_quiet sync/condition.c
+  "        move(c, &c->words[i], KRI_ALL);"
+  "        kri_lock_adopt(kri_condition_lock(c), &c->words[i], KRI_ALL);")
+krait_mutant(condition_shared_restart_quiet sync/condition_lock.c
   condition_shared/shared_death_wakes_all
-  "    for (int i = 0; i < 2; i++)
-        kri_lock_adopt(lock_of(c), &c->words[i], KRI_ALL);
-}" "}")
+  "        move(c, &c->words[i], KRI_ALL);" "        kri_add_sc(&c->words[i], ONE_CHANGE);")

@@ -84,6 +84,13 @@ static void get_one(void *arg)
     *(uint64_t *)arg = get();
 }
 
+static void get_if_any(void *arg)
+{
+    uint64_t value;
+    if (get_timed(&value, KR_NOWAIT) == 1)
+        *(uint64_t *)arg = value;
+}
+
 static void get_two(void *arg)
 {
     (void)arg;
@@ -168,6 +175,56 @@ SCENARIO(shared_fifo_passes_the_room_on, .preemptions = 1, .stale = 1)
     kr_explore_check(kri_shared_get(&s.q, &both, KRI_NEVER) == 2);
     kr_explore_join_all();
     kr_explore_check(values[0] == 7 && values[1] == 8 && kri_shared_count(&s.q) == 2);
+}
+
+/* Who is woken and leaves with an error passes the wake on, too.  One has no room for the item. */
+static void get_short(void *arg)
+{
+    uint64_t value;
+    kri_get get = {.items = (unsigned char *)&value, .room = 4, .count = 1};
+    (void)arg;
+    int result = kri_shared_get(&s.q, &get, KRI_NEVER);
+    kr_explore_check(result == -EMSGSIZE || result == KR_ESHUTDOWN);
+}
+
+static void fresh_of_bytes(void)
+{
+    memset(&s, 0, sizeof s);
+    kri_shared_plan plan = {.bytes = 80};
+    kr_explore_check(kri_shared_make(&s.q, s.memory, sizeof s.memory, &plan) == 0);
+    s.q.slice = KRI_NEVER;
+}
+
+SCENARIO(shared_fifo_too_long_for_one, .early = KR_EXPLORE_NONE, .stale = 1)
+{
+    fresh_of_bytes();
+    kr_explore_spawn_in(VICTIM, get_short, NULL);
+    int other = kr_explore_spawn_in(OTHER, get_one, &s.got[1]);
+    put(7);
+    kr_explore_join(other);
+    kr_explore_check(s.got[1] == 7);
+    kr_explore_check(kri_shared_close(&s.q, true) == 0);
+    kr_explore_join_all();
+}
+
+/* The time of one is up while it waits for the lock, which somebody holds who finds nothing. */
+static void put_in_time(void *arg)
+{
+    (void)arg;
+    int result = put_timed(7, kr_ms(1));
+    kr_explore_check(result == -ETIMEDOUT || (result == 1 && get() != 0));
+}
+
+SCENARIO(shared_heap_room_that_comes_late, .preemptions = 1, .stale = KR_EXPLORE_NONE)
+{
+    fresh(true, 8, 1, 0, false);
+    put(1);
+    kr_explore_spawn_in(VICTIM, put_in_time, NULL);
+    kr_explore_spawn_in(OTHER, put_8, NULL);
+    kr_explore_yield(); /* so that both sleep without a preemption */
+    kr_explore_check(get() != 0);
+    kr_explore_spawn_in(OTHER, get_if_any, &s.got[1]);
+    kr_explore_join_all();
 }
 
 static void get_shut_down(void *arg)
@@ -303,13 +360,6 @@ SCENARIO(shared_heap_writer_dies, .victim = VICTIM, .stale = 1)
 }
 
 /* The victim gets 7 or 8 or nothing; the other gets what is left. */
-static void get_if_any(void *arg)
-{
-    uint64_t value;
-    if (get_timed(&value, KR_NOWAIT) == 1)
-        *(uint64_t *)arg = value;
-}
-
 static void get_beside_victim(bool priority)
 {
     fresh(priority, 8, 2, 0, true);
@@ -444,6 +494,23 @@ static void put_long_7(void *arg)
 {
     (void)arg;
     put_long(7);
+}
+
+/* Room for one is none for another, so all are called for it. */
+SCENARIO(shared_fifo_room_of_two_lengths, .preemptions = 1, .early = KR_EXPLORE_NONE)
+{
+    uint64_t value = 0;
+    fresh_of_bytes();
+    put_two(NULL);
+    put_long(1);
+    kr_explore_spawn_in(VICTIM, put_long_7, NULL);
+    int other = kr_explore_spawn_in(OTHER, put_8, NULL);
+    kr_explore_yield(); /* so that both sleep without a preemption */
+    kr_explore_check(get() == 7);
+    kr_explore_join(other);
+    kr_explore_check(get() == 8 && get_long(&value) && value == 1);
+    kr_explore_join_all();
+    kr_explore_check(kri_shared_count(&s.q) == 2);
 }
 
 SCENARIO(shared_fifo_long_item_dies, .victim = VICTIM, .early = KR_EXPLORE_NONE)

@@ -1,5 +1,5 @@
-/* Queues beyond what CPython's Queue tests see: its SimpleQueue, items of any length, many at once,
- * priorities, cancels, signals, fork, refusals.
+/* Queues beyond what CPython's Queue tests see: items of any length, many at once, priorities,
+ * cancels, signals, fork, refusals.
  *
  * Behaviours: section 10
  *
@@ -9,166 +9,25 @@
 #include <krait/cancel.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* SimpleQueue: unbounded, and the same with .reentrant. */
-
-static kr_queue *make_simple(bool reentrant)
+static kr_queue *make_reentrant(void)
 {
     kr_queue *q;
-    kr_queue_options o = {.reentrant = reentrant};
-    CHECK_EQ(kr_queue_create(&q, sizeof(int64_t), 0, &o), 0);
+    CHECK_EQ(kr_queue_create(&q, sizeof(int64_t), 0, &(kr_queue_options){.reentrant = true}), 0);
     return q;
 }
 
-enum { THREADS = 16, ITEMS_EACH = 2000, STOP = -1 };
+/* A put of a signal handler wakes who waits in the kernel. */
 
-struct feed {
-    kr_queue *q;
-    kr_word next;   /* of the threads: its number */
-    kr_word misses; /* time-outs */
-    kr_time timeout;
-    kri_word64 *seen;
-};
-
-/* Item: number of the producer, and its own count. */
-static int64_t item_of(uint32_t producer, uint32_t count)
-{
-    return (int64_t)producer << 32 | count;
-}
-
-static void produce(void *arg)
-{
-    struct feed *feed = arg;
-    uint32_t self = kri_add_acq_rel(&feed->next, 1);
-    for (uint32_t i = 0; i < ITEMS_EACH; i++) {
-        int64_t item = item_of(self, i);
-        CHECK_EQ(kr_queue_put(feed->q, &item, KR_NOWAIT), 0);
-    }
-}
-
-/* What one consumer gets of one producer comes in order. */
-static void consume(void *arg)
-{
-    struct feed *feed = arg;
-    int64_t last[THREADS];
-    memset(last, 0xff, sizeof last);
-    for (;;) {
-        int64_t item;
-        int err = kr_queue_get(feed->q, &item, feed->timeout);
-        if (err == -ETIMEDOUT) {
-            kri_add_rlx(&feed->misses, 1);
-            continue;
-        }
-        CHECK_EQ(err, 0);
-        if (item == STOP)
-            return;
-        uint32_t producer = (uint32_t)(item >> 32), count = (uint32_t)item;
-        CHECK(last[producer] < count);
-        last[producer] = count;
-        kri_add_rlx64(&feed->seen[producer * ITEMS_EACH + count], 1);
-    }
-}
-
-static void check_many_threads(bool reentrant, kr_time timeout)
-{
-    struct feed feed = {.q = make_simple(reentrant), .timeout = timeout};
-    kri_bunch producers, consumers;
-    feed.seen = calloc((size_t)THREADS * ITEMS_EACH, sizeof *feed.seen);
-    CHECK(feed.seen != NULL);
-    kri_bunch_start(&consumers, THREADS, consume, &feed);
-    kri_bunch_start(&producers, THREADS, produce, &feed);
-    kri_bunch_end(&producers);
-    for (int i = 0; i < THREADS; i++) {
-        int64_t stop = STOP;
-        CHECK_EQ(kr_queue_put(feed.q, &stop, KR_NOWAIT), 0);
-    }
-    kri_bunch_end(&consumers);
-    for (int i = 0; i < THREADS * ITEMS_EACH; i++)
-        CHECK_EQ(kri_load_rlx64(&feed.seen[i]), 1);
-    CHECK(kr_queue_empty(feed.q));
-    kri_test_note("%u looks at an empty queue", kri_load_rlx(&feed.misses));
-    kr_queue_release(feed.q);
-    free(feed.seen);
-}
-
-TEST(test_many_threads)
-{
-    check_many_threads(false, KR_FOREVER);
-    check_many_threads(true, KR_FOREVER);
-}
-
-TEST(test_many_threads_nonblock)
-{
-    check_many_threads(false, KR_NOWAIT);
-    check_many_threads(true, KR_NOWAIT);
-}
-
-TEST(test_many_threads_timeout)
-{
-    check_many_threads(false, kr_us(10));
-    check_many_threads(true, kr_us(10));
-}
-
-TEST(test_order)
-{
-    for (int reentrant = 0; reentrant < 2; reentrant++) {
-        kr_queue *q = make_simple(reentrant);
-        for (int64_t i = 0; i < 1000; i++)
-            CHECK_EQ(kr_queue_put(q, &i, KR_NOWAIT), 0);
-        for (int64_t i = 0; i < 1000; i++) {
-            int64_t item;
-            CHECK_EQ(kr_queue_get(q, &item, KR_NOWAIT), 0);
-            CHECK_EQ(item, i);
-        }
-        kr_queue_release(q);
-    }
-}
-
-/* A signal puts while its thread is anywhere in a get or a put. */
 static kr_queue *signalled;
-static volatile sig_atomic_t in_signals;
 
 static void put_in_signal(int signo)
 {
-    int64_t item = -1 - in_signals;
+    int64_t item = -1;
     (void)signo;
     CHECK_EQ(kr_queue_put(signalled, &item, KR_NOWAIT), 0);
-    in_signals++;
-}
-
-static void count_one(int64_t item, int64_t *next, int64_t *next_of_signals)
-{
-    int64_t *counter = item < 0 ? next_of_signals : next;
-    CHECK_EQ(item, *counter);
-    *counter += item < 0 ? -1 : 1;
-}
-
-TEST(test_reentrancy)
-{
-    enum { MICROSECONDS = 100, WANTED = 500 };
-    struct sigaction action = {.sa_handler = put_in_signal};
-    struct itimerval often = {{0, MICROSECONDS}, {0, MICROSECONDS}}, never = {{0, 0}, {0, 0}};
-    int64_t put = 0, got = 0, got_of_signals = -1, item;
-    signalled = make_simple(true);
-    CHECK_EQ(sigaction(SIGALRM, &action, NULL), 0);
-    CHECK_EQ(setitimer(ITIMER_REAL, &often, NULL), 0);
-    while (in_signals < WANTED) {
-        for (int i = 0; i < 10; i++, put++)
-            CHECK_EQ(kr_queue_put(signalled, &put, KR_FOREVER), 0);
-        for (int i = 0; i < 10; i++) {
-            CHECK_EQ(kr_queue_get(signalled, &item, KR_FOREVER), 0);
-            count_one(item, &got, &got_of_signals);
-        }
-    }
-    CHECK_EQ(setitimer(ITIMER_REAL, &never, NULL), 0);
-    while (kr_queue_get(signalled, &item, KR_NOWAIT) == 0)
-        count_one(item, &got, &got_of_signals);
-    CHECK_EQ(got, put);
-    CHECK_EQ(got_of_signals, -1 - in_signals);
-    kr_queue_release(signalled);
 }
 
 static void wait_for_minus_one(void *arg)
@@ -182,7 +41,7 @@ TEST(signal_wakes_a_sleeper)
 {
     struct sigaction action = {.sa_handler = put_in_signal};
     kri_bunch bunch;
-    signalled = make_simple(true);
+    signalled = make_reentrant();
     CHECK_EQ(sigaction(SIGUSR1, &action, NULL), 0);
     kri_bunch_start(&bunch, 1, wait_for_minus_one, signalled);
     queue_await_getters(signalled, 1);
@@ -381,7 +240,7 @@ TEST(nothing_is_lost_by_those_who_give_up)
 {
     for (int n = 0; n < QUEUE_ORDERS; n++)
         check_racers(queue_make(n, 4));
-    check_racers(make_simple(true));
+    check_racers(make_reentrant());
 }
 
 TEST(cancelled_waits_end)

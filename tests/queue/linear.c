@@ -10,6 +10,55 @@
 
 enum { PARTIES = 3, CALLS = 30 };
 
+/* Items of any length: the number decides it.  In shared memory each is 8 bytes more, and rounded
+ * up to 8, in a ring that has 8 bytes more than was asked for. */
+enum { BYTES = 112, LONGEST = BYTES / 2, UNITS = BYTES / 8 + 1 };
+
+static size_t length_of(int64_t item)
+{
+    return sizeof item + (size_t)(item * 7 % (LONGEST - (int64_t)sizeof item + 1));
+}
+
+static int put_any(kr_queue *q, int64_t item, kr_time timeout)
+{
+    unsigned char bytes[LONGEST];
+    if (kr_queue_item_size(q) != 0)
+        return put(q, item, timeout);
+    memset(bytes, (int)(item % 251), sizeof bytes);
+    memcpy(bytes, &item, sizeof item);
+    return kr_queue_put_bytes(q, bytes, length_of(item), timeout);
+}
+
+static int64_t get_any(kr_queue *q, kr_time timeout)
+{
+    unsigned char bytes[LONGEST];
+    int64_t item;
+    size_t size;
+    if (kr_queue_item_size(q) != 0)
+        return get(q, timeout);
+    int err = kr_queue_get_bytes(q, bytes, sizeof bytes, &size, timeout);
+    if (err != 0)
+        return err;
+    memcpy(&item, bytes, sizeof item);
+    CHECK_EQ(size, length_of(item));
+    for (size_t i = sizeof item; i < size; i++)
+        CHECK_EQ(bytes[i], item % 251);
+    return item;
+}
+
+/* Whether an item fits depends on those that are there. */
+static bool step_of_bytes(void *state, const linear_call *call)
+{
+    const linear_queue_state *q = state;
+    size_t units = 1 + (length_of(call->value) + 7) / 8;
+    for (int64_t i = 0; i < q->count; i++)
+        units += 1 + (length_of(q->items[i]) + 7) / 8;
+    return linear_queue_step(state, call, units <= UNITS ? LINEAR_MOST_ITEMS : q->count, 0);
+}
+
+static const linear_object fifo_of_bytes = {sizeof(linear_queue_state), NULL, step_of_bytes,
+                                            linear_queue_describe};
+
 typedef struct linear_world {
     kr_queue *queue;
     kr_word round; /* the parties begin it together */
@@ -32,7 +81,7 @@ static void end_call(linear_world *world, linear_call *call, kr_time timeout, in
     if (result != -ETIMEDOUT)
         return;
     kri_add_rlx(call->what == LINEAR_PUT ? &world->full : &world->empty, 1);
-    if (timeout != KR_NOWAIT && party_scope() == KR_SHARED)
+    if (timeout != KR_NOWAIT && world->queue->scope == KR_SHARED)
         call->what = LINEAR_NOTHING;
 }
 
@@ -42,10 +91,10 @@ static void call_once(linear_world *world, int party, int number, uint64_t *rand
     if (party_random_below(random, 2)) {
         int64_t item = (int64_t)(party_random_below(random, 4) * 1000) + party * 100 + number;
         linear_call *call = linear_begin(&world->history, party, LINEAR_PUT, item);
-        end_call(world, call, timeout, put(world->queue, item, timeout));
+        end_call(world, call, timeout, put_any(world->queue, item, timeout));
     } else {
         linear_call *call = linear_begin(&world->history, party, LINEAR_GET, 0);
-        end_call(world, call, timeout, get(world->queue, timeout));
+        end_call(world, call, timeout, get_any(world->queue, timeout));
     }
 }
 
@@ -78,7 +127,7 @@ static void check_rounds(const linear_object *object, kr_queue *q, const char *n
         kri_store_rel(&world->round, (uint32_t)++rounds);
         party_await_count(&world->done, rounds * PARTIES);
         steps += linear_expect(object, &world->history);
-        while (get(q, KR_NOWAIT) >= 0)
+        while (get_any(q, KR_NOWAIT) >= 0)
             continue;
     }
     kri_store_rel(&world->stop, 1);
@@ -87,7 +136,7 @@ static void check_rounds(const linear_object *object, kr_queue *q, const char *n
                   rounds, PARTIES * CALLS, kri_load_rlx(&world->full), kri_load_rlx(&world->empty),
                   (uintmax_t)steps);
     CHECK_GE(kri_load_rlx(&world->empty), 1);
-    if (kr_queue_maxsize(q) == LINEAR_ROOM)
+    if (kr_queue_maxsize(q) == LINEAR_ROOM || kr_queue_item_size(q) == 0)
         CHECK_GE(kri_load_rlx(&world->full), 1);
     kr_queue_release(q);
     party_world_free(world, sizeof *world);
@@ -114,4 +163,13 @@ PARTY_TEST_OF(test_reentrant_is_linearizable, threads)
     kr_queue *q;
     CHECK_EQ(kr_queue_create(&q, sizeof(int64_t), 0, &(kr_queue_options){.reentrant = true}), 0);
     check_rounds(&linear_unbounded, q, "reentrant");
+}
+
+/* In shared memory by threads as well. */
+PARTY_TEST(test_fifo_of_bytes_is_linearizable)
+{
+    kr_queue_options options = {.scope = KR_SHARED, .bytes = BYTES};
+    kr_queue *q;
+    CHECK_EQ(kr_queue_create(&q, 0, 0, &options), 0);
+    check_rounds(&fifo_of_bytes, q, "of any length");
 }

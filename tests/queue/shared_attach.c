@@ -6,6 +6,7 @@
 #include "queue/shared.h"
 #include "queue/shared_help.h"
 #include "sync/internal.h"
+#include <grp.h>
 
 #define MOMENT kr_us(20)
 
@@ -134,6 +135,12 @@ static void become(uid_t user)
     CHECK_EQ(seteuid(user), 0);
 }
 
+static void take_groups(const gid_t *groups, size_t count)
+{
+    if (setgroups(count, groups) != 0)
+        SKIP("may not change its groups");
+}
+
 static void attach_as(uint32_t mode, uint32_t group, uid_t user, int expected)
 {
     unsigned char *memory = here();
@@ -157,12 +164,32 @@ TEST(attach_to_what_belongs_to_another)
     if (geteuid() != 0)
         SKIP("needs to become another user");
     enum { SOMEBODY = 12345 };
+    take_groups(NULL, 0);
     attach_as(0600, 0, 0, 0);
     attach_as(0600, SOMEBODY, SOMEBODY, -EPERM);
     attach_as(0660, SOMEBODY, SOMEBODY, 0);
     attach_as(0660, 0, SOMEBODY, -EPERM);
     attach_as(0666, 0, SOMEBODY, 0);
     attach_as(0606, SOMEBODY, SOMEBODY, -EPERM);
+}
+
+/* With the groups beside the first, too. */
+TEST(attach_as_one_of_many_groups)
+{
+    if (geteuid() != 0)
+        SKIP("needs to become another user");
+    enum { SOMEBODY = 12345, FIRST = 20000, GROUPS = 100, OUTSIDE = FIRST + GROUPS };
+    gid_t groups[GROUPS];
+    for (gid_t i = 0; i < GROUPS; i++)
+        groups[i] = FIRST + i;
+    take_groups(groups, GROUPS);
+    attach_as(0660, FIRST, SOMEBODY, 0);
+    attach_as(0660, OUTSIDE - 1, SOMEBODY, 0);
+    attach_as(0660, OUTSIDE, SOMEBODY, -EPERM);
+    attach_as(0606, FIRST + 1, SOMEBODY, -EPERM);
+    attach_as(0606, OUTSIDE, SOMEBODY, 0);
+    take_groups(NULL, 0);
+    attach_as(0660, FIRST, SOMEBODY, -EPERM);
 }
 
 TEST(attach_to_what_was_made_for_all)

@@ -4,6 +4,7 @@
  */
 #include "queue/shared.h"
 #include "queue/shared_help.h"
+#include <krait/cancel.h>
 
 typedef struct place {
     kri_shared q;
@@ -91,6 +92,40 @@ TEST(shared_fifo_reader_is_stopped_inside)
 TEST(shared_priority_queue_user_is_stopped_inside)
 {
     beside_a_stopped_holder(true, true);
+}
+
+/* A cancelled caller that does not wait is kept no longer than others are. */
+TEST(shared_queue_of_a_stopped_holder_in_a_cancelled_scope)
+{
+    place p;
+    uint64_t value = 0;
+    kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
+    begin(&p, true, true);
+    CHECK_EQ(put(&p, 1, KR_NOWAIT), 1);
+    pid_t id = stopped(&p);
+    CHECK_EQ(kr_cancel_scope_enter(&scope, KR_FOREVER), 0);
+    kr_cancel(&scope);
+    CHECK_EQ(get(&p, &value, KR_FOREVER), -ECANCELED);
+    kr_time began = kr_now();
+    CHECK_EQ(get(&p, &value, KR_NOWAIT), -ETIMEDOUT);
+    CHECK_EQ(kri_shared_task_done(&p.q), -ETIMEDOUT);
+    CHECK_EQ(kri_shared_join(&p.q, 0), -ETIMEDOUT);
+    CHECK_EQ(kri_shared_close(&p.q, false), 0);
+    CHECK_GE(kr_now() - began, kr_sec(1));
+    CHECK_EQ(kr_cancel_scope_exit(&scope), -ECANCELED);
+    kill_and_reap(id);
+    CHECK_EQ(get(&p, &value, KR_NOWAIT), 1);
+    CHECK_EQ(kri_shared_task_done(&p.q), 0);
+}
+
+/* Nobody would ever say that the last task is done. */
+TEST(join_of_a_damaged_queue_ends)
+{
+    place p;
+    begin(&p, false, true);
+    CHECK_EQ(put(&p, 1, KR_NOWAIT), 1);
+    memset(&p.q.state->get.lock, 0xff, sizeof p.q.state->get.lock);
+    CHECK_EQ(kri_shared_join(&p.q, kri_deadline(KR_FOREVER)), KR_ECORRUPT);
 }
 
 /* The next call has the lock soon: CHECK_TIME's upper bound is for hangs; what is usual is said. */

@@ -426,3 +426,46 @@ PARTY_TEST(test_more_than_its_parties)
     CHECK(!kr_barrier_broken(&world->barrier));
     world_free(world);
 }
+
+/* A surplus party comes while the action of a full round runs, and has no more time or is
+ * cancelled: it has not arrived, and that round is not its own to break. */
+static int act_until_told(void *arg)
+{
+    barrier_world *world = arg;
+
+    kri_store_rel(&world->actions, 1);
+    party_await_count(&world->after, 1);
+    return 0;
+}
+
+static void meet_and_act_until_told(void *arg, int index)
+{
+    barrier_world *world = arg;
+
+    world->results[index] =
+        kr_barrier_wait_action(&world->barrier, act_until_told, world, KR_FOREVER);
+}
+
+PARTY_TEST(test_surplus_gives_up_alone)
+{
+    barrier_world *world = world_create();
+    kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
+
+    make_barrier(&world->barrier, 2, 0);
+    party_bunch *bunch = party_start(2, meet_and_act_until_told, world);
+    party_await_count(&world->actions, 1);
+    CHECK_EQ(kr_barrier_wait(&world->barrier, KR_NOWAIT), -ETIMEDOUT);
+    CHECK_EQ(kr_barrier_wait(&world->barrier, kr_ms(5)), -ETIMEDOUT);
+    CHECK_EQ(kr_cancel_scope_enter(&scope, KR_FOREVER), 0);
+    kr_cancel(&scope);
+    CHECK_EQ(kr_barrier_wait(&world->barrier, KR_FOREVER), -ECANCELED);
+    CHECK_EQ(kr_cancel_scope_exit(&scope), -ECANCELED);
+    CHECK(!kr_barrier_broken(&world->barrier));
+    CHECK_EQ(kr_barrier_n_waiting(&world->barrier), 2);
+    kri_store_rel(&world->after, 1);
+    party_join(bunch);
+    CHECK_EQ(world->results[0] + world->results[1], 1);
+    CHECK(!kr_barrier_broken(&world->barrier));
+    CHECK_EQ(kr_barrier_n_waiting(&world->barrier), 0);
+    world_free(world);
+}

@@ -271,6 +271,12 @@ TEST(options)
     CHECK_EQ(kr_semaphore_init(&semaphore, 1,
                                &(kr_semaphore_options){.scope = KR_SHARED, .holder_count = 1}),
              -EINVAL);
+    for (int64_t bound = 0; bound <= 3; bound++)
+        CHECK_EQ(kr_semaphore_init(
+                     &semaphore, 2,
+                     &(kr_semaphore_options){
+                         .scope = KR_SHARED, .bound = bound, .holders = rows, .holder_count = 1}),
+                 bound == 0 || bound == 2 ? 0 : -EINVAL);
     CHECK_EQ(kr_event_init(&event, (kr_scope)2), -EINVAL);
     CHECK_EQ(sizeof(kr_semaphore), 32);
     CHECK_EQ(sizeof(kr_holder), 16);

@@ -1,4 +1,4 @@
-/* Histories of locks and semaphores, each held against a sequential one.
+/* Histories of locks, recursive locks and semaphores, each held against a sequential one.
  *
  * Rounds of a few dozen calls by parties that start together; most of the calls do not wait, since
  * a history in which everybody waits tells little.
@@ -12,6 +12,7 @@ enum { PARTIES = 3, CALLS = 40 };
 
 typedef struct linear_world {
     kr_lock lock;
+    kr_rlock rlock;
     kr_semaphore semaphore;
     kr_word round; /* the parties begin it together */
     kr_word done;
@@ -46,6 +47,30 @@ static void call_lock(linear_world *world, int party, uint64_t *random, int *hel
     }
 }
 
+/* Up to three times, and a release now and then by who has it not. */
+static void call_rlock(linear_world *world, int party, uint64_t *random, int *held)
+{
+    unsigned what = party_random_below(random, 8);
+    linear_call *call;
+    if (what == 0) {
+        call = linear_begin(&world->history, party, LINEAR_LOCKED, 0);
+        linear_end(&world->history, call, kr_rlock_locked(&world->rlock));
+    } else if (what == 1) {
+        call = linear_begin(&world->history, party, LINEAR_COUNT, 0);
+        linear_end(&world->history, call, kr_rlock_count(&world->rlock));
+    } else if (what == 2 || *held == 3 || (*held > 0 && what < 6)) {
+        call = linear_begin(&world->history, party, LINEAR_RELEASE, 0);
+        linear_end(&world->history, call, kr_rlock_release(&world->rlock));
+        *held -= *held > 0;
+    } else {
+        call = linear_begin(&world->history, party, LINEAR_ACQUIRE, 0);
+        int err = kr_rlock_acquire(&world->rlock, some_time(random));
+        linear_end(&world->history, call, err);
+        kri_add_rlx(&world->refused, err < 0);
+        *held += err >= 0;
+    }
+}
+
 static void call_semaphore(linear_world *world, int party, uint64_t *random, int *held)
 {
     bool give = *held > 0 && party_random_below(random, 2);
@@ -62,7 +87,7 @@ static void call_semaphore(linear_world *world, int party, uint64_t *random, int
     *held += err == 0;
 }
 
-/* In each round: `calls` calls, and then what it still holds is given back, on record too. */
+/* What it still holds after a round's calls goes with the objects, which are made anew. */
 static void play(linear_world *world, int index,
                  void (*call)(linear_world *world, int party, uint64_t *random, int *held))
 {
@@ -84,6 +109,11 @@ static void play_lock(void *world, int index)
     play(world, index, call_lock);
 }
 
+static void play_rlock(void *world, int index)
+{
+    play(world, index, call_rlock);
+}
+
 static void play_semaphore(void *world, int index)
 {
     play(world, index, call_semaphore);
@@ -93,6 +123,7 @@ static linear_world *world_create(void)
 {
     linear_world *world = party_world(sizeof *world);
     make_lock(&world->lock);
+    make_rlock(&world->rlock);
     make_semaphore(&world->semaphore, LINEAR_PERMITS, 0);
     return world;
 }
@@ -107,6 +138,7 @@ static void check_rounds(const linear_object *object, party_body body)
     while (kr_now() < end) {
         linear_clear(&world->history);
         make_lock(&world->lock);
+        make_rlock(&world->rlock);
         make_semaphore(&world->semaphore, LINEAR_PERMITS, 0);
         kri_store_rel(&world->round, (uint32_t)++rounds);
         party_await_count(&world->done, rounds * PARTIES);
@@ -123,6 +155,11 @@ static void check_rounds(const linear_object *object, party_body body)
 PARTY_TEST(test_lock_is_linearizable)
 {
     check_rounds(&linear_lock, play_lock);
+}
+
+PARTY_TEST(test_rlock_is_linearizable)
+{
+    check_rounds(&linear_rlock, play_rlock);
 }
 
 PARTY_TEST(test_semaphore_is_linearizable)

@@ -4,7 +4,10 @@
  */
 #include "os/os.h"
 #include "sync/shared.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <sys/resource.h>
 
 enum { PROCESSES = 4 };
 
@@ -315,4 +318,114 @@ TEST(test_identity_after_fork)
     CHECK_EQ((pid_t)(uint32_t)*mine, getpid());
     CHECK_NE(*mine >> 32, 0);
     shared_join(shared_child(become_another, mine, 0));
+}
+
+/* How a process is found to be over when no descriptor can be had. */
+
+static void no_more_descriptors(void)
+{
+    struct rlimit limit;
+
+    CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = 0;
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    CHECK_EQ(open("/proc/self/stat", O_RDONLY | O_CLOEXEC), -1);
+    CHECK_EQ(errno, EMFILE);
+}
+
+static void await_zombie(pid_t child)
+{
+    siginfo_t info;
+
+    CHECK_EQ(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
+}
+
+TEST(test_zombie_without_descriptors)
+{
+    death_world *world = world_create();
+    pid_t child = start_holder(world);
+
+    no_more_descriptors();
+    CHECK(!os_process_ended(child));
+    CHECK_EQ(kr_lock_acquire(&world->lock, KR_NOWAIT), -ETIMEDOUT);
+    kri_store_rel(&world->may_go, 1);
+    await_zombie(child);
+    CHECK(os_process_ended(child));
+    check_inherits(world, KR_NOWAIT);
+    shared_join(child);
+    CHECK(os_process_ended(child));
+}
+
+typedef struct zombie_world {
+    death_world *death;
+    kr_word grandchild;
+    kr_word is_zombie;
+} zombie_world;
+
+/* A parent that does not ask for its child's status. */
+static void keep_a_zombie(void *arg, int index)
+{
+    zombie_world *world = arg;
+    pid_t child = start_holder(world->death);
+
+    (void)index;
+    kri_store_rel(&world->grandchild, (uint32_t)child);
+    await_zombie(child);
+    kri_store_rel(&world->is_zombie, 1);
+    for (;;)
+        pause();
+}
+
+TEST(test_zombie_of_another_without_descriptors)
+{
+    zombie_world *world = shared_world(sizeof *world);
+
+    world->death = world_create();
+    pid_t child = shared_child(keep_a_zombie, world, 0);
+    shared_await(&world->grandchild, 1);
+    pid_t grandchild = (pid_t)kri_load_acq(&world->grandchild);
+    no_more_descriptors();
+    CHECK(!os_process_ended(grandchild));
+    CHECK_EQ(kr_lock_acquire(&world->death->lock, KR_NOWAIT), -ETIMEDOUT);
+    kri_store_rel(&world->death->may_go, 1);
+    shared_await(&world->is_zombie, 1);
+    CHECK(os_process_ended(grandchild));
+    check_inherits(world->death, KR_NOWAIT);
+    shared_kill(child);
+}
+
+static void keep_one_without_its_first_thread(void *arg, int index)
+{
+    zombie_world *world = arg;
+
+    pid_t child = shared_child(end_first_thread, world->death, index);
+    kri_store_rel(&world->grandchild, (uint32_t)child);
+    while (shared_state(child) != 'Z' || kri_load_acq(&world->death->holds) == 0)
+        kri_test_nap();
+    kri_store_rel(&world->is_zombie, 1);
+    await_zombie(child);
+    kri_store_rel(&world->is_zombie, 2);
+    for (;;)
+        pause();
+}
+
+/* As /proc names it, the program of this one is gone, too. */
+TEST(test_first_thread_has_ended_without_descriptors)
+{
+    zombie_world *world = shared_world(sizeof *world);
+
+    if (KRI_SANITIZED)
+        SKIP("a sanitizer keeps the first thread");
+    world->death = world_create();
+    pid_t child = shared_child(keep_one_without_its_first_thread, world, 0);
+    shared_await(&world->is_zombie, 1);
+    pid_t grandchild = (pid_t)kri_load_acq(&world->grandchild);
+    no_more_descriptors();
+    CHECK(!os_process_ended(grandchild));
+    CHECK_EQ(kr_lock_acquire(&world->death->lock, kr_ms(50)), -ETIMEDOUT);
+    kri_store_rel(&world->death->may_go, 1);
+    shared_await(&world->is_zombie, 2);
+    CHECK(os_process_ended(grandchild));
+    check_inherits(world->death, KR_NOWAIT);
+    shared_kill(child);
 }

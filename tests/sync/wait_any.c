@@ -426,4 +426,46 @@ TEST(test_too_many_shared)
         any[i] = kr_choose_semaphore(&shared->first);
     CHECK_EQ(kr_wait_any(any, 128, kr_ms(1)), -EINVAL);
     CHECK_EQ(kr_wait_any(any, 127, kr_ms(1)), -ETIMEDOUT);
+    /* Neither if it would not have to wait. */
+    CHECK_EQ(kr_semaphore_release(&shared->first, 1), 0);
+    CHECK_EQ(kr_wait_any(any, 128, kr_ms(1)), -EINVAL);
+    CHECK_EQ(kr_wait_any(any, 128, KR_NOWAIT), -EINVAL);
+    CHECK_EQ(kr_semaphore_value(&shared->first), 1);
+    CHECK_EQ(kr_wait_any(any, 127, KR_NOWAIT), 0);
+}
+
+static void check_too_many(kr_choice last)
+{
+    kr_choice any[128];
+    for (int i = 0; i < 127; i++)
+        any[i] = kr_choose_event(&event);
+    any[127] = last;
+    CHECK_EQ(kr_wait_any(any, 128, KR_NOWAIT), -ETIMEDOUT); /* as 127 of them are private */
+    struct shared *shared = make_shared();
+    for (int i = 0; i < 127; i++)
+        any[i] = kr_choose_event(&shared->event);
+    CHECK_EQ(kr_wait_any(any, 128, KR_NOWAIT), -EINVAL);
+}
+
+/* What counts as lying in shared memory. */
+TEST(test_one_too_many)
+{
+    struct shared *shared = make_shared();
+    kr_queue *reentrant, *plain;
+    int64_t item = 0;
+    CHECK_EQ(kr_queue_create(&reentrant, sizeof item, 0, &(kr_queue_options){.reentrant = true}),
+             0);
+    CHECK_EQ(kr_queue_create(&plain, sizeof item, 0, NULL), 0);
+    check_too_many(kr_choose_event(&shared->event));
+    check_too_many(kr_choose_semaphore(&shared->first));
+    check_too_many(kr_choose_get(reentrant, &item));
+    kr_choice any[128];
+    for (int i = 0; i < 127; i++)
+        any[i] = kr_choose_event(&shared->event);
+    any[127] = kr_choose_get(plain, &item);
+    CHECK_EQ(kr_wait_any(any, 128, KR_NOWAIT), -ETIMEDOUT);
+    any[127] = kr_choose_get(plain, NULL);
+    CHECK_EQ(kr_wait_any(any, 128, KR_NOWAIT), -EINVAL);
+    kr_queue_release(reentrant);
+    kr_queue_release(plain);
 }

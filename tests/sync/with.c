@@ -130,6 +130,34 @@ TEST(test_rlock)
     }
 }
 
+static unsigned count_inside(kr_rlock *lock)
+{
+    kr_with (lock)
+        return kr_rlock_count(lock);
+    return 100;
+}
+
+TEST(test_rlock_left_by_return_and_goto)
+{
+    kr_rlock lock = KR_RLOCK_INIT;
+    unsigned count = 0;
+
+    CHECK_EQ(count_inside(&lock), 1);
+    CHECK(!kr_rlock_locked(&lock));
+    kr_with (&lock) {
+        CHECK_EQ(count_inside(&lock), 2);
+        CHECK_EQ(kr_rlock_count(&lock), 1);
+        kr_with (&lock) {
+            count = kr_rlock_count(&lock);
+            goto out;
+        }
+    }
+out:
+    CHECK_EQ(count, 2);
+    CHECK(!kr_rlock_locked(&lock));
+    CHECK_EQ(kr_rlock_release(&lock), -EPERM);
+}
+
 static unsigned value_inside(kr_semaphore *semaphore)
 {
     kr_with (semaphore)
@@ -154,6 +182,28 @@ out:
     CHECK_EQ(kr_semaphore_value(&semaphore), 2);
 }
 
+TEST(test_semaphore_left_by_break_and_continue)
+{
+    kr_semaphore semaphore = KR_SEMAPHORE_INIT(1);
+    int rounds = 0;
+
+    kr_with (&semaphore) {
+        rounds++;
+        if (kr_semaphore_value(&semaphore) == 0)
+            break;
+        rounds = 100;
+    }
+    CHECK_EQ(kr_semaphore_value(&semaphore), 1);
+    kr_with (&semaphore) {
+        rounds++;
+        if (kr_semaphore_value(&semaphore) == 0)
+            continue;
+        rounds = 100;
+    }
+    CHECK_EQ(kr_semaphore_value(&semaphore), 1);
+    CHECK_EQ(rounds, 2);
+}
+
 TEST(test_condition)
 {
     kr_condition condition = KR_CONDITION_INIT;
@@ -164,6 +214,51 @@ TEST(test_condition)
         CHECK(kr_condition_locked(&condition));
     }
     CHECK(!kr_condition_locked(&condition));
+}
+
+static int return_from_condition(kr_condition *condition)
+{
+    kr_with (condition)
+        return kr_condition_locked(condition) ? 7 : 0;
+    return -1;
+}
+
+/* Free afterwards: another may take it, and a second release has nothing to release. */
+static void check_free(kr_condition *condition)
+{
+    CHECK(!kr_condition_locked(condition));
+    CHECK_EQ(kr_condition_release(condition), -EPERM);
+    CHECK_EQ(kr_condition_acquire(condition, KR_NOWAIT), 0);
+    CHECK_EQ(kr_condition_release(condition), 0);
+}
+
+TEST(test_condition_left_by_break_return_and_goto)
+{
+    kr_rlock rlock = KR_RLOCK_INIT;
+    kr_condition conditions[2];
+    int rounds = 0;
+
+    CHECK_EQ(kr_condition_init(&conditions[0], NULL), 0);
+    CHECK_EQ(kr_condition_init(&conditions[1], &(kr_condition_options){.rlock = &rlock}), 0);
+    for (int i = 0; i < 2; i++) {
+        kr_with (&conditions[i]) {
+            rounds++;
+            if (kr_condition_locked(&conditions[i]))
+                break;
+            rounds = 100;
+        }
+        check_free(&conditions[i]);
+        CHECK_EQ(return_from_condition(&conditions[i]), 7);
+        check_free(&conditions[i]);
+        kr_with (&conditions[i]) {
+            rounds++;
+            goto next;
+        }
+        rounds = 100;
+    next:
+        check_free(&conditions[i]);
+    }
+    CHECK_EQ(rounds, 4);
 }
 
 /* The runner that waits inside a cancelled scope gets in all the same. */
@@ -225,8 +320,6 @@ static void count_up(void *world, int index)
 PARTY_TEST(test_excludes)
 {
     counter *up = party_world(sizeof *up);
-    make_lock(&up->lock);
-
     make_lock(&up->lock);
     party_join(party_start(4, count_up, up));
     CHECK_EQ(up->count, 4000);

@@ -16,6 +16,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#if __GLIBC_PREREQ(2, 35)
+#include <sys/rseq.h>
+#endif
 
 void os_pause(void)
 {
@@ -26,13 +29,40 @@ void os_pause(void)
 #endif
 }
 
-int os_cpu_current(void)
+static int ask_for_cpu(void)
 {
     int saved = errno;
     int cpu = sched_getcpu();
     errno = saved;
     return cpu < 0 ? -1 : cpu;
 }
+
+#if __GLIBC_PREREQ(2, 35)
+static const char *thread_pointer(void)
+{
+#ifdef __x86_64__ /* clang has the builtin for others only */
+    const char *self;
+    __asm__("mov %%fs:0, %0" : "=r"(self));
+    return self;
+#else
+    return __builtin_thread_pointer();
+#endif
+}
+
+/* The kernel keeps the number in a place that the C library has registered for each thread, and has
+ * it negative where it did not. */
+int os_cpu_current(void)
+{
+    const struct rseq *area = (const void *)(thread_pointer() + __rseq_offset);
+    int cpu = (int)*(const volatile uint32_t *)&area->cpu_id;
+    return cpu >= 0 ? cpu : ask_for_cpu();
+}
+#else
+int os_cpu_current(void)
+{
+    return ask_for_cpu();
+}
+#endif
 
 int os_cpu_affinity(void)
 {

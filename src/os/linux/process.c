@@ -12,7 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Linux 5.3; the kernel headers of the build may be older. */
@@ -51,6 +53,44 @@ uint64_t os_process_start(pid_t id)
     return start_in(text);
 }
 
+/* Of a child of this process: its parent may ask.  -ECHILD: it is no such. */
+static int child_has_ended(pid_t id)
+{
+    siginfo_t info = {.si_pid = 0};
+    if (waitid(P_PID, (id_t)id, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0)
+        return -errno;
+    return info.si_pid == id;
+}
+
+/* The first thread has ended, or never was a program. */
+static bool has_no_program(const char *path)
+{
+    char text[1];
+    return readlink(path, text, sizeof text) < 0 && errno == ENOENT;
+}
+
+/* By the names in /proc alone.  The first thread is over when its program is gone; it stays in the
+ * list of threads until all others have ended.  In this order, because others may be started while
+ * it lives; and looked at again, because one of the others may have replaced the program and is the
+ * first now. */
+static bool is_remains(pid_t id)
+{
+    enum { ENTRIES_OF_NONE = 2 };
+    char program[40], threads[40];
+    struct stat list;
+    snprintf(program, sizeof program, "/proc/%d/exe", (int)id);
+    snprintf(threads, sizeof threads, "/proc/%d/task", (int)id);
+    return has_no_program(program) && stat(threads, &list) == 0 &&
+           list.st_nlink == ENTRIES_OF_NONE + 1 && has_no_program(program);
+}
+
+/* Where no descriptor can be had: there are too many, or the system is too old. */
+static bool has_ended_by_name(pid_t id)
+{
+    int ended = child_has_ended(id);
+    return ended >= 0 ? ended : is_remains(id);
+}
+
 /* A process descriptor is readable once the whole process is over, reaped or not.  The state in
  * /proc is no proof: it is that of the first thread, which may end before the others. */
 static bool has_ended(pid_t id)
@@ -58,8 +98,10 @@ static bool has_ended(pid_t id)
     if (kill(id, 0) < 0)
         return errno == ESRCH;
     int fd = (int)syscall(SYS_pidfd_open, id, 0);
+    if (fd < 0 && (errno == ESRCH || errno == EINVAL)) /* EINVAL: the number of a mere thread now */
+        return true;
     if (fd < 0)
-        return errno == ESRCH || errno == EINVAL; /* EINVAL: the number of a mere thread now */
+        return has_ended_by_name(id);
     struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
     bool ended = poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLIN);
     close(fd);

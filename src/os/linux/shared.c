@@ -38,3 +38,31 @@ void os_identify(os_identity *identity)
                               .group = getegid()};
     errno = saved;
 }
+
+static int find_group(const gid_t *groups, int count, gid_t group)
+{
+    for (int i = 0; i < count; i++)
+        if (groups[i] == group)
+            return 1;
+    return 0;
+}
+
+/* Another thread may change them between the two calls; then once more. */
+int os_in_group(uint32_t group)
+{
+    int saved = errno;
+    int found = getegid() == group;
+    for (int count = -1; !found && count < 0;) {
+        int most = getgroups(0, NULL);
+        gid_t *groups = most > 0 ? os_alloc((size_t)most * sizeof *groups) : NULL;
+        if (most > 0 && groups == NULL) {
+            found = -ENOMEM;
+            break;
+        }
+        count = most > 0 ? getgroups(most, groups) : 0;
+        found = find_group(groups, count, group);
+        os_free(groups);
+    }
+    errno = saved;
+    return found;
+}

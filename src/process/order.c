@@ -1,0 +1,106 @@
+/* Starting this program once more, and telling what it is to do.
+ *
+ *     parent                                 child
+ *     socketpair, posix_spawn        ->      main calls kr_init
+ *     pidfd
+ *     compares                       <-      hello: the sum of its table, its number
+ *     order, descriptors, argument   ->      runs
+ *
+ * The child cannot end by itself before it has the order, so its number is its own when the pidfd
+ * is made.  No order is sent to an image that is not the same program: what does not arrive is not
+ * run, and what has arrived is not sent again.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "process/hand_over.h"
+#include <stdio.h>
+
+int kri_order_send(int channel, const kri_start *s)
+{
+    kri_order order = s->order;
+    kri_packed_connection packed[KR_HANDED_MAX];
+    int fds[KR_HANDED_MAX + 1] = {s->line};
+    int count = kri_hand_over_pack(s->options, packed, fds + 1);
+    if (count < 0)
+        return count;
+    size_t size = (size_t)order.connection_count * sizeof packed[0];
+    int err = os_channel_send(channel, &order, sizeof order, fds, count + 1);
+    if (err == 0)
+        err = os_channel_send(channel, packed, size, NULL, 0);
+    if (err == 0)
+        err = os_channel_send(channel, s->arg, (size_t)order.arg_size, NULL, 0);
+    return err;
+}
+
+int kri_greet(int channel, int *pid)
+{
+    kri_hello hello;
+    kr_time deadline = kri_deadline(kr_sec(KRI_PATIENCE));
+    int err = os_channel_receive(channel, &hello, sizeof hello, NULL, NULL, deadline);
+    if (err < 0)
+        return err == KR_EOF ? KR_EINIT : err;
+    *pid = hello.pid;
+    bool same = hello.magic == KRI_ORDER_MAGIC && hello.sum == kri_task_table_sum();
+    return same ? 0 : KR_ETASK;
+}
+
+static int get_to_know(int pid, int *pidfd, int channel)
+{
+    int said = 0;
+    *pidfd = os_pidfd_open(pid);
+    int err = *pidfd < 0 ? *pidfd : kri_greet(channel, &said);
+    return err == 0 && said != pid ? KR_ETASK : err;
+}
+
+/* One that will not be: it waits for us, or is over. */
+void kri_give_up(int pidfd)
+{
+    int code;
+    bool ready;
+    if (pidfd < 0)
+        return;
+    (void)os_pidfd_signal(pidfd, SIGKILL);
+    while (os_poll_readable(&pidfd, &ready, 1, OS_NEVER) < 0)
+        continue;
+    (void)os_pidfd_reap(pidfd, &code);
+    os_close(pidfd);
+}
+
+int kri_launch(int *pid, int *pidfd, int *channel)
+{
+    int ends[2];
+    int err = os_channel_create(ends);
+    if (err < 0)
+        return err;
+    char argument[sizeof KRI_CHILD_ARGUMENT + 12];
+    snprintf(argument, sizeof argument, KRI_CHILD_ARGUMENT "%d", OS_SPAWNED);
+    *pid = os_spawn_self(kri_program_name(), argument, ends[1]);
+    os_close(ends[1]);
+    err = *pid < 0 ? *pid : get_to_know(*pid, pidfd, ends[0]);
+    if (err == 0) {
+        *channel = ends[0];
+        return 0;
+    }
+    os_close(ends[0]);
+    if (*pid > 0)
+        kri_give_up(*pidfd);
+    return err;
+}
+
+int kri_start_spawn(kr_process *p, kri_start *s)
+{
+    int channel;
+    int err = kri_launch(&p->pid, &p->sentinel, &channel);
+    if (err < 0) {
+        p->sentinel = -1;
+        return err;
+    }
+    err = kri_order_send(channel, s);
+    os_close(channel);
+    if (err < 0 && err != -EPIPE) { /* EPIPE: somebody has killed it, as its exit code says */
+        kri_give_up(p->sentinel);
+        p->sentinel = -1;
+        return err;
+    }
+    return 0;
+}

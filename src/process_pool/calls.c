@@ -1,0 +1,102 @@
+/* How the idle workers of a process pool sleep, and are called.
+ *
+ * State.  A worker that finds nothing sets its bit among the idle and sleeps on its own word:
+ *     CALLED    it is not idle, or was called and does not know it yet
+ *     LOOKING   it can be called and does not sleep
+ *     ASLEEP    it does, or is about to
+ *
+ * Protocol.
+ *     A worker writes LOOKING, sets its bit, and looks once more for what is ready; then it spins
+ *     for a moment where that pays, and sleeps.  Woken, or having found something, it takes its bit
+ *     out.
+ *     Who has put something takes the lowest bit out and writes CALLED to that worker's word: one
+ *     call for each put, while there are idle ones.  The worker that is called looks at least once
+ *     after that.  So the lowest are called again and again, and their caches are warm.
+ *     A call that goes to a dying worker is lost.  Whoever settles that death calls another, for
+ *     each that is ready.
+ *
+ * Ordering.
+ *     [calls-1]  a bit is set, and then the rings are read; a ring is written, and then the bits
+ *                are read: all sequentially consistent, see [ready-3]
+ *     [calls-2]  the word is LOOKING before the bit is seen: who takes a bit out acquires what its
+ *                setting released, and writes CALLED after it
+ *
+ * Why not one word for all?  Each put would have to change it, and the kernel wake whom it likes.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "process_pool/work.h"
+
+static kri_word64 *bits_of(const kri_work *work, uint32_t worker)
+{
+    return &work->area->idle[worker / 64];
+}
+
+static uint64_t bit_of(uint32_t worker)
+{
+    return (uint64_t)1 << worker % 64;
+}
+
+static void sleep_until_called(kri_work_record *record)
+{
+    kr_time began = 0;
+    if (!kri_spin_word(&record->call, KRI_LOOKING, KRI_NEVER, &record->call_hint, &began)) {
+        uint32_t looking = KRI_LOOKING;
+        if (kri_cas_sc(&record->call, &looking, KRI_ASLEEP))
+            while (kri_load_acq(&record->call) == KRI_ASLEEP)
+                (void)kri_wait(&record->call, KRI_ASLEEP, KRI_NEVER,
+                               KRI_SHARED | KRI_UNCANCELLABLE | KRI_IDLE);
+    }
+    kri_spin_word_learn(&record->call_hint, began);
+}
+
+void kri_worker_wait(const kri_work *work, uint32_t worker)
+{
+    kri_work_record *record = kri_work_record_of(work, worker);
+    kri_store_rlx(&record->call, KRI_LOOKING);
+    kri_or_sc64(bits_of(work, worker), bit_of(worker)); /* [calls-1] [calls-2] */
+    if (!kri_ready_some(work) && !kri_load_sc(&work->area->closing))
+        sleep_until_called(record);
+    (void)kri_and_sc64(bits_of(work, worker), ~bit_of(worker));
+}
+
+static void call(const kri_work *work, uint32_t worker)
+{
+    kri_work_record *record = kri_work_record_of(work, worker);
+    kri_spin_word_note_waker(&record->call_hint);
+    if (kri_swap_sc(&record->call, KRI_CALLED) == KRI_ASLEEP)
+        kri_wake(&record->call, 1, KRI_SHARED);
+}
+
+void kri_worker_call(const kri_work *work)
+{
+    for (uint32_t i = 0; i * 64 < work->workers; i++) {
+        kri_word64 *bits = &work->area->idle[i];
+        uint64_t idle;
+        while ((idle = kri_load_sc64(bits)) != 0) { /* [calls-1] */
+            uint32_t lowest = (uint32_t)__builtin_ctzll(idle);
+            if (kri_and_acq_rel64(bits, ~bit_of(lowest)) & bit_of(lowest)) { /* [calls-2] */
+                call(work, i * 64 + lowest);
+                return;
+            }
+        }
+    }
+}
+
+void kri_worker_call_all(const kri_work *work)
+{
+    for (uint32_t worker = 0; worker < work->workers; worker++)
+        call(work, worker);
+}
+
+void kri_worker_reset(const kri_work *work, uint32_t worker)
+{
+    kri_work_record *record = kri_work_record_of(work, worker);
+    (void)kri_and_sc64(bits_of(work, worker), ~bit_of(worker));
+    kri_store_rlx(&record->call, KRI_CALLED);
+    kri_store_rlx64(&record->completed, 0);
+    kri_store_rlx64(&record->running, 0);
+    kri_store_rlx64(&record->tasks, 0);
+    record->error = 0;
+    kri_store_rel(&record->status, KRI_WORKER_STARTS);
+}

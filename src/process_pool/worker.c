@@ -1,0 +1,187 @@
+/* A worker of a process pool, in its own process.
+ *
+ * It takes what is ready, runs it, says that it is done, and sleeps when there is nothing.  It
+ * holds no lock and owes nobody anything: it may be killed anywhere.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "process_pool/pool.h"
+
+#include <signal.h>
+
+#include "base/global.h"
+#include "memory/segment.h"
+#include "os/child.h"
+#include "os/os.h"
+#include "process/internal.h"
+
+enum { LOW_FIRST_EVERY = 64 };
+
+struct worker {
+    kri_work work;
+    kri_work_record *record;
+    const kri_worker_plan *plan;
+    uint32_t generation;
+};
+
+struct run {
+    struct worker *worker;
+    kri_work_slot *slot;
+    kr_task_fn fn;
+    const unsigned char *arg;
+    unsigned char *result;
+};
+
+static void (*function_of(uint64_t number, bool by_address))(void)
+{
+    if (by_address)
+        return (void (*)(void))(uintptr_t)number;
+    return kri_task_function((uint32_t)(number - 1));
+}
+
+/* A fork that a task has made, and that returns from it, is no worker. */
+static void leave_if_forked(const struct worker *w)
+{
+    if (kri_forked_since(w->generation))
+        os_exit_now(0);
+}
+
+static int call(const struct run *run, const void *arg, void *result)
+{
+    int error = run->fn(arg, result);
+    leave_if_forked(run->worker);
+    return error < 0 ? error : 0;
+}
+
+static void run_batch(const struct run *run)
+{
+    kri_work_slot *slot = run->slot;
+    kri_work_record *record = run->worker->record;
+    size_t errors_at = kri_batch_errors_at(slot->items, slot->item_result);
+    int *errors = (int *)(void *)(run->result + errors_at);
+    const unsigned char *arg = run->arg + slot->item_arg * kri_load_rlx(&slot->progress);
+    for (uint32_t i = kri_load_rlx(&slot->progress); i < slot->items; i++) {
+        if (run->worker->plan->timed)
+            kri_store_rlx64(&record->began, (uint64_t)os_now());
+        errors[i] = call(run, arg, slot->item_result ? run->result + i * slot->item_result : NULL);
+        kri_store_rlx(&slot->progress, i + 1);
+        arg += slot->item_arg;
+    }
+}
+
+static void run_here(void *arg)
+{
+    struct run *run = arg;
+    kri_party *self = kri_party_self();
+    kr_cancel_scope scope;
+    kri_scope_begin(self, &scope);
+    if (run->slot->items)
+        run_batch(run);
+    else
+        run->slot->error = call(run, run->arg, run->result);
+    kri_scope_end(self, &scope);
+}
+
+static void run_slot(struct worker *w, uint32_t number)
+{
+    kri_work_slot *slot = &w->work.slots[number];
+    unsigned char *base = (unsigned char *)w->work.area;
+    struct run run = {.worker = w, .slot = slot};
+    kri_store_rlx64(&w->record->began, (uint64_t)os_now());
+    kri_store_rel64(&w->record->running, kri_load_rlx64(&slot->state));
+    run.fn = (kr_task_fn)function_of(slot->function, slot->flags & KRI_WORK_BY_ADDRESS);
+    run.arg =
+        slot->flags & KRI_WORK_ARG_ITSELF ? (const void *)(uintptr_t)slot->arg : base + slot->arg;
+    run.result = slot->result ? base + slot->result : NULL;
+    if (run.result && !(slot->flags & KRI_WORK_CLEAN) && !kri_load_rlx(&slot->progress))
+        memset(run.result, 0, slot->result_size);
+    kri_run_as_party(run_here, &run, NULL);
+    kri_slot_finish(slot);
+    kri_store_rlx64(&w->record->tasks, kri_load_rlx64(&w->record->tasks) + 1);
+    kri_completion_put(&w->work, w->plan->worker, number);
+}
+
+static void work(struct worker *w)
+{
+    uint64_t tasks = 0;
+    const uint64_t most = w->plan->max_tasks;
+    while (most == 0 || tasks < most) {
+        uint32_t closing = kri_load_acq(&w->work.area->closing);
+        if (closing > 1)
+            return;
+        int slot = kri_ready_take(&w->work, w->plan->worker, tasks % LOW_FIRST_EVERY == 63);
+        if (slot >= 0) {
+            run_slot(w, (uint32_t)slot);
+            tasks++;
+        } else if (closing) {
+            return;
+        } else {
+            kri_worker_wait(&w->work, w->plan->worker);
+        }
+    }
+}
+
+static int initialize(const struct worker *w)
+{
+    const kri_worker_plan *plan = w->plan;
+    if (!plan->function)
+        return 0;
+    int (*fn)(void *) = (int (*)(void *))function_of(plan->function, plan->by_address);
+    void *arg = plan->arg_size ? (void *)(uintptr_t)plan->bytes : (void *)(uintptr_t)plan->arg;
+    int err = fn(arg);
+    leave_if_forked(w);
+    return err < 0 ? err : 0;
+}
+
+static int begin(struct worker *w)
+{
+    void *memory = (void *)(uintptr_t)w->plan->work;
+    int err = 0;
+    if (!memory) {
+        int fd = kr_process_descriptor(0);
+        err = kri_memfd_attach(fd, w->plan->mapped, &memory, NULL);
+        if (fd >= 0)
+            os_close(fd);
+    }
+    if (!err)
+        err = kri_work_attach(&w->work, memory, w->plan->mapped);
+    return err;
+}
+
+static int limit_memory(uint64_t limit)
+{
+    int64_t mapped = os_process_mapped(os_process_id());
+    return mapped < 0 ? (int)mapped : os_limit_memory((uint64_t)mapped + limit);
+}
+
+int kri_pool_work(void *arg)
+{
+    struct worker w = {.plan = arg, .generation = kri_fork_generation()};
+    (void)os_signal_ignore(SIGINT, true);
+    int err = begin(&w);
+    if (err)
+        return err;
+    w.record = kri_work_record_of(&w.work, w.plan->worker);
+    if (w.plan->memory_limit)
+        (void)limit_memory(w.plan->memory_limit);
+    err = initialize(&w);
+    if (err) {
+        w.record->error = err;
+        kri_store_rel(&w.record->status, KRI_WORKER_FAILED);
+        return 1;
+    }
+    kri_store_rel(&w.record->status, KRI_WORKER_WORKS);
+    work(&w);
+    kri_store_rel(&w.record->status, KRI_WORKER_LEFT);
+    return 0;
+}
+
+/* As KR_TASK would do it, but for a variable that begins as zero. */
+static kr_task_entry pool_work_entry KRI_GLOBAL;
+
+__attribute__((constructor)) static void may_travel(void)
+{
+    pool_work_entry = (kr_task_entry){
+        .name = "kri_pool_work", .file = __FILE__, .fn = (void (*)(void))kri_pool_work};
+    kr_task_register(&pool_work_entry);
+}

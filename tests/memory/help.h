@@ -1,0 +1,99 @@
+/* What the tests of shared memory have in common: children, Python, names of their own.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef KRI_MEMORY_HELP_H
+#define KRI_MEMORY_HELP_H
+
+#include "harness/sanitizers.h"
+#include "harness/test.h"
+#include <krait/krait.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static inline void *shared_pages(size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(memory != MAP_FAILED);
+    return memory;
+}
+
+static inline pid_t child(void (*body)(void *arg), void *arg)
+{
+    pid_t id = fork();
+    CHECK_GE(id, 0);
+    if (id == 0) {
+        body(arg);
+        _exit(0);
+    }
+    return id;
+}
+
+/* Wait for its end, which was a good one. */
+static inline void reap(pid_t id)
+{
+    int status;
+    CHECK_EQ(waitpid(id, &status, 0), id);
+    CHECK(WIFEXITED(status));
+    CHECK_EQ(WEXITSTATUS(status), 0);
+}
+
+static inline void kill_and_reap(pid_t id)
+{
+    int status;
+    CHECK_EQ(kill(id, SIGKILL), 0);
+    CHECK_EQ(waitpid(id, &status, 0), id);
+    CHECK(WIFSIGNALED(status) || (WIFEXITED(status) && WEXITSTATUS(status) == 0));
+}
+
+/* A name that no other case has, nor another run of this one. */
+static inline const char *own_name(const char *what)
+{
+    static char names[4][128];
+    static int next;
+    char *name = names[next++ % 4];
+    snprintf(name, sizeof names[0], "krait-test-%d-%s", (int)getpid(), what);
+    return name;
+}
+
+static inline bool name_exists(const char *name)
+{
+    char path[512];
+    snprintf(path, sizeof path, "/dev/shm/%s", name);
+    return access(path, F_OK) == 0;
+}
+
+/* Run a command; its exit status. */
+static inline int run_command(char *const argv[])
+{
+    int status;
+    fflush(NULL);
+    pid_t id = fork();
+    CHECK_GE(id, 0);
+    if (id == 0) {
+        unsetenv("LD_PRELOAD");
+        execvp(argv[0], argv);
+        _exit(127);
+    }
+    CHECK_EQ(waitpid(id, &status, 0), id);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+/* Run a Python program with one argument, sys.argv[1]; its exit status.  Skips where there is no
+ * python3 that has shared memory. */
+static inline int run_python(const char *program, const char *arg)
+{
+    char *test[] = {(char *)(uintptr_t) "python3", (char *)(uintptr_t) "-c",
+                    (char *)(uintptr_t) "import multiprocessing.shared_memory", NULL};
+    char *argv[] = {(char *)(uintptr_t) "python3", (char *)(uintptr_t) "-c",
+                    (char *)(uintptr_t)program, (char *)(uintptr_t)arg, NULL};
+    if (run_command(test) != 0)
+        SKIP("there is no python3 with shared memory");
+    return run_command(argv);
+}
+
+#endif

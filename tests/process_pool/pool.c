@@ -1,0 +1,57 @@
+/* Process pools: submit, results, crashes.
+ *
+ * Behaviours: sections 11.2, 11.4, 11.8
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "process_pool/help.h"
+
+TEST(test_submit)
+{
+    kr_executor *pool = pool_of(2);
+    CHECK_EQ(square_of(pool, 7), 49);
+    CHECK(pid_of_worker(pool) != getpid());
+    end(pool);
+}
+
+TEST(many_tasks)
+{
+    enum { COUNT = 5000 };
+    kr_executor *pool = pool_of(2);
+    static kr_future *futures[COUNT];
+    for (long i = 0; i < COUNT; i++)
+        CHECK_EQ(kr_submit(pool, &futures[i], square, &i, sizeof i, sizeof i), 0);
+    for (long i = 0; i < COUNT; i++) {
+        long result = -1;
+        CHECK_EQ(kr_future_result(futures[i], &result, sizeof result, NULL, KR_FOREVER), 0);
+        CHECK_EQ(result, i * i);
+        kr_future_release(futures[i]);
+    }
+    end(pool);
+}
+
+static int crash(const void *arg, void *result)
+{
+    (void)arg;
+    (void)result;
+    raise(SIGKILL);
+    return 0;
+}
+
+TEST(test_killed_child)
+{
+    kr_executor *pool = pool_of(1);
+    kr_future *f = submit(pool, crash);
+    int error = 0;
+    CHECK_EQ(kr_future_exception(f, &error, KR_FOREVER), 0);
+    CHECK_EQ(error, KR_ECRASHED);
+    kr_crash report;
+    CHECK_EQ(kr_future_crash(f, &report), 0);
+    CHECK_EQ(report.exit_code, -SIGKILL);
+    CHECK(report.task == crash);
+    CHECK_EQ(report.attempts, 1);
+    CHECK_EQ(report.reason, KR_CRASH_DIED);
+    kr_future_release(f);
+    CHECK_EQ(square_of(pool, 3), 9);
+    end(pool);
+}

@@ -1,0 +1,454 @@
+/* The end of process pools: shutdown, release, exit, and the end of the parent.
+ *
+ * Behaviours: sections 11.4, 11.5, 11.8
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "process_pool/help.h"
+
+#include <stdio.h>
+#include <sys/wait.h>
+
+static bool is_alive(int pid)
+{
+    return kill(pid, 0) == 0;
+}
+
+TEST(test_run_after_shutdown)
+{
+    kr_executor *pool = pool_of(2);
+    kr_future *f;
+    long n = 1;
+    CHECK_EQ(kr_executor_shutdown(pool, NULL, KR_FOREVER), 0);
+    CHECK_EQ(kr_submit(pool, &f, square, &n, sizeof n, sizeof n), KR_ESHUTDOWN);
+    CHECK(f == NULL);
+    CHECK_EQ(kr_map(pool, square, &n, sizeof n, 1, &n, sizeof n, NULL), KR_ESHUTDOWN);
+    CHECK_EQ(kr_executor_shutdown(pool, NULL, KR_NOWAIT), 0);
+    kr_executor_release(pool);
+}
+
+TEST(test_hang_issue12364)
+{
+    kr_executor *pool = pool_of(3);
+    kr_future *futures[50];
+    for (long i = 0; i < 50; i++)
+        CHECK_EQ(kr_submit(pool, &futures[i], square, &i, sizeof i, sizeof i), 0);
+    CHECK_EQ(kr_executor_shutdown(pool, NULL, KR_FOREVER), 0);
+    for (long i = 0; i < 50; i++) {
+        long result = -1;
+        CHECK(kr_future_done(futures[i]));
+        CHECK_EQ(kr_future_result(futures[i], &result, sizeof result, NULL, KR_NOWAIT), 0);
+        CHECK_EQ(result, i * i);
+        kr_future_release(futures[i]);
+    }
+    kr_executor_release(pool);
+}
+
+TEST(test_cancel_futures)
+{
+    struct gate *gate = gate_new();
+    kr_executor *pool = pool_of(2);
+    kr_future *futures[50];
+    for (int i = 0; i < 50; i++)
+        futures[i] = submit_gate(pool, gate);
+    wait_entered(gate, 2);
+    kr_shutdown_options options = {.cancel_pending = true};
+    CHECK_EQ(kr_executor_shutdown(pool, &options, KR_NOWAIT), -ETIMEDOUT);
+    kr_event_set(&gate->open);
+    CHECK_EQ(kr_executor_shutdown(pool, NULL, KR_FOREVER), 0);
+    int cancelled = 0;
+    for (int i = 0; i < 50; i++) {
+        CHECK(kr_future_done(futures[i]));
+        bool was = kr_future_cancelled(futures[i]);
+        cancelled += was;
+        CHECK_EQ(error_of(futures[i]), was ? -ECANCELED : 0);
+    }
+    CHECK_EQ(cancelled, 48);
+    kr_executor_release(pool);
+}
+
+TEST(test_hang_gh94440)
+{
+    struct gate *gate = gate_new();
+    kr_executor *pool = pool_of(1);
+    kr_future *first = submit_gate(pool, gate), *second = submit_gate(pool, gate);
+    wait_entered(gate, 1);
+    CHECK(kr_future_running(first) && !kr_future_running(second));
+    CHECK_EQ(kr_future_cancel(second), 0);
+    CHECK_EQ(kr_future_cancel(second), 0);
+    CHECK_EQ(kr_future_cancel(first), -EALREADY);
+    CHECK(kr_future_cancelled(second));
+    kr_event_set(&gate->open);
+    end(pool);
+    CHECK_EQ(error_of(first), 0);
+    CHECK_EQ(error_of(second), -ECANCELED);
+}
+
+static void workers_of(kr_executor *pool, int *pids, int count)
+{
+    while (kr_process_pool_workers(pool, pids, count) < count)
+        kri_test_nap();
+}
+
+TEST(test_processes_terminate)
+{
+    int pids[3];
+    kr_executor *pool = pool_of(3);
+    CHECK_EQ(kr_process_pool_workers(pool, pids, 3), 3);
+    for (int i = 0; i < 3; i++)
+        CHECK(is_alive(pids[i]));
+    CHECK_EQ(square_of(pool, 5), 25);
+    CHECK_EQ(kr_executor_shutdown(pool, NULL, KR_FOREVER), 0);
+    CHECK_EQ(kr_process_pool_workers(pool, pids, 0), 0);
+    kr_executor_release(pool);
+    for (int i = 0; i < 3; i++)
+        CHECK(!is_alive(pids[i]));
+}
+
+TEST(test_context_manager_shutdown)
+{
+    int pids[2];
+    kr_future *f;
+    long n = 9;
+    {
+        KR_AUTO(kr_executor) *pool = pool_of(2);
+        workers_of(pool, pids, 2);
+        CHECK_EQ(kr_submit(pool, &f, square, &n, sizeof n, sizeof n), 0);
+    }
+    CHECK(!is_alive(pids[0]) && !is_alive(pids[1]));
+    CHECK_EQ(kr_future_result(f, &n, sizeof n, NULL, KR_NOWAIT), 0);
+    CHECK_EQ(n, 81);
+    kr_future_release(f);
+}
+
+/* Dropped with a task in it, after a shutdown that did not wait. */
+TEST(test_del_shutdown)
+{
+    struct gate *gate = gate_new();
+    int pids[2];
+    kr_executor *pool = pool_of(2);
+    kr_future *f = submit_gate(pool, gate);
+    workers_of(pool, pids, 2);
+    wait_entered(gate, 1);
+    CHECK_EQ(kr_executor_shutdown(pool, NULL, KR_NOWAIT), -ETIMEDOUT);
+    kr_executor_release(pool);
+    kr_event_set(&gate->open);
+    CHECK_EQ(error_of(f), 0);
+    while (is_alive(pids[0]) || is_alive(pids[1]))
+        kri_test_nap();
+}
+
+TEST(test_shutdown_no_wait)
+{
+    struct gate *gate = gate_new();
+    kr_executor *pool = pool_of(2);
+    kr_future *f = submit_gate(pool, gate);
+    CHECK_EQ(kr_executor_shutdown(pool, NULL, KR_NOWAIT), -ETIMEDOUT);
+    CHECK_EQ(kr_executor_shutdown(pool, NULL, kr_ms(20)), -ETIMEDOUT);
+    kr_event_set(&gate->open);
+    CHECK_EQ(kr_executor_shutdown(pool, NULL, KR_FOREVER), 0);
+    CHECK_EQ(error_of(f), 0);
+    kr_executor_release(pool);
+}
+
+/* In a child that ends by exit; its exit code. */
+static int exit_code_of(void (*body)(void))
+{
+    fflush(stdout);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        body();
+        exit(0);
+    }
+    int status;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static kr_word *shared_word(void)
+{
+    kr_word *word =
+        mmap(NULL, sizeof *word, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(word != MAP_FAILED);
+    return word;
+}
+
+static kr_word *finished;
+
+static int finish_slowly(const void *arg, void *result)
+{
+    (void)arg;
+    (void)result;
+    usleep(20000);
+    kri_add_sc(finished, 1);
+    return 0;
+}
+
+static void leave_running(void)
+{
+    kr_executor *pool = pool_of(2);
+    for (int i = 0; i < 6; i++)
+        CHECK_EQ(kr_submit(pool, NULL, finish_slowly, NULL, 0, 0), 0);
+}
+
+TEST(test_interpreter_shutdown)
+{
+    finished = shared_word();
+    CHECK_EQ(exit_code_of(leave_running), 0);
+    CHECK_EQ(kri_load_sc(finished), 6);
+}
+
+static void shut_and_leave(void)
+{
+    kr_executor *pool = pool_of(1);
+    CHECK_EQ(kr_submit(pool, NULL, finish_slowly, NULL, 0, 0), 0);
+    (void)!kr_executor_shutdown(pool, NULL, KR_NOWAIT);
+}
+
+TEST(test_hang_gh83386)
+{
+    finished = shared_word();
+    CHECK_EQ(exit_code_of(shut_and_leave), 0);
+    CHECK_EQ(kri_load_sc(finished), 1);
+}
+
+static kr_executor *late_pool;
+
+static void submit_late(void *arg)
+{
+    (void)arg;
+    kr_executor *another;
+    if (kr_submit(late_pool, NULL, finish_slowly, NULL, 0, 0) != KR_ESHUTDOWN ||
+        kr_process_pool(&another, NULL) != KR_ESHUTDOWN)
+        _exit(3);
+}
+
+static void exit_and_submit(void)
+{
+    CHECK_EQ(kr_at_exit(submit_late, NULL), 0);
+    late_pool = pool_of(1);
+    CHECK_EQ(square_of(late_pool, 2), 4);
+}
+
+TEST(test_submit_after_interpreter_shutdown)
+{
+    CHECK_EQ(exit_code_of(exit_and_submit), 0);
+}
+
+/* Failing tasks in workers that leave after each, and nobody waits. */
+static void fail_and_leave(void)
+{
+    kr_executor *pool = pool_with(1, (kr_process_pool_options){.max_tasks_per_child = 1});
+    kr_future *f = submit(pool, fail_io);
+    for (int i = 0; i < 4; i++)
+        kr_future_release(submit(pool, fail_io));
+    (void)!kr_executor_shutdown(pool, NULL, KR_NOWAIT);
+    CHECK_EQ(error_of(f), -EIO);
+    kr_executor_release(pool);
+}
+
+static void quiet(const kr_task_report *report)
+{
+    (void)report;
+}
+
+TEST(test_shutdown_gh_132969_case_1)
+{
+    (void)kr_set_task_hook(quiet);
+    CHECK_EQ(exit_code_of(fail_and_leave), 0);
+}
+
+TEST(test_shutdown_gh_132969_case_2)
+{
+    (void)kr_set_task_hook(quiet);
+    for (int i = 0; i < 10; i++)
+        fail_and_leave();
+}
+
+TEST(test_max_tasks_early_shutdown)
+{
+    kr_executor *pool = pool_with(3, (kr_process_pool_options){.max_tasks_per_child = 1});
+    kr_future *futures[6];
+    for (long i = 0; i < 6; i++)
+        CHECK_EQ(kr_submit(pool, &futures[i], square, &i, sizeof i, sizeof i), 0);
+    CHECK_EQ(kr_executor_shutdown(pool, NULL, KR_FOREVER), 0);
+    for (int i = 0; i < 6; i++)
+        CHECK_EQ(error_of(futures[i]), 0);
+    kr_executor_release(pool);
+}
+
+/* The workers are told to go. */
+
+static int sleeps(const void *arg, void *result)
+{
+    struct gate *gate = *(struct gate *const *)arg;
+    (void)result;
+    (void)kr_semaphore_release(&gate->entered, 1);
+    pause();
+    return -EINTR;
+}
+
+static void force(int (*stop)(kr_executor *), int signo)
+{
+    struct gate *gate = gate_new();
+    int pids[2];
+    kr_executor *pool = pool_of(2);
+    kr_future *f, *pending[20];
+    long n = 1;
+    for (int i = 0; i < 2; i++)
+        CHECK_EQ(kr_submit(pool, i ? &pending[0] : &f, sleeps, &gate, sizeof gate, 0), 0);
+    wait_entered(gate, 2);
+    kr_future *other = pending[0];
+    for (int i = 0; i < 20; i++)
+        CHECK_EQ(kr_submit(pool, &pending[i], square, &n, sizeof n, sizeof n), 0);
+    workers_of(pool, pids, 2);
+    kr_time began = kr_now();
+    CHECK_EQ(stop(pool), 0);
+    CHECK_EQ(kr_submit(pool, NULL, square, &n, sizeof n, 0), KR_ESHUTDOWN);
+    CHECK_EQ(kr_executor_shutdown(pool, NULL, KR_FOREVER), 0);
+    CHECK_LE(kr_now() - began, kr_sec(5));
+    kr_crash crash;
+    CHECK_EQ(kr_future_crash(f, &crash), 0);
+    CHECK_EQ(crash.exit_code, -signo);
+    CHECK_EQ(crash.reason, KR_CRASH_STOPPED);
+    CHECK_EQ(error_of(f), KR_ECRASHED);
+    CHECK_EQ(error_of(other), KR_ECRASHED);
+    for (int i = 0; i < 20; i++)
+        CHECK_EQ(error_of(pending[i]), -ECANCELED);
+    CHECK(!is_alive(pids[0]) && !is_alive(pids[1]));
+    CHECK_EQ(stop(pool), 0); /* nobody is left */
+    kr_executor_release(pool);
+}
+
+TEST(test_terminate_workers)
+{
+    force(kr_executor_terminate_workers, SIGTERM);
+}
+
+TEST(test_kill_workers)
+{
+    force(kr_executor_kill_workers, SIGKILL);
+}
+
+TEST(test_force_shutdown_workers)
+{
+    kr_executor *pool = pool_of(2);
+    CHECK_EQ(square_of(pool, 4), 16);
+    CHECK_EQ(kr_executor_kill_workers(pool), 0);
+    end(pool);
+}
+
+TEST(test_force_shutdown_workers_stops_pool)
+{
+    kr_executor *pool = pool_of(2);
+    CHECK_EQ(kr_executor_terminate_workers(pool), 0);
+    CHECK_EQ(kr_submit(pool, NULL, fail_io, NULL, 0, 0), KR_ESHUTDOWN);
+    end(pool);
+}
+
+TEST(test_force_shutdown_workers_dead_workers)
+{
+    kr_executor *pool = pool_of(2);
+    int pids[2];
+    workers_of(pool, pids, 2);
+    CHECK_EQ(kill(pids[0], SIGKILL), 0);
+    CHECK_EQ(kill(pids[1], SIGKILL), 0);
+    CHECK_EQ(kr_executor_kill_workers(pool), 0);
+    CHECK_EQ(kr_executor_terminate_workers(pool), 0);
+    end(pool);
+}
+
+TEST(test_force_shutdown_workers_not_started_yet)
+{
+    kr_executor *pool = pool_with(2, (kr_process_pool_options){.start = KR_FORKSERVER});
+    CHECK_EQ(kr_process_pool_workers(pool, NULL, 0), 0);
+    CHECK_EQ(kr_executor_kill_workers(pool), 0);
+    end(pool);
+}
+
+TEST(test_force_shutdown_workers_invalid_op)
+{
+    kr_executor *threads;
+    CHECK_EQ(kr_thread_pool(&threads, NULL), 0);
+    CHECK_EQ(kr_executor_kill_workers(threads), -EINVAL);
+    CHECK_EQ(kr_executor_terminate_workers(NULL), -EINVAL);
+    CHECK_EQ(kr_process_pool_workers(threads, NULL, 0), -EINVAL);
+    end(threads);
+}
+
+TEST(test_force_shutdown_during_max_tasks_worker_exit)
+{
+    for (int i = 0; i < 20; i++) {
+        kr_executor *pool = pool_with(2, (kr_process_pool_options){.max_tasks_per_child = 1});
+        CHECK_EQ(square_of(pool, 4), 16);
+        CHECK_EQ(kr_executor_kill_workers(pool), 0);
+        end(pool);
+    }
+}
+
+/* The parent is killed: nobody is left. */
+TEST(workers_die_with_their_parent)
+{
+    struct gate *gate = gate_new();
+    int *pids = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        kr_executor *pool = pool_of(4);
+        (void)submit_gate(pool, gate);
+        workers_of(pool, pids, 4);
+        wait_entered(gate, 1);
+        raise(SIGKILL);
+    }
+    int status;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    kr_time began = kr_now();
+    for (int i = 0; i < 4; i++)
+        while (is_alive(pids[i]) && kr_now() - began < kr_sec(5))
+            kri_test_nap();
+    kri_test_note("%jd us", (intmax_t)((kr_now() - began) / 1000));
+    CHECK_LE(kr_now() - began, kr_ms(KRI_SANITIZED ? 2000 : 200));
+}
+
+TEST(a_pool_in_a_forked_child)
+{
+    kr_executor *pool = pool_of(1);
+    kr_future *f = submit(pool, fail_io);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        bool good = kr_submit(pool, NULL, fail_io, NULL, 0, 0) == KR_EFORKED &&
+                    kr_future_exception(f, NULL, KR_FOREVER) == KR_EFORKED &&
+                    kr_executor_kill_workers(pool) == KR_EFORKED &&
+                    kr_executor_shutdown(pool, NULL, KR_FOREVER) == KR_EFORKED;
+        kr_future_release(f);
+        kr_executor_release(pool);
+        _exit(good ? 0 : 1);
+    }
+    int status;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(status, 0);
+    CHECK_EQ(error_of(f), -EIO);
+    end(pool);
+}
+
+/* The end is asked for in a callback, which runs in the pool's own thread. */
+static int shut_it(kr_future *f, void *arg)
+{
+    (void)f;
+    CHECK_EQ(kr_executor_shutdown(arg, NULL, KR_NOWAIT), -ETIMEDOUT);
+    return 0;
+}
+
+TEST(a_shutdown_in_a_callback)
+{
+    struct gate *gate = gate_new();
+    kr_executor *pool = pool_of(2);
+    kr_future *f = submit_gate(pool, gate);
+    CHECK_EQ(kr_future_add_done_callback(f, shut_it, pool), 0);
+    kr_event_set(&gate->open);
+    CHECK_EQ(error_of(f), 0);
+    CHECK_EQ(kr_executor_shutdown(pool, NULL, KR_FOREVER), 0);
+    kr_executor_release(pool);
+}
