@@ -8,12 +8,15 @@
  */
 #include "rows.h"
 
+#include <krait/init.h>
+
 #include <stdio.h>
 #include <string.h>
 
 int main(int argc, char **argv)
 {
     char program[4096];
+    kr_init(argc, argv);
     if (argc == 5 && strcmp(argv[1], "--measure") == 0) {
         bench_measure_process(argv[2], argv[3], argv[4]);
         bench_measure_pool(argv[2], argv[3], argv[4]);

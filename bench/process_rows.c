@@ -29,28 +29,6 @@
 
 enum { ROUNDS = 5, LARGE_ROUNDS = 3 };
 
-#ifdef KRI_HAVE_PROCESS_POOL
-#define KRAIT (&bench_krait_processes)
-#else
-#define KRAIT NULL
-#endif
-#ifdef KRI_HAVE_CONNECTION
-#define KRAIT_PIPE (&bench_krait_pipe_duplex)
-#else
-#define KRAIT_PIPE NULL
-#endif
-#ifdef KRI_HAVE_LISTENER
-#define KRAIT_UNIX (&bench_krait_unix_duplex)
-#define KRAIT_TCP  (&bench_krait_tcp_duplex)
-#else
-#define KRAIT_UNIX NULL
-#define KRAIT_TCP  NULL
-#endif
-#ifdef KRI_HAVE_PROCESS
-#define KRAIT_START(how) (&bench_krait_##how)
-#else
-#define KRAIT_START(how) NULL
-#endif
 #ifdef KRI_HAVE_ZMQ
 #define ZMQ      (&zmq_pool)
 #define ZMQ_LANE (&bench_zmq_duplex)
@@ -90,7 +68,7 @@ static const struct bench_process_pool boost_pool = {.duplex = &bench_boost_dupl
 /* clang-format off */
 #define PEER(name, subject, package) {name, subject, package, false}
 #define ASIDE(name, subject, package) {name, subject, package, true}
-#define PEER_KRAIT PEER("krait", KRAIT, "krait's process pool")
+#define PEER_KRAIT PEER("krait", &bench_krait_processes, NULL)
 #define PEER_PIPE PEER("pipe", &pipe_pool, NULL)
 #define PEER_SOCKET PEER("socketpair", &socket_pool, NULL)
 #define PEER_MQ PEER("posix-mq", &mq_pool, NULL)
@@ -132,9 +110,9 @@ static const struct bench_peer replace_peers[] = {
 };
 
 static const struct bench_peer start_peers[] = {
-    PEER("krait-server", KRAIT_START(forkserver), "krait's processes"),
-    PEER("krait-fork", KRAIT_START(fork), "krait's processes"),
-    PEER("krait-spawn", KRAIT_START(spawn), "krait's processes"),
+    PEER("krait-server", &bench_krait_forkserver, NULL),
+    PEER("krait-fork", &bench_krait_fork, NULL),
+    PEER("krait-spawn", &bench_krait_spawn, NULL),
     ASIDE("fork", &bench_fork, NULL),
     ASIDE("vfork", &bench_vfork, NULL),
     ASIDE("posix_spawn", &bench_posix_spawn, NULL),
@@ -142,7 +120,7 @@ static const struct bench_peer start_peers[] = {
 };
 
 static const struct bench_peer pipe_peers[] = {
-    PEER("krait", KRAIT_PIPE, "krait's pipe"),
+    PEER("krait", &bench_krait_pipe_duplex, NULL),
     PEER("pipe", &bench_pipe_duplex, NULL),
     PEER("socketpair", &bench_socket_duplex, NULL),
     PEER("seqpacket", &bench_seqpacket_duplex, NULL),
@@ -156,13 +134,13 @@ static const struct bench_peer pipe_peers[] = {
 };
 
 static const struct bench_peer unix_peers[] = {
-    PEER("krait", KRAIT_UNIX, "krait's listener"),
+    PEER("krait", &bench_krait_unix_duplex, NULL),
     PEER("bare", &bench_unix_duplex, NULL),
     CPYTHON("socket", PIPE),
 };
 
 static const struct bench_peer tcp_peers[] = {
-    PEER("krait", KRAIT_TCP, "krait's listener"),
+    PEER("krait", &bench_krait_tcp_duplex, NULL),
     PEER("bare", &bench_tcp_duplex, NULL),
     CPYTHON("socket", PIPE),
 };
