@@ -1,7 +1,6 @@
 /* How waits on a pipe end, and its ends: by time, cancel, signal, close, exit and kill.
  *
- * Answers section 12.7 of tests/behaviours: the rows on EINTR and time-outs; and Python's classic
- * hang, a receiver that waits for an end that it holds open itself.
+ * Also Python's classic hang, a receiver that waits for an end that it holds open itself.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -105,7 +104,7 @@ static void ignore(int signo)
     (void)signo;
 }
 
-/* Signals neither end a call nor lengthen it. */
+/* Signals neither end a call nor lengthen it.  behaviour: 12.7 test_ignore */
 TEST(test_ignore)
 {
     struct sigaction action = {.sa_handler = ignore}; /* without SA_RESTART */
