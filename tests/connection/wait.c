@@ -1,6 +1,6 @@
 /* Waiting for several things at a time.
  *
- * Answers section 12.7 of tests/behaviours: the rows of TestWait, and invalid handles.
+ * Behaviours: section 12.7 (the rows of TestWait, and invalid handles)
  *
  * SPDX-License-Identifier: MIT
  */
