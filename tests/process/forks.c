@@ -6,7 +6,6 @@
  */
 #include "process/methods.h"
 #include "process/internal.h"
-#include "thread/child.h"
 #include <poll.h>
 #include <sys/mman.h>
 
@@ -203,8 +202,6 @@ static void register_in_threads(void)
 
 TEST(test_thread_safety)
 {
-    if (KRI_TSAN)
-        SKIP("starts threads in a forked process");
     exits_promptly(register_in_threads);
     CHECK_EQ(hear_number(), 400);
 }

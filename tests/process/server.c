@@ -6,7 +6,6 @@
  */
 #include "process/methods.h"
 #include "process/internal.h"
-#include "thread/child.h"
 #include <poll.h>
 
 static const kr_process_options by_server = {.start = KR_FORKSERVER};
