@@ -105,11 +105,11 @@ static void fork_child_and_leave(void)
 TEST(test_resource_tracker_mp_fork_reuse_and_prompt_reap)
 {
     exits_promptly(fork_child_and_leave);
-    int mine = hear_number(), childs = hear_number();
-    CHECK_NE(mine, childs);
+    int mine = hear_number(), theirs = hear_number();
+    CHECK_NE(mine, theirs);
     CHECK_EQ(hear_number(), mine);
     expect_gone(mine);
-    expect_gone(childs);
+    expect_gone(theirs);
 }
 
 static void stop_server_and_leave(void)
