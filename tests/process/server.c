@@ -90,6 +90,18 @@ TEST(test_forkserver_sigkill)
     CHECK_EQ(find_server(), other);
 }
 
+/* One that is stopped tells no codes, and nobody waits for ever for them. */
+TEST(a_stopped_server)
+{
+    int hold, server = find_server();
+    kr_process *p = start_waiting(&hold);
+    CHECK_EQ(kill(server, SIGSTOP), 0);
+    close(hold);
+    CHECK_EQ(end(p), KR_EXIT_UNKNOWN);
+    CHECK_EQ(kill(server, SIGCONT), 0);
+    CHECK_EQ(find_server(), server);
+}
+
 /* Killed at any moment: each start succeeds all the same, and runs once. */
 static int say_number(void *arg)
 {
