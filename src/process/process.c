@@ -100,11 +100,34 @@ bool kri_process_settle(kr_process *p)
     return over;
 }
 
+static void do_without_code(kr_process *p)
+{
+    kri_mutex_lock(&p->lock);
+    if (!p->over)
+        p->code = KR_EXIT_UNKNOWN;
+    p->over = true;
+    kri_mutex_unlock(&p->lock);
+    kri_processes_remove(p);
+}
+
+/* The server tells the code at once; one that somebody has stopped may never do so. */
+static int wait_once(kr_process *p, kr_time deadline, bool cancellable)
+{
+    bool ended = os_pidfd_over(p->sentinel);
+    int fd = ended ? p->status : p->sentinel;
+    kr_time patience = ended ? os_now() + kr_sec(5) : OS_NEVER;
+    kr_time until = deadline < patience ? deadline : patience;
+    int ready =
+        cancellable ? kri_wait_fd(fd, OS_READABLE, until) : os_poll(fd, OS_READABLE, -1, until);
+    if (ready == -ETIMEDOUT && until != deadline)
+        do_without_code(p);
+    return ready == -ETIMEDOUT && until != deadline ? 0 : ready;
+}
+
 int kri_process_finish(kr_process *p, kr_time deadline)
 {
     while (!kri_process_settle(p)) {
-        int fd = os_pidfd_over(p->sentinel) ? p->status : p->sentinel;
-        int ready = os_poll(fd, OS_READABLE, -1, deadline);
+        int ready = wait_once(p, deadline, false);
         if (ready == -ETIMEDOUT)
             return ready;
     }
@@ -120,8 +143,7 @@ int kr_process_join(kr_process *p, int *exit_code, kr_time timeout)
         return -EDEADLK;
     kr_time deadline = kri_deadline(timeout);
     while (!kri_process_settle(p)) {
-        int fd = os_pidfd_over(p->sentinel) ? p->status : p->sentinel;
-        int ready = kri_wait_fd(fd, OS_READABLE, deadline);
+        int ready = wait_once(p, deadline, true);
         if (ready < 0 && !kri_process_settle(p))
             return ready;
     }
@@ -130,7 +152,6 @@ int kr_process_join(kr_process *p, int *exit_code, kr_time timeout)
     return 0;
 }
 
-/* The server tells the code at once; one that was stopped may not. */
 int kr_process_exit_code(kr_process *p, int *exit_code)
 {
     int err = check(p);
@@ -138,9 +159,9 @@ int kr_process_exit_code(kr_process *p, int *exit_code)
         return err;
     if (p->kind == KRI_CURRENT || !has_ended(p))
         return -EAGAIN;
-    err = kri_process_finish(p, kri_deadline(kr_sec(5)));
-    *exit_code = err == 0 ? p->code : KR_EXIT_UNKNOWN;
-    return 0;
+    err = kri_process_finish(p, OS_NEVER);
+    *exit_code = p->code;
+    return err;
 }
 
 int kr_process_alive(kr_process *p)

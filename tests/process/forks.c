@@ -6,7 +6,6 @@
  */
 #include "process/methods.h"
 #include "process/internal.h"
-#include "thread/child.h"
 #include <poll.h>
 #include <sys/mman.h>
 
@@ -106,11 +105,11 @@ static void fork_child_and_leave(void)
 TEST(test_resource_tracker_mp_fork_reuse_and_prompt_reap)
 {
     exits_promptly(fork_child_and_leave);
-    int mine = hear_number(), childs = hear_number();
-    CHECK_NE(mine, childs);
+    int mine = hear_number(), theirs = hear_number();
+    CHECK_NE(mine, theirs);
     CHECK_EQ(hear_number(), mine);
     expect_gone(mine);
-    expect_gone(childs);
+    expect_gone(theirs);
 }
 
 static void stop_server_and_leave(void)
@@ -203,8 +202,6 @@ static void register_in_threads(void)
 
 TEST(test_thread_safety)
 {
-    if (KRI_TSAN)
-        SKIP("starts threads in a forked process");
     exits_promptly(register_in_threads);
     CHECK_EQ(hear_number(), 400);
 }

@@ -6,7 +6,6 @@
  */
 #include "process/methods.h"
 #include "process/internal.h"
-#include "thread/child.h"
 #include <poll.h>
 
 static const kr_process_options by_server = {.start = KR_FORKSERVER};
@@ -89,6 +88,18 @@ TEST(test_forkserver_sigkill)
     close(hold);
     CHECK_EQ(end(p), KR_EXIT_UNKNOWN);
     CHECK_EQ(find_server(), other);
+}
+
+/* One that is stopped tells no codes, and nobody waits for ever for them. */
+TEST(a_stopped_server)
+{
+    int hold, server = find_server();
+    kr_process *p = start_waiting(&hold);
+    CHECK_EQ(kill(server, SIGSTOP), 0);
+    close(hold);
+    CHECK_EQ(end(p), KR_EXIT_UNKNOWN);
+    CHECK_EQ(kill(server, SIGCONT), 0);
+    CHECK_EQ(find_server(), server);
 }
 
 /* Killed at any moment: each start succeeds all the same, and runs once. */
