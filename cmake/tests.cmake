@@ -36,7 +36,11 @@ foreach(source ${sources})
       -Wl,--wrap=os_alloc,--wrap=os_free,--wrap=os_pages,--wrap=os_pages_free
       -Wl,--wrap=os_shared_map,--wrap=os_shared_unmap,--wrap=os_futex_wait
       -Wl,--wrap=os_futex_wait_either,--wrap=os_futex_wait_any,--wrap=os_futex_requeue
-      -Wl,--wrap=os_process_start,--wrap=os_process_ended)
+      -Wl,--wrap=os_process_start,--wrap=os_process_ended
+      -Wl,--wrap=os_segment_anonymous,--wrap=os_segment_nameless,--wrap=os_segment_resize
+      -Wl,--wrap=os_segment_reserve,--wrap=os_segment_seal,--wrap=os_segment_duplicate
+      -Wl,--wrap=os_segment_look,--wrap=os_segment_map,--wrap=os_segment_mark
+      -Wl,--wrap=os_segment_publish,--wrap=os_segment_open,--wrap=os_segment_hold)
   endif()
   # Tests that run an example find it below this folder.
   target_compile_definitions(${target} PRIVATE KRI_TEST_BUILD="${CMAKE_BINARY_DIR}"

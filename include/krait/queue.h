@@ -210,7 +210,8 @@ KR_API int kr_queue_set_maxsize(kr_queue *q, size_t maxsize);
 
 /* kr_queue_task_done - say that an item that was taken has been dealt with.
  *
- * Each item that was put is owed one; kr_queue_join waits for all.
+ * Each item that was put is owed one; kr_queue_join waits for all.  In shared memory no more than
+ * 2^31 - 1 may be owed: where nobody says task_done, nobody can join.
  *
  * Returns   0; -EPERM: none is owed; -EINVAL; KR_EFORKED; (shared, with .owners) KR_ECORRUPT, and
  *           -ETIMEDOUT: for a second another was inside a call all the time; nothing was done

@@ -40,9 +40,7 @@ static int begin(const kr_arena *a, int acquired)
 
 int kri_arena_enter(const kr_arena *a)
 {
-    int err = kr_lock_acquire(&a->state->lock, kr_sec(1));
-    if (err == -ECANCELED)
-        err = kri_lock_take_brief(&a->state->lock);
+    int err = kri_lock_take_within(&a->state->lock, kr_sec(1));
     if (err < 0)
         return err == -ETIMEDOUT ? err : KR_ECORRUPT;
     return begin(a, err);
@@ -53,7 +51,7 @@ bool kri_arena_try_enter(const kr_arena *a)
 {
     if (!kri_lock_at_rest(&a->state->lock))
         return false;
-    int err = kr_lock_acquire(&a->state->lock, KR_NOWAIT);
+    int err = kri_lock_take_within(&a->state->lock, KR_NOWAIT);
     return err >= 0 && begin(a, err) == 0;
 }
 
@@ -208,19 +206,26 @@ static int reclaim_some(const kr_arena *a, reclaim *r)
     return err == 0 ? kri_blocks_rebuild(a) : err;
 }
 
-int kr_arena_reclaim(kr_arena *a)
+int kri_arena_reclaim_held(const kr_arena *a)
 {
     reclaim r = {.freed = 0};
+    int err;
+    do
+        err = reclaim_some(a, &r);
+    while (err == 0 && r.dead_count == MOST_DEAD);
+    return err != 0 ? err : r.freed;
+}
+
+int kr_arena_reclaim(kr_arena *a)
+{
     if (a == NULL)
         return -EINVAL;
     int err = kri_arena_enter(a);
     if (err != 0)
         return err;
-    do
-        err = reclaim_some(a, &r);
-    while (err == 0 && r.dead_count == MOST_DEAD);
+    err = kri_arena_reclaim_held(a);
     kri_arena_leave(a);
-    return err != 0 ? err : r.freed;
+    return err;
 }
 
 /* Memory */

@@ -41,7 +41,7 @@ int os_rights_look(int socket, unsigned char *tag); /* at the byte alone: 0, -EA
 void os_rights_drop(int socket);                    /* the next byte */
 
 bool os_hung_up(int socket); /* nobody has the other side */
-int os_duplicate(int fd);    /* none of the standard's numbers; -EBADF, -EMFILE */
+int os_duplicate(int fd);    /* -EBADF, -EMFILE */
 
 /* Waiting for many. */
 typedef struct os_polled {

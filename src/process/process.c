@@ -51,11 +51,23 @@ void kr_process_auto(kr_process **p)
 }
 
 /* Is it of this process, and usable? */
-static int check(const kr_process *p)
+static int check(kr_process *p)
 {
     if (kri_load_rlx(&p->generation) != kri_fork_generation())
         return KR_EFORKED;
-    return p->closed ? -EINVAL : 0;
+    kri_mutex_lock(&p->lock);
+    int err = p->closed ? -EINVAL : 0;
+    kri_mutex_unlock(&p->lock);
+    return err;
+}
+
+/* It has ended; what its exit code is may not be known yet. */
+static bool has_ended(kr_process *p)
+{
+    kri_mutex_lock(&p->lock);
+    bool ended = p->over || os_pidfd_over(p->sentinel);
+    kri_mutex_unlock(&p->lock);
+    return ended;
 }
 
 /* With its lock held.  The server's word may come a moment after the end. */
@@ -124,7 +136,7 @@ int kr_process_exit_code(kr_process *p, int *exit_code)
     int err = check(p);
     if (err < 0)
         return err;
-    if (p->kind == KRI_CURRENT || (!p->over && !os_pidfd_over(p->sentinel)))
+    if (p->kind == KRI_CURRENT || !has_ended(p))
         return -EAGAIN;
     err = kri_process_finish(p, kri_deadline(kr_sec(5)));
     *exit_code = err == 0 ? p->code : KR_EXIT_UNKNOWN;
@@ -138,7 +150,7 @@ int kr_process_alive(kr_process *p)
         return err;
     if (p->kind == KRI_CURRENT)
         return 1;
-    if (p->over || os_pidfd_over(p->sentinel)) {
+    if (has_ended(p)) {
         (void)kri_process_settle(p);
         return 0;
     }
@@ -174,7 +186,7 @@ int kr_process_interrupt(kr_process *p)
 
 int kr_process_sentinel(const kr_process *p)
 {
-    int err = check(p);
+    int err = check((kr_process *)(uintptr_t)p);
     return err < 0 ? err : p->kind == KRI_CURRENT ? -EINVAL : p->sentinel;
 }
 

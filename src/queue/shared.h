@@ -78,9 +78,9 @@ _Static_assert(sizeof(kri_shared_state) == 640, "part of the layout");
 
 /* An item of a priority queue. */
 typedef struct kri_slot {
-    kr_word state;   /* KRI_SLOT_FULL: it counts; one store commits a put or a get */
-    uint32_t length; /* this and the rest: const while full */
-    uint32_t first;  /* of its chunks */
+    kr_word state;  /* KRI_SLOT_FULL: it counts; one store commits a put or a get */
+    kr_word length; /* this and the rest: const while full; atomic, to be read once by a get */
+    uint32_t first; /* of its chunks */
     uint32_t reserved;
     int64_t priority; /* the smallest comes first ... */
     uint64_t serial;  /* ... and among equals the oldest */

@@ -21,7 +21,8 @@
  * put.at is one whose put was finished but not counted.
  *
  * All numbers are compared with the size of what they index before they are used: a stray write
- * gives KR_ECORRUPT.
+ * gives KR_ECORRUPT.  A length is read once, so that one that changes after the look, at the hand
+ * of a foreign program, cannot make a get write past the room of its caller.
  *
  * Ordering.  The lock orders all of it.  put.at and get.at are stored sequentially consistent for
  * the bells' sake [bell-1].
@@ -108,7 +109,7 @@ static bool fill(const kri_shared *q, kri_slot *slot, const unsigned char *item,
     uint32_t chunks = chunks_of(q, length);
     uint32_t chunk = ledger->first_free;
     slot->first = chunk;
-    slot->length = (uint32_t)length;
+    kri_store_rlx(&slot->length, (uint32_t)length);
     for (uint32_t i = 0; i < chunks; i++) {
         if (chunk >= q->units)
             return false;
@@ -160,10 +161,9 @@ int kri_heap_put(const kri_shared *q, const kri_put *put)
 }
 
 /* Copies the item out and finds its last chunk; false: damaged. */
-static bool empty_out(const kri_shared *q, const kri_slot *slot, unsigned char *to, uint32_t *last)
+static bool empty_out(const kri_shared *q, uint32_t chunk, size_t length, unsigned char *to,
+                      uint32_t *last)
 {
-    size_t length = slot->length;
-    uint32_t chunk = slot->first;
     for (uint32_t left = chunks_of(q, length); left > 0; left--) {
         if (chunk >= q->units)
             return false;
@@ -187,14 +187,17 @@ static int get_one(const kri_shared *q, kri_get *get, unsigned char *to)
     if (count <= 0)
         return count < 0 ? KR_ECORRUPT : -EAGAIN;
     kri_slot *slot = slot_at(q, 0);
-    if (slot == NULL || !is_full(slot) || slot->length > q->longest)
+    if (slot == NULL || !is_full(slot))
         return KR_ECORRUPT;
-    get->length = slot->length;
+    uint32_t length = kri_load_rlx(&slot->length); /* once: it may change */
+    if (length > q->longest || (q->item_size != 0 && length != q->item_size))
+        return KR_ECORRUPT;
+    get->length = length;
     get->priority = slot->priority;
-    if (get->length > get->room)
+    if (length > get->room)
         return -EMSGSIZE;
     uint32_t last = 0;
-    if ((q->item_size != 0 && get->length != q->item_size) || !empty_out(q, slot, to, &last))
+    if (!empty_out(q, slot->first, length, to, &last))
         return KR_ECORRUPT;
     kri_store_rel(&slot->state, KRI_SLOT_FREE);
     kri_store_sc64(&q->state->get.at, kri_load_rlx64(&q->state->get.at) + 1); /* [bell-1] */
@@ -202,7 +205,7 @@ static int get_one(const kri_shared *q, kri_get *get, unsigned char *to)
     sink(q, 0, (uint32_t)count - 1);
     q->links[last] = ledger->first_free;
     ledger->first_free = slot->first;
-    ledger->free_chunks += chunks_of(q, get->length);
+    ledger->free_chunks += chunks_of(q, length);
     return 1;
 }
 
@@ -221,10 +224,11 @@ int kri_heap_get(const kri_shared *q, kri_get *get)
 /* Marks the chunks of a full slot; false: damaged. */
 static bool mark_chunks(const kri_shared *q, const kri_slot *slot)
 {
-    if (slot->length > q->longest)
+    uint32_t length = kri_load_rlx(&slot->length);
+    if (length > q->longest)
         return false;
     uint32_t chunk = slot->first;
-    for (uint32_t left = chunks_of(q, slot->length); left > 0; left--) {
+    for (uint32_t left = chunks_of(q, length); left > 0; left--) {
         if (chunk >= q->units || q->marks[chunk] != 0)
             return false;
         q->marks[chunk] = 1;

@@ -35,6 +35,8 @@
 /* Nobody who runs holds a lock for a second: calls that do not wait give up on who was stopped. */
 static int acquire(kr_lock *lock, kr_time deadline)
 {
+    if (!kri_lock_is_shared(lock))
+        return KR_ECORRUPT; /* a sound lock too, but one that no death frees */
     if (deadline == 0)
         return kri_lock_take_within(lock, kr_sec(1));
     kr_time timeout = deadline == KRI_NEVER ? KR_FOREVER : kri_left_until(deadline);

@@ -74,7 +74,8 @@ int kri_lock_take(kr_lock *lock);
 int kri_lock_take_brief(kr_lock *lock);
 
 /* kri_lock_take_within - the same with a time limit, for who must not hang on a holder that was
- * stopped.  Also -ETIMEDOUT (not held). */
+ * stopped: also -ETIMEDOUT (not held).  No diagnosis of locks looks at it, so with KR_NOWAIT a
+ * signal handler may call it. */
 int kri_lock_take_within(kr_lock *lock, kr_time timeout);
 
 /* kri_lock_is_shared - its scope. */

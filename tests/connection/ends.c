@@ -23,7 +23,8 @@ typedef struct call {
     pthread_t thread;
 } call;
 
-static unsigned char big[BIG];
+static unsigned char big[BIG];  /* what is sent */
+static unsigned char room[BIG]; /* for what is received */
 
 static void *make_call(void *arg)
 {
@@ -72,7 +73,7 @@ TEST(test_timeout)
     start = kr_now();
     CHECK_EQ(kr_connection_send(pair.a, big, 100, kr_ms(50)), -ETIMEDOUT);
     CHECK_GE(kr_now() - start, kr_ms(50));
-    CHECK_EQ(kr_connection_recv_into(pair.b, big, BIG, NULL, KR_NOWAIT), 0);
+    CHECK_EQ(kr_connection_recv_into(pair.b, room, BIG, NULL, KR_NOWAIT), 0);
     CHECK_EQ(kr_connection_send(pair.a, big, 100, KR_NOWAIT), 0);
     pair_release(&pair);
 }
@@ -92,9 +93,9 @@ TEST(test_cancel)
     kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
     CHECK_EQ(kr_cancel_scope_enter(&scope, KR_FOREVER), 0);
     kr_cancel(&scope);
-    CHECK_EQ(kr_connection_recv_into(pair.b, big, BIG, NULL, KR_FOREVER), 0);
+    CHECK_EQ(kr_connection_recv_into(pair.b, room, BIG, NULL, KR_FOREVER), 0);
     CHECK_EQ(kr_connection_poll(pair.a, KR_FOREVER), -ECANCELED);
-    CHECK_EQ(kr_connection_recv_into(pair.a, big, BIG, NULL, KR_FOREVER), -ECANCELED);
+    CHECK_EQ(kr_connection_recv_into(pair.a, room, BIG, NULL, KR_FOREVER), -ECANCELED);
     CHECK_EQ(kr_cancel_scope_exit(&scope), -ECANCELED);
     pair_release(&pair);
 }
@@ -126,7 +127,7 @@ TEST(test_ignore)
             size_t size;
             if (sends)
                 for (int k = 0; k < 100; k++)
-                    CHECK_EQ(kr_connection_recv_into(pair.b, big, BIG, &size, PATIENCE), 0);
+                    CHECK_EQ(kr_connection_recv_into(pair.b, room, BIG, &size, PATIENCE), 0);
             else
                 CHECK_EQ(kr_connection_send(pair.b, "x", 1, KR_FOREVER), 0);
             CHECK_EQ(end(&it), 0);
@@ -272,7 +273,7 @@ TEST(test_given_up_in_the_middle)
         CHECK_EQ(size, 2);
         free(bytes);
     }
-    CHECK_EQ(kr_connection_send(pair.a, big, BIG, KR_NOWAIT), -ETIMEDOUT);
+    CHECK_EQ(kr_connection_send(pair.a, big, BIG, kr_ms(5)), -ETIMEDOUT);
     kr_connection_release(pair.a);
     CHECK_EQ(kr_connection_recv(pair.b, &bytes, &size, KR_FOREVER), KR_EOF);
     kr_connection_release(pair.b);
@@ -280,27 +281,34 @@ TEST(test_given_up_in_the_middle)
 
 /* A receive that ends in the middle of a message goes on with the next call; too little room is
  * told, and takes nothing away. */
-TEST(test_received_in_two_calls)
+static int receive_in_calls(pipe_pair *pair)
 {
-    pipe_pair pair = pair_make(NULL);
+    static unsigned char small[100];
     size_t size;
     void *bytes;
-    fill_bytes(big, BIG, 7);
-    call it = {.c = pair.a, .timeout = PATIENCE, .sends = true, .size = BIG};
-    begin(&it);
     int ended = 0, err;
-    static unsigned char small[100];
-    CHECK_EQ(kr_connection_recv_into(pair.b, small, sizeof small, &size, KR_NOWAIT), -EMSGSIZE);
+    call it = {.c = pair->a, .timeout = PATIENCE, .sends = true, .size = BIG};
+    begin(&it);
+    CHECK_EQ(kr_connection_recv_into(pair->b, small, sizeof small, &size, KR_NOWAIT), -EMSGSIZE);
     CHECK_EQ(size, BIG);
-    while ((err = kr_connection_recv(pair.b, &bytes, &size, KR_NOWAIT)) == -ETIMEDOUT) {
+    while ((err = kr_connection_recv(pair->b, &bytes, &size, KR_NOWAIT)) == -ETIMEDOUT) {
         ended++;
-        CHECK_EQ(kr_connection_poll(pair.b, PATIENCE), 0);
+        CHECK_EQ(kr_connection_poll(pair->b, PATIENCE), 0);
     }
     CHECK_EQ(err, 0);
-    CHECK_GE(ended, 1);
     CHECK_EQ(size, BIG);
     CHECK(memcmp(bytes, big, BIG) == 0);
     free(bytes);
     CHECK_EQ(end(&it), 0);
+    return ended;
+}
+
+TEST(test_received_in_two_calls)
+{
+    pipe_pair pair = pair_make(NULL);
+    int ended = 0;
+    fill_bytes(big, BIG, 7);
+    while (ended == 0) /* a sender may be so fast that one call gets it all */
+        ended = receive_in_calls(&pair);
     pair_release(&pair);
 }

@@ -113,7 +113,7 @@ TEST(test_descriptors_in_order)
     pipe_pair pair = pair_make(&(kr_pipe_options){.capacity = 4096});
     static unsigned char filling[1500];
     for (int i = 0; i < 100; i++) {
-        char text[16];
+        char text[32];
         size_t size;
         int fd = -1;
         snprintf(text, sizeof text, "number %d", i);

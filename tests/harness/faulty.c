@@ -8,6 +8,7 @@
 #include "base/atomic.h"
 #include "harness/test.h"
 #include "os/os.h"
+#include "os/segment.h"
 
 #include <sched.h>
 #include <sys/mman.h>
@@ -180,4 +181,71 @@ WRAPPED(uint64_t, os_process_start, pid_t id)
 WRAPPED(bool, os_process_ended, pid_t id)
 {
     return fails(FAULTY_PROCESSES) ? false : __real_os_process_ended(id);
+}
+
+/* Segments: with the error that each is likeliest to have. */
+WRAPPED(int, os_segment_anonymous, void)
+{
+    return fails(FAULTY_SEGMENT) ? -EMFILE : __real_os_segment_anonymous();
+}
+
+WRAPPED(int, os_segment_nameless, void)
+{
+    return fails(FAULTY_SEGMENT) ? -ENFILE : __real_os_segment_nameless();
+}
+
+WRAPPED(int, os_segment_resize, int fd, size_t size)
+{
+    return fails(FAULTY_SEGMENT) ? -EFBIG : __real_os_segment_resize(fd, size);
+}
+
+WRAPPED(int, os_segment_reserve, int fd, size_t size)
+{
+    return fails(FAULTY_SEGMENT) ? -ENOSPC : __real_os_segment_reserve(fd, size);
+}
+
+WRAPPED(int, os_segment_seal, int fd)
+{
+    return fails(FAULTY_SEGMENT) ? -EPERM : __real_os_segment_seal(fd);
+}
+
+WRAPPED(int, os_segment_duplicate, int fd)
+{
+    return fails(FAULTY_SEGMENT) ? -EMFILE : __real_os_segment_duplicate(fd);
+}
+
+WRAPPED(int, os_segment_look, int fd, os_segment *about)
+{
+    return fails(FAULTY_SEGMENT) ? -EIO : __real_os_segment_look(fd, about);
+}
+
+WRAPPED(int, os_segment_map, int fd, size_t size, void **memory)
+{
+    int err = fails(FAULTY_SEGMENT) ? -ENOMEM : __real_os_segment_map(fd, size, memory);
+    kri_add_sc64(&live, err == 0); /* os_shared_unmap takes it off */
+    return err;
+}
+
+WRAPPED(int, os_segment_mark, int fd, unsigned mode, bool marked)
+{
+    return fails(FAULTY_SEGMENT) ? -EPERM : __real_os_segment_mark(fd, mode, marked);
+}
+
+WRAPPED(int, os_segment_publish, int fd, const char *name)
+{
+    if (fails(FAULTY_NAME))
+        return -EEXIST;
+    return fails(FAULTY_SEGMENT) ? -EACCES : __real_os_segment_publish(fd, name);
+}
+
+WRAPPED(int, os_segment_open, const char *name)
+{
+    return fails(FAULTY_SEGMENT) ? -EMFILE : __real_os_segment_open(name);
+}
+
+WRAPPED(int, os_segment_hold, int fd)
+{
+    if (fails(FAULTY_BUSY))
+        return -EAGAIN;
+    return fails(FAULTY_SEGMENT) ? -ENOMEM : __real_os_segment_hold(fd);
 }

@@ -21,6 +21,9 @@ typedef enum faulty_group {
     FAULTY_ENDLESS,   /* those and _either: no sleep ends by its time, whatever is asked */
     FAULTY_EITHER,    /* os_futex_wait_either, _any: the kernel has no such call */
     FAULTY_REQUEUE,   /* os_futex_requeue: nobody was moved */
+    FAULTY_SEGMENT,   /* os_segment_...: one that makes, maps or holds one fails */
+    FAULTY_NAME,      /* os_segment_publish: the name is in use */
+    FAULTY_BUSY,      /* os_segment_hold: somebody removes it just now */
     FAULTY_PROCESSES, /* os_process_start, os_process_ended: the system does not tell */
 } faulty_group;
 

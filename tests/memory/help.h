@@ -7,11 +7,14 @@
 
 #include "harness/sanitizers.h"
 #include "harness/test.h"
+#include <fcntl.h>
 #include <krait/krait.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -65,6 +68,36 @@ static inline bool name_exists(const char *name)
     char path[512];
     snprintf(path, sizeof path, "/dev/shm/%s", name);
     return access(path, F_OK) == 0;
+}
+
+static inline bool write_line(const char *path, const char *line)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool done = fd >= 0 && write(fd, line, strlen(line)) == (ssize_t)strlen(line);
+    close(fd);
+    return done;
+}
+
+static inline bool leave_mounts(void)
+{
+    char users[32], groups[32];
+    snprintf(users, sizeof users, "0 %d 1", (int)geteuid());
+    snprintf(groups, sizeof groups, "0 %d 1", (int)getegid());
+    if (unshare(CLONE_NEWNS) == 0)
+        return true;
+    return unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
+           write_line("/proc/self/setgroups", "deny") && write_line("/proc/self/uid_map", users) &&
+           write_line("/proc/self/gid_map", groups);
+}
+
+/* A /dev/shm of the case's own, of so many bytes: nobody else cleans there, or fills it. */
+static inline void own_place(size_t size)
+{
+    char option[64];
+    snprintf(option, sizeof option, "size=%zu", size);
+    if (!leave_mounts() || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("none", "/dev/shm", "tmpfs", 0, option) != 0)
+        SKIP("no /dev/shm of its own can be had here");
 }
 
 /* Run a command; its exit status. */

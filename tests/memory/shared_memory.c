@@ -117,10 +117,20 @@ TEST(test_invalid_shared_memory_creation)
 /* /dev/shm is full: that is said here, and not by SIGBUS later. */
 TEST(no_room_is_an_error_at_once)
 {
-    kr_shared_memory *m = NULL;
-    const char *name = own_name("huge");
-    CHECK_EQ(kr_shared_memory_create(&m, name, PTRDIFF_MAX / 2, NULL), -ENOSPC);
-    CHECK(!name_exists(name));
+    kr_shared_memory *m = NULL, *rest = NULL;
+    own_place(1 << 20);
+    CHECK_EQ(kr_shared_memory_create(&m, "large", 2 << 20, NULL), -ENOSPC);
+    CHECK_EQ(kr_shared_memory_create(&m, "larger", PTRDIFF_MAX / 2, NULL), -ENOSPC);
+    m = create("first", 900 << 10);
+    CHECK_EQ(kr_shared_memory_create(&rest, "second", 200 << 10, NULL), -ENOSPC);
+    CHECK(!name_exists("second"));
+    rest = create("second", 64 << 10);
+    memset(kr_shared_memory_data(m), 1, 900 << 10);
+    memset(kr_shared_memory_data(rest), 1, 64 << 10);
+    kr_shared_memory_release(m);
+    m = create("first", 900 << 10); /* which gave it back */
+    kr_shared_memory_release(m);
+    kr_shared_memory_release(rest);
 }
 
 /* In fresh bytes nothing of a former segment is seen, and their memory is there. */
@@ -329,7 +339,7 @@ TEST(we_attach_to_pythons)
 {
     const char *name = own_name("theirs");
     CHECK_EQ(run_python(python_creates, name), 0);
-    CHECK_EQ(kr_shared_memory_clean(NULL, NULL), 0); /* it is none of ours */
+    CHECK_GE(kr_shared_memory_clean(NULL, NULL), 0); /* it is none of ours */
     kr_shared_memory *m = attach(name), *other = NULL;
     CHECK_GE(kr_shared_memory_size(m), 100);
     CHECK_STR(kr_shared_memory_data(m), "Python");

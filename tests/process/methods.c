@@ -130,7 +130,7 @@ METHOD_TEST(bad_options)
 {
     kr_process *p = (kr_process *)&method;
     kr_cpu_set none = {{0}};
-    struct kr_connection *null = NULL;
+    kr_connection *null = NULL;
     kr_process_options bad[] = {
         {.daemon = 2},
         {.daemon = -2},

@@ -324,3 +324,77 @@ TEST(noise_does_not_crash)
         kr_queue_release(q);
     }
 }
+
+/* Another process may change a length between the look at it and the copy. */
+typedef struct restless {
+    kr_word *length;
+    uint32_t true_length;
+} restless;
+
+static void change_again_and_again(void *arg)
+{
+    const restless *r = arg;
+    for (;;) {
+        kri_store_rlx(r->length, 100);
+        kri_store_rlx(r->length, r->true_length);
+    }
+}
+
+/* Where the only item of a queue made by make_restless has its length. */
+static kr_word *length_in(unsigned char *memory, kr_queue_order order, size_t size)
+{
+    kri_shared q;
+    CHECK_EQ(kri_shared_attach(&q, memory, size), 0);
+    if (order == KR_FIFO)
+        return (kr_word *)(void *)q.bytes;
+    uint32_t slot = 0;
+    while (kri_load_rlx(&q.slots[slot].state) != KRI_SLOT_FULL)
+        slot++;
+    return (kr_word *)(void *)&q.slots[slot].length;
+}
+
+static size_t make_restless(unsigned char *memory, kr_queue_order order)
+{
+    kr_queue_options o = {.order = order, .bytes = 1000};
+    kr_queue *q;
+    size_t size = kr_queue_memory_size(0, 4, &o);
+    CHECK(size > 0 && size <= MEMORY);
+    CHECK_EQ(kr_queue_create_at(&q, memory, size, 0, 4, &o), 0);
+    CHECK_EQ(kr_queue_put_bytes(q, "12345678", 8, KR_NOWAIT), 0);
+    kr_queue_release(q);
+    return size;
+}
+
+static void get_what_changes(kr_queue_order order)
+{
+    enum { ROOM = 8, GUARD = 192 };
+    unsigned char *memory = shared_memory(MEMORY);
+    unsigned char before[MEMORY], item[ROOM + GUARD];
+    size_t size = make_restless(memory, order), length;
+    restless r = {length_in(memory, order, size), 8};
+    int results[2] = {0, 0};
+    kr_queue *q;
+    memcpy(before, memory, size);
+    CHECK_EQ(kr_queue_attach(&q, memory, size), 0);
+    pid_t id = child(change_again_and_again, &r);
+    for (kr_time end = kr_now() + kr_ms(300); kr_now() < end;) {
+        memset(item, 0xa5, sizeof item);
+        results[kr_queue_get_bytes(q, item, ROOM, &length, KR_NOWAIT) != 0]++;
+        for (int i = ROOM; i < ROOM + GUARD; i++)
+            CHECK_EQ(item[i], 0xa5);
+        memcpy(memory, before, size);
+    }
+    kill_and_reap(id);
+    kri_test_note("%d had it, %d had an error", results[0], results[1]);
+    kr_queue_release(q);
+}
+
+TEST(fifo_whose_lengths_change_writes_where_it_may)
+{
+    get_what_changes(KR_FIFO);
+}
+
+TEST(priority_queue_whose_lengths_change_writes_where_it_may)
+{
+    get_what_changes(KR_PRIORITY);
+}

@@ -126,6 +126,8 @@ TEST(join_of_a_damaged_queue_ends)
     CHECK_EQ(put(&p, 1, KR_NOWAIT), 1);
     memset(&p.q.state->get.lock, 0xff, sizeof p.q.state->get.lock);
     CHECK_EQ(kri_shared_join(&p.q, kri_deadline(KR_FOREVER)), KR_ECORRUPT);
+    memset(&p.q.state->get.lock, 0, sizeof p.q.state->get.lock); /* as a private lock is */
+    CHECK_EQ(kri_shared_join(&p.q, kri_deadline(KR_FOREVER)), KR_ECORRUPT);
 }
 
 /* The next call has the lock soon: CHECK_TIME's upper bound is for hangs; what is usual is said. */

@@ -193,6 +193,57 @@ TEST(test_condition_takes_its_lock_again)
     CHECK_EQ(kr_condition_release(&condition), 0);
 }
 
+static void notify_who_sleeps(void *arg)
+{
+    kr_condition *condition = arg;
+    while (kri_waiting(&condition->words[0]) + kri_waiting(&condition->words[1]) == 0)
+        kri_test_nap();
+    CHECK_EQ(kr_condition_acquire(condition, KR_FOREVER), 0);
+    CHECK_EQ(kr_condition_notify(condition, 1), 1);
+    CHECK_EQ(kr_condition_release(condition), 0);
+}
+
+static void wait_until_notified(kr_condition *condition)
+{
+    kri_bunch bunch;
+    kri_bunch_start(&bunch, 1, notify_who_sleeps, condition);
+    CHECK_EQ(kr_condition_wait(condition, KR_FOREVER), 0);
+    kri_bunch_end(&bunch);
+}
+
+/* So does one who was notified, and has stood in the lock's queue. */
+TEST(test_notified_takes_the_lock_in_the_other_order)
+{
+    static kr_condition condition;
+    begin();
+    take_in_order(&condition.own, &a);
+    take(&a);
+    CHECK_EQ(kr_lock_acquire(&condition.own, KR_NOWAIT), 0);
+    CHECK_EQ(count(), 0);
+    wait_until_notified(&condition);
+    CHECK_EQ(count(), 1);
+    CHECK(says("MainThread holds a lock at %p, from ", &a));
+    CHECK(says("and acquires a lock at %p in ", &condition.own));
+    CHECK_EQ(kr_condition_release(&condition), 0);
+    give(&a);
+}
+
+/* And is known to hold it. */
+TEST(test_notified_holds_the_lock)
+{
+    static kr_condition condition;
+    begin();
+    take_in_order(&a, &condition.own);
+    take(&condition.own);
+    wait_until_notified(&condition);
+    CHECK_EQ(count(), 0);
+    take(&a);
+    CHECK_EQ(count(), 1);
+    CHECK(says("MainThread holds a lock at %p, from ", &condition.own));
+    give(&a);
+    CHECK_EQ(kr_condition_release(&condition), 0);
+}
+
 TEST(test_forgets_a_lock_that_is_made_anew)
 {
     begin();

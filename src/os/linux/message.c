@@ -192,7 +192,7 @@ bool os_hung_up(int socket)
 int os_duplicate(int fd)
 {
     int saved = errno;
-    int copy = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     int result = copy < 0 ? -errno : copy;
     errno = saved;
     return result;
