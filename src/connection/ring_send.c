@@ -57,6 +57,8 @@ static int put_in_parts(kri_pipe_end *p, const unsigned char *bytes, size_t size
 static int enter(kri_pipe_end *p, kr_time deadline, bool *died)
 {
     kri_ring_state *state = p->out.state;
+    if (kri_load_rlx(&p->answers) == 0)
+        kri_store_rlx(&p->answers, 1);
     if (kri_pipe_readers_gone(p))
         return -EPIPE;
     return kri_side_take(&state->put, &state->get, deadline, died);

@@ -51,9 +51,11 @@
 #include "os/os.h"
 
 enum { MICROSECOND = 1000, MILLISECOND = 1000 * MICROSECOND };
-enum { SLICE = 40 * MILLISECOND, SPACE_SLICE = 5 * MILLISECOND, ALIVE_FOR = 20 * MICROSECOND };
+enum { SLICE = 40 * MILLISECOND, SPACE_SLICE = 5 * MILLISECOND };
+enum { ALIVE_FOR = 40000 }; /* of os_count: some 20 us */
 enum { FULL_BUDGET = 50 * MICROSECOND, LEAST_BUDGET = MICROSECOND, LONG_WAIT = 150 * MICROSECOND };
-enum { LONG_WAITS_TO_REDUCE = 4, LOOKS_PER_CLOCK = 2, PAUSES_PER_LOOK = 20 };
+enum { LONG_WAITS_TO_REDUCE = 4, LOOKS_PER_CLOCK = 2 };
+enum { PAUSES = 20, PAUSES_IN_A_STREAM = 100 }; /* between two looks */
 enum { TRIES_WITHOUT_WAITING = 1000 };
 
 /* Locks */
@@ -116,21 +118,24 @@ static bool has_come(const kri_ring_side *other, uint64_t to)
     return (int64_t)(kri_load_rlx64(&other->at) - to) >= 0;
 }
 
-/* False: it seems better to sleep. */
-static bool spin(const kri_ring_side *other, uint64_t to, const kr_word *long_waits,
-                 kr_time deadline)
+/* False: it seems better to sleep.  *began stays 0 where there is nothing to learn from the wait.
+ */
+static bool spin(const kri_ring_side *other, uint64_t to, const kr_word *long_waits, int pauses,
+                 kr_time deadline, kr_time *began)
 {
+    *began = 0;
     if (is_here(other))
         return false;
     bool pays = kri_load_rlx(long_waits) < LONG_WAITS_TO_REDUCE;
     kr_time now = os_now();
+    *began = now;
     kr_time end = now + (pays ? FULL_BUDGET : LEAST_BUDGET);
     end = end < deadline ? end : deadline;
     while (now < end && !is_here(other)) {
         for (int i = 0; i < LOOKS_PER_CLOCK; i++) {
             if (has_come(other, to))
                 return true;
-            for (int pause = 0; pause < PAUSES_PER_LOOK; pause++)
+            for (int pause = 0; pause < pauses; pause++)
                 os_pause();
         }
         now = os_now();
@@ -140,6 +145,8 @@ static bool spin(const kri_ring_side *other, uint64_t to, const kr_word *long_wa
 
 static void learn(kr_word *long_waits, kr_time began)
 {
+    if (began == 0)
+        return;
     uint32_t before = kri_load_rlx(long_waits);
     uint32_t more = before < LONG_WAITS_TO_REDUCE ? before + 1 : before;
     uint32_t after = os_now() - began <= LONG_WAIT ? 0 : more;
@@ -170,6 +177,16 @@ static int sleep_for_item(kri_pipe_end *p, kr_time deadline)
     }
 }
 
+/* Who only receives is in a stream, and lets some messages gather: else each would fetch the same
+ * lines of the cache for itself.  Who has sent waits for the answer. */
+static int pauses_of(kri_pipe_end *p)
+{
+    if (kri_load_rlx(&p->answers) == 0)
+        return PAUSES_IN_A_STREAM;
+    kri_store_rlx(&p->answers, 0);
+    return PAUSES;
+}
+
 int kri_pipe_await_item(kri_pipe_end *p, kr_time deadline)
 {
     kri_ring_side *side = &p->in.state->get;
@@ -180,17 +197,19 @@ int kri_pipe_await_item(kri_pipe_end *p, kr_time deadline)
             return -ETIMEDOUT;
         return kri_ring_has(&p->in) ? 0 : KR_EOF;
     }
-    kr_time began = os_now();
-    int err = 0;
-    if (began >= deadline)
+    if (deadline != KRI_NEVER && os_now() >= deadline)
         return -ETIMEDOUT;
+    int err = 0;
+    kr_time began;
     uint64_t next = kri_load_rlx64(&side->at) + 1;
-    if (!spin(&p->in.state->put, next, &p->long_waits, deadline)) {
+    if (!spin(&p->in.state->put, next, &p->long_waits, pauses_of(p), deadline, &began)) {
         kri_store_rel(&side->sleeps, 1);
         err = sleep_for_item(p, deadline);
         kri_store_rel(&side->sleeps, 0);
     }
     learn(&p->long_waits, began);
+    if (err == 0) /* who has sent is as good as one who was asked for */
+        kri_store_rlx64(&p->alive, os_count());
     return err;
 }
 
@@ -240,14 +259,14 @@ int kri_pipe_ready(kr_connection *c)
 bool kri_pipe_readers_gone(kri_pipe_end *p)
 {
     uint32_t closes = kri_load_acq(&p->out.state->calls.closes);
-    kr_time now = os_now();
-    bool lately = now - (kr_time)kri_load_rlx64(&p->alive) < ALIVE_FOR;
+    uint64_t now = os_count();
+    bool lately = now - kri_load_rlx64(&p->alive) < ALIVE_FOR;
     if (lately && closes == kri_load_rlx(&p->closes))
         return false;
     if (os_hung_up(p->rights))
         return true;
     kri_store_rlx(&p->closes, closes);
-    kri_store_rlx64(&p->alive, (uint64_t)now);
+    kri_store_rlx64(&p->alive, now);
     return false;
 }
 
@@ -297,11 +316,11 @@ int kri_pipe_await_space(kri_pipe_end *p, uint64_t units, kr_time deadline)
         return room < 0 ? KR_ECORRUPT : 0;
     if (deadline == 0)
         return os_hung_up(p->rights) ? -EPIPE : -ETIMEDOUT;
-    kr_time began = os_now();
     uint64_t wanted = units > p->out.units / 8 ? units : p->out.units / 8;
     uint64_t to = kri_load_rlx64(&state->put.at) + wanted - p->out.units;
     int err = 0;
-    if (!spin(&state->get, to, &p->long_waits_for_room, deadline)) {
+    kr_time began;
+    if (!spin(&state->get, to, &p->long_waits_for_room, PAUSES_IN_A_STREAM, deadline, &began)) {
         kri_store_rlx(&state->calls.wanted, (uint32_t)wanted);
         kri_store_rel(&state->put.sleeps, 1);
         err = sleep_for_space(p, units, deadline);

@@ -220,3 +220,16 @@ int os_poll_many(os_polled *list, size_t count, kr_time deadline)
     errno = saved;
     return result;
 }
+
+uint64_t os_count(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    return __builtin_ia32_rdtsc();
+#elif defined(__aarch64__)
+    uint64_t count;
+    __asm__ __volatile__("mrs %0, cntvct_el0" : "=r"(count));
+    return count;
+#else
+    return (uint64_t)os_now();
+#endif
+}
