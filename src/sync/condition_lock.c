@@ -40,7 +40,7 @@ bool kri_condition_held(kr_condition *c)
 
 static int release_and_wake(kr_condition *c)
 {
-    kr_word *word = &c->words[c->unsent - 1];
+    kr_word *word = &c->words[(c->unsent - 1) & 1];
     c->unsent = 0;
     kri_spin_word_note_waker(&c->hint);
     kri_add_sc(word, ONE_CHANGE);
@@ -102,7 +102,7 @@ void kri_condition_send(kr_condition *c, kr_word *word, uint32_t count)
         return;
     }
     if (c->unsent != 0)
-        move(c, &c->words[c->unsent - 1], 1);
+        move(c, &c->words[(c->unsent - 1) & 1], 1);
     c->unsent = 0;
     move(c, word, (int)count);
 }
