@@ -65,6 +65,9 @@ KR_API int kr_condition_init(kr_condition *condition, const kr_condition_options
  * kr_condition_inconsistent - the condition's lock, as the functions of kr_lock (or kr_rlock) with
  * these names.
  *
+ * In shared scope nothing else releases a lock of the condition's own: this is what wakes the one
+ * whom a notify was for, who else comes up to 300 ms late.
+ *
  * Who gets KR_OWNER_DIED here has also woken all who wait, since the dead one may have owed them a
  * notify.  Who gets it by the lock itself, or by another condition over the same lock, calls
  * kr_condition_notify_all.

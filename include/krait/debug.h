@@ -23,8 +23,9 @@
  *       Thread-1 waits for ...
  *
  * What counts
- *     kr_lock and kr_rlock, and the lock of a kr_condition, also where a wait takes it again; with
- *     kr_with as well.  Of shared ones, what this process does with them.
+ *     kr_lock and kr_rlock, and the lock of a kr_condition; with kr_with as well.  A wait takes the
+ *     lock again behind what is held, an order that counts from when the wait begins.  Of shared
+ *     ones, what this process does with them.
  *     An acquire with KR_NOWAIT never waits, and so makes no order behind the locks that are held;
  *     one with a time limit does.  What is acquired while it is held counts as ever.
  *     A circle is reported once, by whoever closes it; each pair of locks at most twice.

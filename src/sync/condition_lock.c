@@ -28,6 +28,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "sync/condition.h"
+#include "sync/debug.h"
 
 enum { REQUEUED = 1, ONE_CHANGE = 2 }; /* in a word */
 
@@ -39,7 +40,7 @@ bool kri_condition_held(kr_condition *c)
 
 static int release_and_wake(kr_condition *c)
 {
-    kr_word *word = &c->words[c->unsent - 1];
+    kr_word *word = &c->words[(c->unsent - 1) & 1];
     c->unsent = 0;
     kri_spin_word_note_waker(&c->hint);
     kri_add_sc(word, ONE_CHANGE);
@@ -56,13 +57,23 @@ int kri_condition_release(kr_condition *c)
     return kr_lock_release(kri_condition_lock(c));
 }
 
-int64_t kri_condition_let_go(kr_condition *c)
+static int64_t release_all(kr_condition *c)
 {
     kr_rlock *rlock = kri_condition_rlock(c);
     if (rlock != NULL)
         return kri_rlock_release_all(rlock);
     (void)kri_condition_release(c);
     return 0;
+}
+
+/* The lock will be taken again behind what is still held, and that is told now: whoever is to
+ * notify may then wait for the latter, and it would never come to that. */
+int64_t kri_condition_let_go(kr_condition *c)
+{
+    int64_t depth = release_all(c);
+    if (kri_debug_on())
+        kri_debug_order(kri_condition_lock(c), __builtin_return_address(0));
+    return depth;
 }
 
 int kri_condition_take_back(kr_condition *c, const kr_word *word, int64_t depth, int err)
@@ -91,7 +102,7 @@ void kri_condition_send(kr_condition *c, kr_word *word, uint32_t count)
         return;
     }
     if (c->unsent != 0)
-        move(c, &c->words[c->unsent - 1], 1);
+        move(c, &c->words[(c->unsent - 1) & 1], 1);
     c->unsent = 0;
     move(c, word, (int)count);
 }

@@ -337,17 +337,32 @@ int kri_lock_take_brief(kr_lock *lock)
     return kri_lock_take_within(lock, KR_FOREVER);
 }
 
-int kri_lock_retake(kr_lock *lock)
+static int retake(kr_lock *lock, kr_time timeout)
 {
-    const void *caller = __builtin_return_address(0);
-    if (kri_debug_on())
-        kri_debug_order(lock, caller);
-    int err = kri_lock_is_shared(lock)
-                  ? wait_shared(lock, KRI_NEVER, KRI_UNCANCELLABLE, LOOKS, WAITERS)
-                  : wait_private(lock, KRI_NEVER, KRI_UNCANCELLABLE);
-    if (err >= 0 && kri_debug_on())
+    kr_time deadline = kri_deadline(timeout);
+    return kri_lock_is_shared(lock) ? wait_shared(lock, deadline, KRI_UNCANCELLABLE, LOOKS, WAITERS)
+                                    : wait_private(lock, deadline, KRI_UNCANCELLABLE);
+}
+
+static __attribute__((noinline)) int retake_watched(kr_lock *lock, const void *caller)
+{
+    kri_debug_order(lock, caller);
+    bool stuck = kri_debug_wait(lock, caller);
+    int err = retake(lock, stuck ? KRI_DEBUG_PATIENCE : KR_FOREVER);
+    if (stuck && err == -ETIMEDOUT) {
+        kri_debug_stuck();
+        err = retake(lock, KR_FOREVER);
+    }
+    kri_debug_wait_end();
+    if (err >= 0)
         kri_debug_acquired(lock, caller);
     return err;
+}
+
+int kri_lock_retake(kr_lock *lock)
+{
+    return kri_debug_on() ? retake_watched(lock, __builtin_return_address(0))
+                          : retake(lock, KR_FOREVER);
 }
 
 void kri_lock_adopt(kr_lock *lock, kr_word *word, int count)

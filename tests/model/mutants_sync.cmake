@@ -25,7 +25,7 @@ krait_mutant(condition_release_word_unchanged sync/condition_lock.c condition_sh
     int err" "    int err")
 krait_mutant(condition_second_note_dropped sync/condition_lock.c condition_shared/shared_notify_twice
   "    if (c->unsent != 0)
-        move(c, &c->words[c->unsent - 1], 1);" "")
+        move(c, &c->words[(c->unsent - 1) & 1], 1);" "")
 
 # A condition in shared memory.
 krait_mutant(condition_shared_sleeps_on sync/condition.c condition_shared/shared_notify_swallowed

@@ -228,6 +228,36 @@ TEST(test_notified_takes_the_lock_in_the_other_order)
     give(&a);
 }
 
+/* It may never come to that, when who notifies it then waits for what it holds. */
+static void release_once_reported(void *arg)
+{
+    kr_condition *condition = arg;
+    while (kri_waiting(&condition->words[0]) + kri_waiting(&condition->words[1]) == 0)
+        kri_test_nap();
+    CHECK_EQ(count(), 1);
+    CHECK_EQ(kr_condition_acquire(condition, KR_NOWAIT), 0);
+    CHECK_EQ(kr_condition_notify(condition, 1), 1);
+    CHECK_EQ(kr_condition_release(condition), 0);
+}
+
+TEST(test_wait_is_known_to_take_its_lock_again)
+{
+    static kr_condition condition;
+    kri_bunch bunch;
+    begin();
+    take(&condition.own);
+    take(&a);
+    CHECK_EQ(count(), 0);
+    kri_bunch_start(&bunch, 1, release_once_reported, &condition);
+    CHECK_EQ(kr_condition_wait(&condition, KR_FOREVER), 0);
+    kri_bunch_end(&bunch);
+    CHECK_EQ(count(), 1);
+    CHECK(says("MainThread holds a lock at %p, from ", &a));
+    CHECK(says("and acquires a lock at %p in ", &condition.own));
+    give(&a);
+    CHECK_EQ(kr_condition_release(&condition), 0);
+}
+
 /* And is known to hold it. */
 TEST(test_notified_holds_the_lock)
 {
@@ -384,6 +414,47 @@ TEST(test_two_wait_for_each_other)
     for (int i = 0; i < 2; i++)
         kr_thread_release(threads[i]);
     CHECK_EQ(count(), 2);
+}
+
+static void notify_and_take_a(void *arg)
+{
+    kr_condition *condition = arg;
+    while (kri_waiting(&condition->words[0]) + kri_waiting(&condition->words[1]) == 0)
+        kri_test_nap();
+    take(&condition->own);
+    CHECK_EQ(kr_condition_notify(condition, 1), 1);
+    CHECK_EQ(kri_wake(&condition->own.word, 1, 0), 1); /* as one who comes too late */
+    kri_test_wait_parked(&condition->own.word, 1);
+    take(&a);
+    give(&a);
+    give(&condition->own);
+}
+
+static void give_a_after_both_reports(void *arg)
+{
+    (void)arg;
+    while (count() < 2)
+        kri_test_nap();
+    give(&a);
+}
+
+/* One of them has been notified, and waits for the condition's lock again. */
+TEST(test_notified_waits_in_a_circle)
+{
+    static kr_condition condition;
+    kri_bunch notifier, helper;
+    begin();
+    take(&a);
+    CHECK_EQ(kr_lock_acquire(&condition.own, KR_NOWAIT), 0);
+    kri_bunch_start(&notifier, 1, notify_and_take_a, &condition);
+    kri_bunch_start(&helper, 1, give_a_after_both_reports, NULL);
+    CHECK_EQ(kr_condition_wait(&condition, KR_FOREVER), 0);
+    kri_bunch_end(&notifier);
+    kri_bunch_end(&helper);
+    CHECK_EQ(count(), 2);
+    CHECK(strncmp(last, "krait: these wait for each other for ever:\n", 43) == 0);
+    CHECK(says("MainThread waits for a lock at %p in ", &condition.own));
+    CHECK_EQ(kr_condition_release(&condition), 0);
 }
 
 static int give_a(void *arg)
