@@ -20,9 +20,6 @@ krait_mutant(calls_searcher_keeps_it_to_itself process_pool/calls.c
 krait_mutant(calls_searching_while_idle process_pool/calls.c process_pool/process_pool_hands_over
   "    stop_search(work, worker);
     if (" "    if (")
-krait_mutant(calls_of_the_dead_are_believed process_pool/calls.c
-  process_pool/process_pool_a_searcher_dies
-  "        call(work, worker, true);" "        call(work, worker, false);")
 krait_mutant(completion_bells_of_the_dead_are_believed process_pool/completion.c
   process_pool/process_pool_worker_dies
   "        (void)kri_swap_sc(&bell->word, KRI_CALLED);
