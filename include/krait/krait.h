@@ -10,6 +10,7 @@
 #include <krait/cancel.h>
 #include <krait/completed.h>
 #include <krait/condition.h>
+#include <krait/connection.h>
 #include <krait/debug.h>
 #include <krait/event.h>
 #include <krait/executor.h>

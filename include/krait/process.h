@@ -40,13 +40,13 @@
 #define KRAIT_PROCESS_H
 
 #include <krait/base.h>
+#include <krait/connection.h>
 #include <krait/init.h>
 #include <krait/thread.h>
 
 KR_EXTERN_BEGIN
 
 typedef struct kr_process kr_process;
-struct kr_connection;
 
 /* How a process comes to be.
  *
@@ -67,10 +67,11 @@ typedef enum kr_start_method {
     KR_FORKSERVER = 3,
 } kr_start_method;
 
-/* KR_EXIT_UNKNOWN - the exit code of a process that is over, but whose code another has taken. */
+/* KR_EXIT_UNKNOWN - the exit code of a process that is over, but whose code another has taken, or
+ * whose fork server was killed, or stopped for more than five seconds. */
 enum { KR_EXIT_UNKNOWN = 255 };
 
-/* KR_HANDED_MAX - connections (which may count for three) and descriptors of one start. */
+/* KR_HANDED_MAX - descriptors of one start; a connection may have four. */
 enum { KR_HANDED_MAX = 200 };
 
 typedef struct kr_process_options {
@@ -79,7 +80,7 @@ typedef struct kr_process_options {
     kr_start_method start; /* KR_START_DEFAULT: see there */
     bool die_with_parent;  /* killed when this process is gone; the default of daemons */
     bool outlive_parent;   /* not even if it is a daemon */
-    struct kr_connection *const *connections; /* handed over, see kr_process_connection */
+    kr_connection *const *connections; /* handed over, see kr_process_connection */
     int connection_count;
     bool keep_connections;      /* they stay open here, too; else they are closed by a start */
     const int *descriptors;     /* handed over, see kr_process_descriptor; they stay open here */
@@ -185,7 +186,7 @@ KR_API kr_process *kr_process_parent(void);
 
 /* kr_process_connection, kr_process_descriptor - in a child, the n-th that was handed over; NULL
  * and -EBADF: there is none such.  They are the child's to close; each asking returns the same. */
-KR_API struct kr_connection *kr_process_connection(int n);
+KR_API kr_connection *kr_process_connection(int n);
 KR_API int kr_process_descriptor(int n);
 
 /* kr_process_set_start_method - what KR_START_DEFAULT means from now on, also in children; with

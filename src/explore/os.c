@@ -11,6 +11,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "explore/engine.h"
+#include "os/message.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -271,6 +272,19 @@ int os_poll(int first, unsigned events, int second, kr_time deadline)
         if (self->result == -ETIMEDOUT)
             return -ETIMEDOUT;
     }
+}
+
+/* What travels between processes is not explored. */
+int os_poll_many(os_polled *list, size_t count, kr_time deadline)
+{
+    (void)list, (void)count, (void)deadline;
+    return -ENOSYS;
+}
+
+int os_call_hear(int hears)
+{
+    (void)hears;
+    return -ENOSYS;
 }
 
 int os_bell_create(void)

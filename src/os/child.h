@@ -1,7 +1,7 @@
 /* The contract with the system about child processes.
  *
  * As in os.h, errors are negative errno, and nothing blocks unless it says so.  Descriptors that
- * are made here are closed by exec.
+ * are made here are closed by exec, and none of them has the number of a standard one.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -40,7 +40,7 @@ pid_t os_reap_any(int *code);
 
 /* Wait until one of `count` descriptors, at most 64, is readable, in error or hung up.  May block.
  * Which of them are is written to `ready`.  How many; -EINTR, -ETIMEDOUT. */
-int os_poll_many(const int *descriptors, bool *ready, int count, kr_time deadline);
+int os_poll_some(const int *descriptors, bool *ready, int count, kr_time deadline);
 
 /* Signals */
 
@@ -67,7 +67,11 @@ int os_channel_receive(int channel, void *bytes, size_t size, int *descriptors, 
 /* Descriptors */
 
 bool os_descriptor_valid(int descriptor);
-int os_duplicate(int descriptor); /* the lowest number that is free, but none of the standard's */
+int os_duplicate_above(int descriptor);
+
+/* Where a program has closed standard descriptors, what the library opens must not take their
+ * place: the same descriptor with another number, the old one closed.  Errors pass through. */
+int os_above_standard(int descriptor);
 int os_keep_over_exec(int descriptor, bool keep); /* -EBADF */
 void os_close_all_but(int *keep, int count);      /* sorts them; the standard ones stay too */
 void os_raise_descriptor_limit(uint64_t *before); /* to what is allowed */

@@ -36,13 +36,14 @@ void kri_about_forked(void)
 }
 
 /* Where the parent is already gone its number may name another; then the life line tells. */
-static void know_parent(int pid, int line)
+static void know_parent(const kri_order *order, int line)
 {
-    parent = (kr_process){.kind = KRI_PARENT, .pid = pid, .sentinel = os_pidfd_open(pid)};
+    parent = (kr_process){.kind = KRI_PARENT, .pid = order->parent};
+    parent.sentinel = os_pidfd_open(parent.pid);
     parent.status = -1;
     kri_store_rlx(&parent.references, 1);
     kri_store_rlx(&parent.generation, kri_fork_generation());
-    strcpy(parent.name, "parent");
+    memcpy(parent.name, order->parent_name, sizeof parent.name);
     own_line = line;
     if (parent.sentinel < 0 || os_life_over(line)) {
         parent.over = true;
@@ -63,7 +64,8 @@ static void know_current(void)
 
 void kri_become(const kri_order *order, int line)
 {
-    know_parent(order->parent, line);
+    know_parent(order, line);
+    kri_count_anew();
     memcpy(current.name, order->name, sizeof current.name);
     memcpy(identity, order->identity, sizeof identity);
     current.daemon = (order->flags & KRI_ORDER_DAEMON) != 0;

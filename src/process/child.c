@@ -10,7 +10,7 @@
 static void say_failed(const char *name, int error)
 {
     char line[192];
-    snprintf(line, sizeof line, "krait: process \"%s\" failed: %s (%s)\n", name, kr_errname(error),
+    snprintf(line, sizeof line, "krait: process \"%s\" failed: %s (%s)", name, kr_errname(error),
              kr_strerror(error));
     os_print_error(line);
 }

@@ -9,12 +9,12 @@
 #include "process/hand_over.h"
 #include <string.h>
 
-static struct kr_connection **connections KRI_GLOBAL; /* of this child, as the next three */
+static kr_connection **connections KRI_GLOBAL; /* of this child, as the next three */
 static int connection_count KRI_GLOBAL;
 static int *descriptors KRI_GLOBAL;
 static int descriptor_count KRI_GLOBAL;
 
-struct kr_connection *kr_process_connection(int n)
+kr_connection *kr_process_connection(int n)
 {
     return n >= 0 && n < connection_count ? connections[n] : NULL;
 }
@@ -43,14 +43,21 @@ int kri_hand_over_check(const kr_process_options *o)
 void kri_hand_over_done(const kr_process_options *o)
 {
     for (int i = 0; !o->keep_connections && i < o->connection_count; i++)
-        (void)kr_connection_close(o->connections[i]);
+        kr_connection_close(o->connections[i]);
+}
+
+/* Lists of nothing may be NULL. */
+static void copy(void *to, const void *from, int count, size_t size)
+{
+    if (count > 0)
+        memcpy(to, from, (size_t)count * size);
 }
 
 static int make_room(int wanted_connections, int wanted_descriptors)
 {
     size_t c = (size_t)wanted_connections, d = (size_t)wanted_descriptors;
     connection_count = descriptor_count = 0;
-    connections = os_alloc((c + 1) * sizeof(struct kr_connection *));
+    connections = os_alloc((c + 1) * sizeof(kr_connection *));
     descriptors = os_alloc((d + 1) * sizeof *descriptors);
     return connections != NULL && descriptors != NULL ? 0 : -ENOMEM;
 }
@@ -60,19 +67,18 @@ int kri_hand_over_forked(const kr_process_options *o)
     int err = make_room(o->connection_count, o->descriptor_count);
     if (err < 0)
         return err;
-    memcpy(connections, o->connections, (size_t)o->connection_count * sizeof *connections);
-    memcpy(descriptors, o->descriptors, (size_t)o->descriptor_count * sizeof *descriptors);
+    copy(connections, o->connections, o->connection_count, sizeof *connections);
+    copy(descriptors, o->descriptors, o->descriptor_count, sizeof *descriptors);
     connection_count = o->connection_count;
     descriptor_count = o->descriptor_count;
-    if (kri_connections_close_all_but != NULL)
-        kri_connections_close_all_but(connections, connection_count);
+    kri_connections_close_all_but(connections, connection_count);
     return 0;
 }
 
 int kri_hand_over_pack(const kr_process_options *o, kri_packed_connection *packed, int *fds)
 {
     int count = 0;
-    memcpy(fds, o->descriptors, (size_t)o->descriptor_count * sizeof *fds);
+    copy(fds, o->descriptors, o->descriptor_count, sizeof *fds);
     count += o->descriptor_count;
     for (int i = 0; i < o->connection_count; i++) {
         int err = kri_connection_pack(o->connections[i], &packed[i]);
@@ -80,7 +86,7 @@ int kri_hand_over_pack(const kr_process_options *o, kri_packed_connection *packe
             return err;
         if (count + packed[i].fd_count > KR_HANDED_MAX)
             return -EINVAL;
-        memcpy(fds + count, packed[i].fds, (size_t)packed[i].fd_count * sizeof *fds);
+        copy(fds + count, packed[i].fds, packed[i].fd_count, sizeof *fds);
         count += packed[i].fd_count;
     }
     return count;
@@ -92,15 +98,15 @@ int kri_hand_over_unpack(const kri_order *order, kri_packed_connection *packed, 
     int err = make_room(order->connection_count, order->descriptor_count);
     if (err < 0 || count < order->descriptor_count)
         return err < 0 ? err : -EBADMSG;
-    memcpy(descriptors, fds, (size_t)order->descriptor_count * sizeof *fds);
+    copy(descriptors, fds, order->descriptor_count, sizeof *fds);
     descriptor_count = order->descriptor_count;
     fds += descriptor_count;
     count -= descriptor_count;
     for (int i = 0; i < order->connection_count; i++) {
         int some = packed[i].fd_count;
-        if (some < 0 || some > 3 || some > count)
+        if (some < 0 || some > KRI_PACKED_DESCRIPTORS || some > count)
             return -EBADMSG;
-        memcpy(packed[i].fds, fds, (size_t)some * sizeof *fds);
+        copy(packed[i].fds, fds, some, sizeof *fds);
         fds += some;
         count -= some;
         err = kri_connection_unpack(&packed[i], &connections[i]);

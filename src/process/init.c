@@ -46,7 +46,7 @@ static int channel_of(int argc, char **argv)
     int channel = atoi(argv[1] + length);
     if (os_channel_is(channel))
         return channel;
-    os_print_error("krait: " KRI_CHILD_ARGUMENT " is for processes that krait starts itself\n");
+    os_print_error("krait: " KRI_CHILD_ARGUMENT " is for processes that krait starts itself");
     os_exit_now(2);
 }
 

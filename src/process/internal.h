@@ -73,9 +73,6 @@ enum {
 #define KRI_ORDER_MAGIC 0x6b72616974303031u
 enum { KRI_IDENTITY = 48, KRI_PATIENCE = 60 /* seconds, for a new image to come to kr_init */ };
 
-/* As C's folder of connections packs one. */
-typedef struct kri_packed_connection kri_packed_connection;
-
 typedef struct kri_order {
     uint64_t magic;
     uint32_t task;
@@ -89,6 +86,7 @@ typedef struct kri_order {
     uint64_t arg_size;
     kr_cpu_set affinity;
     char name[KR_PROCESS_NAME_SIZE];
+    char parent_name[KR_PROCESS_NAME_SIZE];
     char identity[KRI_IDENTITY]; /* "2:1": the first child of our second */
 } kri_order;
 
@@ -122,9 +120,9 @@ int kri_start_by_server(kr_process *p, kri_start *s);
 int kri_order_send(int channel, const kri_start *s);
 int kri_greet(int channel, int *pid); /* receive a hello: 0, KR_ETASK, -ETIMEDOUT, ... */
 
-/* kri_launch - this program once more, up to its hello; the pidfd and the channel to it. */
+/* kri_launch - this program once more, up to its hello; the pidfd and the channel to it.
+ * -EPIPE: somebody has killed it before. */
 int kri_launch(int *pid, int *pidfd, int *channel);
-void kri_give_up(int pidfd); /* of a child that is not to be: kill, reap and close it */
 
 /* The child's side (child.c); they do not return. */
 _Noreturn void kri_child_of_fork(const kri_start *s);
@@ -140,6 +138,7 @@ int kri_hand_over_forked(const kr_process_options *o);
 /* Who am I? (about.c) */
 const char *kri_identity(void);
 void kri_become(const kri_order *order, int line);
+void kri_count_anew(void);   /* of names */
 int kri_depend(int line);    /* the kernel kills us when the holder of the line is gone */
 void kri_about_forked(void); /* in a forked child; keeps nothing of a parent */
 

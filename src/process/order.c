@@ -38,7 +38,7 @@ int kri_greet(int channel, int *pid)
     kr_time deadline = kri_deadline(kr_sec(KRI_PATIENCE));
     int err = os_channel_receive(channel, &hello, sizeof hello, NULL, NULL, deadline);
     if (err < 0)
-        return err == KR_EOF ? KR_EINIT : err;
+        return err;
     *pid = hello.pid;
     bool same = hello.magic == KRI_ORDER_MAGIC && hello.sum == kri_task_table_sum();
     return same ? 0 : KR_ETASK;
@@ -53,17 +53,26 @@ static int get_to_know(int pid, int *pidfd, int channel)
 }
 
 /* One that will not be: it waits for us, or is over. */
-void kri_give_up(int pidfd)
+static int give_up(int pidfd)
 {
-    int code;
+    int code = 0;
     bool ready;
     if (pidfd < 0)
-        return;
+        return 0;
     (void)os_pidfd_signal(pidfd, SIGKILL);
-    while (os_poll_many(&pidfd, &ready, 1, OS_NEVER) < 0)
+    while (os_poll_some(&pidfd, &ready, 1, OS_NEVER) < 0)
         continue;
     (void)os_pidfd_reap(pidfd, &code);
     os_close(pidfd);
+    return code;
+}
+
+/* It has closed the channel: because it was killed, or because main does without kr_init. */
+static int why_closed(int pidfd)
+{
+    bool ready;
+    (void)os_poll_some(&pidfd, &ready, 1, os_now() + kr_sec(1));
+    return give_up(pidfd) < 0 ? -EPIPE : KR_EINIT;
 }
 
 int kri_launch(int *pid, int *pidfd, int *channel)
@@ -82,8 +91,10 @@ int kri_launch(int *pid, int *pidfd, int *channel)
         return 0;
     }
     os_close(ends[0]);
+    if (err == KR_EOF)
+        return why_closed(*pidfd);
     if (*pid > 0)
-        kri_give_up(*pidfd);
+        (void)give_up(*pidfd);
     return err;
 }
 
@@ -93,12 +104,12 @@ int kri_start_spawn(kr_process *p, kri_start *s)
     int err = kri_launch(&p->pid, &p->sentinel, &channel);
     if (err < 0) {
         p->sentinel = -1;
-        return err;
+        return err != -EPIPE ? err : -EAGAIN;
     }
     err = kri_order_send(channel, s);
     os_close(channel);
     if (err < 0 && err != -EPIPE) { /* EPIPE: somebody has killed it, as its exit code says */
-        kri_give_up(p->sentinel);
+        (void)give_up(p->sentinel);
         p->sentinel = -1;
         return err;
     }

@@ -25,15 +25,15 @@
 #include "base/global.h"
 #include "process/internal.h"
 
-typedef struct server {
+typedef struct fork_server {
     kri_mutex lock; /* guards the rest; held for a launch, too */
     bool running;
     int pid;
     int pidfd;
     int channel;
-} server;
+} fork_server;
 
-static server own_server KRI_GLOBAL;
+static fork_server own_server KRI_GLOBAL;
 
 void kri_server_forked(void)
 {
@@ -41,7 +41,7 @@ void kri_server_forked(void)
         os_close(own_server.channel);
         os_close(own_server.pidfd);
     }
-    own_server = (server){.running = false};
+    own_server = (fork_server){.running = false};
 }
 
 /* With the lock held.  It is over, or is to be: its channel is closed. */
@@ -52,7 +52,7 @@ static void drop(kr_time patience)
     os_close(own_server.channel);
     kr_time deadline = os_now() + patience;
     while (!os_pidfd_over(own_server.pidfd)) {
-        if (os_poll_many(&own_server.pidfd, &ready, 1, deadline) == -ETIMEDOUT) {
+        if (os_poll_some(&own_server.pidfd, &ready, 1, deadline) == -ETIMEDOUT) {
             (void)os_pidfd_signal(own_server.pidfd, SIGKILL);
             deadline = OS_NEVER;
         }
@@ -87,24 +87,47 @@ static int launch(int line)
     return kri_order_send(own_server.channel, &s);
 }
 
-/* -EPIPE: the server is gone. */
-static int ask(int line, int end)
+/* -EPIPE: the server is gone.  Else *server is a pidfd of whom was asked. */
+static int ask(int line, int end, int *server)
 {
     char please = 0;
     kri_mutex_lock(&own_server.lock);
     int err = launch(line);
-    if (err == 0)
+    *server = err == 0 ? os_duplicate_above(own_server.pidfd) : err;
+    if (*server >= 0) {
         err = os_channel_send(own_server.channel, &please, 1, &end, 1);
+        if (err < 0)
+            os_close(*server);
+    }
+    err = *server < 0 ? *server : err;
+    if (err == -EPIPE && own_server.running) /* it has closed its end and is not quite over yet */
+        drop(0);
     kri_mutex_unlock(&own_server.lock);
     return err;
 }
 
-static int get_reply(kr_process *p, int channel)
+/* The channel alone does not tell that the server is dead: its child may have the end, too. */
+static int await_reply(int channel, int server, kr_time deadline)
+{
+    enum { REPLY, DEATH, COUNT };
+    const int either[COUNT] = {[REPLY] = channel, [DEATH] = server};
+    bool ready[COUNT];
+    int found;
+    do {
+        found = os_poll_some(either, ready, COUNT, deadline);
+    } while (found == -EINTR);
+    if (found > 0 && !ready[REPLY]) /* it may have come just before */
+        found = os_poll_some(either, ready, 1, 0);
+    return found == -ETIMEDOUT && os_pidfd_over(server) ? -EPIPE : found < 0 ? found : 0;
+}
+
+static int get_reply(kr_process *p, int channel, int server)
 {
     kri_reply reply;
     int count = 1;
-    kr_time deadline = kri_deadline(kr_sec(KRI_PATIENCE));
-    int err = os_channel_receive(channel, &reply, sizeof reply, &p->sentinel, &count, deadline);
+    int err = await_reply(channel, server, kri_deadline(kr_sec(KRI_PATIENCE)));
+    if (err == 0)
+        err = os_channel_receive(channel, &reply, sizeof reply, &p->sentinel, &count, OS_NEVER);
     if (err < 0)
         return err == KR_EOF ? -EPIPE : err;
     p->pid = reply.pid;
@@ -116,14 +139,16 @@ static int get_reply(kr_process *p, int channel)
 
 static int get_child(kr_process *p, int line)
 {
-    int ends[2];
+    int ends[2], server;
     int err = os_channel_create(ends);
     if (err < 0)
         return err;
-    err = ask(line, ends[1]);
+    err = ask(line, ends[1], &server);
     os_close(ends[1]);
-    if (err == 0)
-        err = get_reply(p, ends[0]);
+    if (err == 0) {
+        err = get_reply(p, ends[0], server);
+        os_close(server);
+    }
     if (err == 0)
         p->status = ends[0];
     else

@@ -118,7 +118,7 @@ void kri_serve(int channel, int line)
     const int watched[COUNT] = {[REQUESTS] = channel, [ENDS] = own_serving.bell, [LINE] = line};
     for (;;) {
         bool ready[COUNT] = {false};
-        (void)os_poll_many(watched, ready, COUNT, OS_NEVER);
+        (void)os_poll_some(watched, ready, COUNT, OS_NEVER);
         if (ready[LINE])
             os_exit_now(0);
         if (ready[ENDS])

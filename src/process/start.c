@@ -86,6 +86,20 @@ int kri_start_fork(kr_process *p, kri_start *s)
 
 /* Orders. */
 
+/* The system alone knows which processors it has to give; and the child could no more tell. */
+static int check_affinity(const kr_cpu_set *set)
+{
+    kr_cpu_set mine;
+    if (set == NULL)
+        return 0;
+    int err = os_thread_get_affinity(0, mine.words, KR_CPU_MAX / 64);
+    if (err == 0)
+        err = os_thread_set_affinity(0, set->words, KR_CPU_MAX / 64);
+    if (err == 0)
+        err = os_thread_set_affinity(0, mine.words, KR_CPU_MAX / 64);
+    return err;
+}
+
 static int check_options(const kr_process_options *o)
 {
     for (int i = 0; i < 4; i++)
@@ -94,7 +108,8 @@ static int check_options(const kr_process_options *o)
     if (o->daemon < KR_DAEMON_NO || o->daemon > KR_DAEMON_YES || (int)o->start < KR_START_DEFAULT ||
         o->start > KR_FORKSERVER || (o->die_with_parent && o->outlive_parent))
         return -EINVAL;
-    return kri_hand_over_check(o);
+    int err = kri_hand_over_check(o);
+    return err == 0 ? check_affinity(o->affinity) : err;
 }
 
 static bool is_daemon(const kr_process_options *o)
@@ -102,6 +117,11 @@ static bool is_daemon(const kr_process_options *o)
     if (o->daemon == KR_DAEMON_INHERIT)
         return kr_process_daemon(kr_process_current());
     return o->daemon == KR_DAEMON_YES;
+}
+
+void kri_count_anew(void)
+{
+    kri_store_rlx64(&started, 0);
 }
 
 static void name_child(kri_order *order, const char *name)
@@ -132,6 +152,7 @@ static void write_order(kri_start *s, kr_process *p)
     order->arg_size = s->arg_size;
     name_child(order, o->name);
     memcpy(p->name, order->name, sizeof p->name);
+    kr_process_name(kr_process_current(), order->parent_name, sizeof order->parent_name);
     p->daemon = is_daemon(o);
     if (p->daemon)
         order->flags |= KRI_ORDER_DAEMON;

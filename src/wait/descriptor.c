@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/atomic.h"
+#include "os/message.h"
 #include "os/os.h"
 #include "wait/internal.h"
 
@@ -22,16 +23,33 @@ static int bell_of(kri_party *self)
     return self->bell - 1;
 }
 
-static int poll_through(int fd, unsigned events, int bell, kr_time deadline)
+/* What is polled: one descriptor, or a list. */
+typedef struct poll_call {
+    int fd;
+    unsigned events;
+    os_polled *list; /* with room for the bell behind the rest; NULL: fd */
+    size_t count;
+} poll_call;
+
+static int poll_list(const poll_call *call, int bell, kr_time deadline)
+{
+    size_t count = call->count;
+    call->list[count] = (os_polled){.fd = bell};
+    int ready = os_poll_many(call->list, bell >= 0 ? count + 1 : count, deadline);
+    return ready > 0 && bell >= 0 && call->list[count].ready != 0 ? ready - 1 : ready;
+}
+
+static int poll_through(const poll_call *call, int bell, kr_time deadline)
 {
     int ready;
     do {
-        ready = os_poll(fd, events, bell, deadline);
+        ready = call->list != NULL ? poll_list(call, bell, deadline)
+                                   : os_poll(call->fd, call->events, bell, deadline);
     } while (ready == -EINTR);
     return ready;
 }
 
-static int poll_in_scope(kri_party *self, kr_cancel_scope *scope, int fd, unsigned events,
+static int poll_in_scope(kri_party *self, kr_cancel_scope *scope, const poll_call *call,
                          kr_time deadline)
 {
     int bell = bell_of(self);
@@ -41,7 +59,7 @@ static int poll_in_scope(kri_party *self, kr_cancel_scope *scope, int fd, unsign
     kri_place place;
     if (!kri_place_enter(&place, &w, &scope->state, KRI_SCOPE_LIVE))
         return -ECANCELED;
-    int ready = poll_through(fd, events, bell, deadline);
+    int ready = poll_through(call, bell, deadline);
     if (kri_waiter_leave(&w)) {
         kri_place_leave(&place);
         return ready;
@@ -51,13 +69,10 @@ static int poll_in_scope(kri_party *self, kr_cancel_scope *scope, int fd, unsign
     return ready > 0 || ready == -EBADF ? ready : -ECANCELED;
 }
 
-int kri_wait_fd(int fd, unsigned events, kr_time deadline)
+static int wait_polling(kri_party *self, const poll_call *call, kr_time deadline)
 {
-    kri_party *self = kri_party_self();
-    if (self->ops->wait_fd != NULL)
-        return self->ops->wait_fd(fd, events, deadline);
     if (deadline == 0)
-        return poll_through(fd, events, -1, 0);
+        return poll_through(call, -1, 0);
     kr_cancel_scope *scope = self->scope;
     if (scope != NULL) {
         kri_scope_join(scope);
@@ -66,11 +81,41 @@ int kri_wait_fd(int fd, unsigned events, kr_time deadline)
     }
     kr_time until = scope != NULL && scope->deadline < deadline ? scope->deadline : deadline;
     kri_block_begin(self);
-    int ready = scope == NULL ? poll_through(fd, events, -1, until)
-                              : poll_in_scope(self, scope, fd, events, until);
+    int ready =
+        scope == NULL ? poll_through(call, -1, until) : poll_in_scope(self, scope, call, until);
     kri_block_end(self);
     if (ready != -ETIMEDOUT || until == deadline)
         return ready;
     kri_scope_cut(scope);
     return -ECANCELED;
+}
+
+int kri_wait_fd(int fd, unsigned events, kr_time deadline)
+{
+    kri_party *self = kri_party_self();
+    if (self->ops->wait_fd != NULL)
+        return self->ops->wait_fd(fd, events, deadline);
+    return wait_polling(self, &(poll_call){.fd = fd, .events = events}, deadline);
+}
+
+int kri_wait_fds(os_polled *list, size_t count, kr_time deadline)
+{
+    return wait_polling(kri_party_self(), &(poll_call){.list = list, .count = count}, deadline);
+}
+
+int kri_wait_call(int hears, kr_time deadline)
+{
+    kri_party *self = kri_party_self();
+    int result;
+    if (deadline != KRI_NEVER || self->scope != NULL || self->ops->wait_fd != NULL) {
+        result = kri_wait_fd(hears, OS_READABLE, deadline);
+        if (result < 0)
+            return result;
+    }
+    kri_block_begin(self);
+    do {
+        result = os_call_hear(hears);
+    } while (result == -EINTR);
+    kri_block_end(self);
+    return result;
 }

@@ -149,6 +149,18 @@ static inline bool kri_scope_marked(const kr_cancel_scope *scope)
  * being cancelled by). */
 int kri_wait_fd(int fd, unsigned events, kr_time deadline);
 
+/* kri_wait_call - sleep until a call (os/message.h) comes, and take it: with one system call where
+ * nothing else can end the wait.  Nobody else may take calls there meanwhile.
+ *
+ * 1: taken; 0: nobody can call any more; -ETIMEDOUT, -ECANCELED, -EBADF, -EMFILE. */
+int kri_wait_call(int hears, kr_time deadline);
+
+/* kri_wait_fds - kri_wait_fd for OS_READABLE on the first count of a list, with room for one more
+ * behind them.  How many are ready (`ready` of each says), or as kri_wait_fd; -EINVAL, -ENOMEM.  A
+ * coroutine does not leave its thread to others meanwhile. */
+struct os_polled;
+int kri_wait_fds(struct os_polled *list, size_t count, kr_time deadline);
+
 /* kri_waiting - how many parties wait on a private word now; for tests and reports. */
 int kri_waiting(kr_word *word);
 

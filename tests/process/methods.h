@@ -5,13 +5,10 @@
 #ifndef KRI_TESTS_PROCESS_METHODS_H
 #define KRI_TESTS_PROCESS_METHODS_H
 
-#include "harness/sanitizers.h"
-#include "harness/test.h"
+#include "thread/child.h"
 #include <krait/krait.h>
+#include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 static kr_start_method method;
 
@@ -65,6 +62,74 @@ static inline int end(kr_process *p)
     CHECK_EQ(kr_process_join(p, &code, kr_sec(60)), 0);
     kr_process_release(p);
     return code;
+}
+
+/* A pipe that children write to, by kr_process_descriptor(0). */
+typedef struct channel {
+    int ends[2];
+    kr_process_options options; /* that hand it over */
+} channel;
+
+static inline void channel_open(channel *c)
+{
+    CHECK_EQ(pipe2(c->ends, O_CLOEXEC), 0);
+    c->options = (kr_process_options){.descriptors = &c->ends[1], .descriptor_count = 1};
+}
+
+static inline void child_say(const void *bytes, size_t size)
+{
+    CHECK_EQ(write(kr_process_descriptor(0), bytes, size), size);
+}
+
+static inline void channel_read(channel *c, void *bytes, size_t size)
+{
+    size_t got = 0;
+    while (got < size) {
+        ssize_t some = read(c->ends[0], (char *)bytes + got, size - got);
+        CHECK(some > 0);
+        got += (size_t)some;
+    }
+}
+
+/* Nobody has the other end any more. */
+static inline void channel_expect_end(channel *c)
+{
+    char byte;
+    close(c->ends[1]);
+    CHECK_EQ(read(c->ends[0], &byte, 1), 0);
+    close(c->ends[0]);
+}
+
+/* For children that are to be there until they are ended. */
+static int stay(void *arg)
+{
+    (void)arg;
+    for (;;)
+        pause();
+    return 0;
+}
+KR_TASK(stay);
+
+/* Starts one that stays, and returns when it does. */
+static int say_and_stay(void *arg)
+{
+    child_say("r", 1);
+    return stay(arg);
+}
+KR_TASK(say_and_stay);
+
+static inline kr_process *start_staying(kr_process_options o)
+{
+    channel c;
+    char byte;
+    channel_open(&c);
+    o.descriptors = c.options.descriptors;
+    o.descriptor_count = 1;
+    kr_process *p = start_with(say_and_stay, NULL, 0, o);
+    channel_read(&c, &byte, 1);
+    close(c.ends[0]);
+    close(c.ends[1]);
+    return p;
 }
 
 static inline int run_code(kr_run_fn run, const void *arg, size_t size)

@@ -117,10 +117,10 @@ int os_pidfd_open(pid_t id)
     int saved = errno;
     int fd = result_of(syscall(SYS_pidfd_open, id, 0));
     errno = saved;
-    return fd;
+    return os_above_standard(fd);
 }
 
-int os_poll_many(const int *descriptors, bool *ready, int count, kr_time deadline)
+int os_poll_some(const int *descriptors, bool *ready, int count, kr_time deadline)
 {
     enum { MOST = 64 };
     struct pollfd fds[MOST];
@@ -145,7 +145,7 @@ int os_poll_many(const int *descriptors, bool *ready, int count, kr_time deadlin
 bool os_pidfd_over(int pidfd)
 {
     bool ready;
-    return os_poll_many(&pidfd, &ready, 1, 0) > 0 && ready;
+    return os_poll_some(&pidfd, &ready, 1, 0) > 0 && ready;
 }
 
 int os_pidfd_signal(int pidfd, int signo)
@@ -224,7 +224,7 @@ int os_child_signal_open(void)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     int fd = result_of(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
     errno = saved;
-    return fd;
+    return os_above_standard(fd);
 }
 
 void os_child_signal_clear(int descriptor)

@@ -11,12 +11,47 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+int os_above_standard(int descriptor)
+{
+    if (descriptor < 0 || descriptor > STDERR_FILENO)
+        return descriptor;
+    int saved = errno;
+    int fd = fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    fd = fd < 0 ? -errno : fd;
+    close(descriptor);
+    errno = saved;
+    return fd;
+}
+
+int os_duplicate_above(int descriptor)
+{
+    int saved = errno;
+    int fd = fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    fd = fd < 0 ? -errno : fd;
+    errno = saved;
+    return fd;
+}
+
+/* Both or none. */
+static int both_above_standard(int ends[2])
+{
+    for (int i = 0; i < 2; i++)
+        ends[i] = os_above_standard(ends[i]);
+    if (ends[0] >= 0 && ends[1] >= 0)
+        return 0;
+    int error = ends[0] < 0 ? ends[0] : ends[1];
+    for (int i = 0; i < 2; i++)
+        if (ends[i] >= 0)
+            os_close(ends[i]);
+    return error;
+}
+
 int os_channel_create(int ends[2])
 {
     int saved = errno;
     int error = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0 ? -errno : 0;
     errno = saved;
-    return error;
+    return error < 0 ? error : both_above_standard(ends);
 }
 
 bool os_channel_is(int descriptor)
@@ -85,12 +120,14 @@ static int take(struct msghdr *message, int *descriptors, int *count, int most)
         for (int i = 0; i < got; i++) {
             int fd;
             memcpy(&fd, CMSG_DATA(c) + (size_t)i * sizeof fd, sizeof fd);
-            if (*count < most) {
+            fd = os_above_standard(fd);
+            if (fd >= 0 && *count < most) {
                 descriptors[(*count)++] = fd;
-            } else {
-                close(fd);
-                lost = true;
+                continue;
             }
+            if (fd >= 0)
+                close(fd);
+            lost = true;
         }
     }
     return lost ? -EMFILE : 0;
@@ -155,15 +192,6 @@ bool os_descriptor_valid(int descriptor)
     return valid;
 }
 
-int os_duplicate(int descriptor)
-{
-    int saved = errno;
-    int fd = fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    fd = fd < 0 ? -errno : fd;
-    errno = saved;
-    return fd;
-}
-
 int os_keep_over_exec(int descriptor, bool keep)
 {
     int saved = errno;
@@ -179,7 +207,7 @@ int os_life_create(int ends[2])
     int saved = errno;
     int error = pipe2(ends, O_CLOEXEC) < 0 ? -errno : 0;
     errno = saved;
-    return error;
+    return error < 0 ? error : both_above_standard(ends);
 }
 
 bool os_life_over(int line)
@@ -206,7 +234,8 @@ int os_life_depend(int line)
     int saved = errno;
     snprintf(path, sizeof path, "/proc/self/fd/%d", line);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    int error = fd < 0 ? -errno : arm(fd);
+    fd = fd < 0 ? -errno : os_above_standard(fd);
+    int error = fd < 0 ? fd : arm(fd);
     if (error == 0 && os_life_over(fd))
         kill(getpid(), SIGKILL);
     if (error < 0 && fd >= 0)
