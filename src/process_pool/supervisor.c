@@ -222,7 +222,7 @@ static void watch(struct supervisor *s)
 {
     int count = list_sentinels(s);
     kr_time deadline = look_at_limits(s);
-    int some = os_poll_many(s->sentinels, s->ready, count + 1, deadline);
+    int some = os_poll_some(s->sentinels, s->ready, count + 1, deadline);
     if (some <= 0)
         return;
     if (s->ready[count])
