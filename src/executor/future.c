@@ -264,7 +264,7 @@ bool kri_future_end_quietly(kr_future *f, int error)
     f->error = error;
     uint32_t state = kri_load_rlx(&f->state);
     while (!(state & KRI_SLOW) && (error == 0 || state >= 2 * KRI_REFERENCE)) {
-        uint32_t next = (state | end_phase(state, error)) - KRI_REFERENCE;
+        uint32_t next = (state - KRI_REFERENCE) | end_phase(state, error);
         if (!kri_cas_sc(&f->state, &state, next)) /* [future-1] [future-3] */
             continue;
         if (next < KRI_REFERENCE)

@@ -12,12 +12,15 @@
  *     Who has put something takes the lowest bit out and writes CALLED to that worker's word: one
  *     call for each put, while there are idle ones.  The worker that is called looks at least once
  *     after that.  So the lowest are called again and again, and their caches are warm.
- *     A worker that ends a task and sees no other is searching until it has found one or is idle:
+ *     A worker that has been idle is searching until it has found something, or is idle again: it
+ *     may have been relied on before, so it has to see to what else there is.  So is one
+ *     that ends a task and sees no other:
  *     before its completion is known, so that whoever gets that and puts the next task calls nobody
  *     else.  While somebody searches nobody is called.  A searcher that has found one says so, and
  *     if there is more calls another itself.
- *     A call that goes to a dying worker is lost.  Whoever settles that death calls another, for
- *     each that is ready.
+ *     A call that goes to a dying worker is lost, and so is one by a dying worker, which may have
+ *     taken a bit out, or written CALLED, and come no further.  Whoever settles a death calls all,
+ *     whatever stands in their words.
  *
  * Ordering.
  *     [calls-1]  a bit is set, and then the rings are read; a ring is written, and then the bits
@@ -101,14 +104,15 @@ void kri_worker_wait(const kri_work *work, uint32_t worker, int *kept)
     stop_search(work, worker);
     if (!kri_ready_some(work) && !kri_load_sc(&work->area->closing))
         sleep_until_called(work, worker, kept);
+    (void)kri_or_sc64(search_of(work, worker), bit_of(worker));
     (void)kri_and_sc64(bits_of(work, worker), ~bit_of(worker));
 }
 
-static void call(const kri_work *work, uint32_t worker)
+static void call(const kri_work *work, uint32_t worker, bool in_any_case)
 {
     kri_work_record *record = kri_work_record_of(work, worker);
     kri_spin_word_note_waker(&record->call_hint);
-    if (kri_swap_sc(&record->call, KRI_CALLED) == KRI_ASLEEP)
+    if (kri_swap_sc(&record->call, KRI_CALLED) == KRI_ASLEEP || in_any_case)
         kri_wake(&record->call, 1, KRI_SHARED);
 }
 
@@ -130,7 +134,7 @@ void kri_worker_call(const kri_work *work)
         while ((idle = kri_load_sc64(bits)) != 0) { /* [calls-1] */
             uint32_t lowest = (uint32_t)__builtin_ctzll(idle);
             if (kri_and_acq_rel64(bits, ~bit_of(lowest)) & bit_of(lowest)) { /* [calls-2] */
-                call(work, i * 64 + lowest);
+                call(work, i * 64 + lowest, false);
                 return;
             }
         }
@@ -140,7 +144,7 @@ void kri_worker_call(const kri_work *work)
 void kri_worker_call_all(const kri_work *work)
 {
     for (uint32_t worker = 0; worker < work->workers; worker++)
-        call(work, worker);
+        call(work, worker, true);
 }
 
 void kri_worker_reset(const kri_work *work, uint32_t worker)

@@ -19,7 +19,8 @@
  *     as it is idle, up to PATIENCE, see calls.c; after that, or before it takes up another task,
  *     it looks whether its slot has been taken, and if not rings the collector's bell.
  *     A worker that dies between the put and the wake, or before the put, has told nobody.  Whoever
- *     settles its death looks at its slots, and rings both bells.
+ *     settles its death looks at its slots, and rings both bells, and wakes whatever stands there:
+ *     the dead one may have written CALLED and come no further.
  *     There is always room: at most as many slots are done and not taken as there are slots.
  *
  * Ordering.
@@ -44,7 +45,7 @@ static kr_word *entries_of(kri_work_record *record)
     return (kr_word *)(record + 1);
 }
 
-static bool ring(kri_work_bell *bell)
+static bool ring(kri_work_bell *bell) /* false: there was no need */
 {
     if (kri_load_sc(&bell->word) == KRI_CALLED) /* [completion-2] */
         return false;
@@ -125,6 +126,15 @@ int kri_work_bell_wait(const kri_work *work, int bell, kr_time deadline, unsigne
 void kri_work_bell_ring(const kri_work *work, int bell)
 {
     (void)ring(&work->area->bells[bell]);
+}
+
+void kri_work_bells_ring_for_dead(const kri_work *work)
+{
+    for (int i = 0; i < KRI_BELLS; i++) {
+        kri_work_bell *bell = &work->area->bells[i];
+        (void)kri_swap_sc(&bell->word, KRI_CALLED);
+        kri_wake(&bell->word, 1, KRI_SHARED);
+    }
 }
 
 void kri_work_bell_learn(const kri_work *work, int bell, kr_time began)

@@ -114,7 +114,6 @@ void kri_crash_settle(kri_process_pool *pool, uint32_t worker, int exit_code, kr
     pool->workers[worker].why = KR_CRASH_DIED;
     pool->workers[worker].max_rss = 0;
     kri_job_refill(pool);
-    pool->to_call = pool->work.workers;
 }
 
 int kr_future_crash(const kr_future *f, kr_crash *crash)

@@ -106,8 +106,8 @@ static void bury(struct supervisor *s, uint32_t worker)
     else
         staff(s);
     kri_jobs_conclude(pool, &list, false);
-    kri_work_bell_ring(&pool->work, KRI_BELL_LEADER);
-    kri_work_bell_ring(&pool->work, KRI_BELL_COLLECTOR);
+    kri_worker_call_all(&pool->work);
+    kri_work_bells_ring_for_dead(&pool->work);
     kr_process_release(process);
 }
 

@@ -167,6 +167,11 @@ void kri_worker_call(const kri_work *work); /* after a put: wake one, if any sle
 void kri_worker_call_all(const kri_work *work);
 void kri_worker_reset(const kri_work *work, uint32_t worker); /* it is dead, or not yet started */
 
+/* loop.c: until the pool closes, or `most` tasks were run; 0: no limit. */
+typedef void (*kri_work_run)(void *arg, uint32_t slot);
+void kri_worker_loop(const kri_work *work, uint32_t worker, uint64_t most, kri_work_run run,
+                     void *arg);
+
 /* completion.c */
 /* false: nobody was told yet, see completion.c; then kri_completion_tell is owed. */
 bool kri_completion_put(const kri_work *work, uint32_t worker, uint32_t slot);
@@ -178,6 +183,7 @@ void kri_work_bell_begin(const kri_work *work,
 void kri_work_bell_end(const kri_work *work, int bell);
 bool kri_work_bell_spin(const kri_work *work, int bell, kr_time deadline, kr_time *began);
 int kri_work_bell_wait(const kri_work *work, int bell, kr_time deadline, unsigned flags);
+void kri_work_bells_ring_for_dead(const kri_work *work);
 void kri_work_bell_ring(const kri_work *work,
                         int bell); /* for another reason, or for a dead worker's */
 void kri_work_bell_learn(const kri_work *work, int bell, kr_time began);

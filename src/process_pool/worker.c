@@ -1,7 +1,6 @@
 /* A worker of a process pool, in its own process.
  *
- * It takes what is ready, runs it, says that it is done, and sleeps when there is nothing.  It
- * holds no lock and owes nobody anything: it may be killed anywhere.
+ * See loop.c for what it does; here is how it runs a task, and how it begins.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,8 +13,6 @@
 #include "os/child.h"
 #include "os/os.h"
 #include "process/internal.h"
-
-enum { LOW_FIRST_EVERY = 64 };
 
 struct worker {
     kri_work work;
@@ -82,9 +79,9 @@ static void run_here(void *arg)
     kri_scope_end(self, &scope);
 }
 
-/* true: somebody was told. */
-static bool run_slot(struct worker *w, uint32_t number)
+static void run_slot(void *arg, uint32_t number)
 {
+    struct worker *w = arg;
     kri_work_slot *slot = &w->work.slots[number];
     unsigned char *base = (unsigned char *)w->work.area;
     struct run run = {.worker = w, .slot = slot};
@@ -97,35 +94,7 @@ static bool run_slot(struct worker *w, uint32_t number)
     if (run.result && !(slot->flags & KRI_WORK_CLEAN) && !kri_load_rlx(&slot->progress))
         memset(run.result, 0, slot->result_size);
     kri_run_as_party(run_here, &run, NULL);
-    kri_worker_search(&w->work, w->plan->worker);
-    kri_slot_finish(slot);
     kri_store_rlx64(&w->record->tasks, kri_load_rlx64(&w->record->tasks) + 1);
-    return kri_completion_put(&w->work, w->plan->worker, number);
-}
-
-static void work(struct worker *w)
-{
-    uint64_t tasks = 0;
-    const uint64_t most = w->plan->max_tasks;
-    int kept = -1;
-    while (most == 0 || tasks < most) {
-        uint32_t closing = kri_load_acq(&w->work.area->closing);
-        if (closing > 1)
-            break;
-        int slot = kri_ready_take(&w->work, w->plan->worker, tasks % LOW_FIRST_EVERY == 63);
-        if (slot >= 0) {
-            kri_worker_found(&w->work, w->plan->worker);
-            kri_completion_tell(&w->work, w->plan->worker, &kept);
-            kept = run_slot(w, (uint32_t)slot) ? -1 : slot;
-            tasks++;
-        } else if (closing) {
-            break;
-        } else {
-            kri_worker_wait(&w->work, w->plan->worker, &kept);
-        }
-    }
-    kri_worker_found(&w->work, w->plan->worker);
-    kri_completion_tell(&w->work, w->plan->worker, &kept);
 }
 
 static int initialize(const struct worker *w)
@@ -178,7 +147,7 @@ int kri_pool_work(void *arg)
         return 1;
     }
     kri_store_rel(&w.record->status, KRI_WORKER_WORKS);
-    work(&w);
+    kri_worker_loop(&w.work, w.plan->worker, w.plan->max_tasks, run_slot, &w);
     kri_store_rel(&w.record->status, KRI_WORKER_LEFT);
     return 0;
 }

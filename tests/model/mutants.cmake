@@ -450,6 +450,7 @@ krait_mutant(watch_reports_twice executor/watchdog.c watchdog/watch_of_one_pool
 
 include(mutants_lock.cmake)
 include(mutants_pool.cmake)
+include(mutants_process_pool.cmake)
 include(mutants_sync.cmake)
 include(mutants_any.cmake)
 include(mutants_semaphore.cmake)

@@ -1,6 +1,6 @@
 /* The options of process pools: sizes, initializers, start methods, limits on tasks.
  *
- * Behaviours: sections 11.2, 11.4, 11.5, 11.6, 12.8
+ * Behaviours: sections 11.2, 11.4, 11.5, 11.6, 11.10, 12.8
  *
  * SPDX-License-Identifier: MIT
  */

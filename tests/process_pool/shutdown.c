@@ -1,6 +1,6 @@
 /* The end of process pools: shutdown, release, exit, and the end of the parent.
  *
- * Behaviours: sections 11.4, 11.5, 11.8
+ * Behaviours: sections 11.4, 11.5, 11.8, 11.10
  *
  * SPDX-License-Identifier: MIT
  */

@@ -122,7 +122,7 @@ int os_pidfd_open(pid_t id)
 
 int os_poll_some(const int *descriptors, bool *ready, int count, kr_time deadline)
 {
-    enum { MOST = 64 };
+    enum { MOST = 1056 };
     struct pollfd fds[MOST];
     int some = count < MOST ? count : MOST;
     for (int i = 0; i < some; i++)

@@ -1,0 +1,36 @@
+# Seeded bugs of the process pool's protocol; see mutants.cmake.
+#
+# SPDX-License-Identifier: MIT
+
+krait_mutant(slots_claimed_without_ticket process_pool/slots.c process_pool/process_pool_withdraw
+  "    if (kri_load_rlx64(&slot->state) != ready)
+        return false;"
+  "    ready = kri_load_rlx64(&slot->state);
+    if (kri_slot_phase(ready) == KRI_SLOT_IDLE)
+        return false;")
+krait_mutant(ready_tail_stored_release process_pool/ready_ring.c
+  process_pool/process_pool_hands_over
+  "kri_store_sc64(&ring->tail, tail + 1);" "kri_store_rel64(&ring->tail, tail + 1);")
+krait_mutant(calls_no_look_before_sleep process_pool/calls.c process_pool/process_pool_hands_over
+  "    if (!kri_ready_some(work) && !kri_load_sc(&work->area->closing))"
+  "    if (!kri_load_sc(&work->area->closing))")
+krait_mutant(calls_searcher_keeps_it_to_itself process_pool/calls.c
+  process_pool/process_pool_a_searcher_calls_another
+  "    if (stop_search(work, worker) && kri_ready_some(work))" "    if (stop_search(work, worker) && false)")
+krait_mutant(calls_searching_while_idle process_pool/calls.c process_pool/process_pool_hands_over
+  "    stop_search(work, worker);
+    if (" "    if (")
+krait_mutant(completion_bells_of_the_dead_are_believed process_pool/completion.c
+  process_pool/process_pool_worker_dies
+  "        (void)kri_swap_sc(&bell->word, KRI_CALLED);
+        kri_wake(&bell->word, 1, KRI_SHARED);"
+  "        if (kri_swap_sc(&bell->word, KRI_CALLED) == KRI_ASLEEP)
+            kri_wake(&bell->word, 1, KRI_SHARED);")
+krait_mutant(completion_patience_without_end process_pool/calls.c
+  process_pool/process_pool_patience_ends
+  "        if (asleep && kri_load_acq(&record->call) == KRI_ASLEEP)
+            kri_completion_tell(work, worker, kept);"
+  "")
+krait_mutant(completion_rings_before_it_counts process_pool/completion.c
+  process_pool/process_pool_hands_over
+  "    kri_store_sc64(&record->completed, count + 1);" "    kri_store_rel64(&record->completed, count + 1);")
