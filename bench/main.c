@@ -8,14 +8,19 @@
  */
 #include "rows.h"
 
+#include <krait/init.h>
+
 #include <stdio.h>
 #include <string.h>
 
 int main(int argc, char **argv)
 {
     char program[4096];
-    if (argc == 5 && strcmp(argv[1], "--measure") == 0)
+    kr_init(argc, argv);
+    if (argc == 5 && strcmp(argv[1], "--measure") == 0) {
+        bench_measure_process(argv[2], argv[3], argv[4]);
         bench_measure_pool(argv[2], argv[3], argv[4]);
+    }
     if (argc < 2 || argc > 3) {
         fputs("usage: krait-bench BUILD [FILTER]\n", stderr);
         return 2;
@@ -30,6 +35,7 @@ int main(int argc, char **argv)
     bench_queue_rows(filter);
     bench_stream_rows(filter);
     bench_pool_rows(filter);
+    bench_process_rows(filter);
     bench_treesum_rows(filter, program, argv[1]);
     return ferror(stdout) ? 1 : 0;
 }

@@ -126,6 +126,10 @@ const struct bench_command *bench_as_command(const void *subject)
 {
     static const struct bench_command *const commands[] = {
         &bench_go_command, &bench_cpython_command, &bench_mpi_command};
+    for (size_t i = 0; i < BENCH_CPYTHON_KINDS; i++) {
+        if (subject == &bench_cpython_kinds[i])
+            return subject;
+    }
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         if (subject == commands[i])
             return commands[i];
@@ -150,9 +154,6 @@ struct bench_result bench_run_row(const struct bench_workload *workload,
 {
     struct bench_result result = {0};
     bench_place_process(workload->place);
-    /* On one processor who polls must let the other run; this one asks for it here. */
-    if (workload->place == BENCH_ONE_CPU)
-        setenv("OMPI_MCA_mpi_yield_when_idle", "1", 1);
     bench_run_command(command, workload->name, amount, workload->threads, &result.ns_per_op,
                       &result.unfair);
     return result;

@@ -36,6 +36,18 @@ struct bench_command {
     const char *interpreter; /* with its options; "": none */
 };
 
+/* CPython's ways in the rows of processes. */
+enum {
+    BENCH_CPYTHON_POOL,
+    BENCH_CPYTHON_EXECUTOR,
+    BENCH_CPYTHON_PIPE,
+    BENCH_CPYTHON_FORK,
+    BENCH_CPYTHON_FORKSERVER,
+    BENCH_CPYTHON_SPAWN,
+    BENCH_CPYTHON_KINDS,
+};
+extern const struct bench_command bench_cpython_kinds[BENCH_CPYTHON_KINDS];
+
 extern const struct bench_command bench_go_command, bench_cpython_command, bench_mpi_command;
 
 /* The subject of a workload, where it is a command; NULL: it is something else. */

@@ -184,8 +184,9 @@ const struct bench_peers bench_barriers[2] = {PEERS(barriers), PEERS(barriers_sh
 #define KRI_GO_PROGRAM ""
 #endif
 #ifndef KRI_PYTHON
-#define KRI_PYTHON      ""
-#define KRI_PYTHON_MEET ""
+#define KRI_PYTHON         ""
+#define KRI_PYTHON_MEET    ""
+#define KRI_PYTHON_PROCESS ""
 #endif
 #ifndef KRI_MPI_PROGRAM
 #define KRI_MPI_PROGRAM ""
@@ -194,6 +195,18 @@ const struct bench_peers bench_barriers[2] = {PEERS(barriers), PEERS(barriers_sh
 
 const struct bench_command bench_go_command = {KRI_GO_PROGRAM, ""};
 const struct bench_command bench_cpython_command = {KRI_PYTHON_MEET, KRI_PYTHON};
+#define KIND(name)                                                                                 \
+    {                                                                                              \
+        KRI_PYTHON_PROCESS, "env KR_PEER=" name " " KRI_PYTHON                                     \
+    }
+const struct bench_command bench_cpython_kinds[BENCH_CPYTHON_KINDS] = {
+    [BENCH_CPYTHON_POOL] = KIND("pool"),
+    [BENCH_CPYTHON_EXECUTOR] = KIND("executor"),
+    [BENCH_CPYTHON_PIPE] = KIND("pipe"),
+    [BENCH_CPYTHON_FORK] = KIND("fork"),
+    [BENCH_CPYTHON_FORKSERVER] = KIND("forkserver"),
+    [BENCH_CPYTHON_SPAWN] = KIND("spawn"),
+};
 const struct bench_command bench_mpi_command = {KRI_MPI_PROGRAM, KRI_MPI_START};
 
 void bench_fail(const char *what)

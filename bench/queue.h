@@ -37,7 +37,7 @@ extern const struct bench_queue bench_krait_queue, bench_naive_queue, bench_pipe
     bench_glib_queue, bench_tbb_queue, bench_moodycamel_queue, bench_boost_queue;
 extern const struct bench_stream bench_krait_stream, bench_krait_stream_bytes, bench_pipe_stream,
     bench_socket_stream, bench_seqpacket_stream, bench_mq_stream, bench_robust_stream,
-    bench_copies_stream, bench_boost_stream, bench_zmq_stream;
+    bench_krait_pipe_stream, bench_copies_stream, bench_boost_stream, bench_zmq_stream;
 
 #ifdef __cplusplus
 }

@@ -15,9 +15,11 @@
 #define BENCH_GO NULL
 #endif
 #ifdef KRI_PYTHON
-#define BENCH_CPYTHON (&bench_cpython_command)
+#define BENCH_CPYTHON            (&bench_cpython_command)
+#define BENCH_CPYTHON_KIND(kind) (&bench_cpython_kinds[BENCH_CPYTHON_##kind])
 #else
-#define BENCH_CPYTHON NULL
+#define BENCH_CPYTHON            NULL
+#define BENCH_CPYTHON_KIND(kind) NULL
 #endif
 #ifdef KRI_MPI_PROGRAM
 #define BENCH_MPI (&bench_mpi_command)
@@ -39,10 +41,14 @@ void bench_pingpong_rows(const char *filter);
 void bench_queue_rows(const char *filter);
 void bench_stream_rows(const char *filter);
 void bench_pool_rows(const char *filter);
+void bench_process_rows(const char *filter);
 void bench_treesum_rows(const char *filter, const char *program, const char *scratch);
 
 /* One measurement of a row of pools, in the program that was started for it. */
 _Noreturn void bench_measure_pool(const char *row, const char *peer, const char *descriptor);
+
+/* The same for processes; returns where it knows no such row. */
+void bench_measure_process(const char *row, const char *peer, const char *descriptor);
 
 /* tree.c: a tree of `count` files with contents that are always the same, made where there is none.
  * False: it cannot be made, and why has been said. */

@@ -8,7 +8,8 @@
 #
 # the median of several runs, the least and the most, and krait's median over the peer's (below 1:
 # krait is faster).  Rows in which threads hand over to each other come thrice: placed freely, all
-# on one processor, and on two; rows of pools twice: freely, and on one.
+# on one processor, and on two; rows of pools twice: freely, and on one.  The word `faults` is for
+# the table that faults.sh prints, which also stands at the end of all rows.
 #
 # SPDX-License-Identifier: MIT
 set -eu
@@ -22,4 +23,9 @@ program=$build/bench/krait-bench
 
 model=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1)
 echo "# $(nproc) processors, ${model:-$(uname -m)}, Linux $(uname -r)"
-exec "$program" "$build" "$*"
+status=0
+[ "$*" = faults ] || "$program" "$build" "$*" || status=$?
+case " $* " in
+"  " | *" faults "*) sh "$(dirname "$0")/faults.sh" "$build" || status=1 ;;
+esac
+exit $status

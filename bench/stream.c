@@ -4,6 +4,7 @@
  *     stream.1mib    1 MiB, one writer and one reader, room for 8; `two-copies` is what copying
  *                    each of them in and out takes one process alone, so krait's ratio to it is the
  *                    time taken beside two copies
+ *     pipe.stream.64b  64 bytes, through a pipe with room for 1024 and more; CPython's is a Pipe
  *     stream.4w4r    64 bytes, four writers and four readers
  *
  * SPDX-License-Identifier: MIT
@@ -110,6 +111,18 @@ static const struct bench_peer crowd_peers[] = {
     PLAIN("posix-mq", bench_mq_stream),
     PLAIN("robust-ring", bench_robust_stream),
     PEER_CPYTHON,
+};
+
+static const struct bench_peer pipe_peers[] = {
+    PLAIN("krait", bench_krait_pipe_stream),
+    PLAIN("pipe", bench_pipe_stream),
+    PLAIN("socket", bench_socket_stream),
+    PLAIN("seqpacket", bench_seqpacket_stream),
+    PLAIN("posix-mq", bench_mq_stream),
+    PEER_BOOST,
+    PEER_ZMQ,
+    PEER_MPI,
+    {"cpython-pipe", BENCH_CPYTHON_KIND(PIPE), "python3", true},
 };
 
 /* What the processes share. */
@@ -276,6 +289,7 @@ void bench_stream_rows(const char *filter)
     const struct bench_workload rows[] = {
         {.name = "stream.64b", .measure = measure_small, PEERS(small_peers), .threads = 2},
         {.name = "stream.1mib", .measure = measure_large, PEERS(large_peers), .threads = 2},
+        {.name = "pipe.stream.64b", .measure = measure_small, PEERS(pipe_peers), .threads = 2},
         {.name = "stream.4w4r", .measure = measure_small, PEERS(crowd_peers), .threads = 8},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

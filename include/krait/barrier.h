@@ -54,6 +54,7 @@ typedef struct kr_barrier {
  * With `holders` a shared barrier breaks within 100 ms when a process dies that waits at it.
  * Without, such a one is let go with the others if it was the last that was missing, or not missed
  * until a time-out; and a process that dies before it arrives is found by a time-out only.
+ * One that is stopped (SIGSTOP) inside a call, not asleep, holds up all others until it goes on.
  */
 typedef struct kr_barrier_options {
     kr_time timeout;     /* of the waits that are called with KR_FOREVER; 0: none */

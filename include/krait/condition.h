@@ -22,12 +22,12 @@ KR_EXTERN_BEGIN
 /* All zero is a private condition that uses the lock inside it.  Needs no destroy, never allocates.
  * Private members; all but the lock are guarded by the condition's lock. */
 struct kr_condition {
-    uint64_t group;     /* number of the newest group of waiters */
-    uint32_t older;     /* members of the group before it */
-    uint32_t permits;   /* wake-ups granted to the group before it */
-    uint32_t newer;     /* members of the newest group */
-    uint8_t kind;       /* scope, and kind of lock */
-    uint8_t unsent;     /* shared: whom the release wakes */
+    uint64_t group;   /* number of the newest group of waiters */
+    uint32_t older;   /* members of the group before it */
+    uint32_t permits; /* wake-ups granted to the group before it */
+    uint32_t newer;   /* members of the newest group */
+    uint8_t kind;     /* scope, and kind of lock */
+    uint8_t unsent;   /* shared: whom the release wakes */
     uint16_t reserved;
     kr_word words[2];   /* one to sleep on for the even groups, one for the odd */
     kr_word owed;       /* shared: notified and not yet back */

@@ -75,13 +75,14 @@ KR_API KR_NODISCARD int kr_connection_duplicate(kr_connection *c, kr_connection 
 
 /* kr_connection_send - send one message.  Python's send_bytes.
  *
- * Waits while there is no room.  KR_NOWAIT: one try.  A message longer than half the capacity
- * passes in pieces, so the other side must receive meanwhile.
+ * Waits while there is no room.  KR_NOWAIT: one try.  Through a pipe a message that is longer than
+ * half the capacity passes in pieces, so the other side must receive meanwhile.
  *
  * Returns   0            the message is on its way, and will be received as a whole
  *           -ETIMEDOUT   no room within the timeout; nothing was sent
  *           -ECANCELED   the caller's scope is cancelled; nothing was sent.  Not with KR_NOWAIT
- *           -EPIPE       every process that could receive it has closed its end, or is over
+ *           -EPIPE       every process that could receive it has closed its end, or is over: that
+ *                        one was killed may be noticed some microseconds late
  *           -EBADF       the end is closed, or only receives
  *           -EMSGSIZE    longer than the connection takes at all
  *           KR_ECORRUPT  (pipes) the other side has damaged the memory
@@ -133,8 +134,9 @@ KR_API KR_NODISCARD int kr_connection_recv_into(kr_connection *c, void *room, si
 
 /* kr_connection_poll - wait until a receive would not have to.  Python's poll.
  *
- * Returns   0: there is a message, or the end, or an error to receive; -ETIMEDOUT: nothing;
- *           -ECANCELED; -EBADF: closed, or only sends; -EINVAL
+ * Returns   0: there is a message or the beginning of one, or the end, or an error to receive;
+ *           -ETIMEDOUT: nothing; -ECANCELED; -EBADF: closed, or only sends; -EINVAL; -EMFILE: no
+ *           descriptor left by which a wait in a cancel scope can be ended, as in every call here
  */
 KR_API KR_NODISCARD int kr_connection_poll(kr_connection *c, kr_time timeout);
 
@@ -143,7 +145,7 @@ KR_API KR_NODISCARD int kr_connection_poll(kr_connection *c, kr_time timeout);
  *
  * It is a message in order with the others, and received by kr_connection_recv_descriptor only.
  *
- * Returns   as kr_connection_send; -EBADF also: fd is no descriptor; -EOPNOTSUPP: not over TCP
+ * Returns   as kr_connection_send; -EBADF also: fd is no descriptor; -EOPNOTSUPP: not over sockets
  */
 KR_API KR_NODISCARD int kr_connection_send_descriptor(kr_connection *c, int fd, kr_time timeout);
 

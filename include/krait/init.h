@@ -37,11 +37,10 @@ KR_API void kr_init(int argc, char **argv);
 /* KR_TASK - at file scope, behind the function: it may travel.
  *
  *   fn    a kr_run_fn or a kr_task_fn; static or not
- *
- * One on a line.
  */
 #define KR_TASK(fn)                                                                                \
-    __attribute__((constructor)) static void KR_UNIQUE(kr_task_constructor_)(void)                 \
+    __attribute__((constructor)) static void KR_JOIN_AFTER(kr_task_constructor_,                   \
+                                                           __COUNTER__)(void)                      \
     {                                                                                              \
         static kr_task_entry entry = {NULL, #fn, __FILE__, (void (*)(void))(fn), {0, 0}};          \
         kr_task_register(&entry);                                                                  \

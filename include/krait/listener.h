@@ -27,8 +27,19 @@
  * one.  Names of hosts are looked up by the system (getaddrinfo), which may take long, and which
  * neither a timeout nor a cancel ends; numbers are not looked up.
  *
+ * A connection over a socket is used as a pipe's end is, and differs in this:
+ * - A send whose time is over, or that is cancelled, may have sent a part.  Then the next one is
+ *   -EPIPE, and the other end is told that no more will come; it still can be heard.
+ * - A message longer than .max_message is -EMSGSIZE, bytes that are no message, or the end within
+ *   one, -EPROTO.  Nothing more can be received then, and nothing was allocated for it.
+ * - Messages are read ahead.  So of the processes that have a copy of it, by fork, by duplicate or
+ *   through kr_connection_send_connection, only one may receive; and giving it to another one is
+ *   -EBUSY while something that was read ahead is not received.  After the accept nothing is.
+ * - Descriptors do not travel: -EOPNOTSUPP.
+ *
  * Scope    the process.  A forked child may use its copy of a listener, and shares the clients with
  *          its parent; closing it there leaves the parent's open and its socket's file in place.
+ *          Children that krait starts have none.
  *
  * SPDX-License-Identifier: MIT
  */

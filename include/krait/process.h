@@ -67,7 +67,8 @@ typedef enum kr_start_method {
     KR_FORKSERVER = 3,
 } kr_start_method;
 
-/* KR_EXIT_UNKNOWN - the exit code of a process that is over, but whose code another has taken. */
+/* KR_EXIT_UNKNOWN - the exit code of a process that is over, but whose code another has taken, or
+ * whose fork server was killed, or stopped for more than five seconds. */
 enum { KR_EXIT_UNKNOWN = 255 };
 
 /* KR_HANDED_MAX - descriptors of one start; a connection may have four. */

@@ -43,6 +43,8 @@ struct kr_semaphore {
  * With `holders` the semaphore knows which process has how many permits, and those of a process
  * that dies return: whoever waits for one finds out within 100 ms.  Without, only a release by
  * another process brings them back.
+ * With `holders`, one that is stopped (SIGSTOP) inside a call holds up the others: an acquire until
+ * its timeout, but for a second at least, a release until then.
  */
 typedef struct kr_semaphore_options {
     int64_t bound;       /* a release may never lift the value above it; 0: no bound.  With

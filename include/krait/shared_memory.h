@@ -11,8 +11,9 @@
  *
  * A named segment belongs to those who have a handle: they hold a shared lock on its file (flock),
  * which ends with their process.  The last to release its handle removes the name.  What is left of
- * processes that were killed, or ended without a release, is removed by the next
- * kr_shared_memory_create of any program of the same user, and by the command `krait clean`.
+ * processes that were killed, or ended without a release, is removed by the next creation with that
+ * name, by the first one with any name in every program of the same user, and by the command
+ * `krait clean`.
  *
  * - Python holds no such lock: a segment that only Python programs use any more loses its name (not
  *   its memory) when the last handle here is released, and by a clean.  .keep prevents that.

@@ -123,8 +123,9 @@ typedef struct kri_pipe_end {
     kri_ring in;
     kri_ring out;
     kr_word long_waits; /* atomic, hint: of the receives of this process */
-    kr_word closes;     /* atomic, hint: calls.closes when it was last looked into */
-    kri_word64 alive;   /* atomic, hint: when somebody was last seen at the other end */
+    kr_word long_waits_for_room;
+    kr_word closes;   /* atomic, hint: calls.closes when it was last looked into */
+    kri_word64 alive; /* atomic, hint: when somebody was last seen at the other end */
 
     /* Guarded by in's get.lock: a message of several parts, as far as it has come. */
     unsigned char *partial;

@@ -25,6 +25,8 @@ static int put(kri_pipe_end *p, const kri_ring_part *part, bool died, kr_time de
         err = kri_pipe_await_space(p, need, deadline);
         if (err == 0)
             err = kri_ring_put_record(&p->out, part);
+        if (err == -EAGAIN && deadline != KRI_NEVER && os_now() >= deadline)
+            err = -ETIMEDOUT; /* somebody plays with the positions */
     }
     if (err == 0 || died)
         kri_pipe_call_reader(p, died);
@@ -67,9 +69,14 @@ int kri_pipe_send(kr_connection *c, const void *bytes, size_t size, kr_time dead
     int err = enter(p, deadline, &died);
     if (err != 0)
         return err;
-    if (size < p->out.units / 2 * KRI_RING_UNIT) {
+    uint64_t units = kri_ring_units(size);
+    if (units <= p->out.units / 2 || (deadline == 0 && units <= p->out.units)) {
         kri_ring_part part = {.kind = KRI_RECORD_WHOLE, .bytes = bytes, .size = size};
         err = put(p, &part, died, deadline);
+    } else if (deadline == 0) {
+        err = -ETIMEDOUT; /* and no part of it in the way of others */
+        if (died)
+            kri_pipe_call_reader(p, true);
     } else {
         err = put_in_parts(p, bytes, size, died, deadline);
     }

@@ -102,7 +102,7 @@ static kr_time end_of_slice(kr_time slice, kr_time deadline)
     return end < deadline ? end : deadline;
 }
 
-/* Items */
+/* Spinning */
 
 static bool is_here(const kri_ring_side *other)
 {
@@ -110,20 +110,25 @@ static bool is_here(const kri_ring_side *other)
     return cpu == 0 || cpu == (uint32_t)os_cpu_current() + 1;
 }
 
-/* Until there is a record; false: it seems better to sleep. */
-static bool spin(kri_pipe_end *p, kr_time deadline)
+/* What a spin looks for: the other side has come at least so far. */
+static bool has_come(const kri_ring_side *other, uint64_t to)
 {
-    const kri_ring_state *state = p->in.state;
-    if (is_here(&state->put))
+    return (int64_t)(kri_load_rlx64(&other->at) - to) >= 0;
+}
+
+/* False: it seems better to sleep. */
+static bool spin(const kri_ring_side *other, uint64_t to, const kr_word *long_waits,
+                 kr_time deadline)
+{
+    if (is_here(other))
         return false;
-    bool pays = kri_load_rlx(&p->long_waits) < LONG_WAITS_TO_REDUCE;
+    bool pays = kri_load_rlx(long_waits) < LONG_WAITS_TO_REDUCE;
     kr_time now = os_now();
     kr_time end = now + (pays ? FULL_BUDGET : LEAST_BUDGET);
-    uint64_t since = kri_load_rlx64(&state->get.seen);
     end = end < deadline ? end : deadline;
-    while (now < end && !is_here(&state->put)) {
+    while (now < end && !is_here(other)) {
         for (int i = 0; i < LOOKS_PER_CLOCK; i++) {
-            if (kri_load_rlx64(&state->put.at) != since)
+            if (has_come(other, to))
                 return true;
             for (int pause = 0; pause < PAUSES_PER_LOOK; pause++)
                 os_pause();
@@ -133,14 +138,16 @@ static bool spin(kri_pipe_end *p, kr_time deadline)
     return false;
 }
 
-static void learn(kri_pipe_end *p, kr_time began)
+static void learn(kr_word *long_waits, kr_time began)
 {
-    uint32_t before = kri_load_rlx(&p->long_waits);
+    uint32_t before = kri_load_rlx(long_waits);
     uint32_t more = before < LONG_WAITS_TO_REDUCE ? before + 1 : before;
     uint32_t after = os_now() - began <= LONG_WAIT ? 0 : more;
     if (after != before)
-        kri_store_rlx(&p->long_waits, after);
+        kri_store_rlx(long_waits, after);
 }
+
+/* Items */
 
 static int sleep_for_item(kri_pipe_end *p, kr_time deadline)
 {
@@ -175,12 +182,15 @@ int kri_pipe_await_item(kri_pipe_end *p, kr_time deadline)
     }
     kr_time began = os_now();
     int err = 0;
-    if (!spin(p, deadline)) {
+    if (began >= deadline)
+        return -ETIMEDOUT;
+    uint64_t next = kri_load_rlx64(&side->at) + 1;
+    if (!spin(&p->in.state->put, next, &p->long_waits, deadline)) {
         kri_store_rel(&side->sleeps, 1);
         err = sleep_for_item(p, deadline);
         kri_store_rel(&side->sleeps, 0);
     }
-    learn(p, began);
+    learn(&p->long_waits, began);
     return err;
 }
 
@@ -203,9 +213,8 @@ void kri_pipe_call_reader(const kri_pipe_end *p, bool anyway)
 static bool take_stale(kri_pipe_end *p)
 {
     bool died;
-    if (kri_load_acq(&p->in.state->get.sleeps) ||
-        kri_side_take(&p->in.state->get, &p->in.state->put, 0, &died) != 0)
-        return false; /* who has the lock takes it */
+    if (kri_side_take(&p->in.state->get, &p->in.state->put, 0, &died) != 0)
+        return false; /* who has the lock takes it, if it is not dead, which this has found out */
     bool takes = !kri_ring_has(&p->in) && (os_call_look(p->hears) & OS_CALLS_WAIT);
     if (takes)
         (void)os_call_hear(p->hears);
@@ -264,8 +273,6 @@ static void take_call(kri_pipe_end *p)
 static int sleep_for_space(kri_pipe_end *p, uint64_t units, kr_time deadline)
 {
     kri_ring_state *state = p->out.state;
-    uint64_t wanted = units > p->out.units / 8 ? units : p->out.units / 8;
-    kri_store_rlx(&state->calls.wanted, (uint32_t)wanted);
     for (;;) {
         kri_or_sc(&state->calls.space, KRI_CALL_SLEEPER); /* [pipe-call] */
         int64_t room = kri_ring_room(&p->out);
@@ -284,15 +291,23 @@ static int sleep_for_space(kri_pipe_end *p, uint64_t units, kr_time deadline)
 
 int kri_pipe_await_space(kri_pipe_end *p, uint64_t units, kr_time deadline)
 {
-    kri_ring_side *side = &p->out.state->put;
+    kri_ring_state *state = p->out.state;
     int64_t room = kri_ring_room(&p->out);
     if (room < 0 || room >= (int64_t)units)
         return room < 0 ? KR_ECORRUPT : 0;
     if (deadline == 0)
         return os_hung_up(p->rights) ? -EPIPE : -ETIMEDOUT;
-    kri_store_rel(&side->sleeps, 1);
-    int err = sleep_for_space(p, units, deadline);
-    kri_store_rel(&side->sleeps, 0);
+    kr_time began = os_now();
+    uint64_t wanted = units > p->out.units / 8 ? units : p->out.units / 8;
+    uint64_t to = kri_load_rlx64(&state->put.at) + wanted - p->out.units;
+    int err = 0;
+    if (!spin(&state->get, to, &p->long_waits_for_room, deadline)) {
+        kri_store_rlx(&state->calls.wanted, (uint32_t)wanted);
+        kri_store_rel(&state->put.sleeps, 1);
+        err = sleep_for_space(p, units, deadline);
+        kri_store_rel(&state->put.sleeps, 0);
+    }
+    learn(&p->long_waits_for_room, began);
     return err;
 }
 

@@ -7,8 +7,10 @@
  *     send     One call of the system, if it takes it all: a small message is copied behind its
  *              size, a large one goes from where it lies.
  *     receive  As much as is there is read ahead into a buffer, so that small messages need one
- *              call or less each.  What a large one has beyond it is read to where it shall lie,
- *              and what comes behind that into the buffer again.
+ *              call or less each.  What a message has beyond it is read to where it shall lie, and
+ *              what comes behind that into the buffer again.  After a large message, which is
+ *              probably followed by another, no more than a header is read ahead, so that nearly
+ *              all of the next is copied by nobody but the system, and in one call.
  *     waiting  A thread that nothing but the other end can interrupt waits in the call itself; any
  *              other tries, and waits for the descriptor.
  *
@@ -25,7 +27,7 @@
 #include "os/socket.h"
 #include <string.h>
 
-enum { SHORT_HEADER = 4, LONG_HEADER = 12, COPIED = 4096 };
+enum { SHORT_HEADER = 4, LONG_HEADER = 12, COPIED = 4096, LARGE = 8192, SHORT_REACH = 16 };
 
 /* Headers */
 
@@ -72,11 +74,12 @@ static int read_header(const unsigned char *bytes, size_t count, uint64_t *size)
 
 /* Waiting */
 
+/* Nobody but the other end has to do with the wait, so that it needs no kri_wait_fd. */
 static bool waits_in_call(kr_time deadline)
 {
     const kri_party *self = kri_party_self();
     return deadline == KRI_NEVER && self->scope == NULL && self->hooks == NULL &&
-           self->ops->wait_fd == NULL;
+           self->ops->wait_fd == NULL && kri_load_rlx(&kri_relied) == 0;
 }
 
 /* 0: it may be ready. */
@@ -93,6 +96,7 @@ void kri_stream_open(kri_stream *s, int fd, uint64_t max_message)
     s->fd = fd;
     s->local = os_socket_is_local(fd);
     s->max_message = max_message;
+    s->reach = sizeof s->ahead;
 }
 
 void kri_stream_close(kri_stream *s)
@@ -120,9 +124,9 @@ static int send_error(int64_t error)
     return error == -ECONNRESET ? -EPIPE : (int)error;
 }
 
+/* The system itself refuses what comes later: -EPIPE. */
 static int give_up_sending(kri_stream *s, int error)
 {
-    s->unsendable = -EPIPE;
     (void)os_socket_shutdown(s->fd);
     return error;
 }
@@ -152,8 +156,6 @@ static int send_all(kri_stream *s, os_part *parts, size_t left, kr_time deadline
 int kri_stream_send(kri_stream *s, const void *bytes, size_t size, kr_time deadline)
 {
     unsigned char small[LONG_HEADER + COPIED];
-    if (s->unsendable != 0)
-        return s->unsendable;
     size_t header = put_header(small, size);
     os_part parts[2] = {{small, header}, {(void *)(uintptr_t)bytes, size}};
     if (size <= COPIED) {
@@ -211,9 +213,12 @@ static int parse(kri_stream *s)
         s->unreceivable = header;
         return header;
     }
+    if (header == 0)
+        return 0;
     s->first += (size_t)header;
-    s->begun = header > 0;
-    return s->begun;
+    s->begun = true;
+    s->reach = s->size > LARGE ? SHORT_REACH : sizeof s->ahead;
+    return 1;
 }
 
 int kri_stream_begin(kri_stream *s, uint64_t *size, kr_time deadline)
@@ -224,7 +229,7 @@ int kri_stream_begin(kri_stream *s, uint64_t *size, kr_time deadline)
     while (!s->begun) {
         int err = parse(s);
         if (err == 0)
-            err = read_ahead(s, sizeof s->ahead, wait);
+            err = read_ahead(s, s->reach, wait);
         if (err == -EAGAIN)
             err = wait_for(s, OS_READABLE, deadline);
         if (err < 0)
@@ -269,7 +274,7 @@ static int keep_what_came(kri_stream *s, const unsigned char *room, size_t got, 
 /* pre: the buffer is empty. */
 static int64_t receive_some(kri_stream *s, unsigned char *room, size_t left, bool wait)
 {
-    os_part parts[2] = {{room, left}, {s->ahead, sizeof s->ahead}};
+    os_part parts[2] = {{room, left}, {s->ahead, s->reach}};
     int64_t got = settle(s, os_socket_receive(s->fd, parts, 2, wait), true);
     if (got <= (int64_t)left)
         return got;

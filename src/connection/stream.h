@@ -15,13 +15,13 @@ enum { KRI_STREAM_AHEAD = 16 * 1024 };
 typedef struct kri_stream {
     int fd;               /* in blocking mode */
     bool local;           /* a Unix socket: a reset is an end as any other */
-    int unsendable;       /* sender: why nothing can be sent any more; 0: it can */
-    int unreceivable;     /* receiver, as the rest: why nothing can be received any more */
+    int unreceivable;     /* the receiver's, as the rest: why nothing more comes; 0: it does */
     bool begun;           /* the next message's size is known */
     uint64_t max_message; /* the longest that is received */
     uint64_t size;        /* of the next message */
     unsigned char *part;  /* what came of it before a receive was given up; NULL: nothing */
     size_t part_size;
+    size_t reach;       /* how much is to be read ahead */
     size_t first, last; /* what was read ahead lies between */
     unsigned char ahead[KRI_STREAM_AHEAD];
 } kri_stream;

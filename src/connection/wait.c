@@ -11,16 +11,25 @@
 #include "connection/connection.h"
 #include "os/message.h"
 #include "os/os.h"
-#include <krait/connection.h>
+#include <krait/listener.h>
 #include <krait/listener.h>
 
-#define SLICE ((kr_time)200 * 1000 * 1000)
+#define SLICE       ((kr_time)200 * 1000 * 1000)
+#define MILLISECOND ((kr_time)1000 * 1000)
 enum { FEW = 16 };
 
 static kr_time end_of_slice(kr_time deadline)
 {
     kr_time end = kri_deadline(SLICE);
     return end < deadline ? end : deadline;
+}
+
+/* Somebody else is to take away what makes a descriptor readable for nothing, and does not. */
+static void leave_to_others(int in_vain)
+{
+    os_polled none[1];
+    if (in_vain > 2)
+        (void)os_poll_many(none, 0, kri_deadline(MILLISECOND));
 }
 
 static int prepare(const kr_waitable *list, size_t count, os_polled *polled)
@@ -64,6 +73,7 @@ static int wait_for(kr_waitable *list, size_t count, os_polled *polled, kr_time 
 {
     int ready = ask(list, count, polled, false);
     kr_time first = ready > 0 ? 0 : end_of_slice(deadline);
+    int in_vain = 0;
     for (kr_time until = first;; until = end_of_slice(deadline)) {
         int err = kri_wait_fds(polled, count, until);
         if (err < 0 && err != -ETIMEDOUT)
@@ -73,6 +83,8 @@ static int wait_for(kr_waitable *list, size_t count, os_polled *polled, kr_time 
             return ready;
         if (err == -ETIMEDOUT && until == deadline)
             return err;
+        in_vain = err > 0 ? in_vain + 1 : 0;
+        leave_to_others(in_vain);
     }
 }
 
@@ -107,7 +119,7 @@ int kr_connection_poll(kr_connection *c, kr_time timeout)
     if (timeout == 0)
         return -ETIMEDOUT;
     kr_time deadline = kri_deadline(timeout);
-    for (;;) {
+    for (int in_vain = 0;;) {
         kr_time until = end_of_slice(deadline);
         int err = kri_wait_fd(c->ops->descriptor(c), OS_READABLE, until);
         if (err < 0 && err != -ETIMEDOUT)
@@ -116,5 +128,7 @@ int kr_connection_poll(kr_connection *c, kr_time timeout)
             return 0;
         if (err == -ETIMEDOUT && until == deadline)
             return err;
+        in_vain = err > 0 ? in_vain + 1 : 0;
+        leave_to_others(in_vain);
     }
 }

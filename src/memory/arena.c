@@ -206,19 +206,26 @@ static int reclaim_some(const kr_arena *a, reclaim *r)
     return err == 0 ? kri_blocks_rebuild(a) : err;
 }
 
-int kr_arena_reclaim(kr_arena *a)
+int kri_arena_reclaim_held(const kr_arena *a)
 {
     reclaim r = {.freed = 0};
+    int err;
+    do
+        err = reclaim_some(a, &r);
+    while (err == 0 && r.dead_count == MOST_DEAD);
+    return err != 0 ? err : r.freed;
+}
+
+int kr_arena_reclaim(kr_arena *a)
+{
     if (a == NULL)
         return -EINVAL;
     int err = kri_arena_enter(a);
     if (err != 0)
         return err;
-    do
-        err = reclaim_some(a, &r);
-    while (err == 0 && r.dead_count == MOST_DEAD);
+    err = kri_arena_reclaim_held(a);
     kri_arena_leave(a);
-    return err != 0 ? err : r.freed;
+    return err;
 }
 
 /* Memory */

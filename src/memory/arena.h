@@ -122,5 +122,6 @@ int kri_deferred_repair(const kr_arena *a); /* after a death; kri_blocks_rebuild
 int kri_arena_enter(const kr_arena *a);
 bool kri_arena_try_enter(const kr_arena *a);
 void kri_arena_leave(const kr_arena *a);
+int kri_arena_reclaim_held(const kr_arena *a); /* kr_arena_reclaim, with the lock */
 
 #endif

@@ -46,6 +46,13 @@ void kri_hand_over_done(const kr_process_options *o)
         kr_connection_close(o->connections[i]);
 }
 
+/* Lists of nothing may be NULL. */
+static void copy(void *to, const void *from, int count, size_t size)
+{
+    if (count > 0)
+        memcpy(to, from, (size_t)count * size);
+}
+
 static int make_room(int wanted_connections, int wanted_descriptors)
 {
     size_t c = (size_t)wanted_connections, d = (size_t)wanted_descriptors;
@@ -60,8 +67,8 @@ int kri_hand_over_forked(const kr_process_options *o)
     int err = make_room(o->connection_count, o->descriptor_count);
     if (err < 0)
         return err;
-    memcpy(connections, o->connections, (size_t)o->connection_count * sizeof *connections);
-    memcpy(descriptors, o->descriptors, (size_t)o->descriptor_count * sizeof *descriptors);
+    copy(connections, o->connections, o->connection_count, sizeof *connections);
+    copy(descriptors, o->descriptors, o->descriptor_count, sizeof *descriptors);
     connection_count = o->connection_count;
     descriptor_count = o->descriptor_count;
     kri_connections_close_all_but(connections, connection_count);
@@ -71,7 +78,7 @@ int kri_hand_over_forked(const kr_process_options *o)
 int kri_hand_over_pack(const kr_process_options *o, kri_packed_connection *packed, int *fds)
 {
     int count = 0;
-    memcpy(fds, o->descriptors, (size_t)o->descriptor_count * sizeof *fds);
+    copy(fds, o->descriptors, o->descriptor_count, sizeof *fds);
     count += o->descriptor_count;
     for (int i = 0; i < o->connection_count; i++) {
         int err = kri_connection_pack(o->connections[i], &packed[i]);
@@ -79,7 +86,7 @@ int kri_hand_over_pack(const kr_process_options *o, kri_packed_connection *packe
             return err;
         if (count + packed[i].fd_count > KR_HANDED_MAX)
             return -EINVAL;
-        memcpy(fds + count, packed[i].fds, (size_t)packed[i].fd_count * sizeof *fds);
+        copy(fds + count, packed[i].fds, packed[i].fd_count, sizeof *fds);
         count += packed[i].fd_count;
     }
     return count;
@@ -91,7 +98,7 @@ int kri_hand_over_unpack(const kri_order *order, kri_packed_connection *packed, 
     int err = make_room(order->connection_count, order->descriptor_count);
     if (err < 0 || count < order->descriptor_count)
         return err < 0 ? err : -EBADMSG;
-    memcpy(descriptors, fds, (size_t)order->descriptor_count * sizeof *fds);
+    copy(descriptors, fds, order->descriptor_count, sizeof *fds);
     descriptor_count = order->descriptor_count;
     fds += descriptor_count;
     count -= descriptor_count;
@@ -99,7 +106,7 @@ int kri_hand_over_unpack(const kri_order *order, kri_packed_connection *packed, 
         int some = packed[i].fd_count;
         if (some < 0 || some > KRI_PACKED_DESCRIPTORS || some > count)
             return -EBADMSG;
-        memcpy(packed[i].fds, fds, (size_t)some * sizeof *fds);
+        copy(packed[i].fds, fds, some, sizeof *fds);
         fds += some;
         count -= some;
         err = kri_connection_unpack(&packed[i], &connections[i]);

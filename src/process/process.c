@@ -51,11 +51,23 @@ void kr_process_auto(kr_process **p)
 }
 
 /* Is it of this process, and usable? */
-static int check(const kr_process *p)
+static int check(kr_process *p)
 {
     if (kri_load_rlx(&p->generation) != kri_fork_generation())
         return KR_EFORKED;
-    return p->closed ? -EINVAL : 0;
+    kri_mutex_lock(&p->lock);
+    int err = p->closed ? -EINVAL : 0;
+    kri_mutex_unlock(&p->lock);
+    return err;
+}
+
+/* It has ended; what its exit code is may not be known yet. */
+static bool has_ended(kr_process *p)
+{
+    kri_mutex_lock(&p->lock);
+    bool ended = p->over || os_pidfd_over(p->sentinel);
+    kri_mutex_unlock(&p->lock);
+    return ended;
 }
 
 /* With its lock held.  The server's word may come a moment after the end. */
@@ -88,11 +100,34 @@ bool kri_process_settle(kr_process *p)
     return over;
 }
 
+static void do_without_code(kr_process *p)
+{
+    kri_mutex_lock(&p->lock);
+    if (!p->over)
+        p->code = KR_EXIT_UNKNOWN;
+    p->over = true;
+    kri_mutex_unlock(&p->lock);
+    kri_processes_remove(p);
+}
+
+/* The server tells the code at once; one that somebody has stopped may never do so. */
+static int wait_once(kr_process *p, kr_time deadline, bool cancellable)
+{
+    bool ended = os_pidfd_over(p->sentinel);
+    int fd = ended ? p->status : p->sentinel;
+    kr_time patience = ended ? os_now() + kr_sec(5) : OS_NEVER;
+    kr_time until = deadline < patience ? deadline : patience;
+    int ready =
+        cancellable ? kri_wait_fd(fd, OS_READABLE, until) : os_poll(fd, OS_READABLE, -1, until);
+    if (ready == -ETIMEDOUT && until != deadline)
+        do_without_code(p);
+    return ready == -ETIMEDOUT && until != deadline ? 0 : ready;
+}
+
 int kri_process_finish(kr_process *p, kr_time deadline)
 {
     while (!kri_process_settle(p)) {
-        int fd = os_pidfd_over(p->sentinel) ? p->status : p->sentinel;
-        int ready = os_poll(fd, OS_READABLE, -1, deadline);
+        int ready = wait_once(p, deadline, false);
         if (ready == -ETIMEDOUT)
             return ready;
     }
@@ -108,8 +143,7 @@ int kr_process_join(kr_process *p, int *exit_code, kr_time timeout)
         return -EDEADLK;
     kr_time deadline = kri_deadline(timeout);
     while (!kri_process_settle(p)) {
-        int fd = os_pidfd_over(p->sentinel) ? p->status : p->sentinel;
-        int ready = kri_wait_fd(fd, OS_READABLE, deadline);
+        int ready = wait_once(p, deadline, true);
         if (ready < 0 && !kri_process_settle(p))
             return ready;
     }
@@ -118,17 +152,16 @@ int kr_process_join(kr_process *p, int *exit_code, kr_time timeout)
     return 0;
 }
 
-/* The server tells the code at once; one that was stopped may not. */
 int kr_process_exit_code(kr_process *p, int *exit_code)
 {
     int err = check(p);
     if (err < 0)
         return err;
-    if (p->kind == KRI_CURRENT || (!p->over && !os_pidfd_over(p->sentinel)))
+    if (p->kind == KRI_CURRENT || !has_ended(p))
         return -EAGAIN;
-    err = kri_process_finish(p, kri_deadline(kr_sec(5)));
-    *exit_code = err == 0 ? p->code : KR_EXIT_UNKNOWN;
-    return 0;
+    err = kri_process_finish(p, OS_NEVER);
+    *exit_code = p->code;
+    return err;
 }
 
 int kr_process_alive(kr_process *p)
@@ -138,7 +171,7 @@ int kr_process_alive(kr_process *p)
         return err;
     if (p->kind == KRI_CURRENT)
         return 1;
-    if (p->over || os_pidfd_over(p->sentinel)) {
+    if (has_ended(p)) {
         (void)kri_process_settle(p);
         return 0;
     }
@@ -174,7 +207,7 @@ int kr_process_interrupt(kr_process *p)
 
 int kr_process_sentinel(const kr_process *p)
 {
-    int err = check(p);
+    int err = check((kr_process *)(uintptr_t)p);
     return err < 0 ? err : p->kind == KRI_CURRENT ? -EINVAL : p->sentinel;
 }
 

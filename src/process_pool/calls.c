@@ -12,12 +12,17 @@
  *     Who has put something takes the lowest bit out and writes CALLED to that worker's word: one
  *     call for each put, while there are idle ones.  The worker that is called looks at least once
  *     after that.  So the lowest are called again and again, and their caches are warm.
+ *     A worker that ends a task and sees no other is searching until it has found one or is idle:
+ *     before its completion is known, so that whoever gets that and puts the next task calls nobody
+ *     else.  While somebody searches nobody is called.  A searcher that has found one says so, and
+ *     if there is more calls another itself.
  *     A call that goes to a dying worker is lost.  Whoever settles that death calls another, for
  *     each that is ready.
  *
  * Ordering.
  *     [calls-1]  a bit is set, and then the rings are read; a ring is written, and then the bits
  *                are read: all sequentially consistent, see [ready-3]
+ *                The same holds for a searcher: it takes its bit out, and then reads the rings
  *     [calls-2]  the word is LOOKING before the bit is seen: who takes a bit out acquires what its
  *                setting released, and writes CALLED after it
  *
@@ -26,6 +31,8 @@
  * SPDX-License-Identifier: MIT
  */
 #include "process_pool/work.h"
+
+enum { PATIENCE = 50 * 1000 }; /* nanoseconds */
 
 static kri_word64 *bits_of(const kri_work *work, uint32_t worker)
 {
@@ -37,26 +44,63 @@ static uint64_t bit_of(uint32_t worker)
     return (uint64_t)1 << worker % 64;
 }
 
-static void sleep_until_called(kri_work_record *record)
+static kri_word64 *search_of(const kri_work *work, uint32_t worker)
 {
+    return &work->area->searching[worker / 64];
+}
+
+static bool stop_search(const kri_work *work, uint32_t worker)
+{
+    kri_word64 *bits = search_of(work, worker);
+    if (!(kri_load_rlx64(bits) & bit_of(worker)))
+        return false;
+    (void)kri_and_sc64(bits, ~bit_of(worker)); /* [calls-1] */
+    return true;
+}
+
+void kri_worker_search(const kri_work *work, uint32_t worker)
+{
+    if (!kri_ready_seems(work))
+        (void)kri_or_sc64(search_of(work, worker), bit_of(worker));
+}
+
+void kri_worker_found(const kri_work *work, uint32_t worker)
+{
+    if (stop_search(work, worker) && kri_ready_some(work))
+        kri_worker_call(work);
+}
+
+static int sleep_on(kr_word *word, kr_time deadline)
+{
+    return kri_wait(word, KRI_ASLEEP, deadline, KRI_SHARED | KRI_UNCANCELLABLE | KRI_IDLE);
+}
+
+static void sleep_until_called(const kri_work *work, uint32_t worker, int *kept)
+{
+    kri_work_record *record = kri_work_record_of(work, worker);
     kr_time began = 0;
     if (!kri_spin_word(&record->call, KRI_LOOKING, KRI_NEVER, &record->call_hint, &began)) {
         uint32_t looking = KRI_LOOKING;
-        if (kri_cas_sc(&record->call, &looking, KRI_ASLEEP))
-            while (kri_load_acq(&record->call) == KRI_ASLEEP)
-                (void)kri_wait(&record->call, KRI_ASLEEP, KRI_NEVER,
-                               KRI_SHARED | KRI_UNCANCELLABLE | KRI_IDLE);
+        kr_time patience = *kept >= 0 && !began ? kri_deadline(PATIENCE) : 0;
+        bool asleep = kri_cas_sc(&record->call, &looking, KRI_ASLEEP);
+        if (asleep && patience)
+            (void)sleep_on(&record->call, patience);
+        if (asleep && kri_load_acq(&record->call) == KRI_ASLEEP)
+            kri_completion_tell(work, worker, kept);
+        while (asleep && kri_load_acq(&record->call) == KRI_ASLEEP)
+            (void)sleep_on(&record->call, KRI_NEVER);
     }
     kri_spin_word_learn(&record->call_hint, began);
 }
 
-void kri_worker_wait(const kri_work *work, uint32_t worker)
+void kri_worker_wait(const kri_work *work, uint32_t worker, int *kept)
 {
     kri_work_record *record = kri_work_record_of(work, worker);
     kri_store_rlx(&record->call, KRI_LOOKING);
     kri_or_sc64(bits_of(work, worker), bit_of(worker)); /* [calls-1] [calls-2] */
+    stop_search(work, worker);
     if (!kri_ready_some(work) && !kri_load_sc(&work->area->closing))
-        sleep_until_called(record);
+        sleep_until_called(work, worker, kept);
     (void)kri_and_sc64(bits_of(work, worker), ~bit_of(worker));
 }
 
@@ -68,8 +112,18 @@ static void call(const kri_work *work, uint32_t worker)
         kri_wake(&record->call, 1, KRI_SHARED);
 }
 
+static bool somebody_searches(const kri_work *work)
+{
+    for (uint32_t i = 0; i * 64 < work->workers; i++)
+        if (kri_load_sc64(&work->area->searching[i]) != 0) /* [calls-1] */
+            return true;
+    return false;
+}
+
 void kri_worker_call(const kri_work *work)
 {
+    if (somebody_searches(work))
+        return;
     for (uint32_t i = 0; i * 64 < work->workers; i++) {
         kri_word64 *bits = &work->area->idle[i];
         uint64_t idle;
@@ -93,6 +147,7 @@ void kri_worker_reset(const kri_work *work, uint32_t worker)
 {
     kri_work_record *record = kri_work_record_of(work, worker);
     (void)kri_and_sc64(bits_of(work, worker), ~bit_of(worker));
+    (void)kri_and_sc64(search_of(work, worker), ~bit_of(worker));
     kri_store_rlx(&record->call, KRI_CALLED);
     kri_store_rlx64(&record->completed, 0);
     kri_store_rlx64(&record->running, 0);

@@ -47,6 +47,8 @@ void kri_collect(kri_process_pool *pool, bool collector)
     bool some = list.first != NULL;
     (void)kri_process_pool_unlock(pool);
     kri_jobs_conclude(pool, &list, collector);
+    if (some)
+        kri_completion_learn(&pool->work, !collector);
     if (some && collector)
         kri_work_bell_ring(&pool->work, KRI_BELL_LEADER);
 }

@@ -14,6 +14,10 @@
  *     Who wants to be told writes LOOKING, looks through all rings once more, and sleeps.  Who does
  *     not any more writes CALLED and looks once more: what was put before that he finds himself,
  *     what is put later rings the other bell.
+ *     Where it was a leader who took what was completed last, and none is there now, the next one
+ *     is perhaps just on his way from his submit to his wait.  Then the worker tells nobody as long
+ *     as it is idle, up to PATIENCE, see calls.c; after that, or before it takes up another task,
+ *     it looks whether its slot has been taken, and if not rings the collector's bell.
  *     A worker that dies between the put and the wake, or before the put, has told nobody.  Whoever
  *     settles its death looks at its slots, and rings both bells.
  *     There is always room: at most as many slots are done and not taken as there are slots.
@@ -23,6 +27,9 @@
  *                     consistent, which releases, and read with acquire
  *     [completion-2]  a worker writes its count and then reads the bells; the parent writes a bell
  *                     and then reads the counts: all sequentially consistent
+ *     [completion-3]  a leader that leaves looks at the counts once more, so what was put before
+ *                     that is taken; the collector hears of what is put after.  A slot that is seen
+ *                     DONE though it was taken rings a bell in vain
  *
  * Why a ring for each?  Workers would fight for a common one, and one that is killed in it would
  * have to be helped out.  Why two bells?  A round trip would wake the collector, and that the
@@ -48,14 +55,36 @@ static bool ring(kri_work_bell *bell)
     return before != KRI_CALLED;
 }
 
-void kri_completion_put(const kri_work *work, uint32_t worker, uint32_t slot)
+void kri_completion_learn(const kri_work *work, bool by_leader)
+{
+    if (kri_load_rlx(&work->area->patience) != by_leader)
+        kri_store_rlx(&work->area->patience, by_leader);
+}
+
+bool kri_completion_put(const kri_work *work, uint32_t worker, uint32_t slot)
 {
     kri_work_record *record = kri_work_record_of(work, worker);
     uint64_t count = kri_load_rlx64(&record->completed);
     kri_store_rlx(&entries_of(record)[count & (work->slot_count - 1)], slot);
     kri_store_sc64(&record->completed, count + 1); /* [completion-1] [completion-2] */
-    if (!ring(&work->area->bells[KRI_BELL_LEADER]))
+    if (ring(&work->area->bells[KRI_BELL_LEADER]))
+        return true;
+    if (kri_load_rlx(&work->area->patience))
+        return false;
+    (void)ring(&work->area->bells[KRI_BELL_COLLECTOR]);
+    return true;
+}
+
+void kri_completion_tell(const kri_work *work, uint32_t worker, int *kept)
+{
+    if (*kept < 0)
+        return;
+    uint64_t state = kri_load_sc64(&work->slots[*kept].state); /* [completion-3] */
+    if (kri_slot_phase(state) == KRI_SLOT_DONE && kri_slot_worker(state) == worker) {
+        kri_completion_learn(work, false);
         (void)ring(&work->area->bells[KRI_BELL_COLLECTOR]);
+    }
+    *kept = -1;
 }
 
 int kri_completion_get(const kri_work *work, uint32_t worker, uint64_t *taken)

@@ -211,7 +211,7 @@ int kri_process_map(kr_executor *executor, const kri_task *task, void *results,
     map.ring = os_alloc(map.window * sizeof *map.ring);
     if (!map.ring)
         return -ENOMEM;
-    kr_cancel_scope scope;
+    kr_cancel_scope scope = {0};
     int err = kr_cancel_scope_enter(&scope, options->timeout ? options->timeout : KR_FOREVER);
     if (!err) {
         run(&map);

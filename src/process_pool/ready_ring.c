@@ -105,6 +105,16 @@ int kri_ready_take(const kri_work *work, uint32_t worker, bool low_first)
     return -1;
 }
 
+bool kri_ready_seems(const kri_work *work)
+{
+    bool some = false;
+    for (uint32_t lane = 0; lane < KRI_WORK_LANES; lane++) {
+        const kri_work_ring *ring = &work->area->rings[lane];
+        some = some || kri_load_rlx64(&ring->head) != kri_load_rlx64(&ring->tail);
+    }
+    return some;
+}
+
 bool kri_ready_some(const kri_work *work)
 {
     for (uint32_t lane = 0; lane < KRI_WORK_LANES; lane++) {

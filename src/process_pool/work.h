@@ -92,9 +92,11 @@ typedef struct kri_work_area {
     uint32_t workers; /* at most */
     uint64_t size;    /* of all this, without the blocks behind it */
     kr_word closing;  /* atomic: 1: workers leave when nothing is ready; 2: at once */
-    uint32_t reserved[25];
+    kr_word patience; /* atomic hint: 1: whoever waited took what was completed last */
+    uint32_t reserved[24];
     kri_work_bell bells[KRI_BELLS];
     kri_word64 idle[KRI_WORKERS_MAX / 64]; /* atomic: a bit for each worker that can be called */
+    kri_word64 searching[KRI_WORKERS_MAX / 64]; /* atomic: for each that will look for a task */
     kri_work_ring rings[KRI_WORK_LANES];
     /* Slots, rings' entries, records. */
 } kri_work_area;
@@ -154,15 +156,22 @@ uint64_t kri_ready_ticket(const kri_work *work, uint32_t lane);         /* of th
 /* The worker has claimed it; -1: nothing is ready. */
 int kri_ready_take(const kri_work *work, uint32_t worker, bool low_first);
 bool kri_ready_some(const kri_work *work);
+bool kri_ready_seems(const kri_work *work); /* a guess */
 
 /* calls.c */
-void kri_worker_wait(const kri_work *work, uint32_t worker); /* until it may be that one is ready */
+/* Until it may be that one is ready; kept: a slot whose completion nobody was told of, or -1. */
+void kri_worker_wait(const kri_work *work, uint32_t worker, int *kept);
+void kri_worker_search(const kri_work *work, uint32_t worker); /* before it ends its task */
+void kri_worker_found(const kri_work *work, uint32_t worker);  /* and then it has got another */
 void kri_worker_call(const kri_work *work); /* after a put: wake one, if any sleeps */
 void kri_worker_call_all(const kri_work *work);
 void kri_worker_reset(const kri_work *work, uint32_t worker); /* it is dead, or not yet started */
 
 /* completion.c */
-void kri_completion_put(const kri_work *work, uint32_t worker, uint32_t slot);
+/* false: nobody was told yet, see completion.c; then kri_completion_tell is owed. */
+bool kri_completion_put(const kri_work *work, uint32_t worker, uint32_t slot);
+void kri_completion_tell(const kri_work *work, uint32_t worker, int *kept);
+void kri_completion_learn(const kri_work *work, bool by_leader);
 int kri_completion_get(const kri_work *work, uint32_t worker, uint64_t *taken); /* -1: none */
 void kri_work_bell_begin(const kri_work *work,
                          int bell); /* from now on it is rung; then look again */

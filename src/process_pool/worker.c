@@ -82,7 +82,8 @@ static void run_here(void *arg)
     kri_scope_end(self, &scope);
 }
 
-static void run_slot(struct worker *w, uint32_t number)
+/* true: somebody was told. */
+static bool run_slot(struct worker *w, uint32_t number)
 {
     kri_work_slot *slot = &w->work.slots[number];
     unsigned char *base = (unsigned char *)w->work.area;
@@ -96,29 +97,35 @@ static void run_slot(struct worker *w, uint32_t number)
     if (run.result && !(slot->flags & KRI_WORK_CLEAN) && !kri_load_rlx(&slot->progress))
         memset(run.result, 0, slot->result_size);
     kri_run_as_party(run_here, &run, NULL);
+    kri_worker_search(&w->work, w->plan->worker);
     kri_slot_finish(slot);
     kri_store_rlx64(&w->record->tasks, kri_load_rlx64(&w->record->tasks) + 1);
-    kri_completion_put(&w->work, w->plan->worker, number);
+    return kri_completion_put(&w->work, w->plan->worker, number);
 }
 
 static void work(struct worker *w)
 {
     uint64_t tasks = 0;
     const uint64_t most = w->plan->max_tasks;
+    int kept = -1;
     while (most == 0 || tasks < most) {
         uint32_t closing = kri_load_acq(&w->work.area->closing);
         if (closing > 1)
-            return;
+            break;
         int slot = kri_ready_take(&w->work, w->plan->worker, tasks % LOW_FIRST_EVERY == 63);
         if (slot >= 0) {
-            run_slot(w, (uint32_t)slot);
+            kri_worker_found(&w->work, w->plan->worker);
+            kri_completion_tell(&w->work, w->plan->worker, &kept);
+            kept = run_slot(w, (uint32_t)slot) ? -1 : slot;
             tasks++;
         } else if (closing) {
-            return;
+            break;
         } else {
-            kri_worker_wait(&w->work, w->plan->worker);
+            kri_worker_wait(&w->work, w->plan->worker, &kept);
         }
     }
+    kri_worker_found(&w->work, w->plan->worker);
+    kri_completion_tell(&w->work, w->plan->worker, &kept);
 }
 
 static int initialize(const struct worker *w)

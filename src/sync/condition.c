@@ -29,9 +29,7 @@
  *     So a notify is exact: a closed group needs no count any more, newcomers never enter a group
  *     that has permits, and among the members of one group it does not matter who takes a permit.
  *     Nobody starves, because newer groups get nothing before the older is closed.
- *     Each grant changes the word before it takes anybody, so that a member on its way to sleep
- *     stays awake.
- *     A notify wakes nobody; condition_lock.c has what it does instead.
+ *     How those are woken who have been notified: condition_lock.c.
  *
  * Death.  A process may die at any point, and leave behind
  *     - counts half changed: EDITED is still set, which the next who has the lock sees.  It lets

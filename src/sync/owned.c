@@ -36,6 +36,8 @@
 #include "sync/holder.h"
 #include "sync/semaphore.h"
 
+enum { AT_LEAST = 1000 * 1000 * 1000 }; /* is waited for the lock */
+
 static kri_holders table_of(kr_semaphore *s)
 {
     return (kri_holders){(kr_holder *)(void *)((char *)s + s->holders), s->holder_count};
@@ -83,10 +85,11 @@ static void repair(kr_semaphore *s)
         continue;
 }
 
-/* Take the lock.  *wake: how many to wake after it. */
-static int enter(kr_semaphore *s, uint32_t *wake)
+/* Take the lock.  *wake: how many to wake after it.  Nobody who runs holds it for long; -ETIMEDOUT:
+ * one who was stopped does. */
+static int enter(kr_semaphore *s, uint32_t *wake, kr_time timeout)
 {
-    int err = kri_lock_take_brief(&s->lock);
+    int err = kri_lock_take_within(&s->lock, timeout > AT_LEAST ? timeout : AT_LEAST);
     *wake = 0;
     if (err == KR_OWNER_DIED) {
         repair(s);
@@ -125,10 +128,10 @@ static int take(kr_semaphore *s, uint32_t slept, uint32_t *wake)
 }
 
 /* look: whether the holders live. */
-static int try_once(kr_semaphore *s, uint32_t slept, bool look)
+static int try_once(kr_semaphore *s, uint32_t slept, bool look, kr_time timeout)
 {
     uint32_t wake;
-    int err = enter(s, &wake);
+    int err = enter(s, &wake, timeout);
     if (err < 0)
         return err;
     if (look)
@@ -147,7 +150,8 @@ static int sleep_and_try(kr_semaphore *s, kr_time deadline)
             return woken;
         if (woken != -EAGAIN)
             slept = KRI_SEMAPHORE_WAITERS;
-        int err = try_once(s, slept, woken == -ETIMEDOUT || woken == KRI_SLICE_OVER);
+        int err = try_once(s, slept, woken == -ETIMEDOUT || woken == KRI_SLICE_OVER,
+                           kri_left_until(deadline));
         if (err != -EAGAIN || woken == -ETIMEDOUT)
             return err == -EAGAIN ? -ETIMEDOUT : err;
     }
@@ -156,12 +160,12 @@ static int sleep_and_try(kr_semaphore *s, kr_time deadline)
 int kri_semaphore_acquire_owned(kr_semaphore *s, kr_time timeout)
 {
     kr_time began = 0;
-    int err = try_once(s, 0, timeout == KR_NOWAIT && kr_semaphore_value(s) == 0);
+    int err = try_once(s, 0, timeout == KR_NOWAIT && kr_semaphore_value(s) == 0, timeout);
     if (timeout == KR_NOWAIT)
         return err == -EAGAIN ? -ETIMEDOUT : err;
     kr_time deadline = kri_deadline(timeout);
     if (err == -EAGAIN && kri_spin_word(&s->value, 0, deadline, &s->hint, &began))
-        err = try_once(s, 0, false);
+        err = try_once(s, 0, false, kri_left_until(deadline));
     if (err == -EAGAIN)
         err = sleep_and_try(s, deadline);
     kri_spin_word_learn(&s->hint, began);
@@ -172,7 +176,7 @@ int kri_semaphore_release_owned(kr_semaphore *s, uint32_t permits)
 {
     uint32_t wake;
     kri_spin_word_note_waker(&s->hint);
-    int err = enter(s, &wake);
+    int err = enter(s, &wake, KR_FOREVER);
     if (err < 0)
         return err;
     kri_holders table = table_of(s);

@@ -248,3 +248,33 @@ TEST(empty_key)
     CHECK_EQ(kri_auth_check_key(&(kri_auth_key){"", 0, false}), -EINVAL);
     CHECK_EQ(kri_auth_check_key(&(kri_auth_key){NULL, 3, false}), -EINVAL);
 }
+
+/* Whatever is sent, nobody without the key gets in, at either end. */
+TEST(random_messages)
+{
+    need_digests();
+    static const char *const starts[] = {
+        "",          "#CHALLENGE#",  "#CHALLENGE#{sha256}", "{sha256}", "{md5}",
+        "#WELCOME#", "#CHALLENGE#{", "{sha3_384}",          "#CHALL"};
+    enum { STARTS = sizeof starts / sizeof starts[0], ROUNDS = 20000 };
+    uint64_t state = kri_test_seed();
+    for (int round = 0; round < ROUNDS; round++) {
+        kri_auth auth;
+        kri_auth_message reply;
+        unsigned char bytes[KRI_AUTH_MESSAGE + 8];
+        kri_auth_begin(&auth, round % 2 ? &key : &key_md5, round % 4 < 2, &reply);
+        int result = 1;
+        for (int turn = 0; turn < 4 && result == 1; turn++) {
+            const char *start = starts[kri_test_random(&state) % STARTS];
+            size_t prefix = strlen(start);
+            size_t size = kri_test_random(&state) % 3 ? prefix + kri_test_random(&state) % 60
+                                                      : kri_test_random(&state) % sizeof bytes;
+            for (size_t i = 0; i < sizeof bytes; i++)
+                bytes[i] = (unsigned char)kri_test_random(&state);
+            memcpy(bytes, start, prefix);
+            result = kri_auth_take(&auth, bytes, size, &reply);
+            CHECK_LE(reply.size, KRI_AUTH_MESSAGE);
+        }
+        CHECK_NE(result, 0);
+    }
+}

@@ -1,6 +1,6 @@
 /* Descriptors and connections as messages.
  *
- * Answers section 12.7 of tests/behaviours: the transfers, and what Python calls pickling.
+ * Behaviours: section 12.7, the transfers, and what Python calls pickling.
  *
  * SPDX-License-Identifier: MIT
  */

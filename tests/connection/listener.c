@@ -111,7 +111,15 @@ TEST(what_addresses_look_like)
     char text[KR_ADDRESS_SIZE];
     kr_listener *l = open_listener("tcp:localhost:0", NULL);
     CHECK(strncmp(address_of(l), "tcp:127.0.0.1:", 14) == 0);
-    CHECK(atoi(address_of(l) + 14) > 0);
+    int port = atoi(address_of(l) + 14);
+    CHECK(port > 0);
+    snprintf(text, sizeof text, "tcp:localhost:%d", port);
+    kr_connection *c;
+    CHECK_EQ(kr_client(&c, text, NULL, KR_FOREVER), 0); /* by whichever of its addresses */
+    kr_connection_release(c);
+    snprintf(text, sizeof text, "tcp::%d", port);
+    CHECK_EQ(kr_client(&c, text, NULL, KR_FOREVER), 0);
+    kr_connection_release(c);
     CHECK_EQ(kr_listener_address(l, text, 4), strlen(address_of(l)));
     CHECK_STR(text, "tcp");
     kr_listener_release(l);

@@ -1,6 +1,6 @@
 /* Pipes: messages, their ends, and what is refused.
  *
- * Answers section 12.7 of tests/behaviours: the connection and poll rows.
+ * Behaviours: section 12.7, connections and polling.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,6 +1,6 @@
 /* Waiting for several things at a time.
  *
- * Answers section 12.7 of tests/behaviours: the rows of TestWait, and invalid handles.
+ * Behaviours: section 12.7, TestWait and invalid handles.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -234,6 +234,33 @@ TEST(test_wait_for_many)
     }
     for (int i = 0; i < MANY; i++)
         kr_connection_release(pairs[i].a);
+    CHECK_EQ(open_descriptors(), 0);
+}
+
+/* A listener among them. */
+TEST(test_wait_listener)
+{
+    pipe_pair pair = pair_make(NULL);
+    kr_listener *l;
+    kr_connection *client, *server;
+    char address[KR_ADDRESS_SIZE];
+    CHECK_EQ(kr_listener_create(&l, NULL, NULL), 0);
+    kr_waitable list[2] = {{.connection = pair.a}, {.listener = l}};
+    CHECK_EQ(kr_connection_wait(list, 2, kr_ms(10)), -ETIMEDOUT);
+    kr_listener_address(l, address, sizeof address);
+    CHECK_EQ(kr_client(&client, address, NULL, PATIENCE), 0);
+    CHECK_EQ(kr_connection_wait(list, 2, PATIENCE), 1);
+    CHECK(!list[0].ready && list[1].ready);
+    CHECK_EQ(kr_listener_accept(l, &server, PATIENCE), 0);
+    list[1] = (kr_waitable){.connection = server};
+    CHECK_EQ(kr_connection_wait(list, 2, kr_ms(10)), -ETIMEDOUT);
+    CHECK_EQ(kr_connection_send(client, "x", 1, PATIENCE), 0);
+    CHECK_EQ(kr_connection_wait(list, 2, PATIENCE), 1);
+    CHECK(!list[0].ready && list[1].ready);
+    kr_connection_release(client);
+    kr_connection_release(server);
+    kr_listener_release(l);
+    pair_release(&pair);
     CHECK_EQ(open_descriptors(), 0);
 }
 

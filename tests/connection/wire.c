@@ -5,8 +5,11 @@
  * SPDX-License-Identifier: MIT
  */
 #include "connection/socket_help.h"
+#include "harness/sanitizers.h"
 #include <arpa/inet.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 static void write_frame(int fd, const void *bytes, size_t size)
 {
@@ -339,12 +342,14 @@ enum { SENDERS = 3, EACH = 200 };
 static void send_many(void *arg)
 {
     crowd *w = arg;
-    char bytes[9000];
+    enum { MOST = 300000 }; /* more than a socket holds */
+    char *bytes = malloc(MOST);
     for (int i = 0; i < EACH; i++) {
-        size_t size = (size_t)(i * 37) % sizeof bytes;
+        size_t size = i % 16 == 0 ? MOST - (size_t)i : (size_t)i * 37 % 9000;
         memset(bytes, i, size);
         CHECK_EQ(kr_connection_send(w->a, bytes, size, KR_FOREVER), 0);
     }
+    free(bytes);
 }
 
 static void receive_many(void *arg)
@@ -376,4 +381,109 @@ TEST(several_threads_at_each_end)
     CHECK_EQ(w.received.bits, SENDERS * EACH);
     kr_connection_release(w.a);
     kr_connection_release(w.b);
+}
+
+/* An end travels with what is still in the socket, but not with what was read ahead. */
+TEST(test_access)
+{
+    kr_connection *here, *there, *c, *moved;
+    int fd = raw_pair(&c, 0);
+    CHECK_EQ(kr_pipe(&here, &there, NULL), 0);
+    write_frame(fd, "first", 5);
+    write_frame(fd, "second", 6);
+    CHECK_EQ(kr_connection_poll(c, KR_NOWAIT), 0); /* reads both */
+    CHECK_EQ(kr_connection_send_connection(here, c, KR_FOREVER), -EBUSY);
+    expect_text(c, "first");
+    CHECK_EQ(kr_connection_send_connection(here, c, KR_FOREVER), -EBUSY);
+    expect_text(c, "second");
+    write_frame(fd, "third", 5);
+    CHECK_EQ(kr_connection_send_connection(here, c, KR_FOREVER), 0);
+    CHECK_EQ(kr_connection_send(c, "x", 1, KR_FOREVER), -EBADF);
+    CHECK_EQ(kr_connection_recv_connection(there, &moved, KR_FOREVER), 0);
+    expect_text(moved, "third");
+    send_text(moved, "back");
+    char got[8];
+    read_raw(fd, got, 8);
+    CHECK(memcmp(got, "\0\0\0\4back", 8) == 0);
+    CHECK_EQ(kr_connection_send_descriptor(moved, fd, KR_FOREVER), -EOPNOTSUPP);
+    CHECK_EQ(kr_connection_recv_descriptor(moved, &fd, KR_FOREVER), -EOPNOTSUPP);
+    kr_connection_release(c);
+    kr_connection_release(moved);
+    kr_connection_release(here);
+    kr_connection_release(there);
+}
+
+/* The limit travels, too. */
+TEST(a_duplicate)
+{
+    kr_connection *c, *copy;
+    int fd = raw_pair(&c, 100);
+    CHECK_EQ(kr_connection_duplicate(c, &copy), 0);
+    kr_connection_release(c);
+    write_frame(fd, "still here", 10);
+    expect_text(copy, "still here");
+    write_raw(fd, "\0\0\0\x65", 4);
+    expect_error(copy, -EMSGSIZE);
+    kr_connection_release(copy);
+}
+
+/* Random bytes are messages or an error, and in the end the end. */
+TEST(random_bytes)
+{
+    uint64_t state = kri_test_seed();
+    for (int round = 0; round < 300; round++) {
+        kr_connection *c;
+        unsigned char bytes[3000];
+        int err, fd = raw_pair(&c, 1 + kri_test_random(&state) % 5000);
+        size_t length = kri_test_random(&state) % sizeof bytes;
+        for (size_t i = 0; i < length; i++)
+            bytes[i] = kri_test_random(&state) % 4 ? 0 : (unsigned char)kri_test_random(&state);
+        write_raw(fd, bytes, length);
+        CHECK_EQ(close(fd), 0);
+        do {
+            void *got;
+            size_t size;
+            err = kri_test_random(&state) % 2 ? kr_connection_recv(c, &got, &size, KR_FOREVER)
+                                              : kr_connection_recv(c, &got, &size, KR_NOWAIT);
+            kr_connection_free_bytes(got);
+        } while (err == 0);
+        CHECK(err == KR_EOF || err == -EPROTO || err == -EMSGSIZE);
+        expect_error(c, err);
+        kr_connection_release(c);
+    }
+}
+
+static void receive_one(void *arg)
+{
+    expect_text(arg, "for the parent");
+}
+
+/* The child of a fork may use its copy, whatever other threads of the parent were doing with it. */
+TEST(fork_while_another_thread_receives)
+{
+    if (KRI_TSAN)
+        SKIP("it knows no child of a process with threads");
+    kr_connection *c;
+    kri_bunch receiver;
+    int status, fd = raw_pair(&c, 0);
+    kri_bunch_start(&receiver, 1, receive_one, c);
+    kr_connection *copy = NULL; /* -EBUSY: somebody receives */
+    while (kr_connection_duplicate(c, &copy) == 0) {
+        kr_connection_release(copy);
+        kri_test_nap();
+    }
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        CHECK_EQ(kill(getppid(), SIGSTOP), 0); /* so that it takes nothing meanwhile */
+        write_frame(fd, "for the child", 13);
+        expect_text(c, "for the child");
+        CHECK_EQ(kill(getppid(), SIGCONT), 0);
+        _exit(0);
+    }
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK_EQ(status, 0);
+    write_frame(fd, "for the parent", 14);
+    kri_bunch_end(&receiver);
+    kr_connection_release(c);
 }

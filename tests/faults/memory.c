@@ -138,6 +138,24 @@ TEST(test_failing_creation)
     refuse_all(make_value, "value");
 }
 
+/* Whatever is refused on the way: a creation that succeeds has a segment that is held. */
+TEST(a_creation_that_succeeds_holds)
+{
+    own_place(1 << 20);
+    uint32_t calls = 0, succeeded = 0;
+    for (uint32_t k = 1; calls == 0 || k <= calls + 1; k++) {
+        kr_shared_memory *m = NULL;
+        faulty_begin(FAULTY_SEGMENT, k, false);
+        int err = kr_shared_memory_create(&m, "held", SIZE, NULL);
+        succeeded += err == 0 && faulty_failed() > 0;
+        calls = faulty_end();
+        CHECK_EQ(kr_shared_memory_clean(NULL, NULL), 0);
+        CHECK(name_exists("held") == (err == 0));
+        kr_shared_memory_release(m);
+    }
+    CHECK_GE(succeeded, 1);
+}
+
 TEST(test_failing_attach)
 {
     own_place(1 << 20);

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "harness/party.h"
 #include "memory/arena_help.h"
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -253,6 +254,85 @@ TEST(what_the_dead_had_is_reclaimed)
     CHECK_EQ(kr_arena_reclaim(o.arena), 120);
     check_empty(o.arena);
     kr_arena_release(o.arena);
+}
+
+static void defer_and_die(void *arg)
+{
+    other *o = arg;
+    CHECK_EQ(kr_arena_free(o->arena, kr_arena_at(o->arena, *o->offset)), 0);
+}
+
+/* Reclaiming has the lock when somebody defers a free, and dies: that one is freed once. */
+TEST(reclaim_frees_nothing_twice)
+{
+    other o = {create(SIZE), shared_pages(8), -1};
+    *o.offset = kr_arena_offset(o.arena, alloc(o.arena, 100));
+    CHECK_EQ(kri_arena_enter(o.arena), 0);
+    reap(child(defer_and_die, &o));
+    CHECK_EQ(kri_arena_reclaim_held(o.arena), 0);
+    kri_arena_leave(o.arena);
+    check_empty(o.arena);
+    kr_arena_release(o.arena);
+}
+
+/* Many at once, threads and processes: what one has no other gets, and at the end all is free. */
+typedef struct crowd {
+    kr_arena *arena;
+    kri_word64 handed[16]; /* pieces that anybody may take and free; 0: none */
+    kr_word wrong, calls;
+} crowd;
+
+static void mark(void *piece, size_t size, uint64_t number)
+{
+    memset(piece, (int)(number & 255), size);
+}
+
+static void check_and_free(crowd *c, unsigned char *piece)
+{
+    size_t size = kr_arena_size(c->arena, piece);
+    bool same = size > 0;
+    for (size_t i = 1; i < size; i++)
+        same = same && piece[i] == piece[0];
+    kri_add_rlx(&c->wrong, !same || kr_arena_free(c->arena, piece) != 0);
+    kri_add_rlx(&c->calls, 1);
+}
+
+static void crowd_body(void *arg, int index)
+{
+    crowd *c = arg;
+    uint64_t random = party_random_start(index);
+    kr_time end = kr_now() + party_budget();
+    while (kr_now() < end) {
+        void *piece = NULL;
+        size_t size = 1 + party_random_below(&random, 2000);
+        int err = kr_arena_alloc(c->arena, size, &piece);
+        kri_add_rlx(&c->wrong, err != 0 && err != -ENOSPC);
+        if (err != 0)
+            continue;
+        mark(piece, size, (uint64_t)index * 31 + size);
+        kri_word64 *place = &c->handed[party_random_below(&random, 16)];
+        uint64_t old = kri_swap_acq_rel64(place, kr_arena_offset(c->arena, piece));
+        if (old != 0)
+            check_and_free(c, kr_arena_at(c->arena, old));
+    }
+}
+
+PARTY_TEST(many_at_once)
+{
+    crowd *c = party_world(sizeof *c);
+    c->arena = create(32 << 10);
+    party_join(party_start(4, crowd_body, c));
+    for (int i = 0; i < 16; i++) {
+        uint64_t left = kri_load_acq64(&c->handed[i]);
+        if (left != 0)
+            check_and_free(c, kr_arena_at(c->arena, left));
+    }
+    CHECK_EQ(kri_load_rlx(&c->wrong), 0);
+    kri_test_note("%u freed", kri_load_rlx(&c->calls));
+    CHECK_GE(kri_load_rlx(&c->calls), 1000);
+    check_empty(c->arena);
+    kr_arena_release(c->arena);
+    party_world_free(c, sizeof *c);
 }
 
 /* The caller's memory, and what is no arena */

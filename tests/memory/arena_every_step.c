@@ -9,13 +9,12 @@
  * SPDX-License-Identifier: MIT
  */
 #include "memory/arena_help.h"
-#include "sync/internal.h"
-#include <sys/ptrace.h>
+#include "memory/step.h"
 
 enum { ALL = 32768, PIECES = 7, STEPS = 30000, MANY_SECONDS = 10 };
 
 typedef struct step_world {
-    kr_word done; /* the victim is through */
+    kr_word done;
     uint64_t pieces[PIECES];
 } step_world;
 
@@ -23,7 +22,7 @@ typedef struct step_case {
     void (*prepare)(void); /* may be NULL */
     int (*victim)(void);
     void (*after)(bool through); /* may be NULL */
-    unsigned apart;              /* so many times fewer kills, for a long call; 0: once */
+    unsigned apart;              /* so many times fewer kills, for a long call */
 } step_case;
 
 static step_case now;
@@ -135,37 +134,6 @@ static void leave_three(void)
     reap(child(alloc_as_another, NULL));
 }
 
-/* The steps */
-
-static void be_the_victim(void *arg)
-{
-    (void)arg;
-    (void)kri_process_self(); /* the first call reads it from the system, in many steps */
-    if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
-        _exit(77);
-    raise(SIGSTOP);
-    if (now.victim() < 0)
-        _exit(2);
-    kri_store_rel(&world->done, 1);
-}
-
-/* True: it was killed, and not through by then. */
-static bool kill_after(int steps)
-{
-    int status;
-    pid_t victim = child(be_the_victim, NULL);
-    CHECK_EQ(waitpid(victim, &status, 0), victim);
-    if (!WIFSTOPPED(status))
-        SKIP("no process may be traced here");
-    for (int i = 0; i < steps && kri_load_acq(&world->done) == 0; i++) {
-        CHECK_EQ(ptrace(PTRACE_SINGLESTEP, victim, NULL, NULL), 0);
-        CHECK_EQ(waitpid(victim, &status, 0), victim);
-        CHECK(WIFSTOPPED(status));
-    }
-    kill_and_reap(victim);
-    return kri_load_acq(&world->done) == 0;
-}
-
 static void check_after(bool through)
 {
     if (now.after != NULL)
@@ -190,17 +158,17 @@ static void kill_after_each(step_case what)
         SKIP("a sanitizer multiplies the steps");
     void *memory = shared_pages(ALL);
     world = shared_pages(sizeof *world);
+    step_victim victim = {what.victim, &world->done};
     uint64_t random = kri_test_seed();
-    unsigned stride = kri_test_budget() > MANY_SECONDS ? 1 : 5; /* long runs: every step */
-    stride *= what.apart != 0 ? what.apart : 1;
+    bool all = kri_test_budget() > MANY_SECONDS; /* long runs: every step, or nearly */
+    unsigned stride = all ? 1 + what.apart / 8 : 5 * (1 + what.apart);
     int steps = 0;
     long kills = 0;
     bool killed = true;
     while (killed && steps < STEPS) {
-        kri_store_rel(&world->done, 0);
         make(memory);
         steps += 1 + (int)(kri_test_random(&random) % stride);
-        killed = kill_after(steps);
+        killed = step_and_kill(&victim, steps);
         check_after(!killed);
         kr_arena_release(arena);
         kills += killed;
@@ -232,7 +200,7 @@ TEST(arena_killed_in_free_between_gaps)
 
 TEST(arena_killed_in_free_of_all)
 {
-    kill_after_each((step_case){.victim = free_all, .apart = 2});
+    kill_after_each((step_case){.victim = free_all, .apart = 5});
 }
 
 TEST(arena_killed_in_deferring)
@@ -248,5 +216,5 @@ TEST(arena_killed_in_freeing_the_deferred)
 
 TEST(arena_killed_in_reclaim)
 {
-    kill_after_each((step_case){.prepare = leave_three, .victim = reclaim, .apart = 8});
+    kill_after_each((step_case){.prepare = leave_three, .victim = reclaim, .apart = 20});
 }

@@ -124,8 +124,8 @@ TEST(test_shared_memory_cleaned_after_process_termination)
 {
     char line[256];
     const char *name = own_name("terminated");
-    if (KRI_SANITIZED || access(COMMAND, X_OK) != 0)
-        SKIP("the command is not built, or prints more");
+    if (access(COMMAND, X_OK) != 0)
+        SKIP("the command is not built");
     begin();
     leave(name);
     snprintf(line, sizeof line, "removed %s (%d bytes)", name, SIZE);
@@ -139,8 +139,8 @@ TEST(test_shared_memory_cleaned_after_process_termination)
 TEST(any_bytes_in_a_name)
 {
     char line[256], name[128];
-    if (KRI_SANITIZED || access(COMMAND, X_OK) != 0)
-        SKIP("the command is not built, or prints more");
+    if (access(COMMAND, X_OK) != 0)
+        SKIP("the command is not built");
     begin();
     snprintf(name, sizeof name, "krait-test-%d:a:b\nc", (int)getpid());
     leave(name);

@@ -4,7 +4,6 @@
  */
 #include "process/methods.h"
 #include "process/internal.h"
-#include "thread/child.h"
 #include <poll.h>
 
 enum { AT_MOST_MS = 200, ON_A_BUSY_MACHINE = 10 };
@@ -98,8 +97,6 @@ METHOD_TEST(a_daemon_dies_with_its_parent)
 
 METHOD_TEST(not_with_the_thread_that_started_it)
 {
-    if (KRI_TSAN)
-        SKIP("starts threads in a forked process");
     run = compute;
     options.die_with_parent = true;
     dies_with_parent(true);

@@ -61,3 +61,39 @@ METHOD_TEST(test_noforkbomb)
         CHECK_EQ(in_child[i], KR_EINIT);
     channel_expect_end(&c);
 }
+
+/* Images that are other than they should be. */
+
+__attribute__((constructor)) static void be_odd(void)
+{
+    static kr_task_entry extra = {NULL, "extra", "elsewhere.c", NULL, {0, 0}};
+    const char *how = getenv("KRI_TEST_IMAGE");
+    if (how == NULL)
+        return;
+    if (strcmp(how, "other table") == 0)
+        kr_task_register(&extra);
+    if (strcmp(how, "exits") == 0)
+        _exit(0);
+    if (strcmp(how, "dies") == 0)
+        raise(SIGKILL);
+}
+
+static void expect_image(const char *how, int error)
+{
+    kr_process *p;
+    kr_process_options o = {.start = method};
+    CHECK_EQ(setenv("KRI_TEST_IMAGE", how, 1), 0);
+    CHECK_EQ(kr_process_start(&p, nothing, NULL, 0, &o), method == KR_FORK ? 0 : error);
+    CHECK_EQ(unsetenv("KRI_TEST_IMAGE"), 0);
+    if (p != NULL)
+        CHECK_EQ(end(p), 0);
+    CHECK_EQ(kr_process_active(NULL, 0), 0);
+}
+
+METHOD_TEST(another_program_gets_no_order)
+{
+    expect_image("other table", KR_ETASK);
+    expect_image("exits", KR_EINIT);
+    expect_image("dies", -EAGAIN);
+    CHECK_EQ(run_code(nothing, NULL, 0), 0);
+}

@@ -5,7 +5,6 @@
  * SPDX-License-Identifier: MIT
  */
 #include "process/methods.h"
-#include "thread/child.h"
 #include <poll.h>
 #include <time.h>
 
@@ -142,8 +141,6 @@ METHOD_TEST(exit_waits_for_the_children_of_threads)
 {
     child c;
     char said;
-    if (KRI_TSAN)
-        SKIP("starts threads in a forked process");
     in_program(leave_thread, &c);
     CHECK_EQ(fcntl(program.ends[0], F_SETFL, O_NONBLOCK), 0);
     CHECK_EQ(read(program.ends[0], &said, 1), 1);

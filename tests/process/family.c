@@ -107,7 +107,7 @@ METHOD_TEST(test_parent_process)
 {
     channel c;
     int hold[2];
-    told child, grandchild;
+    told first, second;
     char word;
     channel_open(&c);
     CHECK_EQ(pipe2(hold, O_CLOEXEC), 0);
@@ -115,23 +115,23 @@ METHOD_TEST(test_parent_process)
     c.options.descriptors = handed;
     c.options.descriptor_count = 2;
     kr_process *p = start_with(have_child, &(family){.method = method}, sizeof(family), c.options);
-    channel_read(&c, &child, sizeof child);
-    channel_read(&c, &grandchild, sizeof grandchild);
-    CHECK_EQ(child.pid, kr_process_pid(p));
-    CHECK_EQ(child.parent, getpid());
-    CHECK_EQ(grandchild.parent, child.pid);
-    CHECK_STR(grandchild.parent_name, child.name);
-    CHECK_STR(grandchild.name, "Process-1:1");
+    channel_read(&c, &first, sizeof first);
+    channel_read(&c, &second, sizeof second);
+    CHECK_EQ(first.pid, kr_process_pid(p));
+    CHECK_EQ(first.parent, getpid());
+    CHECK_EQ(second.parent, first.pid);
+    CHECK_STR(second.parent_name, first.name);
+    CHECK_STR(second.name, "Process-1:1");
     channel_read(&c, &word, 1);
     CHECK_EQ(word, 'a');
     CHECK_EQ(kr_process_kill(p), 0);
     channel_read(&c, &word, 1);
     CHECK_EQ(word, 'd');
     CHECK_EQ(end(p), -SIGKILL);
-    CHECK_EQ(kill(grandchild.pid, 0), 0);
+    CHECK_EQ(kill(second.pid, 0), 0);
     close(hold[1]);
     if (method == KR_FORK)
-        kill(grandchild.pid, SIGKILL);
+        kill(second.pid, SIGKILL);
     channel_expect_end(&c);
 }
 
@@ -177,14 +177,14 @@ KR_TASK(pass_on);
 METHOD_TEST(test_nested_startmethod)
 {
     channel c;
-    told child, grandchild;
+    told first, second;
     channel_open(&c);
     CHECK_EQ(kr_process_set_start_method(method), 0);
     family f = {.depth = (int)method};
     CHECK_EQ(end(start_with(pass_on, &f, sizeof f, c.options)), 0);
-    channel_read(&c, &child, sizeof child);
-    channel_read(&c, &grandchild, sizeof grandchild);
-    CHECK_EQ(grandchild.parent, child.pid);
+    channel_read(&c, &first, sizeof first);
+    channel_read(&c, &second, sizeof second);
+    CHECK_EQ(second.parent, first.pid);
     channel_expect_end(&c);
 }
 
@@ -201,7 +201,7 @@ KR_TASK(have_daemon);
 METHOD_TEST(test_daemon_argument)
 {
     channel c;
-    told child, grandchild;
+    told first, second;
     channel_open(&c);
     family f = {.method = method};
     for (int daemon = 0; daemon < 2; daemon++) {
@@ -209,10 +209,10 @@ METHOD_TEST(test_daemon_argument)
         kr_process *p = start_with(have_daemon, &f, sizeof f, c.options);
         CHECK_EQ(kr_process_daemon(p), daemon);
         CHECK_EQ(end(p), 0);
-        channel_read(&c, &child, sizeof child);
-        channel_read(&c, &grandchild, sizeof grandchild);
-        CHECK_EQ(child.daemon, daemon);
-        CHECK_EQ(grandchild.daemon, daemon);
+        channel_read(&c, &first, sizeof first);
+        channel_read(&c, &second, sizeof second);
+        CHECK_EQ(first.daemon, daemon);
+        CHECK_EQ(second.daemon, daemon);
     }
     channel_expect_end(&c);
 }

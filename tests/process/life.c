@@ -290,8 +290,6 @@ METHOD_TEST(test_interrupt)
 {
     channel c;
     char byte;
-    if (KRI_TSAN)
-        SKIP("the child starts a thread");
     channel_open(&c);
     kr_process *p = start_with(wait_for_interrupt, NULL, 0, c.options);
     channel_read(&c, &byte, 1);

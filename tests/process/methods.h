@@ -5,14 +5,10 @@
 #ifndef KRI_TESTS_PROCESS_METHODS_H
 #define KRI_TESTS_PROCESS_METHODS_H
 
-#include "harness/sanitizers.h"
-#include "harness/test.h"
+#include "thread/child.h"
 #include <krait/krait.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 static kr_start_method method;
 

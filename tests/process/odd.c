@@ -99,6 +99,26 @@ METHOD_TEST(a_child_is_outside_the_scopes_of_its_parent)
     CHECK_EQ(end(p), 0);
 }
 
+/* behaviour: 12.1 TestStdinBadfiledescriptor.test_queue_in_process */
+static int use_queue(void *arg)
+{
+    kr_queue *q;
+    int item = 0;
+    (void)arg;
+    close(0);
+    CHECK_EQ(kr_queue_create(&q, sizeof item, 0, NULL), 0);
+    CHECK_EQ(kr_queue_put(q, &(int){5}, KR_FOREVER), 0);
+    CHECK_EQ(kr_queue_get(q, &item, KR_FOREVER), 0);
+    kr_queue_release(q);
+    return item;
+}
+KR_TASK(use_queue);
+
+METHOD_TEST(a_queue_beside_a_bad_standard_input)
+{
+    CHECK_EQ(run_code(use_queue, NULL, 0), 5);
+}
+
 /* Forks of other threads at any moment harm nobody. */
 static void fork_now_and_then(void *arg)
 {

@@ -6,7 +6,6 @@
  */
 #include "process/methods.h"
 #include "process/internal.h"
-#include "thread/child.h"
 #include <poll.h>
 
 static const kr_process_options by_server = {.start = KR_FORKSERVER};
@@ -89,6 +88,18 @@ TEST(test_forkserver_sigkill)
     close(hold);
     CHECK_EQ(end(p), KR_EXIT_UNKNOWN);
     CHECK_EQ(find_server(), other);
+}
+
+/* One that is stopped tells no codes, and nobody waits for ever for them. */
+TEST(a_stopped_server)
+{
+    int hold, server = find_server();
+    kr_process *p = start_waiting(&hold);
+    CHECK_EQ(kill(server, SIGSTOP), 0);
+    close(hold);
+    CHECK_EQ(end(p), KR_EXIT_UNKNOWN);
+    CHECK_EQ(kill(server, SIGCONT), 0);
+    CHECK_EQ(find_server(), server);
 }
 
 /* Killed at any moment: each start succeeds all the same, and runs once. */
@@ -244,4 +255,68 @@ TEST(threads_start_at_once)
     kri_bunch_start(&bunch, 4, start_some, NULL);
     kri_bunch_end(&bunch);
     CHECK_EQ(kr_process_active(NULL, 0), 0);
+}
+
+/* What is before kr_init runs once, in the server. */
+static int constructed_by;
+
+__attribute__((constructor)) static void note_constructor(void)
+{
+    constructed_by = getpid();
+}
+
+static int tell_constructor(void *arg)
+{
+    (void)arg;
+    int pids[] = {constructed_by, getppid()};
+    child_say(pids, sizeof pids);
+    return 0;
+}
+KR_TASK(tell_constructor);
+
+/* behaviour: 12.2 test_preload_resources */
+TEST(constructors_run_once)
+{
+    channel c;
+    int pids[2];
+    channel_open(&c);
+    c.options.start = KR_FORKSERVER;
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ(end(start_with(tell_constructor, NULL, 0, c.options)), 0);
+        channel_read(&c, pids, sizeof pids);
+        CHECK_EQ(pids[0], pids[1]);
+    }
+}
+
+/* Whoever is not its owner. */
+
+static int run_as_child(const char *argument, int fd)
+{
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(fd, OS_SPAWNED);
+        close(2);
+        execl("/proc/self/exe", "intruder", argument, (char *)NULL);
+        _exit(127);
+    }
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+TEST(a_typed_argument_does_nothing)
+{
+    CHECK_EQ(run_as_child(KRI_CHILD_ARGUMENT "3", open("/dev/null", O_RDWR | O_CLOEXEC)), 2);
+    CHECK_EQ(run_as_child(KRI_CHILD_ARGUMENT "77", 0), 2);
+}
+
+TEST(a_wrong_order_does_nothing)
+{
+    int ends[2];
+    kri_order order = {.magic = 1, .flags = KRI_ORDER_SERVE};
+    CHECK_EQ(os_channel_create(ends), 0);
+    CHECK_EQ(os_channel_send(ends[0], &order, sizeof order, ends, 1), 0);
+    CHECK_EQ(run_as_child(KRI_CHILD_ARGUMENT "3", ends[1]), 1);
+    CHECK_NE(find_server(), 0); /* ours is not disturbed */
 }

@@ -60,6 +60,15 @@ static void make_ready(step_world *world)
     leave(world);
 }
 
+/* A note for the release, which wakes that one. */
+static void make_ready_for_one(step_world *world)
+{
+    enter(world);
+    world->ready = true;
+    (void)kr_condition_notify(&world->condition, 1);
+    leave(world);
+}
+
 /* It has been notified of by nobody: its time is up at once. */
 static void wait_shortly(step_world *world)
 {
@@ -77,6 +86,7 @@ static void be_the_victim(void *arg, int index)
     /* The first call of each function of another library takes hundreds of steps. */
     (void)!kr_condition_acquire(&mine, KR_FOREVER);
     (void)kr_condition_wait(&mine, 1);
+    (void)kr_condition_notify(&mine, 1);
     (void)kr_condition_notify_all(&mine);
     (void)kr_condition_release(&mine);
     if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
@@ -162,6 +172,11 @@ static void kill_at_random(void (*what)(step_world *world))
 TEST(test_killed_in_notify)
 {
     kill_at_random(make_ready);
+}
+
+TEST(test_killed_in_notify_of_one)
+{
+    kill_at_random(make_ready_for_one);
 }
 
 TEST(test_killed_in_wait)

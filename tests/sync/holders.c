@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "sync/objects.h"
+#include "sync/shared.h"
 
 enum { ROWS = 16, SETTLED_MS = 100 };
 
@@ -96,6 +97,41 @@ PARTY_TEST_OF(permits_of_a_killed_holder_return, processes)
     CHECK_EQ(kr_semaphore_release(&world->semaphore, 1), -EPERM);
     CHECK_EQ(kr_semaphore_value(&world->semaphore), 3);
     party_join(holder);
+    world_free(world);
+}
+
+static void stop_inside(void *arg, int index)
+{
+    holder_world *world = arg;
+
+    (void)index;
+    CHECK_EQ(kr_lock_acquire(&world->semaphore.lock, KR_FOREVER), 0);
+    kri_store_rel(&world->ready, (uint32_t)getpid());
+    CHECK_EQ(raise(SIGSTOP), 0);
+    CHECK_EQ(kr_lock_release(&world->semaphore.lock), 0);
+}
+
+/* Every acquire ends in time all the same, having taken nothing. */
+PARTY_TEST_OF(a_stopped_user, processes)
+{
+    holder_world *world = world_create(1, ROWS, 1);
+    party_bunch *stopped = party_start(1, stop_inside, world);
+
+    party_await_count(&world->ready, 1);
+    pid_t id = (pid_t)kri_load_acq(&world->ready);
+    while (shared_state(id) != 'T')
+        kri_test_nap();
+    kr_time start = kr_now();
+    CHECK_EQ(kr_semaphore_acquire(&world->semaphore, KR_NOWAIT), -ETIMEDOUT);
+    CHECK_TIME(kr_now() - start, kr_sec(1));
+    start = kr_now();
+    CHECK_EQ(kr_semaphore_acquire(&world->semaphore, kr_ms(1200)), -ETIMEDOUT);
+    CHECK_TIME(kr_now() - start, kr_ms(1200));
+    CHECK_EQ(kill(id, SIGCONT), 0);
+    CHECK_EQ(kr_semaphore_acquire(&world->semaphore, KR_FOREVER), 0);
+    CHECK_EQ(kr_semaphore_release(&world->semaphore, 1), 0);
+    CHECK_EQ(kr_semaphore_value(&world->semaphore), 1);
+    party_join(stopped);
     world_free(world);
 }
 

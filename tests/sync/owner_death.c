@@ -363,6 +363,51 @@ TEST(test_zombie_without_descriptors)
     descriptors_again();
 }
 
+/* A signal may not be sent to it. */
+TEST(test_zombie_of_another_user)
+{
+    enum { NOBODY = 65534 };
+    death_world *world = world_create();
+    pid_t child = start_holder(world);
+
+    if (setresuid(NOBODY, NOBODY, 0) != 0) {
+        shared_kill(child);
+        SKIP("only root can become another user");
+    }
+    CHECK(kill(child, 0) < 0);
+    CHECK_EQ(errno, EPERM);
+    CHECK(!os_process_ended(child));
+    kri_store_rel(&world->may_go, 1);
+    await_zombie(child);
+    CHECK(os_process_ended(child));
+    check_inherits(world, KR_NOWAIT);
+    CHECK_EQ(setresuid(0, 0, 0), 0);
+    shared_join(child);
+}
+
+static void *tell_thread(void *arg)
+{
+    death_world *world = arg;
+
+    kri_store_rel(&world->told, (uint32_t)os_thread_id());
+    shared_await(&world->may_go, 1);
+    return NULL;
+}
+
+/* The number of a process may be that of a mere thread by the time somebody asks. */
+TEST(test_number_of_a_thread)
+{
+    death_world *world = world_create();
+    pthread_t thread;
+
+    CHECK_EQ(pthread_create(&thread, NULL, tell_thread, world), 0);
+    shared_await(&world->told, 1);
+    CHECK(os_process_ended((pid_t)kri_load_acq(&world->told)));
+    CHECK(!os_process_ended(getpid()));
+    kri_store_rel(&world->may_go, 1);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
 typedef struct zombie_world {
     death_world *death;
     kr_word grandchild;

@@ -91,14 +91,22 @@ static bool has_ended_by_name(pid_t id)
     return ended >= 0 ? ended : is_remains(id);
 }
 
+/* Why no descriptor could be had: the process is gone, or the number is that of a mere thread now,
+ * which is EINVAL, or ENOENT in newer systems. */
+static bool names_no_process(int error)
+{
+    return error == ESRCH || error == EINVAL || error == ENOENT;
+}
+
 /* A process descriptor is readable once the whole process is over, reaped or not.  The state in
- * /proc is no proof: it is that of the first thread, which may end before the others. */
+ * /proc is no proof: it is that of the first thread, which may end before the others.  A signal is
+ * refused by the zombie of another user, too. */
 static bool has_ended(pid_t id)
 {
-    if (kill(id, 0) < 0)
-        return errno == ESRCH;
+    if (kill(id, 0) < 0 && errno == ESRCH)
+        return true;
     int fd = (int)syscall(SYS_pidfd_open, id, 0);
-    if (fd < 0 && (errno == ESRCH || errno == EINVAL)) /* EINVAL: the number of a mere thread now */
+    if (fd < 0 && names_no_process(errno))
         return true;
     if (fd < 0)
         return has_ended_by_name(id);
