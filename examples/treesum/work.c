@@ -36,12 +36,11 @@ struct batch {
     struct batch *next_of_size;
     struct batch **link_of_size; /* what points to it in its list of that size; NULL: in none */
     kr_future *future;           /* started, and NULL: it was done in the caller's thread */
-    struct parcel *parcel;       /* what the task gets */
-    size_t parcel_size;
-    uint64_t cost; /* bytes, and what opening adds */
+    uint64_t cost;               /* bytes, and what opening adds */
     uint32_t count;
     bool started;
-    struct file files[]; /* and behind them the parcel, and in that their paths and digests */
+    size_t text_size;
+    struct file files[]; /* and behind them the text: their paths and wanted digests */
 };
 
 /* A batch in the making. */
@@ -133,10 +132,31 @@ static int free_slot(kr_future *future, void *arg)
     return kr_semaphore_release(&work->slots, 1);
 }
 
+static int submit(struct work *work, struct batch *batch)
+{
+    const char *text = (const char *)&batch->files[batch->count];
+    size_t head = sizeof(struct parcel) + batch->count * sizeof(struct parcel_file);
+    struct parcel *parcel = malloc(head + batch->text_size);
+    if (!parcel)
+        return -ENOMEM;
+    parcel->count = batch->count;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const struct file *file = &batch->files[i];
+        parcel->files[i] =
+            (struct parcel_file){.size = file->size,
+                                 .kind = file->kind,
+                                 .path = (uint32_t)(head + (size_t)(file->path - text))};
+    }
+    memcpy((char *)parcel + head, text, batch->text_size);
+    int err = kr_submit(work->pool, &batch->future, task_sum, parcel, head + batch->text_size,
+                        batch->count * sizeof(struct outcome));
+    free(parcel);
+    return err;
+}
+
 static void start(struct work *work, struct batch *batch)
 {
-    int err = kr_submit(work->pool, &batch->future, task_sum, batch->parcel, batch->parcel_size,
-                        batch->count * sizeof(struct outcome));
+    int err = submit(work, batch);
     if (err) { /* too little memory, or no worker: then here */
         for (uint32_t i = 0; i < batch->count; i++)
             digest_file(&batch->files[i]);
@@ -220,24 +240,19 @@ static int show_done(struct work *work)
 static struct batch *pack(const struct draft *draft)
 {
     size_t files = draft->count * sizeof(struct file);
-    size_t head = sizeof(struct parcel) + draft->count * sizeof(struct parcel_file);
-    struct batch *batch = malloc(sizeof *batch + files + head + draft->used);
+    struct batch *batch = malloc(sizeof *batch + files + draft->used);
     if (!batch)
         return NULL;
-    *batch = (struct batch){.cost = draft->cost, .count = (uint32_t)draft->count};
-    batch->parcel = (struct parcel *)&batch->files[draft->count];
-    batch->parcel_size = head + draft->used;
-    batch->parcel->count = draft->count;
+    *batch = (struct batch){
+        .cost = draft->cost, .count = (uint32_t)draft->count, .text_size = draft->used};
+    char *text = (char *)&batch->files[draft->count];
     memcpy(batch->files, draft->files, files);
-    memcpy((char *)batch->parcel + head, draft->text, draft->used);
+    memcpy(text, draft->text, draft->used);
     for (size_t i = 0; i < draft->count; i++) {
         struct file *file = &batch->files[i];
-        size_t path = head + draft->offsets[i];
-        file->path = (const char *)batch->parcel + path;
+        file->path = text + draft->offsets[i];
         if (file->wanted)
             file->wanted = (const unsigned char *)file->path + strlen(file->path) + 1;
-        batch->parcel->files[i] =
-            (struct parcel_file){.size = file->size, .kind = file->kind, .path = (uint32_t)path};
     }
     return batch;
 }
