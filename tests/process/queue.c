@@ -337,6 +337,7 @@ static int wait_for_an_item(void *arg)
     box_attach(&b);
     CHECK_EQ(write(kr_process_descriptor(1), "r", 1), 1); /* it is about to wait */
     CHECK_EQ(kr_queue_get(b.q, &item, WITHIN), 0);
+    box_close(&b);
     return item;
 }
 KR_TASK(wait_for_an_item);
