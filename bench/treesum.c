@@ -1,8 +1,8 @@
 /* treesum beside find, xargs and sha256sum, on a tree that is in memory.
  *
- *     treesum.1, treesum.2   one and two files at a time; one op is one file
- *     treesum.speedup        what two gain over one; here more is better, and the ratio is krait's
- *                            gain over that of the others
+ *     treesum.1, treesum.2   one and two files at a time, in threads and, as krait -p, in
+ * processes; one op is one file treesum.speedup        what two gain over one; here more is better,
+ * and the ratio is krait's gain over that of the others
  *
  * SPDX-License-Identifier: MIT
  */
@@ -41,15 +41,17 @@ static void print_gain(const char *peer, double gain, double ratio)
     printf("%-30s %-16s %12.2f %25s %8.2f\n", "treesum.speedup", peer, gain, "", ratio);
 }
 
-static void run_rows(const char *const ours[2], const char *const theirs[2])
+static void run_rows(const char *const ours[3], const char *const theirs[2])
 {
-    const struct bench_peer peers[2][2] = {
+    const struct bench_peer peers[2][3] = {
         {{"krait", ours[0], NULL, false}, {"find+xargs", theirs[0], NULL, false}},
-        {{"krait", ours[1], NULL, false}, {"find+xargs", theirs[1], NULL, false}},
+        {{"krait", ours[1], NULL, false},
+         {"find+xargs", theirs[1], NULL, false},
+         {"krait -p", ours[2], NULL, false}},
     };
     const struct bench_workload workloads[] = {
         {.name = "treesum.1", .measure = measure, .peers = peers[0], .peer_count = 2},
-        {.name = "treesum.2", .measure = measure, .peers = peers[1], .peer_count = 2},
+        {.name = "treesum.2", .measure = measure, .peers = peers[1], .peer_count = 3},
     };
     bench_run_together(workloads, 2);
     double gains[2];
@@ -65,7 +67,8 @@ static void run_rows(const char *const ours[2], const char *const theirs[2])
 
 void bench_treesum_rows(const char *filter, const char *program, const char *scratch)
 {
-    char tree[2048], ours[2][8192], theirs[2][8192];
+    static const char *const how[] = {"--sequential", "-j2", "-p -j2"};
+    char tree[2048], ours[3][8192], theirs[2][8192];
     uint64_t bytes;
     if (!bench_wanted("treesum.1", filter) && !bench_wanted("treesum.2", filter) &&
         !bench_wanted("treesum.speedup", filter))
@@ -78,9 +81,9 @@ void bench_treesum_rows(const char *filter, const char *program, const char *scr
     snprintf(tree, sizeof tree, "%s/tree-%lu", scratch, files);
     if (!bench_make_tree(tree, files, &bytes))
         return;
+    for (int i = 0; i < 3; i++)
+        snprintf(ours[i], sizeof ours[i], "'%s' %s '%s' >/dev/null", program, how[i], tree);
     for (int i = 0; i < 2; i++) {
-        snprintf(ours[i], sizeof ours[i], "'%s' %s '%s' >/dev/null", program,
-                 i ? "-j2" : "--sequential", tree);
         snprintf(theirs[i], sizeof theirs[i],
                  "find '%s' -type f -print0 | xargs -0 -P%d -n64 sha256sum >/dev/null", tree,
                  i + 1);
@@ -88,5 +91,6 @@ void bench_treesum_rows(const char *filter, const char *program, const char *scr
     if (!run(ours[1])) /* also brings it all into memory */
         return;
     printf("# the tree: %lu files, %.0f MB\n", files, (double)bytes / 1e6);
-    run_rows((const char *const[]){ours[0], ours[1]}, (const char *const[]){theirs[0], theirs[1]});
+    run_rows((const char *const[]){ours[0], ours[1], ours[2]},
+             (const char *const[]){theirs[0], theirs[1]});
 }

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Do the documents' programs compile and run, their links lead somewhere, the headers stand alone,
-and does krait.h include them all?  Does kr_with work in C++?
+and does krait.h include them all?  Do the tests in C++ work?
 
     check_docs.py ROOT BUILD
 
-A block marked ```c with a main is a whole program: it is compiled, linked and run.
+A block marked ```c with a main is a whole program: it is compiled, linked and run.  So is each
+tests/**/*.cc; one that speaks of KRI_MUST_NOT_COMPILE does not compile with that defined.
 
 SPDX-License-Identifier: MIT
 """
@@ -20,6 +21,8 @@ check = Check()
 build = check.root / sys.argv[2]
 include = f"-I{check.root / 'include'}"
 STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+LIBRARY = [str(build / "libkrait.a")]
+LIBRARY += re.search(r"Libs\.private:(.*)", (build / "krait.pc").read_text()).group(1).split()
 
 
 def fails(*command):
@@ -41,7 +44,7 @@ def check_program(path, number, text):
         with open(source, "w", encoding="utf-8") as file:
             file.write(text)
         error = fails("cc", "-std=c11", *STRICT, include, source, "-o", program,
-                      str(build / "libkrait.a"), "-pthread") or fails(program)
+                      *LIBRARY) or fails(program)
         if error:
             check.complain(path, number, f"the program below does not work: {error}")
 
@@ -64,17 +67,17 @@ COMPILERS += [(compiler, standard, language)
               if shutil.which(compiler)]
 
 
-def check_cpp(compiler, standard):
-    path = check.root / "tests/sync/with.cc"
+def check_cpp(path, compiler, standard):
     with tempfile.TemporaryDirectory() as folder:
         program = f"{folder}/program"
         command = (compiler, f"-std={standard}", *STRICT, include, str(path), "-o", program,
-                   str(build / "libkrait.a"), "-pthread")
+                   *LIBRARY)
         error = fails(*command) or fails(program)
         if error:
             check.complain(path, 0, f"does not work with {compiler}: {error}")
-        elif not fails(*command, "-DKRI_MUST_NOT_COMPILE"):
-            check.complain(path, 0, f"{compiler} takes an event for kr_with")
+        elif "KRI_MUST_NOT_COMPILE" in path.read_text() and \
+                not fails(*command, "-DKRI_MUST_NOT_COMPILE"):
+            check.complain(path, 0, f"{compiler} takes what must not compile")
 
 
 whole = check.root / "include/krait/krait.h"
@@ -89,6 +92,7 @@ for path in check.files("include/krait/*.h"):
                            f"{error}")
 for compiler, standard, language in COMPILERS:
     if language == "c++":
-        check_cpp(compiler, standard)
+        for path in check.files("tests/**/*.cc"):
+            check_cpp(path, compiler, standard)
 
 check.finish()

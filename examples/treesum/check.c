@@ -152,7 +152,7 @@ static int show_unreadable(struct check *check, const struct file *file)
 {
     if (check->options->ignore_missing && file->error == -ENOENT)
         return 0;
-    complain_path(file->path, strerror(-file->error));
+    complain_path(file->path, reason(file->error));
     check->unreadable++;
     return check->options->status ? 0 : output_verdict(file->path, "FAILED open or read");
 }

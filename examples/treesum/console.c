@@ -3,7 +3,8 @@
  *     12345 of 50000 files  612.3 MB of 2.1 GB  1.8 GB/s  0:01 left  [=====>              ]
  *
  * Whoever hashes reports what is done, and draws when the last drawing is old enough: no thread
- * is needed for it.  A lock keeps messages, bar and counts together.
+ * is needed for it.  A lock keeps messages, bar and counts together.  A worker that is a process
+ * draws nothing: what it has done is counted when its outcomes are here.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -19,8 +20,9 @@
 #define DRAW_INTERVAL kr_ms(100)
 
 static struct {
-    kr_lock lock; /* guards all below but has_bar */
+    kr_lock lock; /* guards all below but the next two */
     bool has_bar; /* set before there is a second thread */
+    pid_t drawer; /* whose bar it is: forked workers inherit all this */
     bool shown;
     bool closed; /* whatever workers still report, nothing is drawn any more */
     bool all_known;
@@ -32,6 +34,7 @@ static struct {
 void console_open(void)
 {
     console.has_bar = isatty(STDERR_FILENO) == 1;
+    console.drawer = getpid();
     console.begun = console.drawn = kr_now();
 }
 
@@ -137,7 +140,7 @@ void console_all_known(void)
 
 void console_done(uint64_t files, uint64_t bytes)
 {
-    if (!console.has_bar)
+    if (!console.has_bar || getpid() != console.drawer)
         return;
     kr_with (&console.lock) {
         console.files += files;
@@ -184,4 +187,9 @@ void complain_path(const char *path, const char *what)
     char *quoted = quote(path);
     complain("%s: %s", quoted ? quoted : path, what);
     free(quoted);
+}
+
+const char *reason(int error)
+{
+    return error <= KR_EBROKEN ? kr_strerror(error) : strerror(-error);
 }

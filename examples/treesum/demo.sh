@@ -1,10 +1,10 @@
 #!/bin/sh
-# ./run demo [DIR]: hash a real tree one file at a time and then on krait's thread pool, check the
-# list with sha256sum, and say what the pool gained.
+# ./run demo [DIR]: hash a real tree one file at a time, then on krait's thread pool and on its
+# process pool, check the list with sha256sum, and say what the pools gained.
 #
 #     demo.sh BUILD [DIR]      BUILD holds examples/treesum/treesum
 #
-# Exit status: 0 when both lists are the same and sha256sum agrees, else 1.
+# Exit status: 0 when all lists are the same and sha256sum agrees, else 1.
 #
 # SPDX-License-Identifier: MIT
 set -u
@@ -60,20 +60,23 @@ first_status=$status
 echo "Hashing one file after the other ..."
 timed sequential "$treesum" --sequential "$directory" 2>/dev/null
 sequential=$taken
-echo "Hashing on the pool ..."
-timed pool "$treesum" "$directory" 2>/dev/null
-pool=$taken
+echo "Hashing in threads ..."
+timed threads "$treesum" "$directory" 2>/dev/null
+threads=$taken
+echo "Hashing in processes ..."
+timed processes "$treesum" -p "$directory" 2>/dev/null
+processes=$taken
 
 verdict=0
-if cmp -s "$work/sequential" "$work/pool"; then
-    echo "Both lists are the same.  Checking with sha256sum -c ..."
-else
-    echo "demo: the two lists differ: did files change meanwhile?" >&2
-    diff "$work/sequential" "$work/pool" | head -n 10 >&2
+for pool in threads processes; do
+    cmp -s "$work/sequential" "$work/$pool" && continue
+    echo "demo: the list made in $pool differs: did files change meanwhile?" >&2
+    diff "$work/sequential" "$work/$pool" | head -n 10 >&2
     verdict=1
-fi
-files=$(wc -l <"$work/pool")
-if sha256sum -c --quiet "$work/pool" 2>&1; then
+done
+[ $verdict -ne 0 ] || echo "All three lists are the same.  Checking with sha256sum -c ..."
+files=$(wc -l <"$work/threads")
+if sha256sum -c --quiet "$work/threads" 2>&1; then
     checked="sha256sum agrees on all $files files"
 else
     checked="sha256sum DISAGREES, see above"
@@ -88,16 +91,18 @@ bytes=$(find "$directory/" -type f -printf '%s\n' 2>/dev/null |
     awk '{ sum += $1 } END { printf "%.0f", sum }')
 
 cores=$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
-awk -v files="$files" -v bytes="$bytes" -v one="$sequential" -v many="$pool" -v cores="$cores" '
+awk -v files="$files" -v bytes="$bytes" -v one="$sequential" -v threads="$threads" \
+    -v processes="$processes" -v cores="$cores" '
 function row(name, taken, gain) {
     printf "%-12s %9d %12.1f %9.3f %9.1f %9s %6d\n", name, files, bytes / 1e6, taken / 1e9,
-           bytes / 1e6 / (taken / 1e9), gain, name == "pool" ? cores : 1
+           bytes / 1e6 / (taken / 1e9), gain, name == "sequential" ? 1 : cores
 }
 BEGIN {
     printf "\n%-12s %9s %12s %9s %9s %9s %6s\n", "", "files", "MB", "seconds", "MB/s",
            "speed-up", "cores"
     row("sequential", one, "1.00")
-    row("pool", many, sprintf("%.2f", one / many))
+    row("threads", threads, sprintf("%.2f", one / threads))
+    row("processes", processes, sprintf("%.2f", one / processes))
 }'
 echo
 echo "$checked"

@@ -1,7 +1,7 @@
 /* SHA-256 of one file, with OpenSSL's libcrypto.
  *
- * A hasher is a buffer and a digest context that serve one file after the other.  The algorithm is
- * fetched once: looking it up by name for each file would cost more than hashing a small one.
+ * A hasher is a buffer and a digest context; each thread has one for all its files.  The algorithm
+ * is fetched once: looking it up by name for each file would cost more than hashing a small one.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -21,37 +21,45 @@
 #define BUFFER_SIZE ((size_t)128 * 1024)
 
 struct hasher {
-    const kr_cancel_scope *scope;
     EVP_MD *algorithm;
     EVP_MD_CTX *context;
     int keep_atime; /* O_NOATIME until the system refuses it */
     unsigned char buffer[BUFFER_SIZE];
 };
 
-struct hasher *hasher_create(const kr_cancel_scope *scope)
+/* Set before there are workers; those that are processes never hear of it and are killed. */
+static const kr_cancel_scope *scope;
+
+void digest_scope(const kr_cancel_scope *new_scope)
 {
-    struct hasher *hasher = malloc(sizeof *hasher);
-    if (!hasher)
-        return NULL;
-    hasher->scope = scope;
+    scope = new_scope;
+}
+
+static bool cancelled(void)
+{
+    return scope && kr_cancel_scope_cancelled(scope);
+}
+
+static void hasher_free(void *value)
+{
+    struct hasher *hasher = value;
+    EVP_MD_CTX_free(hasher->context);
+    EVP_MD_free(hasher->algorithm);
+}
+
+static int hasher_init(void *value)
+{
+    struct hasher *hasher = value;
     hasher->keep_atime = O_NOATIME;
     hasher->algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
     hasher->context = EVP_MD_CTX_new();
-    if (!hasher->algorithm || !hasher->context) {
-        hasher_free(hasher);
-        return NULL;
-    }
-    return hasher;
+    if (hasher->algorithm && hasher->context)
+        return 0;
+    hasher_free(hasher);
+    return -ENOMEM;
 }
 
-void hasher_free(struct hasher *hasher)
-{
-    if (!hasher)
-        return;
-    EVP_MD_CTX_free(hasher->context);
-    EVP_MD_free(hasher->algorithm);
-    free(hasher);
-}
+static kr_local hashers = KR_LOCAL_INIT(sizeof(struct hasher), hasher_init, hasher_free);
 
 /* Opens without waiting: a pipe that nobody writes to must not keep us from being cancelled. */
 static int open_file(struct hasher *hasher, const struct file *file)
@@ -72,9 +80,9 @@ static int open_file(struct hasher *hasher, const struct file *file)
 static ssize_t read_piece(struct hasher *hasher, int fd, bool may_block)
 {
     for (;;) {
-        if (kr_cancel_scope_cancelled(hasher->scope))
+        if (cancelled())
             return -ECANCELED;
-        int err = may_block ? wait_ready(fd, POLLIN, hasher->scope) : 0;
+        int err = may_block ? wait_ready(fd, POLLIN, scope) : 0;
         if (err)
             return err;
         ssize_t got = read(fd, hasher->buffer, BUFFER_SIZE);
@@ -147,11 +155,14 @@ static int sum_open_file(struct hasher *hasher, int fd, struct file *file)
     return err;
 }
 
-void hasher_sum(struct hasher *hasher, struct file *file)
+void digest_file(struct file *file)
 {
+    struct hasher *hasher = kr_local_get(&hashers);
     if (file->kind == FILE_NOTE)
         return;
-    if (kr_cancel_scope_cancelled(hasher->scope)) {
+    if (!hasher) {
+        file->error = -ENOMEM;
+    } else if (cancelled()) {
         file->error = -ECANCELED;
     } else if (file->kind == FILE_NAMED && strcmp(file->path, "-") == 0) {
         file->error = sum_open_file(hasher, STDIN_FILENO, file);

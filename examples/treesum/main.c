@@ -33,6 +33,7 @@ static const char help[] =
     "that of sha256sum, sorted by path.\n"
     "\n"
     "  -j, --jobs=N          sum N files at a time (default: as many as there are processors)\n"
+    "  -p, --processes       in processes instead of threads\n"
     "      --sequential      one file after the other, without a pool\n"
     "  -c, --check           read checksums from the PATHs (or standard input) and check them\n"
     "\n"
@@ -62,6 +63,7 @@ enum { IGNORE_MISSING = 256, QUIET, STATUS, STRICT, SEQUENTIAL, HELP, VERSION };
 static const struct option long_options[] = {
     {"check", no_argument, NULL, 'c'},
     {"jobs", required_argument, NULL, 'j'},
+    {"processes", no_argument, NULL, 'p'},
     {"sequential", no_argument, NULL, SEQUENTIAL},
     {"ignore-missing", no_argument, NULL, IGNORE_MISSING},
     {"quiet", no_argument, NULL, QUIET},
@@ -111,6 +113,9 @@ static void take_option(struct arguments *arguments, int option)
     case 'j':
         options->workers = parse_jobs(optarg);
         return;
+    case 'p':
+        options->processes = true;
+        return;
     case SEQUENTIAL:
         options->sequential = true;
         return;
@@ -142,7 +147,7 @@ static void parse_arguments(struct arguments *arguments, int argc, char **argv)
     static char *no_path[1];
     int option;
     argv[0] = program_invocation_short_name;
-    while ((option = getopt_long(argc, argv, "cj:w", long_options, NULL)) != -1)
+    while ((option = getopt_long(argc, argv, "cj:pw", long_options, NULL)) != -1)
         take_option(arguments, option);
     if (arguments->only_for_check && !arguments->check) {
         complain("--ignore-missing, --quiet, --status, --strict and --warn are meaningful only "
@@ -163,7 +168,7 @@ static int show_sum(void *context, const struct file *file)
     bool *complete = context;
     if (!file->error)
         return output_sum(file);
-    complain_path(file->path, strerror(-file->error));
+    complain_path(file->path, reason(file->error));
     *complete = false;
     return 0;
 }
@@ -217,7 +222,7 @@ static int run(struct arguments *arguments, struct work *work)
     if (err && err != -ECANCELED)
         complain("write error: %s", strerror(-err));
     else if (status < 0 && status != -ECANCELED)
-        complain("%s", strerror(-status));
+        complain("%s", reason(status));
     return err ? err : status;
 }
 
@@ -227,6 +232,7 @@ int main(int argc, char **argv)
     static kr_cancel_scope scope; /* where it stays as long as signals come */
     struct work *work;
 
+    kr_init(argc, argv); /* a worker of -p goes no further */
     setlocale(LC_ALL, "");
     fill_standard_streams();
     signal(SIGPIPE, SIG_IGN); /* a reader that is gone is a write error like others */

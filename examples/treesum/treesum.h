@@ -4,7 +4,8 @@
  *     check.c     -c: reads lists of checksums and judges
  *     walk.c      all files of all arguments in the order of their paths
  *     tree.c      all files below one directory in the order of their paths
- *     work.c      shares the files out over krait's thread pool, gives results back in order
+ *     work.c      shares the files out over a pool of krait's, gives results back in order
+ *     task.c      what the pool's workers do, be they threads or processes
  *     digest.c    SHA-256 of one file
  *     io.c        opening and waiting
  *     output.c    lines on standard output
@@ -28,6 +29,7 @@
 struct options {
     unsigned workers; /* 0: as many as there are processors */
     bool sequential;
+    bool processes;
     bool ignore_missing, quiet, status, strict, warn; /* of -c */
 };
 
@@ -73,11 +75,28 @@ void work_show(struct work *work, show_fn *show, void *context);
 bool work_wants_sizes(const struct work *work);
 bool work_close(struct work *work, kr_time patience); /* false: a worker is still busy */
 
-/* digest.c: one hasher a worker, used for file after file. */
-struct hasher;
-struct hasher *hasher_create(const kr_cancel_scope *scope);
-void hasher_sum(struct hasher *hasher, struct file *file);
-void hasher_free(struct hasher *hasher);
+/* task.c: a batch as it goes to a worker, and as it comes back. */
+struct parcel_file {
+    off_t size;
+    enum file_kind kind;
+    uint32_t path; /* bytes from the parcel's beginning */
+};
+
+struct parcel {
+    uint64_t count;
+    struct parcel_file files[]; /* and behind them their paths */
+};
+
+struct outcome {
+    int error;
+    unsigned char digest[DIGEST_SIZE];
+};
+
+int task_sum(const void *arg, void *result); /* arg: a parcel; result: as many outcomes */
+
+/* digest.c: in any thread; ends early where the scope that was named last is cancelled. */
+void digest_scope(const kr_cancel_scope *scope);
+void digest_file(struct file *file);
 
 /* io.c */
 int open_path(const char *path, int flags); /* as open(2), for paths of any length */
@@ -101,6 +120,7 @@ void console_hide(void);                             /* somebody else is about t
 void console_close(void);
 __attribute__((format(printf, 1, 2))) void complain(const char *format, ...);
 void complain_path(const char *path, const char *what);
+const char *reason(int error); /* of a negative one, krait's own too */
 
 /* quote.c: `name` as one word for a shell; the caller frees it; NULL: no memory */
 char *quote(const char *name);

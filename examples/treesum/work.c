@@ -1,4 +1,4 @@
-/* Shares files out over krait's thread pool and gives the results back in order.
+/* Shares files out over a pool of krait's, and gives the results back in order.
  *
  * The caller's thread adds files in the order in which it wants them back.  They are packed into
  * batches, so that many small files cost one hand-over to the pool and a large file is a batch of
@@ -9,8 +9,11 @@
  *     about as long as everything that is left takes all of them: then that one, or the end would
  *     be one worker busy with it and the others idle.
  *
- * A batch's event says that its files are done.  The caller's thread shows the batches in order, as
- * far as they are done, and frees them.
+ * A batch's future says that its files are done.  The caller's thread shows the batches in order,
+ * as far as they are done, and frees them.
+ *
+ * Whether the pool's workers are threads or processes only one line of this file says: which pool
+ * is made.  A worker that is a process may die; its batch is begun again once, by another.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -32,17 +35,18 @@ struct batch {
     struct batch *next; /* in order */
     struct batch *next_of_size;
     struct batch **link_of_size; /* what points to it in its list of that size; NULL: in none */
-    kr_event done;
-    uint64_t cost; /* bytes, and what opening adds */
+    kr_future *future;           /* started, and NULL: it was done in the caller's thread */
+    uint64_t cost;               /* bytes, and what opening adds */
     uint32_t count;
     bool started;
-    struct file files[]; /* and behind them their paths and wanted digests */
+    size_t text_size;
+    struct file files[]; /* and behind them the text: their paths and wanted digests */
 };
 
 /* A batch in the making. */
 struct draft {
     struct file files[BATCH_FILES];
-    size_t offsets[BATCH_FILES]; /* of the paths in text */
+    size_t offsets[BATCH_FILES]; /* of the paths in text, a wanted digest behind each */
     size_t count;
     uint64_t cost;
     char *text;
@@ -51,8 +55,8 @@ struct draft {
 
 struct work {
     kr_executor *pool; /* NULL: everything is done in the caller's thread */
+    bool processes;
     unsigned workers;
-    kr_cancel_scope *scope;
     show_fn *show;
     void *context;
 
@@ -62,55 +66,15 @@ struct work {
     struct batch *large[64];    /* not started, by the logarithm of their cost */
     uint64_t pending_cost;
     kr_semaphore slots;
-
-    kr_lock lock; /* guards the two below */
-    struct hasher **idle;
-    size_t idle_count;
 };
 
-/* In the workers */
-
-static struct hasher *take_hasher(struct work *work)
+static void free_batch(struct batch *batch)
 {
-    kr_with (&work->lock) {
-        if (work->idle_count > 0)
-            return work->idle[--work->idle_count];
-    }
-    return hasher_create(work->scope);
-}
-
-static void give_hasher_back(struct work *work, struct hasher *hasher)
-{
-    kr_with (&work->lock)
-        work->idle[work->idle_count++] = hasher;
-}
-
-static void sum_files(struct work *work, struct file *files, size_t count)
-{
-    struct hasher *hasher = take_hasher(work);
-    for (size_t i = 0; i < count; i++) {
-        if (hasher)
-            hasher_sum(hasher, &files[i]);
-        else
-            files[i].error = -ENOMEM;
-    }
-    if (hasher)
-        give_hasher_back(work, hasher);
-}
-
-struct task {
-    struct work *work;
-    struct batch *batch;
-};
-
-static int sum_batch(const void *arg, void *result)
-{
-    const struct task *task = arg;
-    struct work *work = task->work;
-    (void)result;
-    sum_files(work, task->batch->files, task->batch->count);
-    kr_event_set(&task->batch->done); /* from here on the batch may be gone */
-    return kr_semaphore_release(&work->slots, 1);
+    int ignored;
+    if (batch->future && kr_future_exception(batch->future, &ignored, KR_NOWAIT) == 0)
+        ignored = 0; /* it has been asked for: nobody needs to be told of it */
+    kr_future_release(batch->future);
+    free(batch);
 }
 
 /* In the caller's thread: which batch is next */
@@ -160,12 +124,45 @@ static struct batch *choose(struct work *work)
     return batch;
 }
 
+/* Called wherever the batch was done; it may be gone. */
+static int free_slot(kr_future *future, void *arg)
+{
+    struct work *work = arg;
+    (void)future;
+    return kr_semaphore_release(&work->slots, 1);
+}
+
+static int submit(struct work *work, struct batch *batch)
+{
+    const char *text = (const char *)&batch->files[batch->count];
+    size_t head = sizeof(struct parcel) + batch->count * sizeof(struct parcel_file);
+    struct parcel *parcel = malloc(head + batch->text_size);
+    if (!parcel)
+        return -ENOMEM;
+    parcel->count = batch->count;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const struct file *file = &batch->files[i];
+        parcel->files[i] =
+            (struct parcel_file){.size = file->size,
+                                 .kind = file->kind,
+                                 .path = (uint32_t)(head + (size_t)(file->path - text))};
+    }
+    memcpy((char *)parcel + head, text, batch->text_size);
+    int err = kr_submit(work->pool, &batch->future, task_sum, parcel, head + batch->text_size,
+                        batch->count * sizeof(struct outcome));
+    free(parcel);
+    return err;
+}
+
 static void start(struct work *work, struct batch *batch)
 {
-    struct task task = {.work = work, .batch = batch};
-    int err = kr_submit(work->pool, NULL, sum_batch, &task, sizeof task, 0);
-    if (err)
-        (void)sum_batch(&task, NULL); /* too little memory, or no thread: then here */
+    int err = submit(work, batch);
+    if (err) { /* too little memory, or no worker: then here */
+        for (uint32_t i = 0; i < batch->count; i++)
+            digest_file(&batch->files[i]);
+    }
+    if (err || kr_future_add_done_callback(batch->future, free_slot, work) != 0)
+        (void)free_slot(batch->future, work);
 }
 
 /* Starts a batch as soon as a slot is free, if one is within the timeout.  KR_NOWAIT: starts as
@@ -192,41 +189,63 @@ static int show_file(struct work *work, const struct file *file)
     return work->show(work->context, file);
 }
 
+static bool is_done(const struct batch *batch)
+{
+    return batch->started && (!batch->future || kr_future_done(batch->future));
+}
+
+static void take_outcomes(struct work *work, struct batch *batch)
+{
+    struct outcome outcomes[BATCH_FILES];
+    int task_error = 0;
+    int err = kr_future_result(batch->future, outcomes, batch->count * sizeof *outcomes,
+                               &task_error, KR_NOWAIT);
+    if (!err)
+        err = task_error;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        struct file *file = &batch->files[i];
+        file->error = err ? err : outcomes[i].error;
+        if (!file->error)
+            memcpy(file->digest, outcomes[i].digest, DIGEST_SIZE);
+    }
+    if (work->processes)
+        console_done(batch->count, batch->cost - batch->count * FILE_COST);
+}
+
 static int show_first(struct work *work)
 {
     struct batch *batch = work->first;
     int err = 0;
+    if (batch->future)
+        take_outcomes(work, batch);
     for (uint32_t i = 0; i < batch->count && !err; i++)
         err = show_file(work, &batch->files[i]);
     work->first = batch->next;
     if (!work->first)
         work->last = NULL;
-    free(batch);
+    free_batch(batch);
     return err;
 }
 
 static int show_done(struct work *work)
 {
     int err = 0;
-    while (!err && work->first && work->first->started &&
-           kr_event_wait(&work->first->done, KR_NOWAIT) == 0)
+    while (!err && work->first && is_done(work->first))
         err = show_first(work);
     return err ? err : output_idle();
 }
 
 /* In the caller's thread: packing batches */
 
-static int close_draft(struct work *work)
+static struct batch *pack(const struct draft *draft)
 {
-    struct draft *draft = &work->draft;
-    if (draft->count == 0)
-        return 0;
     size_t files = draft->count * sizeof(struct file);
     struct batch *batch = malloc(sizeof *batch + files + draft->used);
     if (!batch)
-        return -ENOMEM;
-    *batch = (struct batch){.cost = draft->cost, .count = (uint32_t)draft->count};
-    char *text = (char *)batch->files + files;
+        return NULL;
+    *batch = (struct batch){
+        .cost = draft->cost, .count = (uint32_t)draft->count, .text_size = draft->used};
+    char *text = (char *)&batch->files[draft->count];
     memcpy(batch->files, draft->files, files);
     memcpy(text, draft->text, draft->used);
     for (size_t i = 0; i < draft->count; i++) {
@@ -235,6 +254,17 @@ static int close_draft(struct work *work)
         if (file->wanted)
             file->wanted = (const unsigned char *)file->path + strlen(file->path) + 1;
     }
+    return batch;
+}
+
+static int close_draft(struct work *work)
+{
+    struct draft *draft = &work->draft;
+    if (draft->count == 0)
+        return 0;
+    struct batch *batch = pack(draft);
+    if (!batch)
+        return -ENOMEM;
     draft->count = draft->used = 0;
     draft->cost = 0;
 
@@ -292,7 +322,7 @@ int work_add(struct work *work, const struct file *file, off_t size)
     own.size = file->kind == FILE_FOUND && work_wants_sizes(work) ? size : -1;
     if (work->pool)
         return add_for_pool(work, &own, bytes);
-    sum_files(work, &own, 1);
+    digest_file(&own);
     int err = show_file(work, &own);
     return err ? err : output_idle();
 }
@@ -307,7 +337,9 @@ int work_finish(struct work *work)
             err = show_done(work);
     }
     while (!err && work->first) {
-        err = kr_event_wait(&work->first->done, SHOW_INTERVAL);
+        int task_error;
+        if (work->first->future)
+            err = kr_future_exception(work->first->future, &task_error, SHOW_INTERVAL);
         if (!err || err == -ETIMEDOUT)
             err = show_done(work);
     }
@@ -318,26 +350,25 @@ int work_finish(struct work *work)
 
 int work_open(struct work **result, const struct options *options, kr_cancel_scope *scope)
 {
-    unsigned workers = options->sequential ? 1 : options->workers;
     struct work *work = calloc(1, sizeof *work);
     if (!work)
         return -ENOMEM;
-    if (workers > MAX_WORKERS)
-        workers = MAX_WORKERS;
-    work->scope = scope;
+    const kr_pool_options pool = {
+        .workers = (int)(options->workers < MAX_WORKERS ? options->workers : MAX_WORKERS),
+        .name = "treesum",
+        .no_outside_help = true, /* the caller's thread has the output to look after */
+    };
+    const kr_process_pool_options again = {.retries = 1};
     int err = 0;
-    if (!options->sequential) {
-        err = kr_thread_pool(&work->pool,
-                             &(kr_pool_options){.workers = (int)workers, .name = "treesum"});
-        workers = err ? 1 : (unsigned)kr_executor_workers(work->pool);
-    }
-    work->workers = workers;
+    digest_scope(scope);
+    work->processes = options->processes && !options->sequential;
+    if (work->processes)
+        err = kr_process_pool_with(&work->pool, &pool, &again);
+    else if (!options->sequential)
+        err = kr_thread_pool(&work->pool, &pool);
+    work->workers = work->pool ? (unsigned)kr_executor_workers(work->pool) : 1;
     if (!err)
-        err = kr_semaphore_init(&work->slots, (int64_t)workers * SLOTS_PER_WORKER, NULL);
-    /* One hasher each, and one for the caller's thread, which hashes when the pool cannot. */
-    work->idle = calloc(workers + 1, sizeof(struct hasher *));
-    if (!err && !work->idle)
-        err = -ENOMEM;
+        err = kr_semaphore_init(&work->slots, (int64_t)work->workers * SLOTS_PER_WORKER, NULL);
     if (err) {
         (void)work_close(work, KR_FOREVER);
         return err;
@@ -362,6 +393,8 @@ bool work_close(struct work *work, kr_time patience)
     if (work->pool) {
         /* After an error there are tasks in the queue that nobody waits for any more. */
         kr_shutdown_options drop = {.cancel_pending = true};
+        if (work->processes && work->first)
+            (void)kr_executor_kill_workers(work->pool);
         if (kr_executor_shutdown(work->pool, &drop, patience) != 0)
             return false;
         kr_executor_release(work->pool);
@@ -369,11 +402,8 @@ bool work_close(struct work *work, kr_time patience)
     while (work->first) {
         struct batch *batch = work->first;
         work->first = batch->next;
-        free(batch);
+        free_batch(batch);
     }
-    while (work->idle_count > 0)
-        hasher_free(work->idle[--work->idle_count]);
-    free(work->idle);
     free(work->draft.text);
     free(work);
     return true;

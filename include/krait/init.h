@@ -45,7 +45,7 @@ KR_API void kr_init(int argc, char **argv);
         static kr_task_entry entry = {NULL, #fn, __FILE__, (void (*)(void))(fn), {0, 0}};          \
         kr_task_register(&entry);                                                                  \
     }                                                                                              \
-    struct kr_task_entry /* and the semicolon */
+    typedef kr_task_entry KR_UNIQUE(kr_task_semicolon_)
 
 /* What the macro stands on. */
 typedef struct kr_task_entry {

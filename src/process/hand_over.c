@@ -57,6 +57,8 @@ static int make_room(int wanted_connections, int wanted_descriptors)
 {
     size_t c = (size_t)wanted_connections, d = (size_t)wanted_descriptors;
     connection_count = descriptor_count = 0;
+    os_free(connections); /* those of the process that this one was forked from */
+    os_free(descriptors);
     connections = os_alloc((c + 1) * sizeof(kr_connection *));
     descriptors = os_alloc((d + 1) * sizeof *descriptors);
     return connections != NULL && descriptors != NULL ? 0 : -ENOMEM;

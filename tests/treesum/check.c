@@ -7,7 +7,8 @@
 /* compare ARGUMENTS...: both programs with the same arguments say the same. */
 #define COMPARE                                                                                    \
     "compare() { set +e; sha256sum -c \"$@\" >want 2>want.err <list; want=$?; "                    \
-    "for how in -j2 --sequential; do \"$t\" $how -c \"$@\" >got 2>got.err <list; got=$?; "         \
+    "for how in -j2 '-p -j2' --sequential; do \"$t\" $how -c \"$@\" >got 2>got.err <list; "        \
+    "got=$?; "                                                                                     \
     "set -e; [ $got -eq $want ] || { echo \"status $got, not $want: $*\" >&2; exit 1; }; "         \
     "renamed <want.err >want.named; same want got; same want.named got.err; set +e; done; "        \
     "set -e; };"
