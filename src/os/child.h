@@ -38,8 +38,8 @@ int os_pidfd_reap(int pidfd, int *code);
 /* Any child that is over, when there is one: its number.  0: none is; -ECHILD: there are none. */
 pid_t os_reap_any(int *code);
 
-/* Wait until one of `count` descriptors, at most 1056, is readable, in error or hung up.  May block.
- * Which of them are is written to `ready`.  How many; -EINTR, -ETIMEDOUT. */
+/* Wait until one of `count` descriptors, at most 1056, is readable, in error or hung up.  May
+ * block. Which of them are is written to `ready`.  How many; -EINTR, -ETIMEDOUT. */
 int os_poll_some(const int *descriptors, bool *ready, int count, kr_time deadline);
 
 /* Signals */

@@ -82,7 +82,7 @@ int kri_job_await(kr_future *f, kr_time deadline, unsigned flags)
         return kri_future_await(f, deadline, flags);
     int err = lead(pool, f, deadline, flags);
     kri_work_bell_end(&pool->work, KRI_BELL_LEADER);
-    kri_collect(pool, false);
+    kri_collect(pool, false); /* [completion-3] */
     kri_store_rel(&pool->leading, 0);
     return kri_future_is_over(f) ? 0 : err;
 }

@@ -163,7 +163,7 @@ int kri_process_map(kr_executor *executor, const kri_task *task, void *results,
 int kri_process_pool_shutdown(kr_executor *executor, bool cancel_pending, kr_time deadline,
                               unsigned flags);
 void kri_process_pool_release(kr_executor *executor);
-void kri_process_pool_stop(kri_process_pool *pool, int signo);
+void kri_process_pool_stop(kri_process_pool *pool, bool at_once);
 void kri_process_pool_break(kri_process_pool *pool,
                             int error); /* for the hook; 0: no initializer's */
 

@@ -8,8 +8,6 @@
  */
 #include "process_pool/pool.h"
 
-#include <signal.h>
-
 #include "os/os.h"
 #include "wait/stall.h"
 
@@ -78,7 +76,7 @@ void kri_process_pool_release(kr_executor *executor)
     kri_process_pool_unref(kri_process_pool_of(executor));
 }
 
-void kri_process_pool_stop(kri_process_pool *pool, int signo)
+void kri_process_pool_stop(kri_process_pool *pool, bool at_once)
 {
     kri_job_list list = {NULL, NULL};
     kri_mutex_lock(&pool->mutex);
@@ -91,7 +89,7 @@ void kri_process_pool_stop(kri_process_pool *pool, int signo)
         if (!w->process)
             continue;
         w->why = w->why == KR_CRASH_DIED ? KR_CRASH_STOPPED : w->why;
-        (void)(signo == SIGKILL ? kr_process_kill(w->process) : kr_process_terminate(w->process));
+        (void)(at_once ? kr_process_kill(w->process) : kr_process_terminate(w->process));
     }
     shut(pool);
     unlock_and_conclude(pool, &list);
@@ -111,23 +109,23 @@ void kri_process_pool_break(kri_process_pool *pool, int error)
         kri_task_report_error(error, "initializer", pool->name);
 }
 
-static int stop(kr_executor *executor, int signo)
+static int stop(kr_executor *executor, bool at_once)
 {
     int err = kri_executor_check(executor);
     if (err)
         return err;
     if (executor->ops != &kri_process_pool_ops)
         return -EINVAL;
-    kri_process_pool_stop(kri_process_pool_of(executor), signo);
+    kri_process_pool_stop(kri_process_pool_of(executor), at_once);
     return 0;
 }
 
 int kr_executor_terminate_workers(kr_executor *executor)
 {
-    return stop(executor, SIGTERM);
+    return stop(executor, false);
 }
 
 int kr_executor_kill_workers(kr_executor *executor)
 {
-    return stop(executor, SIGKILL);
+    return stop(executor, true);
 }

@@ -6,8 +6,6 @@
  */
 #include "process_pool/pool.h"
 
-#include <signal.h>
-
 #include "base/global.h"
 #include "memory/segment.h"
 #include "os/child.h"
