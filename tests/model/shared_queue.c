@@ -286,7 +286,7 @@ static void join_all(void *arg)
     kr_explore_check(kri_shared_join(&s.q, KRI_NEVER) == 0);
 }
 
-SCENARIO(shared_two_join, .stale = 1)
+SCENARIO(shared_two_join, .stale = 1, .preemptions = 3)
 {
     fresh(false, 8, 1, 0, false);
     put(7);
