@@ -39,7 +39,7 @@ struct bench_process_pool {
 extern const struct bench_process_pool bench_hand;
 extern const struct bench_duplex *bench_hand_lanes;
 
-extern const struct bench_process_pool bench_memcpy, bench_fork_again;
+extern const struct bench_process_pool bench_memcpy, bench_shared_copy, bench_fork_again;
 extern const struct bench_process_pool bench_krait_processes;
 
 /* A number all over a large message, at every so many bytes and at its end. */

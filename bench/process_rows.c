@@ -98,6 +98,7 @@ static const struct bench_peer map_auto_peers[] = {
 static const struct bench_peer large_peers[] = {
     PEER_KRAIT,
     ASIDE("memcpy", &bench_memcpy, NULL),
+    ASIDE("shared-copy", &bench_shared_copy, NULL),
     PEER_SOCKET, PEER_PIPE, PEER_ZMQ, PEER_NNG, PEER_BOOST,
     CPYTHON("executor", EXECUTOR), CPYTHON("pool", POOL),
 };
