@@ -343,6 +343,28 @@ TEST(an_idle_worker_that_is_killed_is_replaced)
     end(pool);
 }
 
+/* The last of very many is looked after as the first is, and so is the pool's bell. */
+TEST(many_workers_are_all_watched)
+{
+    enum { MANY = 80 };
+    struct gate *gate = gate_new();
+    kr_executor *pool = pool_of(MANY);
+    int pids[MANY];
+    CHECK_EQ(kr_process_pool_workers(pool, pids, MANY), MANY);
+    kr_future *futures[MANY];
+    for (int i = 0; i < MANY; i++)
+        futures[i] = submit_gate(pool, gate);
+    wait_entered(gate, MANY);
+    CHECK_EQ(kill(pids[MANY - 1], SIGKILL), 0);
+    CHECK_EQ(square_of(pool, 4), 16); /* by the one in its place */
+    kr_event_set(&gate->open);
+    int crashed = 0;
+    for (int i = 0; i < MANY; i++)
+        crashed += error_of(futures[i]) == KR_ECRASHED;
+    CHECK_EQ(crashed, 1);
+    end(pool);
+}
+
 /* Megabytes on their way when the worker dies. */
 struct big {
     char bytes[3 << 20];
