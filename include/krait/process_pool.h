@@ -79,8 +79,8 @@ typedef struct kr_process_pool_options {
  * kr_process_start at the time of this call.
  *
  * When the initializer fails in any worker, or three workers one after the other die before they
- * have begun, the pool is broken: what has not ended fails with KR_EBROKEN, and kr_submit returns
- * it.
+ * have begun, or none is left and for a second the system lets none be started, the pool is broken:
+ * what has not ended fails with KR_EBROKEN, and kr_submit returns it.
  */
 KR_API KR_NODISCARD int kr_process_pool_with(kr_executor **pool, const kr_pool_options *options,
                                              const kr_process_pool_options *more);

@@ -24,10 +24,12 @@
 enum { EARLY_DEATHS = 3 };
 #define MEMORY_EVERY ((kr_time)100 * 1000 * 1000)
 #define TRY_AGAIN    ((kr_time)50 * 1000 * 1000)
+#define GIVE_UP      ((kr_time)1000 * 1000 * 1000)
 
 struct supervisor {
     kri_process_pool *pool;
     kr_time try_again; /* a start was refused; 0: none was */
+    kr_time refused;   /* since when all starts were, and no worker is left; 0: they were not */
     kr_time look_at_memory;
     int *sentinels; /* of the workers that there are, and the pool's bell at the end */
     uint32_t *who;
@@ -56,19 +58,36 @@ static bool has_workers(kri_process_pool *pool)
     return some;
 }
 
+static bool may_pass(int error)
+{
+    return error == -EAGAIN || error == -ENOMEM || error == -EMFILE || error == -ENFILE;
+}
+
+/* Limits of the system are often full for a moment only. */
+static void be_refused(struct supervisor *s, int error)
+{
+    kr_time now = os_now();
+    if (has_workers(s->pool))
+        s->refused = 0;
+    else if (s->refused == 0)
+        s->refused = now;
+    if (s->refused != 0 && (!may_pass(error) || now - s->refused >= GIVE_UP))
+        kri_process_pool_break(s->pool, 0);
+    else
+        s->try_again = now + TRY_AGAIN;
+}
+
 static void staff(struct supervisor *s)
 {
     int place;
     s->try_again = 0;
     while ((place = free_place(s->pool)) >= 0) {
         int err = kri_pool_worker_start(s->pool, (uint32_t)place);
-        if (!err)
-            continue;
-        if (!has_workers(s->pool))
-            kri_process_pool_break(s->pool, 0);
-        else
-            s->try_again = os_now() + TRY_AGAIN;
-        return;
+        if (err) {
+            be_refused(s, err);
+            return;
+        }
+        s->refused = 0;
     }
 }
 

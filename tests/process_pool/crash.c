@@ -343,6 +343,43 @@ TEST(an_idle_worker_that_is_killed_is_replaced)
     end(pool);
 }
 
+/* The only worker dies while the system gives no descriptors; a task that waits for its successor.
+ */
+static kr_future *submit_without_worker(kr_executor *pool, struct rlimit *before)
+{
+    int pid = pid_of_worker(pool);
+    CHECK_EQ(getrlimit(RLIMIT_NOFILE, before), 0);
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &(struct rlimit){3, before->rlim_max}), 0);
+    CHECK_EQ(kill(pid, SIGKILL), 0);
+    while (kr_process_pool_workers(pool, NULL, 0) != 0)
+        kri_test_nap();
+    kr_future *f;
+    long n = 4;
+    CHECK_EQ(kr_submit(pool, &f, square, &n, sizeof n, sizeof n), 0);
+    return f;
+}
+
+TEST(a_start_that_is_refused_is_tried_again)
+{
+    struct rlimit before;
+    kr_executor *pool = pool_of(1);
+    kr_future *f = submit_without_worker(pool, &before);
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+    CHECK_EQ(error_of(f), 0);
+    end(pool);
+}
+
+TEST(starts_that_are_refused_for_long_break_the_pool)
+{
+    struct rlimit before;
+    kr_executor *pool = pool_of(1);
+    kr_future *f = submit_without_worker(pool, &before);
+    CHECK_EQ(error_of(f), KR_EBROKEN);
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+    CHECK_EQ(kr_submit(pool, &f, square, &(long){1}, sizeof(long), sizeof(long)), KR_EBROKEN);
+    end(pool);
+}
+
 /* The last of very many is looked after as the first is, and so is the pool's bell. */
 TEST(many_workers_are_all_watched)
 {
