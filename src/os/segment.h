@@ -54,6 +54,9 @@ int os_segment_map(int fd, size_t size, void **memory);
 
 /* Whole pages inside a mapping become zero bytes that take no memory. */
 int os_segment_discard(void *memory, size_t size);
+
+/* Core files do without it.  A core file of a mapping with holes takes memory for each of them. */
+int os_segment_leave_undumped(void *memory, size_t size);
 size_t os_page_size(void);
 
 /* Names: of 1 to OS_SEGMENT_NAME bytes, without a slash */

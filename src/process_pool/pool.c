@@ -2,7 +2,8 @@
  *
  * Its segment is one sealed memfd: the area that work.h lays out, and behind it room for blocks.
  * It is made much longer than it will ever be, since pages take no memory before they are used.
- * Workers that are forks find it where it is; others get its descriptor.
+ * Workers that are forks find it where it is; others get its descriptor.  It is in no core file: to
+ * write one the kernel would touch all of it, and give memory to each page.
  *
  * Under KR_FORK all workers are forked before the pool has any thread, so that a program without
  * threads forks without threads.  Those that come later are forked by the supervisor.
@@ -16,6 +17,7 @@
 #include "base/global.h"
 #include "memory/segment.h"
 #include "os/os.h"
+#include "os/segment.h"
 #include "process/internal.h"
 #include "wait/stall.h"
 
@@ -144,6 +146,7 @@ static int map_segment(kri_process_pool *pool, size_t work)
         pool->memory = -1;
         return err;
     }
+    (void)os_segment_leave_undumped(memory, pool->mapped);
     uint32_t workers = (uint32_t)pool->executor.workers;
     kri_work_make(&pool->work, memory, KRI_POOL_SLOTS, workers);
     kri_arena_begin(&pool->arena, memory, pool->memory, work, pool->mapped);
@@ -180,13 +183,16 @@ static int check_initializer(const kri_process_pool *pool)
     return kri_function_number(pool, (void (*)(void))pool->initializer, &number);
 }
 
+/* The first may be the init of a namespace, and then ends after all others. */
 static void kill_all(kri_process_pool *pool)
 {
-    for (uint32_t i = 0; i < pool->work.workers; i++) {
+    for (uint32_t i = 0; i < pool->work.workers; i++)
+        if (pool->workers[i].process)
+            (void)kr_process_kill(pool->workers[i].process);
+    for (uint32_t i = pool->work.workers; i-- > 0;) {
         kr_process *process = pool->workers[i].process;
         if (!process)
             continue;
-        (void)kr_process_kill(process);
         (void)kr_process_join(process, NULL, KR_FOREVER);
         kr_process_release(process);
     }

@@ -10,6 +10,7 @@
 #include "memory/segment.h"
 #include "os/child.h"
 #include "os/os.h"
+#include "os/segment.h"
 #include "process/internal.h"
 
 struct worker {
@@ -116,6 +117,8 @@ static int begin(struct worker *w)
         err = kri_memfd_attach(fd, w->plan->mapped, &memory, NULL);
         if (fd >= 0)
             os_close(fd);
+        if (!err)
+            (void)os_segment_leave_undumped(memory, w->plan->mapped);
     }
     if (!err)
         err = kri_work_attach(&w->work, memory, w->plan->mapped);

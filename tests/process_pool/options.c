@@ -214,6 +214,46 @@ TEST(workers_from_the_fork_server)
     try_method(KR_FORKSERVER);
 }
 
+/* Is a mapping as long as a pool's segment in core files?  1, 0; negative: there is none so long.
+ */
+static int dumps(const void *arg, void *result)
+{
+    char line[512];
+    unsigned long from, to;
+    bool pools = false;
+    int found = -ENOENT;
+    FILE *maps = fopen("/proc/self/smaps", "r");
+    (void)arg;
+    while (maps && fgets(line, sizeof line, maps)) {
+        if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
+            pools = strstr(line, "memfd:krait") && to - from >= 1 << 20;
+        else if (pools && strncmp(line, "VmFlags:", 8) == 0)
+            found = !strstr(line, " dd") || found == 1;
+    }
+    if (maps)
+        fclose(maps);
+    *(int *)result = found;
+    return 0;
+}
+KR_TASK(dumps);
+
+/* To dump it would take memory for each of its pages, and minutes, before the death is heard of. */
+TEST(a_pools_memory_is_in_no_core_file)
+{
+    for (kr_start_method start = KR_FORK; start <= KR_FORKSERVER; start++) {
+        kr_executor *pool = pool_with(1, (kr_process_pool_options){.start = start});
+        int found = -1;
+        CHECK_EQ(dumps(NULL, &found), 0);
+        CHECK_EQ(found, 0);
+        kr_future *f;
+        CHECK_EQ(kr_submit(pool, &f, dumps, NULL, 0, sizeof found), 0);
+        CHECK_EQ(kr_future_result(f, &found, sizeof found, NULL, KR_FOREVER), 0);
+        CHECK_EQ(found, 0);
+        kr_future_release(f);
+        end(pool);
+    }
+}
+
 /* How many there are. */
 
 TEST(test_saturation)

@@ -148,6 +148,12 @@ int os_segment_discard(void *memory, size_t size)
     return result(madvise(memory, size, MADV_REMOVE), saved);
 }
 
+int os_segment_leave_undumped(void *memory, size_t size)
+{
+    int saved = errno;
+    return result(madvise(memory, size, MADV_DONTDUMP), saved);
+}
+
 int os_segment_nameless(void)
 {
     int saved = errno;
