@@ -54,7 +54,7 @@ enum { MICROSECOND = 1000, MILLISECOND = 1000 * MICROSECOND };
 enum { SLICE = 40 * MILLISECOND, SPACE_SLICE = 5 * MILLISECOND, ALIVE_FOR = 20 * MICROSECOND };
 enum { FULL_BUDGET = 50 * MICROSECOND, LEAST_BUDGET = MICROSECOND, LONG_WAIT = 150 * MICROSECOND };
 enum { LONG_WAITS_TO_REDUCE = 4, LOOKS_PER_CLOCK = 2, PAUSES_PER_LOOK = 20 };
-enum { TRIES_WITHOUT_WAITING = 1000 };
+enum { TRIES_WITHOUT_WAITING = 1000, MOST_LOOKS = 1000 };
 
 /* Locks */
 
@@ -165,6 +165,8 @@ static int sleep_for_item(kri_pipe_end *p, kr_time deadline)
             return KR_EOF;
         if (got < 0 && (got != -ETIMEDOUT || until == deadline))
             return got;
+        if (got == 1 && deadline != KRI_NEVER && os_now() >= deadline)
+            return -ETIMEDOUT; /* somebody calls for nothing, without end */
         if (got == 1 && (kri_load_sc(&state->calls.items) & KRI_CALL_SLEEPER))
             kri_or_sc(&state->calls.items, KRI_CALL_POLLERS); /* it was theirs */
     }
@@ -226,12 +228,13 @@ int kri_pipe_ready(kr_connection *c)
 {
     kri_pipe_end *p = kri_pipe_of(c);
     unsigned look;
+    int looks = 0;
     do {
         kri_or_sc(&p->in.state->calls.items, KRI_CALL_POLLERS); /* [pipe-call] */
         if (kri_ring_has(&p->in))
             return 1;
         look = os_call_look(p->hears);
-    } while ((look & OS_CALLS_WAIT) && take_stale(p));
+    } while ((look & OS_CALLS_WAIT) && ++looks < MOST_LOOKS && take_stale(p));
     return (look & OS_CALLS_OVER) || kri_ring_has(&p->in);
 }
 
