@@ -200,8 +200,8 @@ typedef struct kr_waitable {
  *
  * Returns   how many are ready, 1 to count; -ETIMEDOUT: none; -ECANCELED; -EBADF: one is closed, or
  *           only sends, or is no descriptor; -EINVAL: negative timeout, both of the first two are
- *           set, or a count of 0 with KR_FOREVER; -ENOMEM, -EMFILE.  On every error no `ready` is
- *           set
+ *           set, a count of 0 with KR_FOREVER, or more than the process may have descriptors;
+ *           -ENOMEM, -EMFILE.  On every error no `ready` is set
  * Blocks    a thread sleeps, a coroutine is suspended
  */
 KR_API KR_NODISCARD int kr_connection_wait(kr_waitable *list, size_t count, kr_time timeout);

@@ -16,7 +16,10 @@
  * follows is neither encrypted nor signed.  The digest is SHA-256 (HMAC).  Python up to 3.11 knows
  * nothing but MD5, which .allow_md5 permits, in both roles.  Before the proof the other end may
  * send 256 bytes a message, and has .handshake_timeout for all of it.  Other than in Python an
- * empty key is no key but an error.  Without an authkey whoever can connect is let in.
+ * empty key is no key but an error.  Without an authkey whoever can connect is let in.  As in
+ * Python the proof says nothing of who is proved to: a program that clients take for the listener,
+ * and connect to, can have them answer the true one's questions.  So where others may take the
+ * listener's place, use a Unix socket in a folder of one's own, or a tunnel.
  *
  * Addresses:
  *     "/path", "path"        a Unix socket in the file system
@@ -94,9 +97,12 @@ KR_API KR_NODISCARD int kr_listener_create(kr_listener **l, const char *address,
  *                         not finish in time, or left.  Others may wait: call again
  *           -ETIMEDOUT, -ECANCELED
  *           KR_ESHUTDOWN  the listener is closed, or was meanwhile
- *           -EMFILE, -ENFILE, -ENOMEM ... the system refuses; the listener goes on, the client
- * waits -EINVAL       negative timeout On every error *c is NULL Blocks    a thread sleeps, a
- * coroutine is suspended Python    Listener.accept
+ *           -EMFILE, -ENFILE ... the system refuses; the listener goes on, and the client waits
+ *           -ENOMEM       the same, but the client may have been dropped
+ *           -EINVAL       negative timeout
+ *           On every error *c is NULL
+ * Blocks    a thread sleeps, a coroutine is suspended
+ * Python    Listener.accept
  */
 KR_API KR_NODISCARD int kr_listener_accept(kr_listener *l, kr_connection **c, kr_time timeout);
 

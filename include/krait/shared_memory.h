@@ -19,6 +19,8 @@
  *   its memory) when the last handle here is released, and by a clean.  .keep prevents that.
  * - Before 3.13, a Python process that has attached to a segment unlinks it when it ends.
  * - A forked child holds on with its parent until it releases its handle, calls exec or ends.
+ * - Who may write to a named segment can make it shorter, as any file, and an access beyond its end
+ *   is SIGBUS.  krait never does; where others might, use one without a name: its length is sealed.
  *
  * SPDX-License-Identifier: MIT
  */

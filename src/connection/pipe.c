@@ -13,6 +13,7 @@
 #include "memory/segment.h"
 #include "os/message.h"
 #include "os/os.h"
+#include "os/socket.h"
 #include <stdlib.h>
 
 #define MAGIC UINT64_C(0x657069702e6b6161)
@@ -148,11 +149,20 @@ static int judge(const kri_pipe_head *head, size_t size, uint32_t flags, plan *h
     return whole ? 0 : KR_ECORRUPT;
 }
 
+/* Who packed it may have meant harm: the descriptors must at least be of the right kinds. */
+static bool are_an_ends(const int *fds, int count)
+{
+    bool are = os_socket_is_stream(fds[1]) && os_socket_is_local(fds[1]);
+    for (int i = 2; i < count; i++)
+        are = are && os_call_is(fds[i]);
+    return are;
+}
+
 int kri_ring_unpack(const kri_packed_connection *in, kr_connection **c)
 {
     uint32_t ways = in->flags & (KRI_CONNECTION_READS | KRI_CONNECTION_WRITES);
     int expected = ways == (KRI_CONNECTION_READS | KRI_CONNECTION_WRITES) ? 4 : 3;
-    if (in->fd_count != expected)
+    if (in->fd_count != expected || !are_an_ends(in->fds, expected))
         return KR_ECORRUPT;
     kri_pipe_end *p = calloc(1, sizeof *p);
     if (p == NULL)

@@ -16,7 +16,7 @@
 /* Other results of a step than errors. */
 enum { DONE = 0, GO_ON = 1 };
 
-enum { LARGEST = 1 << 30 };
+enum { MOST_RIGHTS = 4096 };
 
 void kri_pipe_drop_partial(kri_pipe_end *p)
 {
@@ -128,15 +128,25 @@ static int enter(kri_pipe_end *p, kr_time deadline)
     return err;
 }
 
+/* Parts may come without end.  One try is for what is there, at most a ring full. */
+static int go_on(const kri_pipe_end *p, uint64_t parts, kr_time deadline)
+{
+    bool may = deadline == 0 ? parts <= p->in.units : deadline == KRI_NEVER || os_now() < deadline;
+    return may ? GO_ON : -ETIMEDOUT;
+}
+
 int kri_pipe_recv(kr_connection *c, kri_delivery *d, kr_time deadline)
 {
     kri_pipe_end *p = kri_pipe_of(c);
     int err = enter(p, deadline);
     if (err != 0)
         return err;
+    uint64_t parts = 0;
     do {
         err = take(p, d);
-        if (err == -EAGAIN) {
+        if (err == GO_ON) {
+            err = go_on(p, ++parts, deadline);
+        } else if (err == -EAGAIN) {
             err = kri_pipe_await_item(p, deadline);
             if (err == KR_EOF)
                 kri_pipe_drop_partial(p);
@@ -156,21 +166,23 @@ static void close_all(const int *fds, int count)
         os_close(fds[i]);
 }
 
-/* The descriptors with this number; those with another have no record any more. */
+/* The descriptors with this number; those with another have no record any more.  There are never
+ * more of those than a socket has room for: more, and somebody goes on sending them. */
 static int take_rights(kri_pipe_end *p, uint32_t serial, int fds[OS_RIGHTS])
 {
-    for (;;) {
+    for (int looks = 0; looks < MOST_RIGHTS; looks++) {
         unsigned char tag;
         int got = os_rights_peek(p->rights, &tag, fds);
         if (got == -EAGAIN || got == -EPIPE)
             return KR_ECORRUPT;
-        if (got < 0)
+        if (got < 0 && got != -E2BIG)
             return got;
         os_rights_drop(p->rights);
         if (tag == (unsigned char)(0x80 | (serial & 0x7f)))
-            return got;
-        close_all(fds, got);
+            return got < 0 ? KR_ECORRUPT : got;
+        close_all(fds, got < 0 ? 0 : got);
     }
+    return KR_ECORRUPT;
 }
 
 /* An attachment, or a part that is passed over: those without a beginning. */
@@ -218,9 +230,12 @@ int kri_pipe_recv_attachment(kr_connection *c, int *fds, int *count, void *bytes
     int err = enter(p, deadline);
     if (err != 0)
         return err;
+    uint64_t parts = 0;
     do {
         err = take_attachment(p, fds, count, bytes, size);
-        if (err == -EAGAIN) {
+        if (err == GO_ON) {
+            err = go_on(p, ++parts, deadline);
+        } else if (err == -EAGAIN) {
             err = kri_pipe_await_item(p, deadline);
             if (err == 0)
                 err = GO_ON;

@@ -56,7 +56,7 @@ enum { ALIVE_FOR = 40000 }; /* of os_count: some 20 us */
 enum { FULL_BUDGET = 50 * MICROSECOND, LEAST_BUDGET = MICROSECOND, LONG_WAIT = 150 * MICROSECOND };
 enum { LONG_WAITS_TO_REDUCE = 4, LOOKS_PER_CLOCK = 2 };
 enum { PAUSES = 20, PAUSES_IN_A_STREAM = 100 }; /* between two looks */
-enum { TRIES_WITHOUT_WAITING = 1000 };
+enum { TRIES_WITHOUT_WAITING = 1000, MOST_LOOKS = 1000 };
 
 /* Locks */
 
@@ -172,6 +172,8 @@ static int sleep_for_item(kri_pipe_end *p, kr_time deadline)
             return KR_EOF;
         if (got < 0 && (got != -ETIMEDOUT || until == deadline))
             return got;
+        if (got == 1 && deadline != KRI_NEVER && os_now() >= deadline)
+            return -ETIMEDOUT; /* somebody calls for nothing, without end */
         if (got == 1 && (kri_load_sc(&state->calls.items) & KRI_CALL_SLEEPER))
             kri_or_sc(&state->calls.items, KRI_CALL_POLLERS); /* it was theirs */
     }
@@ -245,12 +247,13 @@ int kri_pipe_ready(kr_connection *c)
 {
     kri_pipe_end *p = kri_pipe_of(c);
     unsigned look;
+    int looks = 0;
     do {
         kri_or_sc(&p->in.state->calls.items, KRI_CALL_POLLERS); /* [pipe-call] */
         if (kri_ring_has(&p->in))
             return 1;
         look = os_call_look(p->hears);
-    } while ((look & OS_CALLS_WAIT) && take_stale(p));
+    } while ((look & OS_CALLS_WAIT) && ++looks < MOST_LOOKS && take_stale(p));
     return (look & OS_CALLS_OVER) || kri_ring_has(&p->in);
 }
 

@@ -159,7 +159,7 @@ void kri_socket_discard(kr_connection *c)
 
 int kri_socket_unpack(const kri_packed_connection *in, kr_connection **c)
 {
-    if (in->fd_count != 1 || in->max_message == 0)
+    if (in->fd_count != 1 || in->max_message == 0 || !os_socket_is_stream(in->fds[0]))
         return KR_ECORRUPT;
     int err = kri_socket_create(in->fds[0], in->max_message, c);
     if (err == 0)

@@ -12,7 +12,6 @@
 #include "os/message.h"
 #include "os/os.h"
 #include <krait/listener.h>
-#include <krait/listener.h>
 
 #define SLICE       ((kr_time)200 * 1000 * 1000)
 #define MILLISECOND ((kr_time)1000 * 1000)
@@ -22,6 +21,12 @@ static kr_time end_of_slice(kr_time deadline)
 {
     kr_time end = kri_deadline(SLICE);
     return end < deadline ? end : deadline;
+}
+
+/* After a poll that found something which then was for nothing: that may go on for ever. */
+static bool is_over(kr_time deadline)
+{
+    return deadline == 0 || (deadline != KRI_NEVER && os_now() >= deadline);
 }
 
 /* Somebody else is to take away what makes a descriptor readable for nothing, and does not. */
@@ -81,8 +86,8 @@ static int wait_for(kr_waitable *list, size_t count, os_polled *polled, kr_time 
         ready = ask(list, count, polled, err > 0);
         if (ready > 0)
             return ready;
-        if (err == -ETIMEDOUT && until == deadline)
-            return err;
+        if (err == -ETIMEDOUT ? until == deadline : is_over(deadline))
+            return -ETIMEDOUT;
         in_vain = err > 0 ? in_vain + 1 : 0;
         leave_to_others(in_vain);
     }
@@ -126,8 +131,8 @@ int kr_connection_poll(kr_connection *c, kr_time timeout)
             return err;
         if (c->ops->ready(c) != 0)
             return 0;
-        if (err == -ETIMEDOUT && until == deadline)
-            return err;
+        if (err == -ETIMEDOUT ? until == deadline : is_over(deadline))
+            return -ETIMEDOUT;
         in_vain = err > 0 ? in_vain + 1 : 0;
         leave_to_others(in_vain);
     }

@@ -123,26 +123,33 @@ void *kr_arena_at(const kr_arena *a, uint64_t offset)
     return offset > a->first && offset < a->end ? (unsigned char *)a->state + offset : NULL;
 }
 
-static kri_block *used(const kr_arena *a, const void *memory)
+/* The block, and its state; NULL: no piece that is used begins there. */
+static kri_block *used(const kr_arena *a, const void *memory, uint64_t *state)
 {
     kri_block *b = kri_block_of(a, memory);
-    bool is_used = b != NULL && kri_block_kind(kri_load_rlx64(&b->state)) == KRI_BLOCK_USED;
-    return is_used ? b : NULL;
+    if (b == NULL)
+        return NULL;
+    *state = kri_load_rlx64(&b->state);
+    bool inside = kri_block_size(*state) >= sizeof *b &&
+                  kri_block_size(*state) <= a->end - kri_block_offset(a, b);
+    return inside && kri_block_kind(*state) == KRI_BLOCK_USED ? b : NULL;
 }
 
 size_t kr_arena_size(const kr_arena *a, const void *memory)
 {
-    const kri_block *b = used(a, memory);
+    uint64_t state;
+    const kri_block *b = used(a, memory, &state);
     if (b == NULL)
         return 0;
-    uint64_t room = kri_block_size(kri_load_rlx64(&b->state)) - sizeof *b;
+    uint64_t room = kri_block_size(state) - sizeof *b;
     uint64_t asked = kri_load_rlx64(&b->more);
     return (size_t)(asked < room ? asked : room);
 }
 
 int kr_arena_adopt(kr_arena *a, void *memory)
 {
-    kri_block *b = used(a, memory);
+    uint64_t state;
+    kri_block *b = used(a, memory, &state);
     if (b == NULL)
         return -EINVAL;
     kri_store_rlx64(&b->owner, kri_process_self());
@@ -241,8 +248,8 @@ static void trim_one(const kr_arena *a, kri_block *b, void *arg)
     uint64_t state = kri_load_rlx64(&b->state);
     uintptr_t from = ((uintptr_t)(b + 1) + t->page - 1) / t->page * t->page;
     uintptr_t to = ((uintptr_t)b + kri_block_size(state)) / t->page * t->page;
-    (void)a;
-    if (kri_block_kind(state) == KRI_BLOCK_FREE && to > from && t->err == 0)
+    bool inside = kri_block_size(state) <= a->end - kri_block_offset(a, b);
+    if (kri_block_kind(state) == KRI_BLOCK_FREE && inside && to > from && t->err == 0)
         t->err = os_segment_discard((void *)from, to - from);
 }
 

@@ -18,6 +18,10 @@
  *     [arena-1]  a commit is a release, and so is every store that must come after one: a process
  *                may die between any two, and the lock's next holder sees them in this order
  *
+ * Others may write into the memory at any time.  So a size that an access depends on is read once,
+ * and compared with the arena's end (sound_size); what is read then can be wrong, but leads nowhere
+ * outside.
+ *
  * Gaps are sorted into four classes for each power of two.  Any gap of a higher class than the
  * wanted size's is long enough.
  *
@@ -41,16 +45,23 @@ static bool is_kind(const kri_block *b, unsigned kind)
     return kri_block_kind(kri_load_rlx64(&b->state)) == kind;
 }
 
-/* Does what stands there look like a head, whose block ends inside? */
-static bool is_sound(const kr_arena *a, uint64_t offset)
+/* The size of the block that begins there; 0: what stands there is no head, or of one that does not
+ * end inside. */
+static uint64_t sound_size(const kr_arena *a, uint64_t offset)
 {
     if (!kri_block_is_inside(a, offset))
-        return false;
+        return 0;
     uint64_t state = kri_load_rlx64(&kri_block_at(a, offset)->state);
     uint64_t size = kri_block_size(state);
     unsigned kind = kri_block_kind(state);
-    return size >= KRI_BLOCK_UNIT && size <= a->end - offset && kind >= KRI_BLOCK_FREE &&
-           kind <= KRI_BLOCK_DEFERRED;
+    bool is = size >= KRI_BLOCK_UNIT && size <= a->end - offset && kind >= KRI_BLOCK_FREE &&
+              kind <= KRI_BLOCK_DEFERRED;
+    return is ? size : 0;
+}
+
+static bool is_sound(const kr_arena *a, uint64_t offset)
+{
+    return sound_size(a, offset) != 0;
 }
 
 kri_block *kri_block_of(const kr_arena *a, const void *memory)
@@ -72,7 +83,8 @@ static unsigned bin_of(uint64_t size)
     uint64_t units = size / KRI_BLOCK_UNIT;
     unsigned power = 63 - (unsigned)__builtin_clzll(units | 1);
     unsigned part = power >= 2 ? (unsigned)(units >> (power - 2)) % CLASSES : 0;
-    return power * CLASSES + part;
+    unsigned bin = power * CLASSES + part;
+    return bin < KRI_ARENA_BINS ? bin : KRI_ARENA_BINS - 1; /* no such size but by damage */
 }
 
 static void insert(const kr_arena *a, kri_block *b)
@@ -150,21 +162,23 @@ static kri_block *find(const kr_arena *a, uint64_t size)
     if (found == NULL)
         found = first_above(a, bin);
     if (found == NULL)
-        found = first_fit(a, bin, size, a->state->gaps);
+        found = first_fit(a, bin, size, (a->end - a->first) / KRI_BLOCK_UNIT);
     return found;
 }
 
 /* Take and free */
 
-static void divide(const kr_arena *a, kri_block *b, uint64_t size)
+/* Its second half; b is `whole` bytes. */
+static kri_block *divide(const kr_arena *a, kri_block *b, uint64_t whole, uint64_t size)
 {
-    kri_block *rest = kri_block_at(a, kri_block_offset(a, b) + size);
-    kri_block *next = after(a, b);
-    uint64_t left = size_of(b) - size;
+    uint64_t offset = kri_block_offset(a, b);
+    kri_block *rest = kri_block_at(a, offset + size);
+    uint64_t left = whole - size;
     kri_store_rlx64(&rest->before, size);
     kri_store_rlx64(&rest->state, left | KRI_BLOCK_FREE);
-    if (next != NULL)
-        kri_store_rlx64(&next->before, left);
+    if (offset + whole < a->end)
+        kri_store_rlx64(&kri_block_at(a, offset + whole)->before, left);
+    return rest;
 }
 
 int kri_block_take(const kr_arena *a, uint64_t size, uint64_t asked, kri_block **taken)
@@ -172,17 +186,16 @@ int kri_block_take(const kr_arena *a, uint64_t size, uint64_t asked, kri_block *
     kri_block *b = find(a, size);
     if (b == NULL)
         return -ENOSPC;
-    if (size_of(b) < size || !take_out(a, b))
+    uint64_t whole = sound_size(a, kri_block_offset(a, b));
+    if (whole < size || !take_out(a, b))
         return KR_ECORRUPT;
-    bool divided = size_of(b) - size >= SMALLEST;
-    uint64_t whole = divided ? size : size_of(b);
-    if (divided)
-        divide(a, b, size);
+    kri_block *rest = whole - size >= SMALLEST ? divide(a, b, whole, size) : NULL;
+    whole = rest != NULL ? size : whole;
     kri_store_rlx64(&b->owner, kri_process_self());
     kri_store_rlx64(&b->more, asked);
     kri_store_rel64(&b->state, whole | KRI_BLOCK_USED); /* [arena-1] */
-    if (divided)
-        insert(a, after(a, b));
+    if (rest != NULL)
+        insert(a, rest);
     a->state->occupied += whole;
     a->state->pieces++;
     *taken = b;
@@ -241,10 +254,11 @@ int kri_blocks_each(const kr_arena *a, void (*each)(const kr_arena *a, kri_block
                     void *arg)
 {
     for (uint64_t at = a->first; at != a->end;) {
-        if (!is_sound(a, at))
-            return KR_ECORRUPT;
         kri_block *b = kri_block_at(a, at);
-        at += size_of(b);
+        uint64_t size = sound_size(a, at);
+        if (size == 0)
+            return KR_ECORRUPT;
+        at += size;
         each(a, b, arg);
     }
     return 0;
@@ -278,7 +292,9 @@ int kri_blocks_rebuild(const kr_arena *a)
         if (gap)
             unite_run(a, b);
         kri_store_rel64(&b->before, before); /* [arena-1] */
-        before = size_of(b);
+        before = sound_size(a, at);
+        if (before == 0)
+            return KR_ECORRUPT;
         if (gap) {
             insert(a, b);
         } else {

@@ -72,6 +72,7 @@ int os_duplicate_above(int descriptor);
 /* Where a program has closed standard descriptors, what the library opens must not take their
  * place: the same descriptor with another number, the old one closed.  Errors pass through. */
 int os_above_standard(int descriptor);
+int os_both_above_standard(int ends[2]);          /* both or none; 0, or the first one's error */
 int os_keep_over_exec(int descriptor, bool keep); /* -EBADF */
 void os_close_all_but(int *keep, int count);      /* sorts them; the standard ones stay too */
 void os_raise_descriptor_limit(uint64_t *before); /* to what is allowed */

@@ -14,6 +14,7 @@
  * nobody has `calls` any more.  To call when nobody hears is no error and raises no signal.
  * -EMFILE, -ENFILE; -ENOENT: /proc is not there. */
 int os_call_pair(int *hears, int *calls);
+bool os_call_is(int fd); /* may it be a side of such a pair? */
 enum { OS_CALLS = 4 };
 void os_call(int calls, int count); /* at most OS_CALLS; those that find no room are dropped */
 
@@ -34,8 +35,8 @@ enum { OS_RIGHTS = 8 };
 int os_rights_send(int socket, unsigned char tag, const int *fds, int count);
 
 /* Look at the next byte: copies of its descriptors become this process's, but it stays.  How many;
- * -EAGAIN: there is none; -EMFILE, -ENFILE: no room for the descriptors; -EPIPE: there is none and
- * nobody can send any more. */
+ * -EAGAIN: there is none; -EMFILE, -ENFILE: no room for the descriptors; -E2BIG: it has more than
+ * os_rights_send sends; -EPIPE: there is none and nobody can send any more. */
 int os_rights_peek(int socket, unsigned char *tag, int fds[OS_RIGHTS]);
 int os_rights_look(int socket, unsigned char *tag); /* at the byte alone: 0, -EAGAIN, -EPIPE */
 void os_rights_drop(int socket);                    /* the next byte */

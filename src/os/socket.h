@@ -65,8 +65,9 @@ int os_socket_connected(int fd); /* how it was decided */
 /* Two connected Unix stream sockets. */
 int os_socket_pair(int fds[2]);
 
-bool os_socket_is_local(int fd); /* a Unix socket */
-int os_socket_shutdown(int fd);  /* nothing more will be sent */
+bool os_socket_is_stream(int fd); /* of a family that addresses here have */
+bool os_socket_is_local(int fd);  /* a Unix socket */
+int os_socket_shutdown(int fd);   /* nothing more will be sent */
 
 /* Bytes */
 

@@ -280,6 +280,27 @@ TEST(test_no_descriptors_left)
     CHECK_EQ(open_descriptors(), 0);
 }
 
+/* An end on its way through the pipe that it belongs to, received and not. */
+TEST(test_an_end_through_itself)
+{
+    kr_connection *copy, *received;
+    char byte;
+    pipe_pair pair = pair_make(NULL);
+    CHECK_EQ(kr_connection_duplicate(pair.a, &copy), 0);
+    CHECK_EQ(kr_connection_send_connection(pair.a, copy, KR_FOREVER), 0);
+    kr_connection_release(pair.a);
+    CHECK_EQ(kr_connection_recv_connection(pair.b, &received, PATIENCE), 0);
+    CHECK_EQ(kr_connection_recv_into(pair.b, &byte, 1, NULL, kr_ms(1)), -ETIMEDOUT);
+    kr_connection_release(received);
+    CHECK_EQ(kr_connection_recv_into(pair.b, &byte, 1, NULL, PATIENCE), KR_EOF);
+    kr_connection_release(copy);
+    kr_connection_release(pair.b);
+    pair = pair_make(NULL);
+    CHECK_EQ(kr_connection_send_connection(pair.a, pair.b, KR_FOREVER), 0);
+    pair_release(&pair);
+    CHECK_EQ(open_descriptors(), 0);
+}
+
 /* Something that is no pipe's memory, or not all of it. */
 TEST(test_unpack_refuses)
 {

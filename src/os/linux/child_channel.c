@@ -32,8 +32,7 @@ int os_duplicate_above(int descriptor)
     return fd;
 }
 
-/* Both or none. */
-static int both_above_standard(int ends[2])
+int os_both_above_standard(int ends[2])
 {
     for (int i = 0; i < 2; i++)
         ends[i] = os_above_standard(ends[i]);
@@ -51,7 +50,7 @@ int os_channel_create(int ends[2])
     int saved = errno;
     int error = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0 ? -errno : 0;
     errno = saved;
-    return error < 0 ? error : both_above_standard(ends);
+    return error < 0 ? error : os_both_above_standard(ends);
 }
 
 bool os_channel_is(int descriptor)
@@ -207,7 +206,7 @@ int os_life_create(int ends[2])
     int saved = errno;
     int error = pipe2(ends, O_CLOEXEC) < 0 ? -errno : 0;
     errno = saved;
-    return error < 0 ? error : both_above_standard(ends);
+    return error < 0 ? error : os_both_above_standard(ends);
 }
 
 bool os_life_over(int line)

@@ -8,11 +8,13 @@
  * SPDX-License-Identifier: MIT
  */
 #include "os/message.h"
+#include "os/child.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 _Static_assert(sizeof(os_polled) == sizeof(struct pollfd), "they are cast");
@@ -24,22 +26,30 @@ int os_call_pair(int *hears, int *calls)
 {
     int saved = errno;
     int fds[2];
-    int error = 0;
     if (pipe2(fds, O_CLOEXEC) < 0) {
-        error = -errno;
-    } else {
-        char path[32];
-        snprintf(path, sizeof path, "/proc/self/fd/%d", fds[1]);
-        *hears = fds[0];
-        *calls = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-        if (*calls < 0) {
-            error = -errno;
-            close(fds[0]);
-        }
-        close(fds[1]);
+        int error = -errno;
+        errno = saved;
+        return error;
     }
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fds[1]);
+    int both[2] = {fds[0], open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC)};
+    both[1] = both[1] < 0 ? -errno : both[1];
+    close(fds[1]);
     errno = saved;
+    int error = os_both_above_standard(both);
+    *hears = both[0];
+    *calls = both[1];
     return error;
+}
+
+bool os_call_is(int fd)
+{
+    int saved = errno;
+    struct stat s;
+    bool is = fstat(fd, &s) == 0 && S_ISFIFO(s.st_mode);
+    errno = saved;
+    return is;
 }
 
 void os_call(int calls, int count)
@@ -80,7 +90,7 @@ int os_rights_pair(int fds[2])
     int saved = errno;
     int error = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0 ? -errno : 0;
     errno = saved;
-    return error;
+    return error == 0 ? os_both_above_standard(fds) : error;
 }
 
 typedef union control {
@@ -135,6 +145,27 @@ static int too_many(void)
     return error;
 }
 
+static void close_all(const int *fds, int count)
+{
+    for (int i = 0; i < count; i++)
+        close(fds[i]);
+}
+
+/* All or none: how many, or the error. */
+static int all_above_standard(int *fds, int count)
+{
+    for (int i = 0; i < count; i++) {
+        int fd = os_above_standard(fds[i]);
+        if (fd < 0) {
+            close_all(fds, i);
+            close_all(fds + i + 1, count - i - 1);
+            return fd;
+        }
+        fds[i] = fd;
+    }
+    return count;
+}
+
 int os_rights_peek(int socket, unsigned char *tag, int fds[OS_RIGHTS])
 {
     int saved = errno;
@@ -149,11 +180,10 @@ int os_rights_peek(int socket, unsigned char *tag, int fds[OS_RIGHTS])
         count = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
         memcpy(fds, CMSG_DATA(header), sizeof(int) * (size_t)count);
     }
-    int result = got < 0 ? (int)got : count;
-    if (got > 0 && (message.msg_flags & MSG_CTRUNC)) {
-        for (int i = 0; i < count; i++)
-            close(fds[i]);
-        result = too_many();
+    int result = got < 0 ? (int)got : all_above_standard(fds, count);
+    if (result >= 0 && (message.msg_flags & MSG_CTRUNC)) {
+        close_all(fds, count);
+        result = count == OS_RIGHTS ? -E2BIG : too_many();
     }
     errno = saved;
     return result;
@@ -191,11 +221,7 @@ bool os_hung_up(int socket)
 
 int os_duplicate(int fd)
 {
-    int saved = errno;
-    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    int result = copy < 0 ? -errno : copy;
-    errno = saved;
-    return result;
+    return os_duplicate_above(fd);
 }
 
 int os_poll_many(os_polled *list, size_t count, kr_time deadline)

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "os/child.h"
 #include "os/os.h"
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -50,9 +51,9 @@ int os_bell_create(void)
 {
     int saved = errno;
     int bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    int error = bell < 0 ? -errno : bell;
+    int result = bell < 0 ? -errno : bell;
     errno = saved;
-    return error;
+    return os_above_standard(result);
 }
 
 /* A full counter is a rung bell, so a failed write is no loss. */

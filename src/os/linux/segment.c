@@ -9,6 +9,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "os/segment.h"
+#include "os/child.h"
 #include "os/os.h"
 #include <dirent.h>
 #include <fcntl.h>
@@ -44,13 +45,19 @@ static int result(int returned, int saved)
     return err;
 }
 
+/* The same of a call that makes a descriptor. */
+static int made(int returned, int saved)
+{
+    return os_above_standard(result(returned, saved));
+}
+
 int os_segment_anonymous(void)
 {
     int saved = errno;
     int fd = memfd_create("krait", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
     if (fd < 0 && errno == EINVAL) /* before Linux 6.3 */
         fd = memfd_create("krait", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    return result(fd, saved);
+    return made(fd, saved);
 }
 
 int os_segment_resize(int fd, size_t size)
@@ -107,8 +114,7 @@ int os_segment_seal(int fd)
 
 int os_segment_duplicate(int fd)
 {
-    int saved = errno;
-    return result(fcntl(fd, F_DUPFD_CLOEXEC, 0), saved);
+    return os_duplicate_above(fd);
 }
 
 int os_segment_look(int fd, os_segment *about)
@@ -157,7 +163,7 @@ int os_segment_leave_undumped(void *memory, size_t size)
 int os_segment_nameless(void)
 {
     int saved = errno;
-    return result(open(PLACE, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), saved);
+    return made(open(PLACE, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), saved);
 }
 
 int os_segment_mark(int fd, unsigned mode, bool marked)
@@ -185,7 +191,7 @@ int os_segment_open(const char *name)
     int saved = errno;
     char path[PATH_SIZE];
     path_of(path, name);
-    return result(open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY), saved);
+    return made(open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY), saved);
 }
 
 int os_segment_remove(const char *name)

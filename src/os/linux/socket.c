@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "os/socket.h"
+#include "os/child.h"
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -34,9 +35,12 @@ static const struct sockaddr *system_form(const os_address *address)
     return (const struct sockaddr *)(const void *)address->bytes;
 }
 
+/* The descriptor, or the error. */
 static int new_socket(const os_address *address, int flags)
 {
-    return socket(system_form(address)->sa_family, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+    int saved = errno;
+    int type = SOCK_STREAM | SOCK_CLOEXEC | flags;
+    return os_above_standard(settle(socket(system_form(address)->sa_family, type, 0), saved));
 }
 
 static void note_family(os_address *address, socklen_t size)
@@ -73,7 +77,7 @@ int os_socket_listen(const os_address *address, int backlog, bool owner_only, os
     int saved = errno;
     int fd = new_socket(address, SOCK_NONBLOCK);
     if (fd < 0)
-        return settle(-1, saved);
+        return fd;
     *bound = (os_address){.size = 0};
     socklen_t size = sizeof bound->bytes;
     if (bind_and_listen(fd, address, backlog, owner_only) ||
@@ -105,7 +109,7 @@ int os_socket_accept(int listener, os_address *peer)
         note_family(peer, size);
         set_up_stream(fd, peer);
     }
-    return settle(fd, saved);
+    return os_above_standard(settle(fd, saved));
 }
 
 /* Connecting */
@@ -121,7 +125,7 @@ int os_socket_connect(const os_address *address, int *fd)
     *fd = -1;
     int made = new_socket(address, SOCK_NONBLOCK);
     if (made < 0)
-        return settle(-1, saved);
+        return made;
     int error = begin_connect(made, address);
     if (error == -EINTR)
         error = -EINPROGRESS;
@@ -149,17 +153,31 @@ int os_socket_connected(int fd)
 int os_socket_pair(int fds[2])
 {
     int saved = errno;
-    return settle(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), saved);
+    int error = settle(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), saved);
+    return error == 0 ? os_both_above_standard(fds) : error;
+}
+
+/* -1: it is no socket. */
+static int option_of(int fd, int option)
+{
+    int saved = errno;
+    int value = 0;
+    socklen_t size = sizeof value;
+    int got = getsockopt(fd, SOL_SOCKET, option, &value, &size);
+    errno = saved;
+    return got == 0 ? value : -1;
+}
+
+bool os_socket_is_stream(int fd)
+{
+    int domain = option_of(fd, SO_DOMAIN);
+    return (domain == AF_UNIX || domain == AF_INET || domain == AF_INET6) &&
+           option_of(fd, SO_TYPE) == SOCK_STREAM;
 }
 
 bool os_socket_is_local(int fd)
 {
-    int saved = errno;
-    int domain = 0;
-    socklen_t size = sizeof domain;
-    int got = getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size);
-    errno = saved;
-    return got == 0 && domain == AF_UNIX;
+    return option_of(fd, SO_DOMAIN) == AF_UNIX;
 }
 
 int os_socket_shutdown(int fd)
@@ -211,7 +229,7 @@ int64_t os_socket_receive(int fd, const os_part *parts, int count, bool wait)
 int os_watch_create(void)
 {
     int saved = errno;
-    return settle(epoll_create1(EPOLL_CLOEXEC), saved);
+    return os_above_standard(settle(epoll_create1(EPOLL_CLOEXEC), saved));
 }
 
 int os_watch_add(int watch, int fd, uint64_t key)
