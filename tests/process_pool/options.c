@@ -240,6 +240,8 @@ KR_TASK(dumps);
 /* To dump it would take memory for each of its pages, and minutes, before the death is heard of. */
 TEST(a_pools_memory_is_in_no_core_file)
 {
+    if (KRI_TSAN)
+        SKIP("the sanitizer says what is in core files");
     for (kr_start_method start = KR_FORK; start <= KR_FORKSERVER; start++) {
         kr_executor *pool = pool_with(1, (kr_process_pool_options){.start = start});
         int found = -1;

@@ -1,6 +1,6 @@
 /* Process pools: submit, results, crashes.
  *
- * Behaviours: sections 11.2, 11.4, 11.8
+ * Behaviours: sections 11.2, 11.4, 11.8, 12.1 (MiscTestCase.test_large_pool)
  *
  * SPDX-License-Identifier: MIT
  */
@@ -54,4 +54,43 @@ TEST(test_killed_child)
     kr_future_release(f);
     CHECK_EQ(square_of(pool, 3), 9);
     end(pool);
+}
+
+/* behaviour: 12.1 MiscTestCase.test_large_pool */
+TEST(test_large_pool)
+{
+    enum { WORKERS = KRI_SANITIZED ? 40 : 200 };
+    kr_executor *pool = pool_of(WORKERS);
+    CHECK_EQ(kr_executor_workers(pool), WORKERS);
+    for (long i = 0; i < WORKERS; i++)
+        CHECK_EQ(square_of(pool, i), i * i);
+    end(pool);
+}
+
+static int use_a_pool(void *arg)
+{
+    (void)arg;
+    kr_executor *pool;
+    long seven = 7, result = 0;
+    if (kr_process_pool(&pool, &(kr_pool_options){.workers = 2}) != 0)
+        return 2;
+    kr_future *f;
+    if (kr_submit(pool, &f, square, &seven, sizeof seven, sizeof result) != 0 ||
+        kr_future_result(f, &result, sizeof result, NULL, KR_FOREVER) != 0)
+        return 3;
+    kr_future_release(f);
+    kr_executor_release(pool);
+    return result == 49 ? 0 : 4;
+}
+
+/* behaviour: 12.1 TestStdinBadfiledescriptor.test_pool_in_process */
+TEST(test_pool_in_process)
+{
+    close(STDIN_FILENO);
+    kr_process *p;
+    int code = -1;
+    CHECK_EQ(kr_process_start(&p, use_a_pool, NULL, 0, &(kr_process_options){.start = KR_FORK}), 0);
+    CHECK_EQ(kr_process_join(p, &code, KR_FOREVER), 0);
+    CHECK_EQ(code, 0);
+    kr_process_release(p);
 }
