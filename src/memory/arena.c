@@ -83,13 +83,19 @@ int kr_arena_alloc(kr_arena *a, size_t size, void **memory)
     return err;
 }
 
-/* Of two that free the same piece at once, one marks it. */
+/* Of two that free the same piece at once, one marks it.  The other may come when it is free
+ * already, and its owner a link: so that is changed only if it is what was there while it was used.
+ */
 static int defer(const kr_arena *a, kri_block *b)
 {
-    uint64_t state = kri_load_rlx64(&b->state);
-    if (kri_block_kind(state) != KRI_BLOCK_USED)
-        return -EINVAL;
-    kri_store_rlx64(&b->owner, kri_process_self());
+    kri_owner owner;
+    uint64_t state;
+    do {
+        owner = kri_load_acq64(&b->owner);
+        state = kri_load_rlx64(&b->state);
+        if (kri_block_kind(state) != KRI_BLOCK_USED)
+            return -EINVAL;
+    } while (!kri_cas_rel64(&b->owner, &owner, kri_process_self()));
     if (!kri_cas_rel64(&b->state, &state, kri_block_size(state) | KRI_BLOCK_DEFERRED))
         return -EINVAL;
     kri_deferred_push(a, b);

@@ -95,3 +95,64 @@ TEST(a_ring_of_gaps)
     CHECK_EQ(kr_arena_alloc(a, 9 * KRI_BLOCK_UNIT - sizeof(kri_block), &rest), -ENOSPC);
     kr_arena_release(a);
 }
+
+/* Two free the same piece at once: one has done it, the other is told, and nothing is damaged. */
+typedef struct twice {
+    kr_arena *arena;
+    _Alignas(64) kr_word round;
+    _Alignas(64) kr_word ready, done;
+    void *piece;
+    kr_word freed, refused;
+} twice;
+
+static void free_it(twice *t)
+{
+    int err = kr_arena_free(t->arena, t->piece);
+    kri_add_rlx(err == 0 ? &t->freed : &t->refused, 1);
+}
+
+static void *free_too(void *arg)
+{
+    twice *t = arg;
+    for (uint32_t round = 1;; round++) {
+        kri_store_rel(&t->ready, round);
+        uint32_t now;
+        while ((now = kri_load_acq(&t->round)) < round)
+            continue;
+        if (now == UINT32_MAX)
+            return NULL;
+        free_it(t);
+        kri_store_rel(&t->done, round);
+    }
+}
+
+TEST(two_free_the_same_at_once)
+{
+    twice t = {.arena = create(100000)};
+    kr_time end = kr_now() + party_budget() / 2;
+    uint32_t round = 0;
+    pthread_t thread;
+    CHECK_EQ(pthread_create(&thread, NULL, free_too, &t), 0);
+    while (kr_now() < end) {
+        void *beside[3];
+        beside[0] = alloc(t.arena, 100);
+        t.piece = alloc(t.arena, 100);
+        beside[1] = alloc(t.arena, 100);
+        round++;
+        while (kri_load_acq(&t.ready) < round)
+            continue;
+        kri_store_rel(&t.round, round);
+        free_it(&t);
+        while (kri_load_acq(&t.done) < round)
+            continue;
+        beside[2] = alloc(t.arena, 50);
+        for (int i = 0; i < 3; i++)
+            CHECK_EQ(kr_arena_free(t.arena, beside[i]), 0);
+    }
+    kri_store_rel(&t.round, UINT32_MAX);
+    pthread_join(thread, NULL);
+    CHECK_EQ(kri_load_acq(&t.freed), round);
+    CHECK_EQ(kri_load_acq(&t.refused), round);
+    check_empty(t.arena);
+    kr_arena_release(t.arena);
+}
