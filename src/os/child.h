@@ -32,11 +32,12 @@ bool os_pidfd_over(int pidfd); /* is it? */
 int os_pidfd_signal(int pidfd, int signo); /* -ESRCH: it has been reaped */
 
 /* The exit code of a child that is over, which is reaped: 0 to 255, or the negative number of a
- * signal.  0; -EAGAIN: it is not over; -ECHILD: no child of ours, or reaped by another. */
-int os_pidfd_reap(int pidfd, int *code);
+ * signal; and the most bytes that it had resident.
+ * 0; -EAGAIN: it is not over; -ECHILD: no child of ours, or reaped by another. */
+int os_pidfd_reap(int pidfd, int *code, uint64_t *max_rss);
 
 /* Any child that is over, when there is one: its number.  0: none is; -ECHILD: there are none. */
-pid_t os_reap_any(int *code);
+pid_t os_reap_any(int *code, uint64_t *max_rss);
 
 /* Wait until one of `count` descriptors, at most 1056, is readable, in error or hung up.  May
  * block. Which of them are is written to `ready`.  How many; -EINTR, -ETIMEDOUT. */

@@ -40,6 +40,7 @@ struct kr_process {
     int sentinel; /* a pidfd; -1: closed */
     int status;   /* the channel that the fork server tells the exit code by; -1: a child of ours */
     bool over;    /* and code is its exit code */
+    uint64_t max_rss; /* with it: the most bytes it had resident; 0: not known */
     bool closed;
     bool daemon;
     bool listed;      /* guarded by the registry's lock, as the rest */
@@ -102,6 +103,12 @@ typedef struct kri_reply { /* of the fork server, with a pidfd when it is no err
     int32_t error;
     int32_t pid;
 } kri_reply;
+
+typedef struct kri_end { /* of a child, told by the fork server */
+    int32_t code;
+    int32_t unused;
+    uint64_t max_rss;
+} kri_end;
 
 typedef struct kri_start {
     kr_run_fn run;

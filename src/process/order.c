@@ -56,13 +56,14 @@ static int get_to_know(int pid, int *pidfd, int channel)
 static int give_up(int pidfd)
 {
     int code = 0;
+    uint64_t unused;
     bool ready;
     if (pidfd < 0)
         return 0;
     (void)os_pidfd_signal(pidfd, SIGKILL);
     while (os_poll_some(&pidfd, &ready, 1, OS_NEVER) < 0)
         continue;
-    (void)os_pidfd_reap(pidfd, &code);
+    (void)os_pidfd_reap(pidfd, &code, &unused);
     os_close(pidfd);
     return code;
 }

@@ -73,19 +73,21 @@ static bool has_ended(kr_process *p)
 /* With its lock held.  The server's word may come a moment after the end. */
 static bool take_code(kr_process *p)
 {
-    int32_t code = KR_EXIT_UNKNOWN;
+    kri_end end = {.code = KR_EXIT_UNKNOWN};
     if (p->kind == KRI_PARENT || !os_pidfd_over(p->sentinel)) {
         p->over = p->kind == KRI_PARENT && os_pidfd_over(p->sentinel);
     } else if (p->status < 0) {
-        p->over = os_pidfd_reap(p->sentinel, &code) != -EAGAIN;
+        p->over = os_pidfd_reap(p->sentinel, &end.code, &end.max_rss) != -EAGAIN;
     } else {
-        int err = os_channel_receive(p->status, &code, sizeof code, NULL, NULL, os_now());
+        int err = os_channel_receive(p->status, &end, sizeof end, NULL, NULL, os_now());
         p->over = err != -ETIMEDOUT;
         if (err < 0)
-            code = KR_EXIT_UNKNOWN;
+            end = (kri_end){.code = KR_EXIT_UNKNOWN};
     }
-    if (p->over)
-        p->code = code;
+    if (p->over) {
+        p->code = end.code;
+        p->max_rss = end.max_rss;
+    }
     return p->over;
 }
 

@@ -49,6 +49,7 @@ static void drop(kr_time patience)
 {
     bool ready;
     int code;
+    uint64_t unused;
     os_close(own_server.channel);
     kr_time deadline = os_now() + patience;
     while (!os_pidfd_over(own_server.pidfd)) {
@@ -57,7 +58,7 @@ static void drop(kr_time patience)
             deadline = OS_NEVER;
         }
     }
-    (void)os_pidfd_reap(own_server.pidfd, &code);
+    (void)os_pidfd_reap(own_server.pidfd, &code, &unused);
     os_close(own_server.pidfd);
     own_server.running = false;
 }

@@ -85,24 +85,24 @@ static void serve_request(void)
         start_child(channel);
 }
 
-static void tell_end(pid_t pid, int code)
+static void tell_end(pid_t pid, const kri_end *end)
 {
-    int32_t word = code;
     ward **at = &own_serving.wards;
     while (*at != NULL && (*at)->pid != pid)
         at = &(*at)->next;
     if (*at == NULL)
         return;
-    (void)os_channel_send((*at)->channel, &word, sizeof word, NULL, 0);
+    (void)os_channel_send((*at)->channel, end, sizeof *end, NULL, 0);
     remove_ward(at);
 }
 
 static void reap(void)
 {
-    int code = 0;
+    kri_end end = {0};
+    pid_t pid;
     os_child_signal_clear(own_serving.bell);
-    for (pid_t pid = os_reap_any(&code); pid > 0; pid = os_reap_any(&code))
-        tell_end(pid, code);
+    while ((pid = os_reap_any(&end.code, &end.max_rss)) > 0)
+        tell_end(pid, &end);
 }
 
 void kri_serve(int channel, int line)

@@ -35,12 +35,13 @@ static void report(kri_process_pool *pool, uint32_t worker, int exit_code, kri_j
         job->crash = os_alloc(sizeof *job->crash);
     if (!job->crash)
         return;
+    uint64_t rss = w->process->max_rss; /* of one that has been joined */
     *job->crash = (kr_crash){.pid = kr_process_pid(w->process),
                              .exit_code = exit_code,
                              .reason = w->why,
                              .attempts = job->attempts,
                              .task = job->task.fn,
-                             .max_rss = w->max_rss};
+                             .max_rss = rss > w->max_rss ? rss : w->max_rss};
     kri_pool_worker_name(pool, worker, job->crash->worker);
     if (kri_load_rlx64(&record->running) == state)
         job->crash->run_time = os_now() - (kr_time)kri_load_rlx64(&record->began);

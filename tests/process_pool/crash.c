@@ -49,6 +49,7 @@ static kr_crash crash_of(kr_executor *pool, kr_task_fn fn, int want)
     kr_future_release(f);
     CHECK(crash.pid > 0 && crash.worker[0] != '\0' && crash.task == fn);
     CHECK_EQ(crash.attempts, 1);
+    CHECK_GE((int64_t)crash.max_rss, 100000);
     for (int i = 0; i < 4; i++) {
         long result = 0;
         CHECK_EQ(kr_future_result(others[i], &result, sizeof result, NULL, KR_FOREVER), 0);

@@ -176,6 +176,27 @@ TEST(workers_that_die_before_they_begin_break_the_pool)
 
 /* Start methods. */
 
+static int leave(const void *arg, void *result)
+{
+    (void)arg;
+    (void)result;
+    _exit(6);
+}
+KR_TASK(leave);
+
+static void check_report(kr_executor *pool)
+{
+    kr_crash crash;
+    int error = 0;
+    kr_future *f = submit(pool, leave);
+    CHECK_EQ(kr_future_exception(f, &error, KR_FOREVER), 0);
+    CHECK_EQ(error, KR_ECRASHED);
+    CHECK_EQ(kr_future_crash(f, &crash), 0);
+    CHECK_EQ(crash.exit_code, 6);
+    CHECK_GE((int64_t)crash.max_rss, 100000);
+    kr_future_release(f);
+}
+
 static void try_method(kr_start_method start)
 {
     kr_executor *pool = pool_with(2, (kr_process_pool_options){.start = start});
@@ -187,6 +208,7 @@ static void try_method(kr_start_method start)
     CHECK_EQ(kr_map(pool, square, args, sizeof *args, 500, results, sizeof *results, NULL), 0);
     for (long i = 0; i < 500; i++)
         CHECK_EQ(results[i], i * i);
+    check_report(pool);
     int pid = pid_of_worker(pool);
     CHECK_EQ(kill(pid, SIGKILL), 0);
     for (long i = 0; i < 100; i++)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -161,26 +162,30 @@ static int code_of(const siginfo_t *info)
     return info->si_code == CLD_EXITED ? info->si_status : -info->si_status;
 }
 
-static pid_t reap(int kind, id_t id, int *code)
+/* The system's own call tells of resources, too. */
+static pid_t reap(int kind, id_t id, int *code, uint64_t *max_rss)
 {
     siginfo_t info = {0};
+    struct rusage used = {0};
     int saved = errno;
-    int error = result_of(waitid((idtype_t)kind, id, &info, WEXITED | WNOHANG));
+    int error = result_of(syscall(SYS_waitid, kind, id, &info, WEXITED | WNOHANG, &used));
     errno = saved;
-    if (error == 0 && info.si_pid != 0)
+    if (error == 0 && info.si_pid != 0) {
         *code = code_of(&info);
+        *max_rss = (uint64_t)used.ru_maxrss * 1024;
+    }
     return error < 0 ? error : info.si_pid;
 }
 
-int os_pidfd_reap(int pidfd, int *code)
+int os_pidfd_reap(int pidfd, int *code, uint64_t *max_rss)
 {
-    pid_t pid = reap(BY_PIDFD, (id_t)pidfd, code);
+    pid_t pid = reap(BY_PIDFD, (id_t)pidfd, code, max_rss);
     return pid == 0 ? -EAGAIN : pid < 0 ? pid : 0;
 }
 
-pid_t os_reap_any(int *code)
+pid_t os_reap_any(int *code, uint64_t *max_rss)
 {
-    return reap(P_ALL, 0, code);
+    return reap(P_ALL, 0, code, max_rss);
 }
 
 /* Signals. */
