@@ -8,6 +8,7 @@
  */
 #include "process_pool/pool.h"
 
+#include "os/child.h"
 #include "os/os.h"
 #include "wait/stall.h"
 
@@ -76,6 +77,7 @@ void kri_process_pool_release(kr_executor *executor)
     kri_process_pool_unref(kri_process_pool_of(executor));
 }
 
+/* One that is stopped would get its SIGTERM only when it goes on. */
 void kri_process_pool_stop(kri_process_pool *pool, bool at_once)
 {
     kri_job_list list = {NULL, NULL};
@@ -90,6 +92,7 @@ void kri_process_pool_stop(kri_process_pool *pool, bool at_once)
             continue;
         w->why = w->why == KR_CRASH_DIED ? KR_CRASH_STOPPED : w->why;
         (void)(at_once ? kr_process_kill(w->process) : kr_process_terminate(w->process));
+        (void)os_pidfd_signal(kr_process_sentinel(w->process), SIGCONT);
     }
     shut(pool);
     unlock_and_conclude(pool, &list);
