@@ -181,6 +181,7 @@ typedef struct kri_worker_plan {
     uint64_t arg_size;   /* its bytes follow */
     uint64_t max_tasks;
     uint64_t memory_limit;
+    uint64_t mask; /* of signals, once SIGINT is ignored */
     uint32_t worker;
     uint32_t timed; /* somebody wants to know when each item began */
     max_align_t bytes[];

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "os/child.h"
 #include "os/os.h"
 
 void kri_pool_worker_name(const kri_process_pool *pool, uint32_t worker,
@@ -24,6 +25,7 @@ static int make_plan(kri_process_pool *pool, uint32_t worker, kri_worker_plan *p
                               .arg_size = pool->more.initializer_arg_size,
                               .max_tasks = pool->more.max_tasks_per_child,
                               .memory_limit = pool->more.memory_limit,
+                              .mask = os_signal_mask(),
                               .worker = worker,
                               .timed = pool->more.task_timeout != 0};
     if (plan->arg_size)
@@ -31,6 +33,16 @@ static int make_plan(kri_process_pool *pool, uint32_t worker, kri_worker_plan *p
     if (!pool->initializer)
         return 0;
     return kri_function_number(pool, (void (*)(void))pool->initializer, &plan->function);
+}
+
+/* A SIGINT before the worker has come to ignore it waits until then, and is forgotten. */
+static int start_quietly(kr_process **process, const kri_worker_plan *plan, size_t size,
+                         const kr_process_options *options)
+{
+    os_signal_set_mask(plan->mask | (uint64_t)1 << (SIGINT - 1));
+    int err = kr_process_start(process, kri_pool_work, plan, size, options);
+    os_signal_set_mask(plan->mask);
+    return err;
 }
 
 int kri_pool_worker_start(kri_process_pool *pool, uint32_t worker)
@@ -52,7 +64,7 @@ int kri_pool_worker_start(kri_process_pool *pool, uint32_t worker)
     kr_process *process = NULL;
     int err = make_plan(pool, worker, plan);
     if (!err)
-        err = kr_process_start(&process, kri_pool_work, plan, size, &options);
+        err = start_quietly(&process, plan, size, &options);
     os_free(plan);
     if (err)
         return err;

@@ -135,6 +135,7 @@ int kri_pool_work(void *arg)
 {
     struct worker w = {.plan = arg, .generation = kri_fork_generation()};
     (void)os_signal_ignore(SIGINT, true);
+    os_signal_set_mask(w.plan->mask);
     int err = begin(&w);
     if (err)
         return err;

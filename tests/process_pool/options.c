@@ -6,6 +6,7 @@
  */
 #include "process_pool/help.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 
@@ -171,6 +172,36 @@ TEST(workers_that_die_before_they_begin_break_the_pool)
     CHECK(err == 0 || err == KR_EBROKEN);
     if (err == 0)
         CHECK_EQ(error_of(f), KR_EBROKEN);
+    end(pool);
+}
+
+/* In a child, before anything else there. */
+static void interrupt_oneself(void)
+{
+    raise(SIGINT);
+}
+
+static int blocks_interrupts(const void *arg, void *result)
+{
+    sigset_t set;
+    (void)arg;
+    sigprocmask(SIG_SETMASK, NULL, &set);
+    *(int *)result = sigismember(&set, SIGINT);
+    return 0;
+}
+
+/* Ctrl-C while the workers start is the parent's affair, too. */
+TEST(interrupted_before_it_begins)
+{
+    CHECK_EQ(pthread_atfork(NULL, NULL, interrupt_oneself), 0);
+    kr_executor *pool = pool_of(2);
+    CHECK_EQ(square_of(pool, 3), 9);
+    kr_future *f;
+    int blocked = 1;
+    CHECK_EQ(kr_submit(pool, &f, blocks_interrupts, NULL, 0, sizeof blocked), 0);
+    CHECK_EQ(kr_future_result(f, &blocked, sizeof blocked, NULL, KR_FOREVER), 0);
+    CHECK_EQ(blocked, 0);
+    kr_future_release(f);
     end(pool);
 }
 
