@@ -26,7 +26,8 @@
  * When this process exits, after its threads have been waited for, its children that are daemons
  * are told to end by SIGTERM, and killed a second later; the others are waited for.  A child that
  * is to die with its parent is killed by the kernel the moment the parent process is gone, however
- * it went.  That hangs on a descriptor: who closes all in the child, or calls exec there, undoes it.
+ * it went.  That hangs on a descriptor: who closes all in the child, or calls exec there, undoes
+ * it.
  *
  * What is done with SIGCHLD, and who else waits for children, is no matter, but for the exit code:
  * when another has taken it, or SIGCHLD is ignored, it is KR_EXIT_UNKNOWN.

@@ -105,7 +105,8 @@ KR_API int kr_shared_memory_descriptor(const kr_shared_memory *m);
 /* kr_shared_memory_unlink - take the name away.  Who has a handle goes on using the segment, nobody
  * finds it any more.  Python's unlink.
  *
- * Returns   0; -ENOENT: no such name; -EPERM, -EACCES: another user's; -EINVAL; -ENAMETOOLONG
+ * Returns   0; -ENOENT: no such name; -EPERM, -EACCES: another user's; -EISDIR: a directory;
+ *           -EINVAL; -ENAMETOOLONG
  */
 KR_API int kr_shared_memory_unlink(const char *name);
 
