@@ -70,7 +70,7 @@ typedef struct kri_remote_ops {
 } kri_remote_ops;
 
 struct kr_future {
-    kr_word state;    /* atomic; see future.c */
+    _Alignas(max_align_t) kr_word state; /* atomic; see future.c */
     kri_mutex mutex;  /* guards the members marked so; held for some changes of state and claim */
     kri_word64 claim; /* atomic; who has begun it, or will never let it begin */
     kr_task_fn fn;    /* const; NULL: made by kr_future_create */
@@ -96,6 +96,7 @@ struct kr_future {
 };
 
 _Static_assert(sizeof(struct kr_future) <= 128, "with 32 bytes each way it fits in 192");
+_Static_assert(sizeof(struct kr_future) % _Alignof(max_align_t) == 0, "what follows is aligned");
 
 /* What is to be run, and how. */
 typedef struct kri_task {

@@ -72,7 +72,8 @@ static int use_a_pool(void *arg)
     (void)arg;
     kr_executor *pool;
     long seven = 7, result = 0;
-    if (kr_process_pool(&pool, &(kr_pool_options){.workers = 2}) != 0)
+    kr_process_pool_options forks = {.start = KR_FORK};
+    if (kr_process_pool_with(&pool, &(kr_pool_options){.workers = 2}, &forks) != 0)
         return 2;
     kr_future *f;
     if (kr_submit(pool, &f, square, &seven, sizeof seven, sizeof result) != 0 ||
