@@ -88,6 +88,7 @@ bool os_life_over(int line); /* is the holder of the other end gone? */
 /* From now on the kernel kills this process (not its forks) when the other end is closed; dies at
  * once when it is.  A descriptor that must stay open, or an error. */
 int os_life_depend(int line);
+bool os_life_depends(int bond); /* is that still so, or was the descriptor closed? */
 
 /* Limits and sizes */
 

@@ -79,6 +79,11 @@ int kri_depend(int line)
     return bond < 0 ? bond : 0;
 }
 
+bool kri_depends(void)
+{
+    return own_bond == 0 || os_life_depends(own_bond);
+}
+
 kr_process *kr_process_current(void)
 {
     (void)kri_processes_begin();

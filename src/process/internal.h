@@ -147,6 +147,7 @@ const char *kri_identity(void);
 void kri_become(const kri_order *order, int line);
 void kri_count_anew(void);   /* of names */
 int kri_depend(int line);    /* the kernel kills us when the holder of the line is gone */
+bool kri_depends(void);      /* does it still, if it was asked to? */
 void kri_about_forked(void); /* in a forked child; keeps nothing of a parent */
 
 void kri_server_forked(void);

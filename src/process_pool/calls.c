@@ -35,7 +35,7 @@
  */
 #include "process_pool/work.h"
 
-enum { PATIENCE = 50 * 1000 }; /* nanoseconds */
+enum { PATIENCE = 50 * 1000, LONG_IDLE = 100 * 1000 * 1000 }; /* nanoseconds */
 
 static kri_word64 *bits_of(const kri_work *work, uint32_t worker)
 {
@@ -90,6 +90,9 @@ static void sleep_until_called(const kri_work *work, uint32_t worker, int *kept)
             (void)sleep_on(&record->call, patience);
         if (asleep && kri_load_acq(&record->call) == KRI_ASLEEP)
             kri_completion_tell(work, worker, kept);
+        if (asleep && work->long_idle &&
+            sleep_on(&record->call, kri_deadline(LONG_IDLE)) == -ETIMEDOUT)
+            work->long_idle();
         while (asleep && kri_load_acq(&record->call) == KRI_ASLEEP)
             (void)sleep_on(&record->call, KRI_NEVER);
     }

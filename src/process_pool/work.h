@@ -112,6 +112,7 @@ typedef struct kri_work {
     unsigned char *records;
     uint32_t slot_count;
     uint32_t workers;
+    void (*long_idle)(void); /* called once each time that a worker stays idle; NULL: nothing */
 } kri_work;
 
 size_t kri_work_size(uint32_t slots, uint32_t workers); /* a multiple of the page's size */

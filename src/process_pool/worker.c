@@ -108,6 +108,14 @@ static int initialize(const struct worker *w)
     return err < 0 ? err : 0;
 }
 
+/* A task may have closed the descriptor by which this worker dies with its parent.  Then nobody
+ * would wake it any more; another takes its place. */
+static void leave_if_free(void)
+{
+    if (!kri_depends())
+        os_exit_now(0);
+}
+
 static int begin(struct worker *w)
 {
     void *memory = (void *)(uintptr_t)w->plan->work;
@@ -122,6 +130,7 @@ static int begin(struct worker *w)
     }
     if (!err)
         err = kri_work_attach(&w->work, memory, w->plan->mapped);
+    w->work.long_idle = leave_if_free;
     return err;
 }
 

@@ -452,6 +452,38 @@ TEST(workers_die_with_their_parent)
     CHECK_LE(kr_now() - began, kr_ms(KRI_SANITIZED ? 2000 : 200));
 }
 
+static int close_all(const void *arg, void *result)
+{
+    (void)arg;
+    (void)result;
+    return close_range(3, ~0u, 0);
+}
+KR_TASK(close_all);
+
+/* What they die by was closed by a task: then they see to it themselves. */
+TEST(workers_without_descriptors_die_with_their_parent)
+{
+    for (kr_start_method start = KR_FORK; start <= KR_FORKSERVER; start++) {
+        int *pid = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0) {
+            kr_executor *pool = pool_with(1, (kr_process_pool_options){.start = start});
+            CHECK_EQ(error_of(submit(pool, close_all)), 0);
+            CHECK_EQ(kr_process_pool_workers(pool, pid, 1), 1);
+            raise(SIGKILL);
+        }
+        int status;
+        CHECK_EQ(waitpid(child, &status, 0), child);
+        CHECK_EQ(WTERMSIG(status), SIGKILL);
+        CHECK(*pid > 0);
+        kr_time began = kr_now();
+        while (!is_over(*pid) && kr_now() - began < kr_sec(20))
+            kri_test_nap();
+        CHECK_LE(kr_now() - began, kr_sec(20) - 1);
+    }
+}
+
 TEST(a_pool_in_a_forked_child)
 {
     kr_executor *pool = pool_of(1);

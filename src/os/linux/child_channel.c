@@ -242,3 +242,11 @@ int os_life_depend(int line)
     errno = saved;
     return error < 0 ? error : fd;
 }
+
+bool os_life_depends(int bond)
+{
+    int saved = errno;
+    bool depends = fcntl(bond, F_GETSIG) == SIGKILL;
+    errno = saved;
+    return depends;
+}
