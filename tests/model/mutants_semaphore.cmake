@@ -107,7 +107,7 @@ krait_mutant(owned_wake_not_passed_on sync/owned.c owned/owned_two_releases
         *wake = 1;" "")
 krait_mutant(owned_sleeper_forgets_the_others sync/owned.c owned/owned_two_releases
   "(seen - 1) | slept" "seen - 1")
-krait_mutant(holders_settle_the_living sync/holder.c owned/owned_waiter_dies
+krait_mutant(holders_settle_the_living sync/holder.c owned/owned_holder_is_looked_at
   "!kri_process_dead(process)" "process == kri_process_self()")
 krait_mutant(holders_keep_the_row sync/holder.c owned/owned_borrower_dies
   "        freed += held_in(row);

@@ -100,6 +100,16 @@ SCENARIO(owned_waiter_dies, .victim = VICTIM, .stale = KR_EXPLORE_NONE, .early =
     check_permits(1);
 }
 
+/* One that waits for long looks whether the holders live. */
+SCENARIO(owned_holder_is_looked_at, .stale = KR_EXPLORE_NONE)
+{
+    fresh(1, ROWS);
+    take(NULL);
+    kr_explore_spawn_in(SURVIVOR, borrow, NULL);
+    kr_explore_check(kr_semaphore_release(&s.semaphore, 1) == 0);
+    check_permits(1);
+}
+
 SCENARIO(owned_two_releases, .early = KR_EXPLORE_NONE, .stale = KR_EXPLORE_NONE)
 {
     kr_time began = kr_now();
