@@ -109,6 +109,7 @@ typedef struct kr_process_options {
  *           KR_ETASK      run is not declared with KR_TASK, or the child's program is another
  *           -EBADF        no such descriptor or connection
  *           -EAGAIN, -ENOMEM, -EMFILE, -ENFILE   a limit of the system is reached
+ *           -ENOENT       /proc is not there, which all but a fork that outlives its parent needs
  *           -ETIMEDOUT    the new image has not reached kr_init in 60 seconds
  *           KR_ESHUTDOWN  the process is exiting and has already waited for its children
  * Blocks    for as long as the system takes
@@ -175,8 +176,8 @@ KR_API int kr_process_pid(const kr_process *p);
 KR_API bool kr_process_daemon(const kr_process *p);
 KR_API size_t kr_process_name(const kr_process *p, char *name, size_t size);
 
-/* kr_process_active - handles of the first `max` children that are alive, each to be released.
- * Returns how many are alive, which may be more.  Those that have ended are reaped. */
+/* kr_process_active - handles of the first `max` children that are alive, each to be released; with
+ * NULL none.  Returns how many are alive, which may be more.  Those that have ended are reaped. */
 KR_API int kr_process_active(kr_process **processes, int max);
 
 /* kr_process_current - the calling process, "MainProcess" where krait has not started it; not to

@@ -19,7 +19,8 @@
  *
  * Small arguments and results travel in a slot of shared memory, others lie in it as blocks: copied
  * in once by kr_submit and out once by kr_future_result.  A future that holds such a result keeps
- * that memory, and the pool's, until it is released.
+ * that memory, and the pool's, until it is released.  A task that writes where it must not may hit
+ * that memory, and so the pool: what is protected from each other are processes, not bytes.
  *
  * Callbacks run in a thread of the pool's, or in whoever cancels.
  *

@@ -156,7 +156,7 @@ int kr_process_join(kr_process *p, int *exit_code, kr_time timeout)
 
 int kr_process_exit_code(kr_process *p, int *exit_code)
 {
-    int err = check(p);
+    int err = exit_code != NULL ? check(p) : -EINVAL;
     if (err < 0)
         return err;
     if (p->kind == KRI_CURRENT || !has_ended(p))

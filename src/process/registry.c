@@ -181,7 +181,7 @@ int kr_process_active(kr_process **processes, int max)
     for (kr_process *p = own_children.first; p != NULL; p = p->next) {
         if (os_pidfd_over(p->sentinel))
             continue;
-        if (count < max)
+        if (count < max && processes != NULL)
             processes[count] = kr_process_retain(p);
         count++;
     }
