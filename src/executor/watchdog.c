@@ -234,6 +234,14 @@ static void forget_in_child(void)
     kri_store_rlx(&asleep_for, 0);
 }
 
+#ifndef KRI_MODEL
+/* As the library is loaded, for start_service is called with the lock held. */
+__attribute__((constructor)) static void watch_from_the_first(void)
+{
+    (void)kri_at_fork_child(forget_in_child);
+}
+#endif
+
 static int start_service(void)
 {
     os_thread thread;

@@ -78,23 +78,36 @@ static void in_child(void)
         if (!*own_fork_starts())
             os_close(own_children.line[0]);
     }
-    own_children = (children){.begun = true, .forks_watched = true};
+    own_children = (children){.begun = own_children.begun, .forks_watched = true};
     kri_server_forked();
     kri_about_forked();
 }
 
 static void end_children(void);
 
+static int watch_forks(void)
+{
+    int err = kri_at_fork_child(in_child);
+    if (err == 0 && !own_children.forks_watched) {
+        err = os_at_fork(before_fork, in_parent, NULL);
+        own_children.forks_watched = err == 0;
+    }
+    return err;
+}
+
+/* As the threads' list has it, and after that: its lock is taken under this one. */
+__attribute__((constructor)) static void watch_from_the_first(void)
+{
+    if (kri_threads_watch_forks() == 0)
+        (void)watch_forks();
+}
+
 int kri_processes_begin(void)
 {
     int err = kri_threads_begin();
     kri_mutex_lock(&own_children.lock);
     if (err == 0 && !own_children.begun) {
-        err = kri_at_fork_child(in_child);
-        if (err == 0 && !own_children.forks_watched) {
-            err = os_at_fork(before_fork, in_parent, NULL);
-            own_children.forks_watched = err == 0;
-        }
+        err = watch_forks();
         if (err == 0)
             err = kri_at_last(end_children);
         own_children.begun = err == 0;

@@ -54,6 +54,12 @@ static void finish_pools(void *unused)
     }
 }
 
+/* As the library is loaded, so that no fork finds the lock held that is not told. */
+__attribute__((constructor)) static void watch_from_the_first(void)
+{
+    (void)kri_at_fork_child(forget_in_child);
+}
+
 static int watch(void)
 {
     kri_mutex_lock(&register_lock);

@@ -123,6 +123,10 @@ static void leave_behind(kr_thread *t)
 /* Nobody else is here, and the waiting point is already as new. */
 static void in_child(void)
 {
+    if (kri_threads.main == NULL) { /* nobody has begun */
+        in_parent();
+        return;
+    }
     kr_thread *self = kri_thread_self();
     kr_thread *t = kri_threads.first;
     kri_threads.first = kri_threads.last = NULL;
@@ -157,13 +161,28 @@ static void introduce_main(void)
 
 /* The waiting point watches forks since kri_fork_generation was called, so it is put right first.
  * Whoever comes after a failure tries again; the locks must be taken once a fork all the same. */
-static int watch(void)
+int kri_threads_watch_forks(void)
 {
     int err = kri_at_fork_child(in_child);
     if (err == 0 && !kri_threads.forks_watched) {
         err = os_at_fork(before_fork, in_parent, NULL);
         kri_threads.forks_watched = err == 0;
     }
+    return err;
+}
+
+#ifndef KRI_MODEL
+/* As the library is loaded: while a first thread has this done with the lock held, another one
+ * might fork, and its child would not be told, but find the lock held. */
+__attribute__((constructor)) static void watch_from_the_first(void)
+{
+    (void)kri_threads_watch_forks();
+}
+#endif
+
+static int watch(void)
+{
+    int err = kri_threads_watch_forks();
     return err == 0 ? os_at_exit(kri_threads_exit) : err;
 }
 

@@ -60,6 +60,7 @@ extern kri_registry kri_threads;
 
 /* kri_threads_begin - make the main thread known, and watch fork and exit.  0, -ENOMEM. */
 int kri_threads_begin(void);
+int kri_threads_watch_forks(void); /* the part of it that a fork must not come before */
 
 kr_thread *kri_thread_self(void); /* the calling thread if it is known, else NULL; for any caller */
 void kri_thread_set_self(kr_thread *t);
