@@ -452,6 +452,54 @@ TEST(workers_die_with_their_parent)
     CHECK_LE(kr_now() - began, kr_ms(KRI_SANITIZED ? 2000 : 200));
 }
 
+static int do_nothing(const void *arg, void *result)
+{
+    (void)arg;
+    (void)result;
+    return 0;
+}
+KR_TASK(do_nothing);
+
+_Noreturn static void be_a_parent(kr_start_method start, int *pids)
+{
+    enum { WORKERS = 2 };
+    kr_executor *pool = pool_with(WORKERS, (kr_process_pool_options){.start = start});
+    for (;;) {
+        CHECK_EQ(error_of(submit(pool, do_nothing)), 0);
+        int alive[WORKERS];
+        for (int i = kr_process_pool_workers(pool, alive, WORKERS) - 1; i >= 0; i--)
+            kri_store_rlx((kr_word *)&pids[i], (uint32_t)alive[i]);
+    }
+}
+
+/* At any instant: as the pool is made, and while it works. */
+TEST(workers_die_with_a_parent_that_is_killed_at_random)
+{
+    uint64_t random = kri_test_seed();
+    int *pids = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    kr_time end = kr_now() + kr_sec(kri_test_budget()), longest = 0;
+    int kills = 0;
+    for (; kr_now() < end || kills == 0; kills++) {
+        pids[0] = pids[1] = 0;
+        kr_start_method start = KR_FORK + (int)(kri_test_random(&random) % 3);
+        pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0)
+            be_a_parent(start, pids);
+        usleep((useconds_t)(kri_test_random(&random) % 20000)); /* the instant of the kill */
+        CHECK_EQ(kill(child, SIGKILL), 0);
+        CHECK_EQ(waitpid(child, NULL, 0), child);
+        kr_time began = kr_now();
+        for (int i = 0; i < 2; i++)
+            while (pids[i] != 0 && !is_over(pids[i]) && kr_now() - began < kr_sec(5))
+                kri_test_nap();
+        longest = kr_now() - began > longest ? kr_now() - began : longest;
+    }
+    kri_test_note("%d parents killed, their workers gone after %jd us at most", kills,
+                  (intmax_t)(longest / 1000));
+    CHECK_LE(longest, kr_ms(KRI_SANITIZED ? 2000 : 200));
+}
+
 static int close_all(const void *arg, void *result)
 {
     (void)arg;
