@@ -249,7 +249,7 @@ TEST(a_batch_that_kills_its_workers_fails_alone)
         count = add_descendants(child, family, 0);
         for (int i = 0; i < count; i++) {
             if (is_busy(family[i]))
-                CHECK_EQ(kill(family[i], SIGKILL), 0);
+                CHECK(kill(family[i], SIGKILL) == 0 || errno == ESRCH); /* it may be over */
         }
         kri_test_nap();
     }
