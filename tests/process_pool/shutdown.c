@@ -481,7 +481,7 @@ TEST(workers_die_with_a_parent_that_is_killed_at_random)
     int kills = 0;
     for (; kr_now() < end || kills == 0; kills++) {
         pids[0] = pids[1] = 0;
-        kr_start_method start = KR_FORK + (int)(kri_test_random(&random) % 3);
+        kr_start_method start = (kr_start_method)(KR_FORK + (int)(kri_test_random(&random) % 3));
         pid_t child = fork();
         CHECK(child >= 0);
         if (child == 0)
