@@ -12,6 +12,7 @@
 #include <krait/completed.h>
 #include <krait/condition.h>
 #include <krait/connection.h>
+#include <krait/coroutine.h>
 #include <krait/debug.h>
 #include <krait/event.h>
 #include <krait/executor.h>
@@ -20,6 +21,7 @@
 #include <krait/holder.h>
 #include <krait/listener.h>
 #include <krait/init.h>
+#include <krait/io.h>
 #include <krait/local.h>
 #include <krait/lock.h>
 #include <krait/map.h>
