@@ -177,40 +177,56 @@ static kr_word *shared_word(void)
 }
 
 static kr_word *finished;
+static struct gate *exit_gate;
 
-static int finish_slowly(const void *arg, void *result)
+static int finish_at_exit(const void *arg, void *result)
 {
     (void)arg;
     (void)result;
-    usleep(20000);
+    CHECK_EQ(kr_event_wait(&exit_gate->open, KR_FOREVER), 0);
     kri_add_sc(finished, 1);
     return 0;
 }
 
+static void open_gate(void *gate)
+{
+    kr_event_set(&((struct gate *)gate)->open);
+}
+
+/* Its tasks cannot end before exit has begun: what is registered last is called first. */
+static kr_executor *pool_for_exit(int workers)
+{
+    kr_executor *pool = pool_of(workers);
+    CHECK_EQ(kr_at_exit(open_gate, exit_gate), 0);
+    return pool;
+}
+
 static void leave_running(void)
 {
-    kr_executor *pool = pool_of(2);
+    kr_executor *pool = pool_for_exit(2);
     for (int i = 0; i < 6; i++)
-        CHECK_EQ(kr_submit(pool, NULL, finish_slowly, NULL, 0, 0), 0);
+        CHECK_EQ(kr_submit(pool, NULL, finish_at_exit, NULL, 0, 0), 0);
 }
 
 TEST(test_interpreter_shutdown)
 {
     finished = shared_word();
+    exit_gate = gate_new();
     CHECK_EQ(exit_code_of(leave_running), 0);
     CHECK_EQ(kri_load_sc(finished), 6);
 }
 
 static void shut_and_leave(void)
 {
-    kr_executor *pool = pool_of(1);
-    CHECK_EQ(kr_submit(pool, NULL, finish_slowly, NULL, 0, 0), 0);
-    (void)!kr_executor_shutdown(pool, NULL, KR_NOWAIT);
+    kr_executor *pool = pool_for_exit(1);
+    CHECK_EQ(kr_submit(pool, NULL, finish_at_exit, NULL, 0, 0), 0);
+    CHECK_EQ(kr_executor_shutdown(pool, NULL, KR_NOWAIT), -ETIMEDOUT);
 }
 
 TEST(test_hang_gh83386)
 {
     finished = shared_word();
+    exit_gate = gate_new();
     CHECK_EQ(exit_code_of(shut_and_leave), 0);
     CHECK_EQ(kri_load_sc(finished), 1);
 }
@@ -221,7 +237,7 @@ static void submit_late(void *arg)
 {
     (void)arg;
     kr_executor *another;
-    if (kr_submit(late_pool, NULL, finish_slowly, NULL, 0, 0) != KR_ESHUTDOWN ||
+    if (kr_submit(late_pool, NULL, fail_io, NULL, 0, 0) != KR_ESHUTDOWN ||
         kr_process_pool(&another, NULL) != KR_ESHUTDOWN)
         _exit(3);
 }
