@@ -184,6 +184,7 @@ static int finish_at_exit(const void *arg, void *result)
     (void)arg;
     (void)result;
     CHECK_EQ(kr_event_wait(&exit_gate->open, KR_FOREVER), 0);
+    kri_test_linger();
     kri_add_sc(finished, 1);
     return 0;
 }
