@@ -170,9 +170,7 @@ static int exit_code_of(void (*body)(void))
 
 static kr_word *shared_word(void)
 {
-    kr_word *word =
-        mmap(NULL, sizeof *word, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    CHECK(word != MAP_FAILED);
+    kr_word *word = shared_pages(sizeof *word);
     return word;
 }
 
@@ -449,7 +447,7 @@ static bool is_over(int pid)
 TEST(workers_die_with_their_parent)
 {
     struct gate *gate = gate_new();
-    int *pids = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int *pids = shared_pages(4096);
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
@@ -493,7 +491,7 @@ _Noreturn static void be_a_parent(kr_start_method start, int *pids)
 TEST(workers_die_with_a_parent_that_is_killed_at_random)
 {
     uint64_t random = kri_test_seed();
-    int *pids = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int *pids = shared_pages(4096);
     kr_time end = kr_now() + kr_sec(kri_test_budget()), longest = 0;
     int kills = 0;
     for (; kr_now() < end || kills == 0; kills++) {
@@ -529,7 +527,7 @@ KR_TASK(close_all);
 TEST(workers_without_descriptors_die_with_their_parent)
 {
     for (kr_start_method start = KR_FORK; start <= KR_FORKSERVER; start++) {
-        int *pid = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        int *pid = shared_pages(4096);
         pid_t child = fork();
         CHECK(child >= 0);
         if (child == 0) {
