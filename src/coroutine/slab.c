@@ -215,9 +215,9 @@ static kri_stack_guard_kind best_guard(void)
     void *memory = os_stack_map(page);
     if (memory == NULL)
         return KRI_GUARD_MAPPED;
-    int err = os_stack_guard_light(memory, page);
+    bool light = os_stack_guard_light(memory, page) == 0 && os_stack_is_guarded(memory);
     os_stack_unmap(memory, page);
-    return err == 0 ? KRI_GUARD_LIGHT : KRI_GUARD_MAPPED;
+    return light ? KRI_GUARD_LIGHT : KRI_GUARD_MAPPED;
 }
 
 static kri_stack_guard_kind guard_kind(void)

@@ -24,11 +24,12 @@ size_t os_stack_resident(void *pages, size_t size);
 /* From now on each access to these pages is a fault, and stays one when they are discarded.
  *
  * The first costs an entry for each page in tables that the pages beside them have anyway.
- * -ENOSYS before Linux 6.13, and where a system pretends to know the call and does nothing.
+ * -ENOSYS before Linux 6.13; some systems pretend to know the call and do nothing.
  * The second makes two mappings more of one, of which a process has no more than os_map_limit().
  * Both 0, -ENOMEM. */
 int os_stack_guard_light(void *pages, size_t size);
 int os_stack_guard_mapped(void *pages, size_t size);
+bool os_stack_is_guarded(void *page); /* is an access a fault? */
 size_t os_map_limit(void);
 
 /* A stack for the calling thread's signal handlers, where it has none.  0, -ENOMEM. */

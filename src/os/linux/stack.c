@@ -62,9 +62,12 @@ size_t os_stack_resident(void *pages, size_t size)
 }
 
 /* A system call that is to write there fails, while an access of our own would be a fault. */
-static bool is_a_fault(void *page)
+bool os_stack_is_guarded(void *page)
 {
-    return getrandom(page, 1, GRND_NONBLOCK) < 0 && errno == EFAULT;
+    int saved = errno;
+    bool guarded = getrandom(page, 1, GRND_NONBLOCK) < 0 && errno == EFAULT;
+    errno = saved;
+    return guarded;
 }
 
 int os_stack_guard_light(void *pages, size_t size)
@@ -72,8 +75,6 @@ int os_stack_guard_light(void *pages, size_t size)
     int saved = errno, err = 0;
     if (madvise(pages, size, MADV_GUARD_INSTALL) != 0)
         err = errno == EINVAL ? -ENOSYS : -ENOMEM;
-    else if (!is_a_fault(pages))
-        err = -ENOSYS;
     errno = saved;
     return err;
 }
