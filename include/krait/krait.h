@@ -17,6 +17,7 @@
 #include <krait/event.h>
 #include <krait/executor.h>
 #include <krait/future.h>
+#include <krait/gather.h>
 #include <krait/group.h>
 #include <krait/holder.h>
 #include <krait/listener.h>
