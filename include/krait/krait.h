@@ -35,6 +35,7 @@
 #include <krait/shared_memory.h>
 #include <krait/stall.h>
 #include <krait/thread.h>
+#include <krait/timeout.h>
 #include <krait/timer.h>
 #include <krait/value.h>
 #include <krait/wait_any.h>
