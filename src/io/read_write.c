@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "io/file.h"
 #include "io/io.h"
 #include <krait/io.h>
 
@@ -31,11 +32,13 @@ static int64_t write_other(int fd, const void *bytes, size_t size)
 
 static int64_t read_no_socket(int fd, void *bytes, size_t size, kr_time timeout)
 {
-    int kind = os_kind_of(fd);
+    int kind = kri_kind(fd);
     if (kind < 0)
         return kind;
-    if (size == 0 || kind == OS_FILE)
-        return os_read(fd, bytes, size);
+    if (kind == OS_FILE)
+        return kri_file_read(fd, bytes, size, timeout);
+    if (size == 0)
+        return os_read(fd, bytes, 0);
     kri_tries tries = {.fd = fd, .events = OS_READABLE, .timeout = timeout};
     int64_t got;
     do {
@@ -46,11 +49,13 @@ static int64_t read_no_socket(int fd, void *bytes, size_t size, kr_time timeout)
 
 static int64_t write_no_socket(int fd, const void *bytes, size_t size, kr_time timeout)
 {
-    int kind = os_kind_of(fd);
+    int kind = kri_kind(fd);
     if (kind < 0)
         return kind;
-    if (size == 0 || kind == OS_FILE)
-        return os_write(fd, bytes, size);
+    if (kind == OS_FILE)
+        return kri_file_write(fd, bytes, size, timeout);
+    if (size == 0)
+        return os_write(fd, bytes, 0);
     kri_tries tries = {.fd = fd, .events = OS_WRITABLE, .timeout = timeout};
     int64_t written;
     do {
@@ -59,13 +64,18 @@ static int64_t write_no_socket(int fd, const void *bytes, size_t size, kr_time t
     return written;
 }
 
-/* Most are sockets, and those who are not say so. */
+/* Most are sockets, and those that are not say so. */
+static bool may_be_socket(int fd)
+{
+    return !kri_in_coroutine() || kri_descriptor_kind(fd) != OS_OTHER;
+}
+
 int64_t kr_read(int fd, void *bytes, size_t size, kr_time timeout)
 {
     if (timeout < 0)
         return -EINVAL;
     int64_t got = -ENOTSOCK;
-    if (size > 0 && kri_descriptor_kind(fd) != OS_OTHER)
+    if (size > 0 && may_be_socket(fd))
         got = kr_recv(fd, bytes, size, 0, timeout);
     return got != -ENOTSOCK ? got : read_no_socket(fd, bytes, size, timeout);
 }
@@ -75,7 +85,7 @@ int64_t kr_write(int fd, const void *bytes, size_t size, kr_time timeout)
     if (timeout < 0)
         return -EINVAL;
     int64_t written = -ENOTSOCK;
-    if (kri_descriptor_kind(fd) != OS_OTHER)
+    if (may_be_socket(fd))
         written = kr_send(fd, bytes, size, 0, timeout);
     return written != -ENOTSOCK ? written : write_no_socket(fd, bytes, size, timeout);
 }

@@ -5,8 +5,12 @@
 #include "io/io.h"
 #include <krait/io.h>
 
+/* What is a file is asked anew each time: were it closed by somebody else and the number another's
+ * now, a thread would be blocked for nothing. */
 int kri_kind(int fd)
 {
+    if (!kri_in_coroutine())
+        return os_kind_of(fd);
     int kind = (int)kri_descriptor_kind(fd);
     if (kind != OS_UNKNOWN)
         return kind;

@@ -5,8 +5,8 @@
  * cancels the scope.
  *
  * Fields.
- *     waits.first           guarded by waits.lock
- *     thread_wait.closed    guarded by waits.lock
+ *     thread_waits.first    guarded by its lock
+ *     thread_wait.closed    guarded by the same
  *     the rest              const while it is in the list
  *     alone                 a lock of its own
  *
@@ -14,6 +14,8 @@
  * out, both by the waiting thread; kr_cancel is called with the list's lock held, so it has
  * returned before the scope ends.  A number that is closed after the last try and before the wait
  * is in the list is as one that was closed before the call.
+ *
+ *     Fork.  A child begins with an empty list and free locks.
  *
  * Why not a count of a number's closings, to tell that case?  Whoever closes a number that others
  * are about to use cannot know what they will meet anyway.
@@ -38,7 +40,8 @@ static struct {
     kri_mutex lock;
     kri_mutex alone;
     thread_wait *first;
-} waits[BUCKETS] KRI_GLOBAL;
+} thread_waits[BUCKETS] KRI_GLOBAL;
+static kr_word waits_watched KRI_GLOBAL;
 
 /* Some drivers call ready what they then refuse; so many tries in vain, one that is ready still,
  * and it is left alone for a while. */
@@ -51,48 +54,62 @@ static unsigned bucket_of(int fd)
 
 kri_mutex *kri_alone_lock(int fd)
 {
-    return &waits[bucket_of(fd)].alone;
+    return &thread_waits[bucket_of(fd)].alone;
+}
+
+/* Of the parent's threads none is here, nor what they were about. */
+static void forget_in_child(void)
+{
+    for (unsigned bucket = 0; bucket < BUCKETS; bucket++) {
+        kri_store_rlx(&thread_waits[bucket].lock, 0);
+        kri_store_rlx(&thread_waits[bucket].alone, 0);
+        thread_waits[bucket].first = NULL;
+    }
 }
 
 static void put_in(thread_wait *wait)
 {
     unsigned bucket = bucket_of(wait->fd);
-    kri_mutex_lock(&waits[bucket].lock);
-    wait->next = waits[bucket].first;
+    kri_mutex_lock(&thread_waits[bucket].lock);
+    wait->next = thread_waits[bucket].first;
     if (wait->next != NULL)
         wait->next->previous = wait;
-    waits[bucket].first = wait;
-    kri_mutex_unlock(&waits[bucket].lock);
+    thread_waits[bucket].first = wait;
+    kri_mutex_unlock(&thread_waits[bucket].lock);
 }
 
 static void take_out(thread_wait *wait)
 {
     unsigned bucket = bucket_of(wait->fd);
-    kri_mutex_lock(&waits[bucket].lock);
+    kri_mutex_lock(&thread_waits[bucket].lock);
     if (wait->next != NULL)
         wait->next->previous = wait->previous;
     if (wait->previous != NULL)
         wait->previous->next = wait->next;
     else
-        waits[bucket].first = wait->next;
-    kri_mutex_unlock(&waits[bucket].lock);
+        thread_waits[bucket].first = wait->next;
+    kri_mutex_unlock(&thread_waits[bucket].lock);
 }
 
 static void end_thread_waits(int fd)
 {
     unsigned bucket = bucket_of(fd);
-    kri_mutex_lock(&waits[bucket].lock);
-    for (thread_wait *wait = waits[bucket].first; wait != NULL; wait = wait->next) {
+    kri_mutex_lock(&thread_waits[bucket].lock);
+    for (thread_wait *wait = thread_waits[bucket].first; wait != NULL; wait = wait->next) {
         if (wait->fd == fd) {
             wait->closed = true;
             kr_cancel(&wait->scope);
         }
     }
-    kri_mutex_unlock(&waits[bucket].lock);
+    kri_mutex_unlock(&thread_waits[bucket].lock);
 }
 
 static int wait_as_thread(int fd, unsigned events, kr_time deadline)
 {
+    if (kri_load_rlx(&waits_watched) == 0) {
+        (void)kri_at_fork_child(forget_in_child);
+        kri_store_rlx(&waits_watched, 1);
+    }
     kri_party *self = kri_party_self();
     thread_wait wait = {.fd = fd};
     kri_scope_begin(self, &wait.scope);

@@ -155,7 +155,7 @@ int os_open(const char *path, int flags, unsigned mode)
     int saved = errno;
     int fd;
     do {
-        fd = open(path, flags, (mode_t)mode);
+        fd = open(path, flags | O_CLOEXEC, (mode_t)mode);
     } while (again(fd));
     return (int)settle(fd, saved);
 }
