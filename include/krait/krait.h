@@ -33,6 +33,7 @@
 #include <krait/semaphore.h>
 #include <krait/shared_memory.h>
 #include <krait/stall.h>
+#include <krait/subprocess.h>
 #include <krait/thread.h>
 #include <krait/timer.h>
 #include <krait/value.h>
