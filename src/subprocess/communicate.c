@@ -13,6 +13,7 @@
  */
 #include "os/socket.h"
 #include "subprocess/internal.h"
+#include <krait/coroutine.h>
 #include <string.h>
 
 enum { AT_ONCE = 65536 };
@@ -122,7 +123,7 @@ static int exchange_all(exchange *x)
             moved = kri_wait_fd(x->watch, OS_READABLE, x->deadline);
             if (moved < 0)
                 return moved;
-        } else if (kr_cancelled()) {
+        } else if (kr_yield() < 0) {
             return -ECANCELED;
         } else if (x->deadline != KRI_NEVER && os_now() >= x->deadline && !done(x)) {
             return -ETIMEDOUT;
@@ -135,6 +136,7 @@ static int watch_pipes(exchange *x)
 {
     x->watch = os_watch_create();
     int err = x->watch < 0 ? x->watch : 0;
+    kri_descriptor_fresh(x->watch);
     for (int i = 0; i < 3 && err == 0; i++)
         if (x->p->pipes[i] >= 0)
             err = os_watch_add_for(x->watch, x->p->pipes[i], i == 0 ? OS_WRITABLE : OS_READABLE);
@@ -147,7 +149,7 @@ static int communicate(exchange *x)
     if (err == 0)
         err = exchange_all(x);
     if (x->watch >= 0)
-        os_close(x->watch);
+        kri_subprocess_close_fd(x->watch);
     return err == 0 ? kri_subprocess_await(x->p, x->deadline) : err;
 }
 

@@ -40,6 +40,7 @@ static int open_pipe(kr_subprocess *p, ends *e, int stream)
     if (err < 0)
         return err;
     p->pipes[stream] = pair[mine];
+    kri_descriptor_fresh(pair[mine]);
     e->standard[stream] = e->theirs[e->count++] = pair[1 - mine];
     return 0;
 }
@@ -117,6 +118,8 @@ static int begin(kr_subprocess *p, const char *const *argv, const kr_subprocess_
     } else if (p->sentinel < 0) {
         os_spawn_undo(p->pid);
         return p->sentinel;
+    } else {
+        kri_descriptor_fresh(p->sentinel);
     }
     return 0;
 }

@@ -53,16 +53,29 @@ static inline void run_clean(void (*body)(void))
     CHECK_EQ(count_descriptors(), before);
 }
 
+static inline int run_clean_coroutine(void *arg)
+{
+    run_clean(*(void (**)(void))arg);
+    return 0;
+}
+
 #define RUNNER_TEST(name)                                                                          \
     static void name(void);                                                                        \
     static void name##_in_thread(void)                                                             \
     {                                                                                              \
         run_clean(name);                                                                           \
     }                                                                                              \
+    static void name##_in_coroutine(void)                                                          \
+    {                                                                                              \
+        void (*body)(void) = name;                                                                 \
+        CHECK_EQ(kr_run(run_clean_coroutine, &body), 0);                                           \
+    }                                                                                              \
     __attribute__((constructor)) static void name##_register(void)                                 \
     {                                                                                              \
-        static kri_test_case entry = {#name ".thread", name##_in_thread, NULL};                    \
-        kri_test_register(&entry);                                                                 \
+        static kri_test_case entries[] = {{#name ".thread", name##_in_thread, NULL},               \
+                                          {#name ".coroutine", name##_in_coroutine, NULL}};        \
+        kri_test_register(&entries[0]);                                                            \
+        kri_test_register(&entries[1]);                                                            \
     }                                                                                              \
     static void name(void)
 

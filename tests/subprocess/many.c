@@ -95,3 +95,36 @@ TEST(ten_thousand_programs)
     expect_no_child();
     CHECK_EQ(count_descriptors(), before);
 }
+
+static int use_many_here(const void *arg, void *result)
+{
+    uint64_t seed = *(const uint64_t *)arg;
+    (void)result;
+    return use_many(&seed);
+}
+
+static int spawn_users(void *arg)
+{
+    enum { COROUTINES = 20 };
+    kr_future *f[COROUTINES];
+    uint64_t *state = arg;
+    for (int i = 0; i < COROUTINES; i++) {
+        uint64_t seed = kri_test_random(state);
+        CHECK_EQ(kr_spawn(&f[i], use_many_here, &seed, sizeof seed, 0, NULL), 0);
+    }
+    for (int i = 0; i < COROUTINES; i++) {
+        CHECK_EQ(kr_future_result(f[i], NULL, 0, NULL, KR_FOREVER), 0);
+        kr_future_release(f[i]);
+    }
+    return 0;
+}
+
+TEST(ten_thousand_programs_of_one_loop)
+{
+    uint64_t state = kri_test_seed();
+    int before = count_descriptors();
+    CHECK_EQ(kr_run(spawn_users, &state), 0);
+    kri_test_note("%u programs", kri_load_rlx(&used));
+    expect_no_child();
+    CHECK_EQ(count_descriptors(), before);
+}
