@@ -130,6 +130,8 @@ static void take_in(kri_loop *loop)
         kri_item next = kri_inbox_next(item);
         if ((item & KRI_ITEM_KIND) == KRI_ITEM_RUNNER)
             kri_runner_notify((kri_runner *)item);
+        else if (loop->holds_back && (item & KRI_ITEM_KIND) == KRI_ITEM_TASK)
+            kri_line_put(&loop->held_back, item);
         else
             kri_line_put(&loop->ready, item);
         item = next;
