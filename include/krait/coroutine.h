@@ -37,11 +37,11 @@
 KR_EXTERN_BEGIN
 
 typedef struct kr_run_options {
-    const char *name;     /* of the first coroutine, copied; NULL: "main" */
-    size_t stack_size;    /* of each coroutine, bytes; 0: 256 KiB, of which what is used is taken */
-    bool keep_interrupt;  /* leave SIGINT alone */
-    bool debug;           /* report coroutines that hold up the loop, see kr_set_slow_hook */
-    kr_time slow_after;   /* how long is too long; 0: 100 ms */
+    const char *name;    /* of the first coroutine, copied; NULL: "main" */
+    size_t stack_size;   /* of each coroutine, bytes; 0: 256 KiB, of which what is used is taken */
+    bool keep_interrupt; /* leave SIGINT alone */
+    bool debug;          /* report coroutines that hold up the loop, see kr_set_slow_hook */
+    kr_time slow_after;  /* how long is too long; 0: 100 ms */
     uint64_t reserved[4];
 } kr_run_options;
 

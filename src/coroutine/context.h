@@ -7,12 +7,30 @@
 
 #include "coroutine/stack.h"
 
+#ifdef __has_feature
+#define KRI_CONTEXT_HAS(name) __has_feature(name)
+#else
+#define KRI_CONTEXT_HAS(name) 0
+#endif
+
+#if defined(__SANITIZE_ADDRESS__) || KRI_CONTEXT_HAS(address_sanitizer)
+#define KRI_CONTEXT_ASAN 1
+#else
+#define KRI_CONTEXT_ASAN 0
+#endif
+
+#if defined(__SANITIZE_THREAD__) || KRI_CONTEXT_HAS(thread_sanitizer)
+#define KRI_CONTEXT_TSAN 1
+#else
+#define KRI_CONTEXT_TSAN 0
+#endif
+
 typedef struct kri_context {
-    void *sp;        /* while it does not run; elsewhere a ucontext_t * */
-    char *low;       /* of its stack, for the address sanitizer */
+    void *sp;  /* while it does not run; elsewhere a ucontext_t * */
+    char *low; /* of its stack, for the address sanitizer, as the next two */
     size_t size;
-    void *fake;      /* of the address sanitizer */
-    void *fiber;     /* of the thread sanitizer */
+    void *fake;  /* its second stack, of frames that are watched after their return */
+    void *fiber; /* of the thread sanitizer */
 } kri_context;
 
 /* kri_context_of_thread - the calling thread itself, as it runs. */
@@ -25,9 +43,19 @@ int kri_context_make(kri_context *context, const kri_stack *stack, char *top,
                      void (*entry)(void *arg), void *arg);
 void kri_context_end(kri_context *context); /* it is never switched to again, and does not run */
 
+/* The processor's part of a switch: arch.  Answers, in `to`, who has switched to it last. */
+kri_context *kri_context_jump(kri_context *from, kri_context *to);
+
 /* kri_context_switch - leave `from`, which runs, and go on in `to`; returns when somebody switches
  * to `from`.  All callee-saved registers are kept, and the rounding modes; not errno, which the
  * caller sees to, nor the signal mask. */
+#if KRI_CONTEXT_ASAN || KRI_CONTEXT_TSAN
 void kri_context_switch(kri_context *from, kri_context *to);
+#else
+static inline void kri_context_switch(kri_context *from, kri_context *to)
+{
+    (void)kri_context_jump(from, to);
+}
+#endif
 
 #endif

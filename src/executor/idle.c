@@ -374,7 +374,7 @@ bool kri_worker_park(kri_worker *worker)
 
 bool kri_wait_briefly(const kr_word *word, bool (*is_over)(uint32_t bits))
 {
-    if (!kri_spin_pays())
+    if (!kri_spin_pays() || kri_party_shares_thread())
         return is_over(kri_load_acq(word));
     kr_time end = os_now() + BRIEFLY;
     do {

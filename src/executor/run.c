@@ -179,6 +179,8 @@ static void run_helped(void *arg)
 bool kri_help(kr_future *f, kr_cancel_scope *outer)
 {
     const kri_frame *frame = *kri_frame_current();
+    if (kri_party_shares_thread())
+        return false;
     if (kri_future_is_claimed(f) || !f->executor || f->remote || !kri_frame_has_room(frame))
         return false;
     if (kri_frame_initializes(f->executor))

@@ -52,6 +52,11 @@ kr_time os_now(void)
 
 /* The processor */
 
+void os_yield(void)
+{
+    os_pause();
+}
+
 void os_pause(void)
 {
     if (kri_ex.active) {

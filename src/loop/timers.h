@@ -10,19 +10,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* All-zero is one that is not set; `fire` is the owner's to fill in. */
 typedef struct kri_timer {
     kr_time deadline; /* when it is to fire; of one that is set */
-    uint32_t place;   /* + 1 in the heap; 0: not set */
+    uint32_t place;   /* + 1 in the list of slots; 0: not set */
     uint32_t order;   /* of those with the same deadline the first set fires first */
     void (*fire)(struct kri_timer *timer);
 } kri_timer;
 
+/* All-zero is empty. */
 typedef struct kri_timers {
     struct kri_timer_entry *heap;
-    size_t count;
-    size_t room;
-    size_t reserved;
-    uint32_t orders;
+    struct kri_timer_slot *slots;
+    uint32_t *free;  /* slots, the one freed last at the end */
+    void *memory;    /* where the heap lies, and the slots */
+    size_t count;    /* entries of the heap */
+    size_t fresh;    /* entries behind it, which wait until a kri_timers_fire is over */
+    size_t live;     /* timers that are set */
+    size_t room;     /* slots; twice as many entries */
+    size_t reserved; /* never more than room */
+    uint32_t used;   /* slots that were ever taken */
+    uint32_t freed;  /* of those, not taken now: so many stand in `free` */
+    uint32_t orders; /* the next order */
+    bool firing;
 } kri_timers;
 
 /* kri_timers_reserve - room for so many timers more that may be set at once, so that setting cannot
@@ -35,12 +45,18 @@ void kri_timers_unreserve(kri_timers *timers, size_t count);
 void kri_timers_set(kri_timers *timers, kri_timer *timer, kr_time deadline);
 void kri_timers_cancel(kri_timers *timers, kri_timer *timer);
 
-/* kri_timers_next - a moment before which none fires; KRI_NEVER: there is none. */
+static inline bool kri_timer_is_set(const kri_timer *timer)
+{
+    return timer->place != 0;
+}
+
+/* kri_timers_next - a moment before which none fires; KRI_NEVER: there is none.  Not from `fire`.
+ */
 kr_time kri_timers_next(kri_timers *timers);
 
 /* kri_timers_fire - take out those whose deadline is not after `now`, in the order of deadlines,
  * calling `fire` of each, which may set and cancel any; those that it sets do not fire in this
- * call.  How many. */
+ * call.  How many.  Not from `fire`. */
 size_t kri_timers_fire(kri_timers *timers, kr_time now);
 
 void kri_timers_end(kri_timers *timers); /* free the heap; the timers are not touched */

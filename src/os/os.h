@@ -59,6 +59,7 @@ int os_futex_requeue(kr_word *from, int count, kr_word *to, bool shared);
 
 /* The processor */
 
+void os_yield(void);        /* let the system choose who goes on */
 void os_pause(void);        /* in a loop that waits for another processor */
 int os_cpu_current(void);   /* the number of the processor that runs us, a hint; -1: unknown */
 int os_cpu_affinity(void);  /* how many processors the calling thread may use, at least 1 */

@@ -100,7 +100,10 @@ int kri_wait_fd(int fd, unsigned events, kr_time deadline)
 
 int kri_wait_fds(os_polled *list, size_t count, kr_time deadline)
 {
-    return wait_polling(kri_party_self(), &(poll_call){.list = list, .count = count}, deadline);
+    kri_party *self = kri_party_self();
+    if (self->ops->wait_fds != NULL)
+        return self->ops->wait_fds(list, count, deadline);
+    return wait_polling(self, &(poll_call){.list = list, .count = count}, deadline);
 }
 
 int kri_wait_call(int hears, kr_time deadline)

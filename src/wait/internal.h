@@ -100,10 +100,6 @@ void kri_stall_look(kri_stall_watch *watch);  /* woken for nothing, or at watch-
 
 void kri_nap_forked(void);
 
-/* The party's blocking hooks, around a sleep. */
-void kri_block_begin(kri_party *party);
-void kri_block_end(kri_party *party);
-
 void kri_fork_watch(void); /* have the functions below run in forked children */
 void kri_park_forked(void);
 void kri_party_forked(void);

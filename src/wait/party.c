@@ -38,6 +38,12 @@ kri_party *kri_party_begin_thread(void)
     return party;
 }
 
+void kri_party_be_thread(void)
+{
+    for (kri_party *party = *kri_party_current(); party != NULL; party = party->outer)
+        party->ops = &thread_ops;
+}
+
 void kri_block_hook_add(kri_block_hook *hook)
 {
     kri_party *party = kri_party_self();

@@ -46,6 +46,8 @@ void kri_spin_meet(void)
  * count together. */
 bool kri_spin_pays(void)
 {
+    if (kri_party_shares_thread())
+        return false;
     uint64_t all = kri_load_rlx64(&processors);
     if (all == 0) {
         kri_spin_meet();

@@ -53,6 +53,8 @@ bool kri_waiter_sleep(kri_waiter *w, kr_time deadline)
             return false;
         deadline = KRI_NEVER;
     }
+    if (w->party->ops->settle != NULL)
+        w->party->ops->settle(w);
     kri_spin_learn(w);
     return true;
 }

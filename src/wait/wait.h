@@ -156,16 +156,15 @@ int kri_wait_fd(int fd, unsigned events, kr_time deadline);
 int kri_wait_call(int hears, kr_time deadline);
 
 /* kri_wait_fds - kri_wait_fd for OS_READABLE on the first count of a list, with room for one more
- * behind them.  How many are ready (`ready` of each says), or as kri_wait_fd; -EINVAL, -ENOMEM.  A
- * coroutine does not leave its thread to others meanwhile. */
+ * behind them.  How many are ready (`ready` of each says), or as kri_wait_fd; -EINVAL, -ENOMEM. */
 struct os_polled;
 int kri_wait_fds(struct os_polled *list, size_t count, kr_time deadline);
 
 /* kri_waiting - how many parties wait on a private word now; for tests and reports. */
 int kri_waiting(kr_word *word);
 
-/* kri_spin_pays - false where all parties so far share one processor: whoever is waited for cannot
- * run before the waiter sleeps. */
+/* kri_spin_pays - false where all parties so far share one processor, or the caller is a coroutine:
+ * whoever is waited for cannot run before the waiter sleeps. */
 bool kri_spin_pays(void);
 
 /* Naps; see nap.c.  kri_nap sleeps until the deadline, or until kri_nap_calls() is no longer what
@@ -210,9 +209,12 @@ typedef struct kri_waiter kri_waiter;
 typedef struct kri_party_ops {
     void (*park)(kri_waiter *w, kr_time deadline);
     void (*unpark)(kri_waiter *w);
+    void (*settle)(kri_waiter *w); /* return once its unpark is over; NULL: it is when woken */
     int (*wait_fd)(int fd, unsigned events, kr_time deadline); /* as kri_wait_fd; NULL: poll */
+    int (*wait_fds)(struct os_polled *list, size_t count, kr_time deadline); /* the same */
     /* as kri_wait on a shared word; NULL: the thread sleeps in the kernel */
     int (*wait_shared)(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags);
+    bool shares_thread; /* others run while it sleeps: so it neither spins nor helps */
 } kri_party_ops;
 
 /* Blocking hooks: `before` runs when the party is about to sleep in any krait wait, `after` when it
@@ -245,6 +247,12 @@ static inline kri_party *kri_party_self(void) /* a foreign thread gets one at it
 {
     kri_party *party = *kri_party_current();
     return __builtin_expect(party != NULL, 1) ? party : kri_party_begin_thread();
+}
+
+/* kri_party_shares_thread - is the caller a coroutine? */
+static inline bool kri_party_shares_thread(void)
+{
+    return kri_party_self()->ops->shares_thread;
 }
 
 /* kri_party_end - give back what the calling thread's own party holds, as the thread ends. */
@@ -309,6 +317,14 @@ void kri_thread_unpark(kri_waiter *w);
 
 void kri_block_hook_add(kri_block_hook *hook); /* to the calling party */
 void kri_block_hook_remove(kri_block_hook *hook);
+
+/* The party's blocking hooks, around a sleep that is no kri_wait. */
+void kri_block_begin(kri_party *party);
+void kri_block_end(kri_party *party);
+
+/* kri_party_be_thread - what the calling thread acts as sleeps as threads do from now on: of a
+ * coroutine in a forked child, where its loop is not. */
+void kri_party_be_thread(void);
 
 /* A lock for the inside of the library: for a few instructions, never cancelled, threads only.
  * All-zero is free. */

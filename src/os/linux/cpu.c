@@ -20,6 +20,11 @@
 #include <sys/rseq.h>
 #endif
 
+void os_yield(void)
+{
+    (void)sched_yield();
+}
+
 void os_pause(void)
 {
 #if defined(__x86_64__) || defined(__i386__)

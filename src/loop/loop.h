@@ -1,0 +1,171 @@
+/* A loop: coroutines, timers and descriptors of one thread.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef KRI_LOOP_LOOP_H
+#define KRI_LOOP_LOOP_H
+
+#include <krait/coroutine.h>
+
+#include "coroutine/context.h"
+#include "executor/executor.h"
+#include "loop/timers.h"
+
+typedef struct kri_loop kri_loop;
+typedef struct kri_runner kri_runner;
+
+/* What can stand in the queue of what is ready: a runner, a new task's future, or a function, told
+ * apart by the lowest bits. */
+typedef uintptr_t kri_item;
+enum { KRI_ITEM_RUNNER = 0, KRI_ITEM_TASK = 1, KRI_ITEM_POSTED = 2, KRI_ITEM_KIND = 3 };
+
+/* A function to be called in the thread of a loop, by the loop itself and not by a coroutine: it
+ * must not wait.  It may free or post the struct again. */
+typedef struct kri_posted {
+    kri_item next;
+    void (*run)(struct kri_posted *posted);
+} kri_posted;
+
+typedef struct kri_line {
+    kri_item first;
+    kri_item last;
+    size_t count;
+} kri_line;
+
+/* What other threads have for a loop; see inbox.c. */
+typedef struct kri_inbox {
+    kri_word64 head;     /* atomic */
+    kr_word rung;        /* atomic: on which the loop sleeps where it waits for no descriptor */
+    kr_word hint;        /* atomic: of spin_word.c */
+    bool owed;           /* loop: somebody is about to set `rung` */
+    uint64_t owed_rings; /* loop: so many are about to ring the bell */
+    int bell;            /* -1: none; const once the loop has slept by it */
+} kri_inbox;
+
+enum { KRI_TASK_NAME = 32 };
+
+/* A coroutine and what it runs at the moment.  It lies at the top of its own stack. */
+struct kri_runner {
+    kri_context context;
+    kri_stack stack;
+    kri_loop *loop;
+    kri_item next;       /* in the line of ready ones, or among the idle */
+    kri_item inbox_next; /* in the inbox */
+    bool notified;       /* loop: the unpark of its waiter is over */
+    bool parked;         /* loop: it is to be made ready once something happens */
+    bool idle;           /* loop: it has no task */
+    kri_timer timer;     /* ends its park */
+
+    kri_party party;
+    kri_party *acts_as;   /* while it does not run: whom it acts as */
+    kri_frame frame;      /* of its task */
+    kri_frame *innermost; /* while it does not run */
+    int error_number;     /* errno, while it does not run */
+    kr_future *future;    /* its task; NULL: none */
+    uint64_t number;      /* of its task */
+    kri_runner *newer;    /* of those that have a task, in the order of beginning */
+    kri_runner *older;
+    char name[KRI_TASK_NAME];
+};
+
+struct kri_loop {
+    kr_executor executor; /* its own; that of a pool's loop is the pool's */
+    kr_executor *face;    /* const: what its tasks are submitted to */
+    kri_context thread;
+    kri_inbox inbox;
+    kri_line ready;
+    size_t budget;       /* how many may run before the loop looks at the rest */
+    kri_runner *running; /* NULL: the loop itself */
+    kri_party *thread_party;
+    kri_runner *oldest; /* of those that have a task */
+    kri_runner *newest;
+    kri_runner *idle; /* without one, for the next task */
+    size_t idle_count;
+    size_t alive;   /* runners that have a task */
+    kr_word load;   /* atomic: tasks that were given to it and are not over */
+    uint64_t begun; /* tasks so far */
+    kri_timers timers;
+    struct kri_poller *poller; /* NULL: nobody has waited for a descriptor yet */
+    size_t stack_size;         /* const */
+    bool holds_back;           /* tasks that come stand back in `held_back` */
+    kri_line held_back;
+    kr_word *broken;     /* const; 1 there: tasks fail instead of beginning.  NULL: none */
+    kr_word *queued;     /* const; counts down for each task that begins.  NULL: none */
+    bool debug;          /* const */
+    kr_time slow_after;  /* const */
+    kri_loop *next_loop; /* of the process, see registry in loop.c */
+    kri_loop *previous_loop;
+};
+
+KRI_SHARED_THREAD_LOCAL(kri_loop *, kri_loop_current)
+
+/* kri_loop_here - the loop of the calling thread; NULL: it has none. */
+static inline kri_loop *kri_loop_here(void)
+{
+    return *kri_loop_current();
+}
+
+/* kri_runner_self - the runner that is the caller; NULL: it is no coroutine. */
+static inline kri_runner *kri_runner_self(void)
+{
+    kri_loop *loop = *kri_loop_current();
+    return loop != NULL ? loop->running : NULL;
+}
+
+/* loop.c */
+int kri_loop_create(kri_loop **loop, const kr_run_options *options, kr_executor *face);
+void kri_loop_enter(kri_loop *loop);                /* the calling thread becomes its thread */
+void kri_loop_look(kri_loop *loop, bool may_sleep); /* the rest of a turn, after going on */
+void kri_loop_leave(kri_loop *loop);
+void kri_loop_free(kri_loop *loop); /* after leave; nothing is left in it */
+bool kri_loop_is_empty(const kri_loop *loop);
+void kri_loops_each(void (*visit)(kri_loop *loop, void *arg), void *arg); /* under their lock */
+extern const kri_executor_ops kri_loop_ops;
+
+/* line.c: the queue of what is ready, first in, first out. */
+void kri_line_put(kri_line *line, kri_item item);
+kri_item kri_line_take(kri_line *line); /* 0: empty */
+void kri_line_each_task(const kri_line *line, void (*visit)(kr_future *f));
+
+/* inbox.c */
+void kri_inbox_end(kri_inbox *inbox); /* it is closed; wait for those who are about to ring */
+bool kri_inbox_put(kri_inbox *inbox, kri_item item); /* from any thread; false: it is closed */
+bool kri_inbox_close(kri_inbox *inbox);              /* false: there is something in it */
+bool kri_inbox_some(const kri_inbox *inbox);
+kri_item kri_inbox_take(kri_inbox *inbox); /* all of it, oldest first, by inbox links; 0: none */
+kri_item kri_inbox_next(kri_item item);    /* the one behind it */
+void kri_inbox_sleep(kri_inbox *inbox,
+                     kr_time deadline);    /* on the word, until there is something */
+bool kri_inbox_lie_down(kri_inbox *inbox); /* about to sleep by the bell; false: do not */
+void kri_inbox_get_up(kri_inbox *inbox);
+void kri_inbox_bell_rang(kri_inbox *inbox);
+
+/* runner.c */
+extern const kri_party_ops kri_coroutine_ops;
+void kri_runner_ready(kri_runner *runner); /* it is parked, or has yielded */
+void kri_runner_suspend(kri_loop *loop);   /* by a coroutine: until it is made ready and chosen */
+void kri_runner_go_on(kri_loop *loop);     /* by the loop: run the first that is ready, and so on */
+void kri_runners_end(kri_loop *loop);      /* give the idle ones back */
+void kri_runner_notify(kri_runner *runner);
+
+/* kri_loop_post - have posted->run called in the loop's thread, in its turn; from any thread while
+ * the loop is sure to stay.  false: the loop is closed. */
+bool kri_loop_post(kri_loop *loop, kri_posted *posted);
+
+/* poller.c */
+int kri_poller_events(kri_loop *loop); /* the descriptor of the loop's events; made when needed */
+void kri_poller_end(kri_loop *loop);
+bool kri_poller_is_awaited(const kri_loop *loop); /* does a coroutine wait for a descriptor? */
+void kri_poller_look(kri_loop *loop, kr_time deadline); /* may sleep until then; 0: does not */
+int kri_poller_wait(int fd, unsigned events, kr_time deadline);
+kr_word *kri_poller_word(int fd);  /* changes at an event of it; NULL: it cannot be waited for */
+void kri_poller_await(int change); /* one more, or less, waits for descriptors */
+struct os_polled;
+int kri_poller_wait_many(struct os_polled *list, size_t count, kr_time deadline);
+
+/* spawn.c */
+void kri_loop_made_room(kr_word *queued);
+int kri_loop_submit(kri_loop *loop, kr_future *f); /* takes over the queue's reference */
+void kri_loop_cancel_all(kri_loop *loop);
+
+#endif

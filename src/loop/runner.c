@@ -1,0 +1,366 @@
+/* Coroutines: who runs a task, and how it sleeps.
+ *
+ * State.  A runner
+ *     runs        the loop's `running`
+ *     is ready    it stands in the line
+ *     is parked   it is in neither, until it is notified or its timer fires
+ *     is idle     it has no task, and stands among the loop's idle ones
+ *
+ * Fields.  All but those that say otherwise belong to the loop's thread.
+ *
+ * Protocol.
+ *     A runner takes a task, runs it, and then takes the next new task from the line on the same
+ *     stack; where there is none it becomes idle.  Who suspends himself chooses the next one that
+ *     is ready and switches to it at once; the loop itself runs again when there is nothing more,
+ *     or when the budget of this turn is used up, to look at what else there is.
+ *     A wait parks the runner.  Its waker (wait.h) sets the waiter woken and then notifies the
+ *     runner: itself in the loop's thread, else through the inbox.  The waiter's frame is left only
+ *     after that, so that nobody notifies a runner that has gone on (`settle`).
+ *     A runner knows whom it acted as and the innermost frame of its tasks: both are the thread's
+ *     while it runs, and are put back when it goes on.
+ *
+ * Why does a coroutine never change its thread?  Compilers keep the address of thread-locals, errno
+ * among them, over calls; and what lies on one loop needs no lock against the rest of it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "loop/loop.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/global.h"
+#include "os/os.h"
+
+enum { IDLE_MOST = 1024, BUDGET = 64 };
+
+static kri_item item_of(kri_runner *runner)
+{
+    return (kri_item)runner | KRI_ITEM_RUNNER;
+}
+
+static kri_runner *runner_of(kri_timer *timer)
+{
+    return (kri_runner *)((char *)timer - offsetof(kri_runner, timer));
+}
+
+void kri_runner_ready(kri_runner *runner)
+{
+    runner->parked = false;
+    kri_line_put(&runner->loop->ready, item_of(runner));
+}
+
+void kri_runner_notify(kri_runner *runner)
+{
+    runner->notified = true;
+    if (runner->parked)
+        kri_runner_ready(runner);
+}
+
+static void time_is_up(kri_timer *timer)
+{
+    kri_runner *runner = runner_of(timer);
+    if (runner->parked)
+        kri_runner_ready(runner);
+}
+
+/* Running a task. */
+
+static void list(kri_runner *runner, kri_loop *loop)
+{
+    runner->newer = NULL;
+    runner->older = loop->newest;
+    *(loop->newest != NULL ? &loop->newest->newer : &loop->oldest) = runner;
+    loop->newest = runner;
+    loop->alive++;
+}
+
+static void unlist(kri_runner *runner, kri_loop *loop)
+{
+    *(runner->older != NULL ? &runner->older->newer : &loop->oldest) = runner->newer;
+    *(runner->newer != NULL ? &runner->newer->older : &loop->newest) = runner->older;
+    loop->alive--;
+}
+
+static void check_stack(const kri_runner *runner)
+{
+    if (!kri_stack_intact(&runner->stack))
+        os_abort("krait: a coroutine has run over the end of its stack");
+}
+
+/* false: this is a forked child of the task. */
+static bool run_claimed(kri_runner *runner, kr_cancel_scope *scope)
+{
+    kri_loop *loop = runner->loop;
+    list(runner, loop);
+    runner->number = ++loop->begun;
+    if (loop->broken != NULL && kri_load_acq(loop->broken)) {
+        kri_scope_end(&runner->party, scope);
+        kri_future_end(runner->future, KR_EBROKEN);
+    } else if (!kri_run(runner->future, scope)) {
+        return false;
+    }
+    if (runner->party.locals != NULL || runner->party.bell != 0)
+        kri_party_clean_up(&runner->party);
+    unlist(runner, loop);
+    runner->name[0] = 0;
+    return true;
+}
+
+static bool run_task(kri_runner *runner)
+{
+    kri_loop *loop = runner->loop;
+    kr_future *f = runner->future;
+    kr_cancel_scope scope;
+    runner->party =
+        (kri_party){.ops = &kri_coroutine_ops, .runner = runner, .outer = loop->thread_party};
+    runner->frame = (kri_frame){.future = f, .executor = loop->face};
+    *kri_party_current() = &runner->party;
+    *kri_frame_current() = &runner->frame;
+    kri_scope_begin(&runner->party, &scope);
+    if (loop->queued != NULL && f->executor == loop->face)
+        kri_loop_made_room(loop->queued);
+    if (kri_future_claim(f, (uintptr_t)&scope)) { /* [future-4] */
+        if (!run_claimed(runner, &scope))
+            return false;
+        check_stack(runner);
+    } else {
+        kri_scope_end(&runner->party, &scope);
+        kri_future_pass(f);
+        kr_future_release(f);
+    }
+    runner->future = NULL;
+    kri_sub_rlx(&loop->load, 1);
+    return true;
+}
+
+/* Runners. */
+
+static void be_idle(kri_runner *runner)
+{
+    kri_loop *loop = runner->loop;
+    runner->idle = true;
+    runner->next = (kri_item)loop->idle;
+    loop->idle = runner;
+    loop->idle_count++;
+}
+
+static kri_runner *take_idle(kri_loop *loop)
+{
+    kri_runner *runner = loop->idle;
+    loop->idle = (kri_runner *)runner->next;
+    loop->idle_count--;
+    runner->idle = false;
+    return runner;
+}
+
+static kri_runner *choose(kri_loop *loop);
+
+static void switch_to(kri_context *from, kri_loop *loop, kri_runner *target)
+{
+    loop->running = target;
+    kri_context_switch(from, target != NULL ? &target->context : &loop->thread);
+}
+
+static void run(void *arg)
+{
+    kri_runner *self = arg;
+    kri_loop *loop = self->loop;
+    for (;;) {
+        if (!run_task(self)) {
+            switch_to(&self->context, loop, NULL);
+            os_abort("krait: a coroutine of the parent process was run in a forked child");
+        }
+        be_idle(self);
+        kri_runner *next = choose(loop);
+        if (next != self)
+            switch_to(&self->context, loop, next);
+    }
+}
+
+static void destroy(kri_runner *runner)
+{
+    kri_stack stack = runner->stack;
+    kri_timers_unreserve(&runner->loop->timers, 1);
+    kri_context_end(&runner->context);
+    kri_stack_give(&stack);
+}
+
+/* At the top of its own stack. */
+static kri_runner *place_in(const kri_stack *stack)
+{
+    uintptr_t top = (uintptr_t)stack->low + stack->size - sizeof(kri_runner);
+    return (kri_runner *)(top & ~(uintptr_t)63);
+}
+
+static kri_runner *create(kri_loop *loop)
+{
+    kri_stack stack;
+    if (kri_timers_reserve(&loop->timers, 1) != 0)
+        return NULL;
+    if (kri_stack_take(&stack, loop->stack_size) != 0) {
+        kri_timers_unreserve(&loop->timers, 1);
+        return NULL;
+    }
+    kri_runner *runner = place_in(&stack);
+    *runner = (kri_runner){.stack = stack, .loop = loop, .timer = {.fire = time_is_up}};
+    if (kri_context_make(&runner->context, &stack, (char *)runner, run, runner) == 0)
+        return runner;
+    kri_timers_unreserve(&loop->timers, 1);
+    kri_stack_give(&stack);
+    return NULL;
+}
+
+void kri_runners_end(kri_loop *loop)
+{
+    while (loop->idle != NULL)
+        destroy(take_idle(loop));
+}
+
+/* By the loop itself: those beyond the most that are kept. */
+static void trim(kri_loop *loop)
+{
+    while (loop->idle_count > IDLE_MOST)
+        destroy(take_idle(loop));
+}
+
+/* Choosing. */
+
+static kr_future *future_of(kri_item item)
+{
+    return (kr_future *)(item & ~(kri_item)KRI_ITEM_KIND);
+}
+
+/* The first in the line; NULL: the loop itself is to see to it, or there is nothing. */
+static kri_runner *choose(kri_loop *loop)
+{
+    if (loop->budget == 0 || loop->ready.count == 0)
+        return NULL;
+    kri_item first = loop->ready.first;
+    kri_item kind = first & KRI_ITEM_KIND;
+    if (kind == KRI_ITEM_POSTED || (kind == KRI_ITEM_TASK && loop->idle == NULL))
+        return NULL;
+    (void)kri_line_take(&loop->ready);
+    loop->budget--;
+    if (kind == KRI_ITEM_RUNNER)
+        return (kri_runner *)first;
+    kri_runner *runner = take_idle(loop);
+    runner->future = future_of(first);
+    return runner;
+}
+
+void kri_runner_suspend(kri_loop *loop)
+{
+    kri_runner *self = loop->running;
+    self->acts_as = *kri_party_current();
+    self->innermost = *kri_frame_current();
+    self->error_number = errno;
+    check_stack(self);
+    kri_runner *next = choose(loop);
+    if (next != self)
+        switch_to(&self->context, loop, next);
+    *kri_party_current() = self->acts_as;
+    *kri_frame_current() = self->innermost;
+    errno = self->error_number;
+}
+
+static void fail(kri_loop *loop, kr_future *f)
+{
+    if (kri_future_claim(f, KRI_CLAIM_SILENT)) {
+        kri_future_end(f, -ENOMEM);
+    } else {
+        kri_future_pass(f);
+        kr_future_release(f);
+    }
+    kri_sub_rlx(&loop->load, 1);
+}
+
+/* What a runner cannot see to itself. */
+static void see_to_first(kri_loop *loop)
+{
+    kri_item first = loop->ready.first;
+    if ((first & KRI_ITEM_KIND) == KRI_ITEM_POSTED) {
+        kri_posted *posted = (kri_posted *)(first & ~(kri_item)KRI_ITEM_KIND);
+        (void)kri_line_take(&loop->ready);
+        loop->budget--;
+        posted->run(posted);
+        return;
+    }
+    kri_runner *runner = create(loop);
+    if (runner != NULL) {
+        be_idle(runner);
+        return;
+    }
+    (void)kri_line_take(&loop->ready);
+    fail(loop, future_of(first));
+}
+
+void kri_runner_go_on(kri_loop *loop)
+{
+    kri_frame *frame = *kri_frame_current();
+    loop->budget = loop->ready.count > BUDGET ? loop->ready.count : BUDGET;
+    while (loop->budget > 0 && loop->ready.count > 0) {
+        kri_runner *next = choose(loop);
+        if (next == NULL) {
+            see_to_first(loop);
+            continue;
+        }
+        switch_to(&loop->thread, loop, next);
+        *kri_party_current() = loop->thread_party;
+        *kri_frame_current() = frame;
+        if (kri_forked_since(loop->executor.generation))
+            return;
+    }
+    trim(loop);
+}
+
+/* As a party. */
+
+static kri_runner *runner_behind(const kri_waiter *w)
+{
+    return kri_waiter_party(w)->runner;
+}
+
+static void park(kri_waiter *w, kr_time deadline)
+{
+    kri_runner *self = runner_behind(w);
+    kri_loop *loop = self->loop;
+    if (self->notified)
+        return;
+    if (deadline != KRI_NEVER)
+        kri_timers_set(&loop->timers, &self->timer, deadline);
+    self->parked = true;
+    kri_runner_suspend(loop);
+    if (deadline != KRI_NEVER)
+        kri_timers_cancel(&loop->timers, &self->timer);
+}
+
+static void settle(kri_waiter *w)
+{
+    kri_runner *self = runner_behind(w);
+    while (!self->notified) {
+        self->parked = true;
+        kri_runner_suspend(self->loop);
+    }
+    self->notified = false;
+}
+
+static void unpark(kri_waiter *w)
+{
+    kri_runner *runner = runner_behind(w);
+    kri_loop *loop = runner->loop;
+    kri_waiter_set_woken(w);
+    if (loop == kri_loop_here())
+        kri_runner_notify(runner);
+    else
+        (void)kri_inbox_put(&loop->inbox, item_of(runner));
+}
+
+const kri_party_ops kri_coroutine_ops = {
+    .park = park,
+    .unpark = unpark,
+    .settle = settle,
+    .wait_fd = kri_poller_wait,
+    .wait_fds = kri_poller_wait_many,
+    .shares_thread = true,
+};

@@ -1,0 +1,177 @@
+/* Tasks of a loop: submitting, spawning, naming, listing.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "loop/loop.h"
+
+#include "os/os.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static kri_item item_of(kr_future *f)
+{
+    return (kri_item)f | KRI_ITEM_TASK;
+}
+
+int kri_loop_submit(kri_loop *loop, kr_future *f)
+{
+    bool here = loop == kri_loop_here();
+    if (kri_load_acq(&loop->executor.shut))
+        return KR_ESHUTDOWN;
+    kri_add_rlx(&loop->load, 1);
+    if (here) {
+        kri_line_put(&loop->ready, item_of(f));
+        return 0;
+    }
+    if (kri_inbox_put(&loop->inbox, item_of(f)))
+        return 0;
+    kri_sub_rlx(&loop->load, 1);
+    return KR_ESHUTDOWN;
+}
+
+void kri_loop_made_room(kr_word *queued)
+{
+    (void)kri_sub_sc(queued, 1);
+    kri_wake(queued, 1, 0);
+}
+
+bool kri_loop_post(kri_loop *loop, kri_posted *posted)
+{
+    kri_item item = (kri_item)posted | KRI_ITEM_POSTED;
+    if (loop != kri_loop_here())
+        return kri_inbox_put(&loop->inbox, item);
+    kri_line_put(&loop->ready, item);
+    return true;
+}
+
+/* As an executor. */
+
+static int submit(kr_executor *executor, kr_future *f, kr_time deadline)
+{
+    (void)deadline;
+    return kri_loop_submit((kri_loop *)executor, f);
+}
+
+/* Its shell stays in the line, which the loop comes through before long. */
+static bool claimed(kr_executor *executor, kr_future *f, bool run)
+{
+    (void)executor;
+    (void)f;
+    (void)run;
+    return false;
+}
+
+static int refuse_shutdown(kr_executor *executor, bool cancel_pending, kr_time deadline,
+                           unsigned flags)
+{
+    (void)executor;
+    (void)cancel_pending;
+    (void)deadline;
+    (void)flags;
+    return -EPERM;
+}
+
+static void release(kr_executor *executor)
+{
+    (void)executor;
+}
+
+const kri_executor_ops kri_loop_ops = {
+    .submit = submit, .claimed = claimed, .shutdown = refuse_shutdown, .release = release};
+
+kr_executor *kr_running_loop(void)
+{
+    const kri_runner *self = kri_runner_self();
+    return self != NULL ? self->loop->face : NULL;
+}
+
+/* Spawning. */
+
+static bool is_valid(const kr_spawn_options *o)
+{
+    return !(o->reserved[0] | o->reserved[1] | o->reserved[2] | o->reserved[3]);
+}
+
+int kr_spawn(kr_future **future, kr_task_fn fn, const void *arg, size_t arg_size,
+             size_t result_size, const kr_spawn_options *options)
+{
+    static const kr_spawn_options defaults;
+    kri_runner *self = kri_runner_self();
+    if (future != NULL)
+        *future = NULL;
+    if (options == NULL)
+        options = &defaults;
+    if (fn == NULL || !is_valid(options))
+        return -EINVAL;
+    if (self == NULL)
+        return -EPERM;
+    kri_task task = {.fn = fn, .arg = arg, .arg_size = arg_size, .result_size = result_size};
+    return kri_submit(&self->loop->executor, future, &task, KRI_NEVER);
+}
+
+/* Asking. */
+
+kr_future *kr_task_current(void)
+{
+    const kri_frame *frame = kri_frame_innermost();
+    return frame != NULL ? frame->future : NULL;
+}
+
+static kri_runner *runner_with(const kr_future *f)
+{
+    const kri_loop *loop = kri_loop_here();
+    kri_runner *runner = loop != NULL ? loop->oldest : NULL;
+    while (runner != NULL && runner->future != f)
+        runner = runner->newer;
+    return runner;
+}
+
+const char *kr_task_name(const kr_future *future)
+{
+    kri_runner *runner = kri_runner_self();
+    if (runner == NULL || runner->future != future)
+        runner = runner_with(future);
+    if (runner == NULL)
+        return "";
+    if (runner->name[0] == 0)
+        snprintf(runner->name, sizeof runner->name, "task-%llu",
+                 (unsigned long long)runner->number);
+    return runner->name;
+}
+
+int kr_task_set_name(const char *name)
+{
+    kri_runner *self = kri_runner_self();
+    if (self == NULL)
+        return -EPERM;
+    snprintf(self->name, sizeof self->name, "%s", name != NULL ? name : "");
+    return 0;
+}
+
+int kr_task_all(kr_future **futures, int most)
+{
+    const kri_runner *self = kri_runner_self();
+    if (self == NULL)
+        return -EPERM;
+    int count = 0;
+    for (const kri_runner *r = self->loop->oldest; r != NULL; r = r->newer, count++)
+        if (count < most)
+            futures[count] = kr_future_retain(r->future);
+    return count;
+}
+
+static void cancel_unbegun(kr_future *f)
+{
+    (void)kr_future_cancel(f);
+}
+
+void kri_loop_cancel_all(kri_loop *loop)
+{
+    kri_line_each_task(&loop->ready, cancel_unbegun);
+    kri_runner *next;
+    for (kri_runner *r = loop->oldest; r != NULL; r = next) {
+        next = r->newer;
+        (void)kr_future_cancel(r->future);
+    }
+}
