@@ -1,0 +1,60 @@
+/* Connections: accepting and making them.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "io/io.h"
+#include "os/socket.h"
+#include <krait/io.h>
+
+/* Of a blocking listener: nobody else must take the connection between the look and the call. */
+static int accept_looking(int fd, struct sockaddr *from, socklen_t *from_size)
+{
+    kri_mutex *alone = kri_alone_lock(fd);
+    kri_mutex_lock(alone);
+    int made = os_poll(fd, OS_READABLE, -1, 0);
+    if (made > 0)
+        made = os_accept(fd, from, from_size);
+    kri_mutex_unlock(alone);
+    return made == -ETIMEDOUT || made == -EINTR ? -EAGAIN : made;
+}
+
+int kr_accept(int fd, struct sockaddr *from, socklen_t *from_size, kr_time timeout)
+{
+    if (timeout < 0 || (from != NULL && from_size == NULL))
+        return -EINVAL;
+    kri_tries tries = {.fd = fd, .events = OS_READABLE, .timeout = timeout};
+    int64_t made;
+    do {
+        made = os_blocks(fd) ? accept_looking(fd, from, from_size) : os_accept(fd, from, from_size);
+    } while (made == -EAGAIN && kri_try_again(&tries, &made));
+    if (made >= 0)
+        kri_descriptor_fresh((int)made);
+    return (int)made;
+}
+
+/* Readiness may be old news, from before the connect: look again. */
+static int await_connected(int fd, kri_tries *tries)
+{
+    int64_t result = -EAGAIN;
+    while (result == -EAGAIN && kri_try_again(tries, &result)) {
+        result = os_poll(fd, OS_WRITABLE, -1, 0);
+        if (result == -ETIMEDOUT || result == -EINTR)
+            result = -EAGAIN;
+    }
+    return result < 0 ? (int)result : os_socket_connected(fd);
+}
+
+int kr_connect(int fd, const struct sockaddr *to, socklen_t to_size, kr_time timeout)
+{
+    if (timeout < 0 || to == NULL)
+        return -EINVAL;
+    kri_tries tries = {.fd = fd, .events = OS_WRITABLE, .timeout = timeout};
+    int64_t result;
+    do {
+        result = os_connect(fd, to, to_size);
+    } while (result == -EAGAIN && kri_try_later(&tries, &result));
+    if (result != -EINPROGRESS)
+        return (int)result;
+    tries.vain = 0;
+    return await_connected(fd, &tries);
+}

@@ -1,0 +1,112 @@
+/* Reading and writing whatever a descriptor may be.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "io/file.h"
+#include "io/io.h"
+#include <krait/io.h>
+
+static int64_t read_other(int fd, void *bytes, size_t size)
+{
+    int64_t got = os_read_now(fd, bytes, size);
+    if (got != -EOPNOTSUPP)
+        return got;
+    kri_mutex *alone = kri_alone_lock(fd);
+    kri_mutex_lock(alone);
+    got = os_read_ready(fd, bytes, size);
+    kri_mutex_unlock(alone);
+    return got;
+}
+
+static int64_t write_other(int fd, const void *bytes, size_t size)
+{
+    int64_t written = os_write_now(fd, bytes, size);
+    if (written != -EOPNOTSUPP)
+        return written;
+    kri_mutex *alone = kri_alone_lock(fd);
+    kri_mutex_lock(alone);
+    written = os_write_ready(fd, bytes, size);
+    kri_mutex_unlock(alone);
+    return written;
+}
+
+static int64_t read_no_socket(int fd, void *bytes, size_t size, kr_time timeout)
+{
+    int kind = kri_kind(fd);
+    if (kind < 0)
+        return kind;
+    if (kind == OS_FILE)
+        return kri_file_read(fd, bytes, size, timeout);
+    if (size == 0)
+        return os_read(fd, bytes, 0);
+    kri_tries tries = {.fd = fd, .events = OS_READABLE, .timeout = timeout};
+    int64_t got;
+    do {
+        got = read_other(fd, bytes, size);
+    } while (got == -EAGAIN && kri_try_again(&tries, &got));
+    return got;
+}
+
+static int64_t write_no_socket(int fd, const void *bytes, size_t size, kr_time timeout)
+{
+    int kind = kri_kind(fd);
+    if (kind < 0)
+        return kind;
+    if (kind == OS_FILE)
+        return kri_file_write(fd, bytes, size, timeout);
+    if (size == 0)
+        return os_write(fd, bytes, 0);
+    kri_tries tries = {.fd = fd, .events = OS_WRITABLE, .timeout = timeout};
+    int64_t written;
+    do {
+        written = write_other(fd, bytes, size);
+    } while (written == -EAGAIN && kri_try_again(&tries, &written));
+    return written;
+}
+
+/* Most are sockets, and those that are not say so. */
+static bool may_be_socket(int fd)
+{
+    return !kri_in_coroutine() || kri_descriptor_kind(fd) != OS_OTHER;
+}
+
+int64_t kr_read(int fd, void *bytes, size_t size, kr_time timeout)
+{
+    if (timeout < 0)
+        return -EINVAL;
+    int64_t got = -ENOTSOCK;
+    if (size > 0 && may_be_socket(fd))
+        got = kr_recv(fd, bytes, size, 0, timeout);
+    return got != -ENOTSOCK ? got : read_no_socket(fd, bytes, size, timeout);
+}
+
+int64_t kr_write(int fd, const void *bytes, size_t size, kr_time timeout)
+{
+    if (timeout < 0)
+        return -EINVAL;
+    int64_t written = -ENOTSOCK;
+    if (may_be_socket(fd))
+        written = kr_send(fd, bytes, size, 0, timeout);
+    return written != -ENOTSOCK ? written : write_no_socket(fd, bytes, size, timeout);
+}
+
+int kr_write_all(int fd, const void *bytes, size_t size, size_t *written, kr_time timeout)
+{
+    const char *at = bytes;
+    size_t done = 0;
+    kr_time deadline = 0;
+    int64_t more = timeout < 0 ? -EINVAL : 0;
+    while (more >= 0 && done < size) {
+        more = kr_write(fd, at + done, size - done,
+                        deadline == 0 ? timeout : kri_left_until(deadline));
+        if (more == 0)
+            more = -EIO; /* a driver that neither takes nor refuses */
+        if (more > 0)
+            done += (size_t)more;
+        if (done < size && deadline == 0)
+            deadline = kri_deadline(timeout);
+    }
+    if (written != NULL)
+        *written = done;
+    return more < 0 ? (int)more : 0;
+}
