@@ -37,6 +37,7 @@
 #include <krait/server.h>
 #include <krait/shared_memory.h>
 #include <krait/stall.h>
+#include <krait/subprocess.h>
 #include <krait/stream.h>
 #include <krait/thread.h>
 #include <krait/timeout.h>
