@@ -5,6 +5,7 @@
 #ifndef KRAIT_KRAIT_H
 #define KRAIT_KRAIT_H
 
+#include <krait/address.h>
 #include <krait/arena.h>
 #include <krait/barrier.h>
 #include <krait/base.h>
@@ -13,15 +14,17 @@
 #include <krait/condition.h>
 #include <krait/connection.h>
 #include <krait/coroutine.h>
+#include <krait/datagram.h>
 #include <krait/debug.h>
 #include <krait/event.h>
 #include <krait/executor.h>
 #include <krait/future.h>
+#include <krait/gather.h>
 #include <krait/group.h>
 #include <krait/holder.h>
-#include <krait/listener.h>
 #include <krait/init.h>
 #include <krait/io.h>
+#include <krait/listener.h>
 #include <krait/local.h>
 #include <krait/lock.h>
 #include <krait/map.h>
@@ -31,9 +34,13 @@
 #include <krait/queue.h>
 #include <krait/rlock.h>
 #include <krait/semaphore.h>
+#include <krait/server.h>
 #include <krait/shared_memory.h>
 #include <krait/stall.h>
+#include <krait/subprocess.h>
+#include <krait/stream.h>
 #include <krait/thread.h>
+#include <krait/timeout.h>
 #include <krait/timer.h>
 #include <krait/value.h>
 #include <krait/wait_any.h>

@@ -87,9 +87,13 @@ struct kri_loop {
     kri_timers timers;
     struct kri_poller *poller; /* NULL: nobody has waited for a descriptor yet */
     size_t stack_size;         /* const */
-    bool debug;                /* const */
-    kr_time slow_after;        /* const */
-    kri_loop *next_loop;       /* of the process, see registry in loop.c */
+    bool holds_back;           /* tasks that come stand back in `held_back` */
+    kri_line held_back;
+    kr_word *broken;     /* const; 1 there: tasks fail instead of beginning.  NULL: none */
+    kr_word *queued;     /* const; counts down for each task that begins.  NULL: none */
+    bool debug;          /* const */
+    kr_time slow_after;  /* const */
+    kri_loop *next_loop; /* of the process, see registry in loop.c */
     kri_loop *previous_loop;
 };
 
@@ -160,6 +164,7 @@ struct os_polled;
 int kri_poller_wait_many(struct os_polled *list, size_t count, kr_time deadline);
 
 /* spawn.c */
+void kri_loop_made_room(kr_word *queued);
 int kri_loop_submit(kri_loop *loop, kr_future *f); /* takes over the queue's reference */
 void kri_loop_cancel_all(kri_loop *loop);
 

@@ -30,6 +30,7 @@
 #include <string.h>
 
 #include "base/global.h"
+#include "loop/sentry.h"
 #include "os/os.h"
 
 enum { IDLE_MOST = 1024, BUDGET = 64 };
@@ -94,8 +95,12 @@ static bool run_claimed(kri_runner *runner, kr_cancel_scope *scope)
     kri_loop *loop = runner->loop;
     list(runner, loop);
     runner->number = ++loop->begun;
-    if (!kri_run(runner->future, scope))
+    if (loop->broken != NULL && kri_load_acq(loop->broken)) {
+        kri_scope_end(&runner->party, scope);
+        kri_future_end(runner->future, KR_EBROKEN);
+    } else if (!kri_run(runner->future, scope)) {
         return false;
+    }
     if (runner->party.locals != NULL || runner->party.bell != 0)
         kri_party_clean_up(&runner->party);
     unlist(runner, loop);
@@ -114,6 +119,8 @@ static bool run_task(kri_runner *runner)
     *kri_party_current() = &runner->party;
     *kri_frame_current() = &runner->frame;
     kri_scope_begin(&runner->party, &scope);
+    if (loop->queued != NULL && f->executor == loop->face)
+        kri_loop_made_room(loop->queued);
     if (kri_future_claim(f, (uintptr_t)&scope)) { /* [future-4] */
         if (!run_claimed(runner, &scope))
             return false;
@@ -356,5 +363,7 @@ const kri_party_ops kri_coroutine_ops = {
     .settle = settle,
     .wait_fd = kri_poller_wait,
     .wait_fds = kri_poller_wait_many,
+    .watch = kri_sentry_post,
+    .unwatch = kri_sentry_relieve,
     .shares_thread = true,
 };

@@ -30,6 +30,12 @@ int kri_loop_submit(kri_loop *loop, kr_future *f)
     return KR_ESHUTDOWN;
 }
 
+void kri_loop_made_room(kr_word *queued)
+{
+    (void)kri_sub_sc(queued, 1);
+    kri_wake(queued, 1, 0);
+}
+
 bool kri_loop_post(kri_loop *loop, kri_posted *posted)
 {
     kri_item item = (kri_item)posted | KRI_ITEM_POSTED;

@@ -22,8 +22,8 @@
  * SPDX-License-Identifier: MIT
  */
 #include "loop/timers.h"
+#include "os/os.h"
 #include "wait/wait.h"
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct kri_timer_entry {
@@ -42,6 +42,7 @@ enum {
     CHILDREN = 4,
     LINE = 64,
     LEAST_ROOM = 64,
+    FEW = 10000,         /* timers that a cache holds */
     LARGE = 4096,        /* slots that are worth giving back */
     LITTLE = 32,         /* so many dead entries are left alone */
     MOST = 1 << 28,      /* slots */
@@ -49,7 +50,7 @@ enum {
     ROOT = CHILDREN - 1, /* so that siblings share a line */
 };
 
-static bool sooner(const entry *a, const entry *b)
+static inline bool sooner(const entry *a, const entry *b)
 {
     if (__builtin_expect(a->key == b->key, 0))
         return (int32_t)(a->order - b->order) < 0;
@@ -75,7 +76,8 @@ static void sift_up(entry *heap, size_t i, entry e)
     heap[i] = e;
 }
 
-static size_t soonest_child(const entry *heap, size_t count, size_t first)
+static inline __attribute__((always_inline)) size_t soonest_child(const entry *heap, size_t count,
+                                                                  size_t first)
 {
     if (__builtin_expect(first + CHILDREN <= count, 1)) {
         size_t a = first + sooner(&heap[first + 1], &heap[first]);
@@ -162,21 +164,19 @@ static bool settle(kri_timers *timers)
 
 static uint32_t take_slot(kri_timers *timers)
 {
-    uint32_t taken = timers->free;
-    if (taken == 0)
-        return timers->used++;
-    timers->free = timers->slots[taken - 1].next;
-    return taken - 1;
+    return timers->freed > 0 ? timers->free[--timers->freed] : timers->used++;
 }
 
 static void free_slot(kri_timers *timers, kri_timer *timer)
 {
-    slot *s = &timers->slots[timer->place - 1];
-    s->timer = NULL;
-    s->next = timers->free;
-    timers->free = timer->place;
+    uint32_t place = timer->place - 1;
     timer->place = 0;
-    timers->live--;
+    timers->slots[place].timer = NULL;
+    timers->free[timers->freed++] = place;
+    if (--timers->live > 0)
+        return;
+    timers->count = timers->fresh = 0; /* all dead */
+    timers->used = timers->freed = 0;  /* so that slots are taken in order */
 }
 
 void kri_timers_set(kri_timers *timers, kri_timer *timer, kr_time deadline)
@@ -221,14 +221,27 @@ kr_time kri_timers_next(kri_timers *timers)
     return settle(timers) ? timers->heap->key : KRI_NEVER;
 }
 
+/* What may be the top next, and the time before has had its slot fetched. */
+static void fetch_ahead(const kri_timers *timers)
+{
+    const entry *heap = timers->heap;
+    if (timers->count <= FEW)
+        return;
+    for (size_t i = 1; i <= CHILDREN; i++)
+        __builtin_prefetch(timers->slots[heap[i].slot].timer, 1);
+    for (size_t i = CHILDREN + 1; i <= CHILDREN + CHILDREN * CHILDREN; i++)
+        __builtin_prefetch(&timers->slots[heap[i].slot], 1);
+}
+
 size_t kri_timers_fire(kri_timers *timers, kr_time now)
 {
     size_t fired = 0;
     timers->firing = true;
     for (; settle(timers) && timers->heap->key <= now; fired++) {
+        fetch_ahead(timers);
         kri_timer *timer = timers->slots[timers->heap->slot].timer;
-        free_slot(timers, timer);
         remove_top(timers);
+        free_slot(timers, timer);
         timer->fire(timer); /* which may be the end of it */
     }
     timers->firing = false;
@@ -243,11 +256,11 @@ size_t kri_timers_fire(kri_timers *timers, kr_time now)
 /* New arrays with so many slots, and what the old ones hold. */
 static int make_room(kri_timers *timers, size_t room)
 {
-    void *memory = malloc((room * 2 + ROOT) * sizeof(entry) + LINE);
-    slot *slots = malloc(room * sizeof(slot));
+    void *memory = os_alloc((room * 2 + ROOT) * sizeof(entry) + LINE);
+    slot *slots = os_alloc(room * (sizeof(slot) + sizeof(uint32_t)));
     if (memory == NULL || slots == NULL) {
-        free(memory);
-        free(slots);
+        os_free(memory);
+        os_free(slots);
         return -ENOMEM;
     }
     uintptr_t line = ((uintptr_t)memory + LINE - 1) / LINE * LINE;
@@ -255,12 +268,14 @@ static int make_room(kri_timers *timers, size_t room)
     if (timers->memory != NULL) {
         memcpy(heap, timers->heap, (timers->count + timers->fresh) * sizeof(entry));
         memcpy(slots, timers->slots, timers->used * sizeof(slot));
+        memcpy(slots + room, timers->free, timers->freed * sizeof(uint32_t));
     }
-    free(timers->memory);
-    free(timers->slots);
+    os_free(timers->memory);
+    os_free(timers->slots);
     timers->memory = memory;
     timers->heap = heap;
     timers->slots = slots;
+    timers->free = (uint32_t *)(slots + room);
     timers->room = room;
     return 0;
 }
@@ -284,14 +299,12 @@ void kri_timers_unreserve(kri_timers *timers, size_t count)
     size_t room = timers->room / 4;
     if (timers->live > 0 || room < LARGE || timers->reserved > room / 2)
         return;
-    timers->count = timers->fresh = 0; /* all dead */
-    timers->used = timers->free = 0;
     (void)make_room(timers, room); /* or the larger one stays */
 }
 
 void kri_timers_end(kri_timers *timers)
 {
-    free(timers->memory);
-    free(timers->slots);
+    os_free(timers->memory);
+    os_free(timers->slots);
     *timers = (kri_timers){0};
 }

@@ -22,6 +22,7 @@ typedef struct kri_timer {
 typedef struct kri_timers {
     struct kri_timer_entry *heap;
     struct kri_timer_slot *slots;
+    uint32_t *free;  /* slots, the one freed last at the end */
     void *memory;    /* where the heap lies, and the slots */
     size_t count;    /* entries of the heap */
     size_t fresh;    /* entries behind it, which wait until a kri_timers_fire is over */
@@ -29,7 +30,7 @@ typedef struct kri_timers {
     size_t room;     /* slots; twice as many entries */
     size_t reserved; /* never more than room */
     uint32_t used;   /* slots that were ever taken */
-    uint32_t free;   /* + 1: the slot freed last; 0: none */
+    uint32_t freed;  /* of those, not taken now: so many stand in `free` */
     uint32_t orders; /* the next order */
     bool firing;
 } kri_timers;

@@ -1,0 +1,54 @@
+/* kr_address - where a socket is: an IP address with a port, a Unix socket's path or name.
+ *
+ *     kr_address to;
+ *     err = kr_address_find(&to, "collector.example.org", "8125", kr_sec(5));
+ *     n = kr_datagram_sendto(d, bytes, size, &to, KR_FOREVER);
+ *
+ * A plain value, in the system's form: `storage` may be handed to bind(2) and its kin with `size`.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef KRAIT_ADDRESS_H
+#define KRAIT_ADDRESS_H
+
+#include <krait/base.h>
+#include <sys/socket.h>
+
+KR_EXTERN_BEGIN
+
+typedef struct kr_address {
+    struct sockaddr_storage storage;
+    socklen_t size; /* of the system's form; 0: none */
+} kr_address;
+
+/* kr_address_find - the first IP address of a host, as the system prefers them.
+ *
+ *   host      a name or a number; NULL or "": this machine
+ *   service   a port as a number, or the name of a service
+ *
+ * Returns   0; as kr_getaddrinfo
+ * Blocks    while the name is looked up: a thread sleeps, a coroutine is suspended
+ */
+KR_API KR_NODISCARD int kr_address_find(kr_address *address, const char *host, const char *service,
+                                        kr_time timeout);
+
+/* kr_address_unix - of a Unix socket: a path, or "@name" in the abstract name space.
+ *
+ * Returns   0; -ENAMETOOLONG: more than 107 bytes; -EINVAL: empty
+ */
+KR_API KR_NODISCARD int kr_address_unix(kr_address *address, const char *path);
+
+/* kr_address_port - the port of an IP address; -EINVAL: it is no IP address. */
+KR_API int kr_address_port(const kr_address *address);
+
+/* kr_address_text - "127.0.0.1:80", "[::1]:80", "/path", "@name"; "" for a Unix socket without a
+ * name, and where there is none.
+ *
+ * The text and a zero byte are written to `text` of `size` bytes, as far as they fit, for which
+ * KR_ADDRESS_TEXT are always enough.  The length of the whole text. */
+#define KR_ADDRESS_TEXT 160
+KR_API size_t kr_address_text(const kr_address *address, char *text, size_t size);
+
+KR_EXTERN_END
+
+#endif

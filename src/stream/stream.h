@@ -1,0 +1,46 @@
+/* Streams over whatever carries bytes: a descriptor, TLS, a pipe of a child.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef KRI_STREAM_STREAM_H
+#define KRI_STREAM_STREAM_H
+
+#include "wait/wait.h"
+#include <krait/stream.h>
+
+/* What carries the bytes of a stream.  At most one runner is in read at a time, and at most one in
+ * write or shutdown_write, beside the other.  close comes when nobody is in any of them, once, and
+ * frees the transport.
+ *
+ * Whoever waits does so in a cancel scope of the stream's, which is what ends it when the stream is
+ * closed: a transport passes -ECANCELED on and knows nothing of closing.
+ *
+ * read, write: as kr_read and kr_write; a read of the end is 0.  -ETIMEDOUT and -ECANCELED: nothing
+ * was read or written; with KR_NOWAIT -ETIMEDOUT says that it would have waited.
+ * shutdown_write: nothing more will be written; -EOPNOTSUPP.  NULL: so always.
+ * finish: the last of a stream that is closed in good order, before close; NULL: nothing.
+ * close: `abort` is true where that was not so.  It does not wait.
+ * descriptor: to ask the system about addresses, or -EBADF. */
+typedef struct kri_transport kri_transport;
+typedef struct kri_transport_ops {
+    int64_t (*read)(kri_transport *transport, void *bytes, size_t size, kr_time timeout);
+    int64_t (*write)(kri_transport *transport, const void *bytes, size_t size, kr_time timeout);
+    int (*shutdown_write)(kri_transport *transport, kr_time timeout);
+    int (*finish)(kri_transport *transport, kr_time timeout);
+    void (*close)(kri_transport *transport, bool abort);
+    int (*descriptor)(const kri_transport *transport);
+} kri_transport_ops;
+
+struct kri_transport {
+    const kri_transport_ops *ops;
+};
+
+/* kri_stream_over - a stream over a transport, which belongs to it on success.  0; -ENOMEM,
+ * -EINVAL: options.  (kri_stream_... without `over` are the connections' own, see
+ * connection/stream.h.) */
+int kri_stream_over(kr_stream **s, kri_transport *transport, const kr_stream_options *options);
+
+/* kri_stream_transport - of a stream that is not closed, by who keeps it from being so. */
+kri_transport *kri_stream_transport(kr_stream *s);
+
+#endif
