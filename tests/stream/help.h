@@ -5,6 +5,7 @@
 #ifndef KRI_STREAM_HELP_H
 #define KRI_STREAM_HELP_H
 
+#include "base/atomic.h"
 #include "harness/test.h"
 #include <fcntl.h>
 #include <krait/krait.h>
