@@ -30,6 +30,7 @@
 #include <string.h>
 
 #include "base/global.h"
+#include "loop/sentry.h"
 #include "os/os.h"
 
 enum { IDLE_MOST = 1024, BUDGET = 64 };
@@ -349,8 +350,11 @@ static void unpark(kri_waiter *w)
 {
     kri_runner *runner = runner_behind(w);
     kri_loop *loop = runner->loop;
+    bool here = loop == kri_loop_here();
+    if (here)
+        kri_waiter_take(w);
     kri_waiter_set_woken(w);
-    if (loop == kri_loop_here())
+    if (here)
         kri_runner_notify(runner);
     else
         (void)kri_inbox_put(&loop->inbox, item_of(runner));
@@ -362,5 +366,7 @@ const kri_party_ops kri_coroutine_ops = {
     .settle = settle,
     .wait_fd = kri_poller_wait,
     .wait_fds = kri_poller_wait_many,
+    .watch = kri_sentry_post,
+    .unwatch = kri_sentry_relieve,
     .shares_thread = true,
 };
