@@ -30,6 +30,7 @@
 #include <string.h>
 
 #include "base/global.h"
+#include "loop/sentry.h"
 #include "os/os.h"
 
 enum { IDLE_MOST = 1024, BUDGET = 64 };
@@ -362,5 +363,7 @@ const kri_party_ops kri_coroutine_ops = {
     .settle = settle,
     .wait_fd = kri_poller_wait,
     .wait_fds = kri_poller_wait_many,
+    .watch = kri_sentry_post,
+    .unwatch = kri_sentry_relieve,
     .shares_thread = true,
 };

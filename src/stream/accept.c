@@ -95,7 +95,8 @@ static int have_run(kri_client *client)
     if (err < 0) { /* without it nobody would tidy up: see to that here */
         (void)kr_future_cancel(future);
         kr_shield {
-            (void)kr_future_exception(future, NULL, KR_FOREVER);
+            int ignored, ended = kr_future_exception(future, &ignored, KR_FOREVER);
+            (void)ended;
         }
         end_client(client);
     }

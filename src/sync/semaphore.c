@@ -39,6 +39,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/atomic.h"
+#include "base/options.h"
 #include "sync/semaphore.h"
 #include "wait/stall.h"
 
@@ -55,11 +56,6 @@ static void describe(const kr_word *word, kri_text *text)
     kri_text_add(text, "a permit of a semaphore at %p", (const void *)word);
 }
 
-static bool has_reserved(const kr_semaphore_options *o)
-{
-    return o->reserved[0] || o->reserved[1] || o->reserved[2] || o->reserved[3];
-}
-
 static bool are_valid(int64_t permits, const kr_semaphore_options *o)
 {
     if (permits < 0 || permits > KR_SEMAPHORE_MAX || o->bound < 0 || o->bound > KR_SEMAPHORE_MAX)
@@ -70,7 +66,7 @@ static bool are_valid(int64_t permits, const kr_semaphore_options *o)
         return false;
     if ((o->holders == NULL) != (o->holder_count == 0) || o->holder_count > UINT16_MAX)
         return false;
-    return (o->holders == NULL || o->scope == KR_SHARED) && !has_reserved(o);
+    return (o->holders == NULL || o->scope == KR_SHARED) && kri_reserved_is_clear(o->reserved);
 }
 
 int kr_semaphore_init(kr_semaphore *semaphore, int64_t permits, const kr_semaphore_options *options)

@@ -122,12 +122,9 @@ static int sleep_shared(kr_word *word, uint32_t expected, kr_time deadline, kr_c
     return -ECANCELED;
 }
 
-static int wait_shared(kr_word *word, uint32_t expected, kr_time deadline, kr_cancel_scope *scope,
-                       unsigned flags)
+static int wait_in_thread(kri_party *self, kr_word *word, uint32_t expected, kr_time deadline,
+                          kr_cancel_scope *scope)
 {
-    kri_party *self = kri_party_self();
-    if (self->ops->wait_shared != NULL)
-        return self->ops->wait_shared(word, expected, deadline, flags);
     kri_block_begin(self);
     int err;
     do {
@@ -135,6 +132,35 @@ static int wait_shared(kr_word *word, uint32_t expected, kr_time deadline, kr_ca
     } while (err == -EINTR);
     kri_block_end(self);
     return err;
+}
+
+/* Somebody else sleeps in the kernel. */
+static int wait_by_watch(kri_party *self, kr_word *word, uint32_t expected, kr_time deadline,
+                         kr_cancel_scope *scope, unsigned flags)
+{
+    kr_word told = {0};
+    kri_sentry watch = {.word = word, .expected = expected, .told = &told};
+    int err = self->ops->watch(&watch);
+    if (err == -ENOMEM)
+        return wait_in_thread(self, word, expected, deadline, scope);
+    if (err != 0)
+        return err;
+    err = wait_private(&told, 0, deadline, scope, flags, NULL);
+    bool spent = self->ops->unwatch(&watch);
+    if (err == 0 || err == -EAGAIN)
+        return 0;
+    if (spent)
+        os_futex_wake(word, 1, true);
+    return err;
+}
+
+static int wait_shared(kr_word *word, uint32_t expected, kr_time deadline, kr_cancel_scope *scope,
+                       unsigned flags)
+{
+    kri_party *self = kri_party_self();
+    if (self->ops->watch != NULL)
+        return wait_by_watch(self, word, expected, deadline, scope, flags);
+    return wait_in_thread(self, word, expected, deadline, scope);
 }
 
 int kri_wait_for(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags,

@@ -73,13 +73,26 @@ typedef struct kri_place {
     bool moved;                 /* a requeue has taken the waiter already */
 } kri_place;
 
+/* A shared word that somebody else sleeps on for a coroutine, in the frame of which this lies: told
+ * becomes 1, and is woken, when the word is woken or differs from what is expected. */
+typedef struct kri_sentry {
+    kr_word *word;
+    uint32_t expected;
+    kr_word *told;          /* private */
+    struct kri_sentry *next; /* the watcher's, as the rest */
+    struct kri_sentry *previous;
+    void *watcher;
+    bool over;
+} kri_sentry;
+
 /* A word to wait on beside others, in a list; in the frame of the party that waits. */
 typedef struct kri_spot {
     struct kri_spot *next;
     kr_word *word;
     uint32_t expected;
     bool shared;     /* as KRI_SHARED; at most KRI_SPOTS_SHARED in a list */
-    kri_place place; /* of kri_wait_any */
+    kri_place place; /* of kri_wait_any, as the rest */
+    kri_sentry watch;
 } kri_spot;
 enum { KRI_SPOTS_SHARED = 127 };
 
@@ -212,8 +225,9 @@ typedef struct kri_party_ops {
     void (*settle)(kri_waiter *w); /* return once its unpark is over; NULL: it is when woken */
     int (*wait_fd)(int fd, unsigned events, kr_time deadline); /* as kri_wait_fd; NULL: poll */
     int (*wait_fds)(struct os_polled *list, size_t count, kr_time deadline); /* the same */
-    /* as kri_wait on a shared word; NULL: the thread sleeps in the kernel */
-    int (*wait_shared)(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags);
+    /* Have somebody sleep in the kernel on shared words; NULL: the thread does that itself. */
+    int (*watch)(struct kri_sentry *watch);    /* 0, -EAGAIN: it differs, -ENOMEM: nobody can */
+    bool (*unwatch)(struct kri_sentry *watch); /* true: a wake may have been spent on it */
     bool shares_thread; /* others run while it sleeps: so it neither spins nor helps */
 } kri_party_ops;
 

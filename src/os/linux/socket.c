@@ -239,6 +239,13 @@ int os_watch_add(int watch, int fd, uint64_t key)
     return settle(epoll_ctl(watch, EPOLL_CTL_ADD, fd, &event), saved);
 }
 
+int os_watch_add_for(int watch, int fd, unsigned events)
+{
+    int saved = errno;
+    struct epoll_event event = {.events = events == OS_WRITABLE ? EPOLLOUT : EPOLLIN};
+    return settle(epoll_ctl(watch, EPOLL_CTL_ADD, fd, &event), saved);
+}
+
 void os_watch_remove(int watch, int fd)
 {
     int saved = errno;
