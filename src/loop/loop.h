@@ -34,12 +34,13 @@ typedef struct kri_line {
 
 /* What other threads have for a loop; see inbox.c. */
 typedef struct kri_inbox {
-    kri_word64 head;     /* atomic */
-    kr_word rung;        /* atomic: on which the loop sleeps where it waits for no descriptor */
-    kr_word hint;        /* atomic: of spin_word.c */
-    bool owed;           /* loop: somebody is about to set `rung` */
-    uint64_t owed_rings; /* loop: so many are about to ring the bell */
-    int bell;            /* -1: none; const once the loop has slept by it */
+    kri_word64 head;    /* atomic */
+    kr_word rung;       /* atomic: on which the loop sleeps where it waits for no descriptor */
+    kr_word hint;       /* atomic: of spin_word.c */
+    bool owed;          /* loop: somebody is about to set `rung` */
+    int64_t owed_rings; /* loop: so many are about to ring the bell; below 0: have, before the loop
+                           has noticed that they would */
+    int bell;           /* -1: none; const once the loop has slept by it */
 } kri_inbox;
 
 enum { KRI_TASK_NAME = 32 };

@@ -350,8 +350,11 @@ static void unpark(kri_waiter *w)
 {
     kri_runner *runner = runner_behind(w);
     kri_loop *loop = runner->loop;
+    bool here = loop == kri_loop_here();
+    if (here)
+        kri_waiter_take(w);
     kri_waiter_set_woken(w);
-    if (loop == kri_loop_here())
+    if (here)
         kri_runner_notify(runner);
     else
         (void)kri_inbox_put(&loop->inbox, item_of(runner));
