@@ -7,7 +7,7 @@
 #include <krait/io.h>
 
 /* Of a blocking listener: nobody else must take the connection between the look and the call. */
-static int accept_looking(int fd, struct sockaddr *from, socklen_t *from_size)
+static int accept_looking(int fd, struct sockaddr *from, uint32_t *from_size)
 {
     kri_mutex *alone = kri_alone_lock(fd);
     kri_mutex_lock(alone);
@@ -21,7 +21,7 @@ static int accept_looking(int fd, struct sockaddr *from, socklen_t *from_size)
     return error < 0 ? error : -EAGAIN;
 }
 
-int kr_accept(int fd, struct sockaddr *from, socklen_t *from_size, kr_time timeout)
+int kr_accept(int fd, struct sockaddr *from, uint32_t *from_size, kr_time timeout)
 {
     if (timeout < 0 || (from != NULL && from_size == NULL))
         return -EINVAL;
@@ -47,7 +47,7 @@ static int await_connected(int fd, kri_tries *tries)
     return result < 0 ? (int)result : os_socket_connected(fd);
 }
 
-int kr_connect(int fd, const struct sockaddr *to, socklen_t to_size, kr_time timeout)
+int kr_connect(int fd, const struct sockaddr *to, uint32_t to_size, kr_time timeout)
 {
     if (timeout < 0 || to == NULL)
         return -EINVAL;
