@@ -13,6 +13,7 @@
 #include <krait/completed.h>
 #include <krait/condition.h>
 #include <krait/connection.h>
+#include <krait/context_var.h>
 #include <krait/coroutine.h>
 #include <krait/datagram.h>
 #include <krait/debug.h>

@@ -95,13 +95,14 @@ static bool run_claimed(kri_runner *runner, kr_cancel_scope *scope)
     kri_loop *loop = runner->loop;
     list(runner, loop);
     runner->number = ++loop->begun;
+    kri_vars_enter(runner->future, &runner->party);
     if (loop->broken != NULL && kri_load_acq(loop->broken)) {
         kri_scope_end(&runner->party, scope);
         kri_future_end(runner->future, KR_EBROKEN);
     } else if (!kri_run(runner->future, scope)) {
         return false;
     }
-    if (runner->party.locals != NULL || runner->party.bell != 0)
+    if (runner->party.locals != NULL || runner->party.vars != NULL || runner->party.bell != 0)
         kri_party_clean_up(&runner->party);
     unlist(runner, loop);
     runner->name[0] = 0;

@@ -19,6 +19,8 @@ int kri_loop_submit(kri_loop *loop, kr_future *f)
     bool here = loop == kri_loop_here();
     if (kri_load_acq(&loop->executor.shut))
         return KR_ESHUTDOWN;
+    if (kri_vars_inherit(f) != 0)
+        return -ENOMEM;
     kri_add_rlx(&loop->load, 1);
     if (here) {
         kri_line_put(&loop->ready, item_of(f));
