@@ -9,6 +9,7 @@
 #include <krait/arena.h>
 #include <krait/barrier.h>
 #include <krait/base.h>
+#include <krait/call_later.h>
 #include <krait/cancel.h>
 #include <krait/completed.h>
 #include <krait/condition.h>

@@ -253,3 +253,23 @@ TEST(test_submitted_to_loop)
     CHECK_EQ(get(&number), 10);
     kr_executor_release(loops);
 }
+
+static int see_at_once(const void *arg, void *result)
+{
+    (void)result;
+    CHECK_EQ(get(&number), *(const int *)arg);
+    set(&number, 77);
+    return 0;
+}
+
+LOOP_TEST(test_eager_has_a_copy)
+{
+    kr_future *f;
+    int wanted = 12;
+    set(&number, wanted);
+    CHECK_EQ(
+        kr_spawn(&f, see_at_once, &wanted, sizeof wanted, 0, &(kr_spawn_options){.eager = true}),
+        0);
+    CHECK_EQ(get(&number), 12);
+    CHECK_EQ(error_of(f), 0);
+}
