@@ -114,6 +114,7 @@ void kri_loop_leave(kri_loop *loop)
 void kri_loop_free(kri_loop *loop)
 {
     delist(loop);
+    kri_calls_end(loop);
     kri_poller_end(loop);
     kri_inbox_end(&loop->inbox);
     kri_timers_end(&loop->timers);

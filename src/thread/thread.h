@@ -10,6 +10,7 @@
 
 #include "os/os.h"
 #include "thread/local.h"
+#include "thread/vars.h"
 #include "wait/wait.h"
 
 #include <stddef.h>
