@@ -15,7 +15,8 @@
  * come back; pointers lead nowhere, but in a worker that is a fork to what was there when that was
  * forked.  Nobody but a worker ever runs a task.  A task that has begun cannot be asked to stop:
  * kr_future_cancel answers -EALREADY.  A task cannot use its own pool: KR_EFORKED in a fork.  Loops
- * (krait/parallel.h) and groups work on the caller's memory, and answer -EOPNOTSUPP.
+ * (krait/parallel.h) and kr_group_start work on the caller's memory, and answer -EOPNOTSUPP;
+ * kr_group_submit does not.
  *
  * Small arguments and results travel in a slot of shared memory, others lie in it as blocks: copied
  * in once by kr_submit and out once by kr_future_result.  A future that holds such a result keeps

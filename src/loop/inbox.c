@@ -182,9 +182,7 @@ void kri_inbox_get_up(kri_inbox *inbox)
         inbox->owed_rings++;
 }
 
-/* The ring that ends a sleep comes before that sleep counts it as owed: less than none, until then.
- */
 void kri_inbox_bell_rang(kri_inbox *inbox)
 {
-    inbox->owed_rings -= os_bell_take(inbox->bell);
+    inbox->owed_rings -= (int64_t)os_bell_take(inbox->bell);
 }

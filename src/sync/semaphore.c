@@ -103,10 +103,17 @@ int kri_semaphore_sleep(kr_semaphore *semaphore, kr_time deadline)
     return kri_wait_slice(&semaphore->value, KRI_SEMAPHORE_WAITERS, deadline, describe);
 }
 
+static bool take_for_waiter(kr_word *value)
+{
+    return kri_semaphore_take(value, 0);
+}
+
 static int acquire_private(kr_semaphore *semaphore, kr_time deadline)
 {
     do {
-        int err = kri_wait_for(&semaphore->value, 0, deadline, 0, describe);
+        int err = kri_wait_to_take(&semaphore->value, 0, deadline, 0, describe, take_for_waiter);
+        if (err == KRI_TAKEN)
+            return 0;
         if (err == -ETIMEDOUT || err == -ECANCELED)
             return err;
     } while (!kri_semaphore_take(&semaphore->value, 0));

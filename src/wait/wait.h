@@ -56,6 +56,15 @@ typedef void (*kri_describe)(const kr_word *word, kri_text *text);
 int kri_wait_for(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags,
                  kri_describe describe);
 
+/* kri_wait_to_take - the same in private scope, for who then calls take(word).
+ *
+ * KRI_TAKEN: the waker has called it already, with success.  It does so for a coroutine of its own
+ * loop: so no other coroutine of that loop comes first, and they are served in their order. */
+typedef bool (*kri_take_fn)(kr_word *word);
+int kri_wait_to_take(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags,
+                     kri_describe describe, kri_take_fn take);
+enum { KRI_TAKEN = 1 };
+
 static inline int kri_wait(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags)
 {
     return kri_wait_for(word, expected, deadline, flags, NULL);
@@ -78,7 +87,7 @@ typedef struct kri_place {
 typedef struct kri_sentry {
     kr_word *word;
     uint32_t expected;
-    kr_word *told;          /* private */
+    kr_word *told;           /* private */
     struct kri_sentry *next; /* the watcher's, as the rest */
     struct kri_sentry *previous;
     void *watcher;
@@ -324,6 +333,7 @@ static inline void kri_scope_end(kri_party *self, kr_cancel_scope *scope)
 
 /* For parties' own park and unpark. */
 bool kri_waiter_woken(const kri_waiter *w);
+void kri_waiter_take(kri_waiter *w); /* by the waker, in the thread of the party; see above */
 void kri_waiter_set_woken(kri_waiter *w);
 kri_party *kri_waiter_party(const kri_waiter *w);
 void kri_thread_park(kri_waiter *w, kr_time deadline);
