@@ -4,6 +4,7 @@
  */
 #include "io/channels.h"
 
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 typedef struct job {
@@ -181,6 +182,34 @@ IO_TEST(test_close_then_pipe_with_a_socket_s_number)
     while ((written = kr_write(fds[1], "abc", 3, KR_FOREVER)) == 3)
         continue;
     CHECK(written == -EPIPE || written == -ECONNRESET);
+}
+
+/* A thread that nobody can cancel needs no descriptor to wait, one in a scope does. */
+static void read_without_descriptors(void *arg)
+{
+    job *j = arg;
+    char byte;
+    kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
+    while (dup(0) >= 0)
+        continue;
+    CHECK_EQ(kr_read(j->fd, &byte, 1, kr_ms(5)), -ETIMEDOUT);
+    CHECK_EQ(kr_cancel_scope_enter(&scope, KR_FOREVER), 0);
+    CHECK_EQ(kr_read(j->fd, &byte, 1, kr_ms(5)), -EMFILE);
+    CHECK_EQ(kr_cancel_scope_exit(&scope), 0);
+}
+
+TEST(test_wait_without_descriptors)
+{
+    struct rlimit limit;
+    int fds[2];
+    io_other other;
+    io_make_pair(fds);
+    CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = 64;
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    job j = {.fd = fds[0]};
+    io_start_thread(&other, read_without_descriptors, &j);
+    io_join(&other);
 }
 
 /* Those whom a child has not are in no list of its own. */

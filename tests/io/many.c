@@ -261,9 +261,13 @@ static void send_chaos(void *arg)
     case 1:
         CHECK_EQ(shutdown(c->fds[1], SHUT_WR), 0);
         break;
-    default:
-        CHECK_EQ(kr_close(c->fds[0]), 0);
-        c->fds[0] = -1;
+    default: /* not where a thread is just about to use it */
+        if (!io_in_coroutine()) {
+            kr_cancel(&c->scope);
+        } else {
+            CHECK_EQ(kr_close(c->fds[0]), 0);
+            c->fds[0] = -1;
+        }
         break;
     }
 }
