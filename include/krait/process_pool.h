@@ -15,17 +15,16 @@
  * come back; pointers lead nowhere, but in a worker that is a fork to what was there when that was
  * forked.  Nobody but a worker ever runs a task.  A task that has begun cannot be asked to stop:
  * kr_future_cancel answers -EALREADY.  A task cannot use its own pool: KR_EFORKED in a fork.  Loops
- * (krait/parallel.h) and kr_group_start work on the caller's memory, and answer -EOPNOTSUPP;
- * kr_group_submit does not.
+ * (krait/parallel.h) and groups work on the caller's memory, and answer -EOPNOTSUPP.
  *
  * Small arguments and results travel in a slot of shared memory, others lie in it as blocks: copied
  * in once by kr_submit and out once by kr_future_result.  A future that holds such a result keeps
  * that memory, and the pool's, until it is released.  A task that writes where it must not may hit
  * that memory, and so the pool: what is protected from each other are processes, not bytes.
  *
- * A result of more than 4096 bytes (in a map: of one item) is not cleared before its task runs.  What
- * the task does not write holds whatever arguments and results of this pool have left there, and
- * comes back with the result: a task that returns 0 writes all of it, or clears it.
+ * A result of more than 4096 bytes (in a map: of one item) is not cleared before its task runs.
+ * What the task does not write holds whatever arguments and results of this pool have left there,
+ * and comes back with the result: a task that returns 0 writes all of it, or clears it.
  *
  * Callbacks run in a thread of the pool's, or in whoever cancels.
  *
