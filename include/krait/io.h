@@ -77,8 +77,8 @@ KR_API KR_NODISCARD int64_t kr_sendto(int fd, const void *bytes, size_t size, in
 KR_API KR_NODISCARD int kr_accept(int fd, struct sockaddr *from, uint32_t *from_size,
                                   kr_time timeout);
 
-/* kr_connect - connect a socket; after -ETIMEDOUT or -ECANCELED it is of no use any more.  A
- * blocking one is non-blocking while the connection begins, and no longer. */
+/* kr_connect - connect a socket, which is of no use any more after an error.  A blocking one is
+ * non-blocking while the connection begins, and no longer. */
 KR_API KR_NODISCARD int kr_connect(int fd, const struct sockaddr *to, uint32_t to_size,
                                    kr_time timeout);
 

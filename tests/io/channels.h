@@ -84,6 +84,11 @@ static inline io_channel *io_channels(void)
         channel->make(ends);
         for (int i = 0; channel->nonblocking && i < 2; i++)
             io_set_nonblocking(ends[i], true);
+        int room = 64 << 10; /* the system makes no more of it by itself then */
+        for (int i = 0; channel->socket && i < 2; i++) {
+            CHECK_EQ(setsockopt(ends[i], SOL_SOCKET, SO_SNDBUF, &room, sizeof room), 0);
+            CHECK_EQ(setsockopt(ends[i], SOL_SOCKET, SO_RCVBUF, &room, sizeof room), 0);
+        }
         channel->reader = ends[0];
         channel->writer = ends[1];
     }
