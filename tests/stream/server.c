@@ -7,6 +7,7 @@
 #include "harness/sanitizers.h"
 #include "stream/help.h"
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 static kr_server *server;
 
@@ -471,6 +472,28 @@ TEST(test_run_ends_with_an_open_server)
     kr_stream_release(s);
     kr_server_release(server);
     CHECK_EQ(kri_load_sc(&reports), 0);
+}
+
+/* A forked child's copy: the parent's goes on. */
+BOTH_TEST(test_fork_with_a_server)
+{
+    int status;
+    open_server(echo, NULL);
+    kr_stream *s = connect_to(kr_server_port(server));
+    check_echo(s);
+    pid_t child = fork();
+    if (child == 0) {
+        kr_server_release(server);
+        _exit(0);
+    }
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(status, 0);
+    check_echo(s);
+    kr_stream_release(s);
+    s = connect_to(kr_server_port(server));
+    check_echo(s);
+    kr_stream_release(s);
+    close_server();
 }
 
 /* A server in a loop, its clients threads. */
