@@ -18,6 +18,9 @@
  * .close_timeout for bytes that are not sent yet.  (kr_stream_retain keeps the handle only.)  An
  * error that it returns goes to the task hook, as does every other that nobody could be told of.
  *
+ * A forked child has no acceptors, and no connections' handlers; releasing its copy leaves the
+ * parent's server as it is.
+ *
  * Where the process has no descriptor left, that is reported once, and connections wait in the
  * system's queue: the server looks again each second.
  *
