@@ -16,6 +16,7 @@
 #include "loop/loop.h"
 
 #include "base/global.h"
+#include "loop/signal.h"
 #include "os/os.h"
 
 KRI_SHARED_THREAD_LOCAL_HERE(kri_loop *, kri_loop_current)
@@ -29,6 +30,7 @@ static void forked(void)
 {
     loops_lock = (kri_mutex){0};
     first_loop = NULL;
+    kri_interrupt_forked();
     if (kri_runner_self() != NULL)
         kri_party_be_thread();
     *kri_loop_current() = NULL;
