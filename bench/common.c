@@ -32,11 +32,21 @@ unsigned long bench_amount(unsigned long usual)
     return amount ? amount : 1;
 }
 
-double bench_now(void)
+static double read_clock(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
+double bench_now(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+double bench_processor_time(void)
+{
+    return read_clock(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 /* Places */
@@ -169,7 +179,7 @@ double bench_p99(double *values, size_t count)
 }
 
 struct samples {
-    double ns[MOST_ROUNDS], unfair[MOST_ROUNDS], p99[MOST_ROUNDS];
+    double ns[MOST_ROUNDS], unfair[MOST_ROUNDS], p50[MOST_ROUNDS], p99[MOST_ROUNDS];
     size_t count, failed;
 };
 
@@ -182,6 +192,7 @@ static void take_round(const struct bench_workload *workload, struct samples *sa
             continue;
         }
         samples[i].ns[samples[i].count] = result.ns_per_op;
+        samples[i].p50[samples[i].count] = result.p50;
         samples[i].p99[samples[i].count] = result.p99;
         samples[i].unfair[samples[i].count++] = result.unfair;
     }
@@ -211,10 +222,13 @@ static void print_row(const struct bench_workload *workload, const struct bench_
     printf(" %12.1f %12.1f %12.1f", theirs, samples->ns[0], samples->ns[samples->count - 1]);
     print_ratio(ours, theirs);
     double unfair = bench_middle(samples->unfair, samples->count);
+    double p50 = bench_middle(samples->p50, samples->count);
     double p99 = bench_middle(samples->p99, samples->count);
     if (unfair > 0)
         printf("   max/min %.2f (%.2f-%.2f)", unfair, samples->unfair[0],
                samples->unfair[samples->count - 1]);
+    if (p50 > 0)
+        printf("   %.0f/s   p50 %.1f", 1e9 / theirs, p50);
     if (p99 > 0)
         printf("   p99 %.1f", p99);
     if (samples->failed)

@@ -27,6 +27,7 @@ enum bench_place {
 struct bench_result {
     double ns_per_op;
     double unfair; /* the greatest share of a thread over the least; 0: means nothing here */
+    double p50;    /* of single operations, of which many are under way; 0: means nothing here */
     double p99;    /* of single operations; 0: means nothing here */
 };
 
@@ -84,7 +85,8 @@ void bench_place_thread(enum bench_place place, int index);
 /* Restrict the calling thread and all that come of it: to one processor, to two. */
 void bench_place_process(enum bench_place place);
 
-double bench_now(void); /* nanoseconds */
+double bench_now(void);            /* nanoseconds */
+double bench_processor_time(void); /* nanoseconds, of the process */
 
 /* `usual` operations, or fewer under KR_BENCH_SHARE (percent of the usual amount). */
 unsigned long bench_amount(unsigned long usual);

@@ -19,6 +19,7 @@ int main(int argc, char **argv)
     kr_init(argc, argv);
     if (argc == 5 && strcmp(argv[1], "--measure") == 0) {
         bench_measure_process(argv[2], argv[3], argv[4]);
+        bench_measure_coroutine(argv[2], argv[3], argv[4]);
         bench_measure_pool(argv[2], argv[3], argv[4]);
     }
     if (argc < 2 || argc > 3) {
@@ -36,6 +37,8 @@ int main(int argc, char **argv)
     bench_stream_rows(filter);
     bench_pool_rows(filter);
     bench_process_rows(filter);
+    bench_coroutine_rows(filter);
+    bench_echo_rows(filter);
     bench_treesum_rows(filter, program, argv[1]);
     return ferror(stdout) ? 1 : 0;
 }

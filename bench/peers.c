@@ -188,6 +188,10 @@ const struct bench_peers bench_barriers[2] = {PEERS(barriers), PEERS(barriers_sh
 #define KRI_PYTHON_MEET    ""
 #define KRI_PYTHON_PROCESS ""
 #endif
+#ifndef KRI_PYTHON_LOOPS
+#define KRI_PYTHON_LOOPS     ""
+#define KRI_PYTHON_COROUTINE ""
+#endif
 #ifndef KRI_MPI_PROGRAM
 #define KRI_MPI_PROGRAM ""
 #define KRI_MPI_START   ""
@@ -207,6 +211,9 @@ const struct bench_command bench_cpython_kinds[BENCH_CPYTHON_KINDS] = {
     [BENCH_CPYTHON_FORKSERVER] = KIND("forkserver"),
     [BENCH_CPYTHON_SPAWN] = KIND("spawn"),
 };
+const struct bench_command bench_asyncio_command = {KRI_PYTHON_COROUTINE, KRI_PYTHON_LOOPS};
+const struct bench_command bench_uvloop_command = {KRI_PYTHON_COROUTINE,
+                                                   "env KR_PEER=uvloop " KRI_PYTHON_LOOPS};
 const struct bench_command bench_mpi_command = {KRI_MPI_PROGRAM, KRI_MPI_START};
 
 void bench_fail(const char *what)

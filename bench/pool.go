@@ -180,6 +180,13 @@ func main() {
 	must(len(os.Args) == 4, "usage: krait-bench-go ROW AMOUNT WORKERS:")
 	amount, _ := strconv.Atoi(os.Args[2])
 	workers, _ := strconv.Atoi(os.Args[3])
+	if os.Args[1] == "echo" {
+		serveEcho()
+	}
+	if isCoroutine(os.Args[1]) {
+		fmt.Println(measureCoroutine(os.Args[1], amount), 0)
+		return
+	}
 	if isMeeting(os.Args[1]) { // placed from outside
 		ns, unfair := measureMeeting(os.Args[1], amount, workers)
 		fmt.Println(ns, unfair)

@@ -21,6 +21,16 @@
 #define BENCH_CPYTHON            NULL
 #define BENCH_CPYTHON_KIND(kind) NULL
 #endif
+#ifdef KRI_PYTHON_LOOPS
+#define BENCH_ASYNCIO (&bench_asyncio_command)
+#else
+#define BENCH_ASYNCIO NULL
+#endif
+#ifdef KRI_HAVE_UVLOOP
+#define BENCH_UVLOOP (&bench_uvloop_command)
+#else
+#define BENCH_UVLOOP NULL
+#endif
 #ifdef KRI_MPI_PROGRAM
 #define BENCH_MPI (&bench_mpi_command)
 #else
@@ -42,13 +52,17 @@ void bench_queue_rows(const char *filter);
 void bench_stream_rows(const char *filter);
 void bench_pool_rows(const char *filter);
 void bench_process_rows(const char *filter);
+void bench_coroutine_rows(const char *filter);
+void bench_echo_rows(const char *filter);
 void bench_treesum_rows(const char *filter, const char *program, const char *scratch);
 
 /* One measurement of a row of pools, in the program that was started for it. */
 _Noreturn void bench_measure_pool(const char *row, const char *peer, const char *descriptor);
 
-/* The same for processes; returns where it knows no such row. */
+/* The same for processes, and for coroutines and timers; they return where they know no such row.
+ */
 void bench_measure_process(const char *row, const char *peer, const char *descriptor);
+void bench_measure_coroutine(const char *row, const char *peer, const char *descriptor);
 
 /* tree.c: a tree of `count` files with contents that are always the same, made where there is none.
  * False: it cannot be made, and why has been said. */

@@ -4,6 +4,7 @@
 
 add_library(krait_harness STATIC tests/harness/test.c tests/harness/bunch.c tests/harness/linear.c
             tests/harness/party.c tests/harness/party_sleep.c tests/harness/party_threads.c
+            tests/harness/party_coroutines.c
             tests/harness/party_processes.c)
 target_link_libraries(krait_harness PUBLIC krait_testing)
 target_include_directories(krait_harness PUBLIC tests)
@@ -29,6 +30,9 @@ foreach(source ${sources})
   get_filename_component(program ${name} NAME)
   add_executable(${target} tests/${source})
   target_link_libraries(${target} PRIVATE krait_harness)
+  if(folder STREQUAL coroutine)
+    target_link_libraries(${target} PRIVATE m) # rounding modes
+  endif()
   if(folder STREQUAL faults)
     # Their calls of src/os come to tests/harness/faulty.c first.
     target_sources(${target} PRIVATE tests/harness/faulty.c)

@@ -35,8 +35,9 @@ typedef struct kr_cancel_scope {
     struct kr_cancel_scope *children; /* guarded by lock */
     struct kr_cancel_scope *next;     /* guarded by the parent's lock */
     struct kr_cancel_scope *previous; /* guarded by the parent's lock */
-    kr_time deadline;
-    uint32_t flags; /* of the runner inside */
+    kr_time deadline;                 /* the soonest of its own and those around it */
+    kr_time limit;                    /* its own; 0: none */
+    uint32_t flags;                   /* of the runner inside */
     kr_word joined;
     struct {
         uint64_t bits;
@@ -44,7 +45,7 @@ typedef struct kr_cancel_scope {
 } kr_cancel_scope;
 
 /* clang-format off */
-#define KR_CANCEL_SCOPE_INIT { { 0 }, { 0 }, NULL, NULL, NULL, NULL, NULL, 0, 0, { 0 }, { 0 } }
+#define KR_CANCEL_SCOPE_INIT { { 0 }, { 0 }, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, { 0 }, { 0 } }
 /* clang-format on */
 
 /* kr_cancel_scope_enter - from here to the exit the calling runner is inside `scope`.
@@ -67,6 +68,20 @@ KR_API KR_NODISCARD int kr_cancel_scope_enter(kr_cancel_scope *scope, kr_time ti
  *           -EINVAL     not the calling runner's innermost scope; nothing was done
  */
 KR_API int kr_cancel_scope_exit(kr_cancel_scope *scope);
+
+/* kr_cancel_scope_reschedule - from now the scope's time is `timeout`: later or sooner than before,
+ * or none, with KR_FOREVER.  By the runner inside, also from inner scopes, which follow.
+ *
+ * Returns   0; -EALREADY: its time was up already, and has ended a wait or was seen by
+ *           kr_cancelled(); -EINVAL: the caller is not inside it, or the timeout is negative;
+ *           -EBUSY: a group or a loop of the caller is open inside the scope, whose tasks have
+ *           their time limit from it
+ */
+KR_API KR_NODISCARD int kr_cancel_scope_reschedule(kr_cancel_scope *scope, kr_time timeout);
+
+/* kr_cancel_scope_deadline - when the scope's own time is up, on the clock of kr_now; KR_FOREVER:
+ * it has no time limit of its own, or is not entered.  By the runner inside. */
+KR_API kr_time kr_cancel_scope_deadline(const kr_cancel_scope *scope);
 
 /* kr_cancel - cancel a scope and all scopes inside it, and end their waits now.
  *

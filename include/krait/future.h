@@ -32,7 +32,8 @@ typedef struct kr_future kr_future;
 /* kr_task_fn - a task: one type for every executor.
  *
  *   arg       the copy of the submitted argument; submitted with size 0: the pointer itself
- *   result    as many zero bytes as were asked for at submit, to be written; NULL when none
+ *   result    as many zero bytes as were asked for at submit, to be written; NULL when none.  In a
+ *             process pool more than 4096 are not cleared, see krait/process_pool.h
  *
  * It ends by returning: it must not leave by pthread_exit or longjmp, and has left every cancel
  * scope that it entered.

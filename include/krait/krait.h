@@ -19,6 +19,7 @@
 #include <krait/event.h>
 #include <krait/executor.h>
 #include <krait/future.h>
+#include <krait/gather.h>
 #include <krait/group.h>
 #include <krait/holder.h>
 #include <krait/init.h>
@@ -40,6 +41,7 @@
 #include <krait/subprocess.h>
 #include <krait/stream.h>
 #include <krait/thread.h>
+#include <krait/timeout.h>
 #include <krait/timer.h>
 #include <krait/value.h>
 #include <krait/wait_any.h>

@@ -40,7 +40,7 @@ typedef struct kr_choice {
     const struct kr_choice_kind *kind;
     void *object;
     void *item;
-    void *room[9];
+    void *room[16];
 } kr_choice;
 
 /* kr_choose_event - chosen when the event is set, or was while the call waited; it stays set. */

@@ -2,16 +2,12 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "base/options.h"
 #include "connection/address.h"
 #include "connection/handshake.h"
 #include "connection/socket.h"
 #include "os/os.h"
 #include <krait/listener.h>
-
-static bool reserved_is_zero(const uint64_t reserved[4])
-{
-    return (reserved[0] | reserved[1] | reserved[2] | reserved[3]) == 0;
-}
 
 /* Connecting */
 
@@ -91,7 +87,7 @@ static int begin(kr_connection *c, const kr_client_options *o, kr_time deadline)
 static int check(const char *address, const kr_client_options *o, kr_time timeout)
 {
     if (timeout < 0 || address == NULL || address[0] == '\0' || o->handshake_timeout < 0 ||
-        !reserved_is_zero(o->reserved))
+        !kri_reserved_is_clear(o->reserved))
         return -EINVAL;
     kri_auth_key key = {o->authkey, o->authkey_size, o->allow_md5};
     if (o->authkey == NULL)

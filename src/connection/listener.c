@@ -27,6 +27,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "base/options.h"
 #include "connection/address.h"
 #include "connection/handshake.h"
 #include "connection/listener.h"
@@ -246,14 +247,9 @@ int kr_listener_accept(kr_listener *l, kr_connection **c, kr_time timeout)
 
 /* Opening */
 
-static bool reserved_is_zero(const uint64_t reserved[4])
-{
-    return (reserved[0] | reserved[1] | reserved[2] | reserved[3]) == 0;
-}
-
 static int check(const kr_listener_options *o)
 {
-    if (o->backlog < 0 || o->handshake_timeout < 0 || !reserved_is_zero(o->reserved))
+    if (o->backlog < 0 || o->handshake_timeout < 0 || !kri_reserved_is_clear(o->reserved))
         return -EINVAL;
     kri_auth_key key = {o->authkey, o->authkey_size, o->allow_md5};
     if (o->authkey == NULL)

@@ -9,6 +9,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "base/options.h"
 #include "connection/ring.h"
 #include "memory/segment.h"
 #include "os/message.h"
@@ -280,11 +281,7 @@ static int read_options(const kr_pipe_options *options, bool *one_way, uint64_t 
     *capacity = USUAL;
     if (options == NULL)
         return 0;
-    for (int i = 0; i < 4; i++) {
-        if (options->reserved[i] != 0)
-            return -EINVAL;
-    }
-    if (options->capacity > MOST)
+    if (!kri_reserved_is_clear(options->reserved) || options->capacity > MOST)
         return -EINVAL;
     *one_way = options->one_way;
     if (options->capacity > 0) {

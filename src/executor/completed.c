@@ -34,6 +34,7 @@ struct group {
     kr_word left;
     kr_word others;
     kr_word ready;
+    kr_word failed;            /* atomic; index + 1 of the first that has an error */
     kr_wait_when when;         /* const */
     kr_future *const *futures; /* const */
     size_t count;              /* const */
@@ -43,18 +44,28 @@ struct member {
     kri_watcher watcher; /* first */
     struct group *group;
     kr_future *future;
-    bool held_up; /* const: it does not end while the caller waits */
+    uint32_t number; /* const: its index + 1 */
+    bool held_up;    /* const: it does not end while the caller waits */
 };
+
+static bool is_failure(const struct group *group, const kr_future *f)
+{
+    if (group->when == KR_FIRST_EXCEPTION && kr_future_cancelled(f))
+        return false;
+    return f->error != 0;
+}
 
 static void told(kri_watcher *watcher)
 {
     const struct member *member = (const struct member *)watcher;
     struct group *group = member->group;
+    uint32_t none = 0;
+    if (member->future->error != 0)
+        (void)kri_cas_rlx(&group->failed, &none, member->number); /* [completed-1] */
     bool stuck = !member->held_up && kri_sub_rlx(&group->others, 1) == 1;
     bool last = kri_sub_acq_rel(&group->left, 1) == 1; /* [completed-1] */
-    bool failed = !kr_future_cancelled(member->future) && member->future->error != 0;
-    bool holds =
-        last || group->when == KR_FIRST_COMPLETED || (group->when == KR_FIRST_EXCEPTION && failed);
+    bool holds = last || group->when == KR_FIRST_COMPLETED ||
+                 (group->when >= KR_FIRST_EXCEPTION && is_failure(group, member->future));
     uint32_t open = OPEN;
     if (holds)
         kri_store_sc(&group->ready, HOLDS); /* [completed-1] */
@@ -87,6 +98,7 @@ static uint32_t fill(struct group *group, struct member *members, kr_future *con
     for (size_t i = 0; i < count; i++) {
         members[i].group = group;
         members[i].future = futures[i];
+        members[i].number = (uint32_t)i + 1;
         members[i].watcher.tell = told;
         members[i].held_up = !kri_future_is_over(futures[i]) && kri_frame_holds_up(futures[i]);
         others += !members[i].held_up;
@@ -130,7 +142,7 @@ static int count_done(kr_future *const *futures, size_t count, bool *done)
     return total;
 }
 
-static int check_all(kr_future *const *futures, size_t count)
+int kri_futures_check(kr_future *const *futures, size_t count)
 {
     int err = count > INT_MAX || (count && !futures) ? -EINVAL : 0;
     for (size_t i = 0; i < count && !err; i++)
@@ -139,7 +151,7 @@ static int check_all(kr_future *const *futures, size_t count)
 }
 
 static int wait_with(struct member *members, kr_future *const *futures, size_t count,
-                     kr_wait_when when, kr_time timeout)
+                     kr_wait_when when, size_t *failed, kr_time timeout)
 {
     struct group group = {
         .left = {(uint32_t)count}, .when = when, .futures = futures, .count = count};
@@ -151,23 +163,32 @@ static int wait_with(struct member *members, kr_future *const *futures, size_t c
     int err = wait_ready(&group, futures, count, timeout);
     for (size_t i = 0; i < count; i++)
         kri_future_unwatch(futures[i], &members[i].watcher);
+    *failed = kri_load_rlx(&group.failed);
     return !err && kri_load_acq(&group.ready) == STUCK ? -EDEADLK : err;
+}
+
+int kri_futures_wait(kr_future *const *futures, size_t count, kr_wait_when when, size_t *failed,
+                     kr_time timeout)
+{
+    struct member *members = os_alloc(count * sizeof *members);
+    if (!members)
+        return -ENOMEM;
+    int err = wait_with(members, futures, count, when, failed, timeout);
+    os_free(members);
+    return err;
 }
 
 int kr_wait(kr_future *const *futures, size_t count, kr_wait_when when, bool *done, kr_time timeout)
 {
-    int err = check_all(futures, count);
+    size_t failed;
+    int err = kri_futures_check(futures, count);
     if (err)
         return err;
     if (timeout < 0 || when > KR_FIRST_EXCEPTION)
         return -EINVAL;
     if (timeout == KR_NOWAIT || count == 0)
         return count_done(futures, count, done);
-    struct member *members = os_alloc(count * sizeof *members);
-    if (!members)
-        return -ENOMEM;
-    err = wait_with(members, futures, count, when, timeout);
-    os_free(members);
+    err = kri_futures_wait(futures, count, when, &failed, timeout);
     return err ? err : count_done(futures, count, done);
 }
 
@@ -249,7 +270,7 @@ int kr_as_completed(kr_completed **completed, kr_future *const *futures, size_t 
     if (!completed)
         return -EINVAL;
     *completed = NULL;
-    int err = check_all(futures, count);
+    int err = kri_futures_check(futures, count);
     if (err)
         return err;
     kr_completed *c = os_alloc(sizeof *c + count * sizeof c->entries[0]);

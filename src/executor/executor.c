@@ -4,6 +4,7 @@
  */
 #include "executor/executor.h"
 
+#include "base/options.h"
 #include "os/os.h"
 
 int kri_executor_check(const kr_executor *executor)
@@ -28,11 +29,6 @@ static int give_up(kr_future *f, kr_future **future, int err)
         *future = NULL;
     }
     return err;
-}
-
-static bool reserved_is_clear(const uint64_t *reserved)
-{
-    return !(reserved[0] | reserved[1] | reserved[2] | reserved[3]);
 }
 
 int kri_submit(kr_executor *executor, kr_future **future, const kri_task *task, kr_time deadline)
@@ -62,7 +58,7 @@ int kr_submit(kr_executor *executor, kr_future **future, kr_task_fn fn, const vo
 
 static bool is_valid(const kr_submit_options *o)
 {
-    return o->priority <= KR_PRIORITY_LOW && o->timeout >= 0 && reserved_is_clear(o->reserved);
+    return o->priority <= KR_PRIORITY_LOW && o->timeout >= 0 && kri_reserved_is_clear(o->reserved);
 }
 
 static kr_time room_deadline(const kr_submit_options *o)
@@ -96,7 +92,7 @@ int kr_executor_shutdown(kr_executor *executor, const kr_shutdown_options *optio
     int err = kri_executor_check(executor);
     if (err)
         return err;
-    if (timeout < 0 || (options && !reserved_is_clear(options->reserved)))
+    if (timeout < 0 || (options && !kri_reserved_is_clear(options->reserved)))
         return -EINVAL;
     bool cancel_pending = options && options->cancel_pending;
     return executor->ops->shutdown(executor, cancel_pending, kri_deadline(timeout), 0);

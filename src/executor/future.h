@@ -5,6 +5,7 @@
 #ifndef KRI_EXECUTOR_FUTURE_H
 #define KRI_EXECUTOR_FUTURE_H
 
+#include <krait/completed.h>
 #include <krait/executor.h>
 #include <krait/future.h>
 #include <string.h>
@@ -193,6 +194,14 @@ void kri_future_unwatch(kr_future *f, kri_watcher *watcher); /* told or not, it 
 
 /* With the mutex: false: it is done already. */
 bool kri_future_add_callback(kr_future *f, kri_callback *callback);
+
+/* completed.c, for several: 0, -EINVAL, KR_EFORKED; and as kr_wait, but that 0 says that the wait is
+ * over, by time too.  *failed is the index + 1 of the first that was found with an error; 0: none.
+ * KRI_FIRST_ERROR is as KR_FIRST_EXCEPTION, where a cancelled one counts as failed. */
+#define KRI_FIRST_ERROR ((kr_wait_when)(KR_FIRST_EXCEPTION + 1))
+int kri_futures_check(kr_future *const *futures, size_t count);
+int kri_futures_wait(kr_future *const *futures, size_t count, kr_wait_when when, size_t *failed,
+                     kr_time timeout);
 
 /* Copy an argument or a result: most are a word, which is not worth a call. */
 static inline void kri_copy(void *to, const void *from, size_t size)

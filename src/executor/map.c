@@ -11,6 +11,7 @@
  */
 #include <krait/map.h>
 
+#include "base/options.h"
 #include "executor/pool.h"
 #include "executor/team.h"
 
@@ -135,8 +136,7 @@ static int runners(const kr_executor *executor, size_t window)
 
 static bool is_valid(const kr_map_options *o)
 {
-    uint64_t reserved = o->reserved[0] | o->reserved[1] | o->reserved[2] | o->reserved[3];
-    return o->timeout >= 0 && reserved == 0;
+    return o->timeout >= 0 && kri_reserved_is_clear(o->reserved);
 }
 
 int kr_map(kr_executor *executor, kr_task_fn fn, const void *args, size_t arg_size, size_t count,

@@ -36,6 +36,7 @@
 
 #include <string.h>
 
+#include "base/options.h"
 #include "executor/executor.h"
 #include "os/os.h"
 
@@ -333,12 +334,11 @@ static kr_map_stream *allocate(size_t window, size_t chunk, size_t arg_size, siz
 static bool plan(const kr_map_stream_options *o, const kr_executor *executor, size_t *window,
                  size_t *chunk)
 {
-    const uint64_t reserved = o->reserved[0] | o->reserved[1] | o->reserved[2] | o->reserved[3];
     *chunk = o->chunk ? o->chunk : 1;
     *window = o->window;
     if (*window == 0 && !multiply((size_t)executor->workers * 2, *chunk, window))
         *window = SIZE_MAX;
-    return o->timeout >= 0 && reserved == 0 && *chunk <= *window;
+    return o->timeout >= 0 && kri_reserved_is_clear(o->reserved) && *chunk <= *window;
 }
 
 /* Fill the window, and let also an incomplete chunk begin.  An error: not one task was accepted. */

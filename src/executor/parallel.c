@@ -18,6 +18,7 @@
 
 #include <string.h>
 
+#include "base/options.h"
 #include "executor/team.h"
 #include "os/os.h"
 
@@ -25,8 +26,7 @@ enum { MOST_SIZE = 4096, BLOCKS_PER_RUNNER = 64, LINE = 64 };
 
 static bool is_valid(const kr_parallel_options *o)
 {
-    uint64_t reserved = o->reserved[0] | o->reserved[1] | o->reserved[2] | o->reserved[3];
-    return o->runners >= 0 && o->timeout >= 0 && reserved == 0;
+    return o->runners >= 0 && o->timeout >= 0 && kri_reserved_is_clear(o->reserved);
 }
 
 static kri_team team_of(kr_executor *executor, size_t count, const kr_parallel_options *options)

@@ -25,6 +25,7 @@
 #include <string.h>
 
 #include "base/global.h"
+#include "base/options.h"
 #include "os/os.h"
 
 enum { NO_WORKER_YET = -8192 }; /* what the queues are closed with at first */
@@ -252,8 +253,7 @@ const kri_executor_ops kri_pool_ops = {
 static bool is_valid(const kr_pool_options *o)
 {
     bool stack = o->stack_size == 0 || o->stack_size >= os_thread_stack_minimum();
-    uint64_t reserved = o->reserved[0] | o->reserved[1] | o->reserved[2] | o->reserved[3];
-    return o->workers >= 0 && stack && o->stuck_after >= 0 && reserved == 0;
+    return o->workers >= 0 && stack && o->stuck_after >= 0 && kri_reserved_is_clear(o->reserved);
 }
 
 static void name_pool(kri_pool *pool, const char *name)

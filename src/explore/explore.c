@@ -8,6 +8,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "base/options.h"
 #include "explore/engine.h"
 
 #include <inttypes.h>
@@ -64,9 +65,8 @@ static int settle(const kr_explore_options *given)
     kr_explore_options *o = &kri_ex.o;
 
     *o = given ? *given : (kr_explore_options){0};
-    for (int i = 0; i < 4; i++)
-        if (o->reserved[i] != 0)
-            return -EINVAL;
+    if (!kri_reserved_is_clear(o->reserved))
+        return -EINVAL;
     if ((unsigned)o->mode > KR_EXPLORE_RANDOM || o->victim > 31 || o->time < 0)
         return -EINVAL;
     if (!o->name)

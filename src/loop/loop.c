@@ -16,6 +16,7 @@
 #include "loop/loop.h"
 
 #include "base/global.h"
+#include "loop/sentry.h"
 #include "loop/signal.h"
 #include "os/os.h"
 
@@ -31,6 +32,7 @@ static void forked(void)
     loops_lock = (kri_mutex){0};
     first_loop = NULL;
     kri_interrupt_forked();
+    kri_sentries_forked();
     if (kri_runner_self() != NULL)
         kri_party_be_thread();
     *kri_loop_current() = NULL;

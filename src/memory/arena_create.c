@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "base/options.h"
 #include "memory/arena.h"
 #include "memory/segment.h"
 #include "os/os.h"
@@ -16,10 +17,7 @@ static const kr_arena_options defaults;
 
 static bool are_sound(const kr_arena_options *o)
 {
-    bool zero = true;
-    for (size_t i = 0; i < sizeof o->reserved / sizeof o->reserved[0]; i++)
-        zero = zero && o->reserved[i] == 0;
-    return zero && (o->mode & ~(unsigned)MODES) == 0;
+    return kri_reserved_is_clear(o->reserved) && (o->mode & ~(unsigned)MODES) == 0;
 }
 
 /* The numbers are sound. */

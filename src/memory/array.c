@@ -10,6 +10,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "base/options.h"
 #include "os/os.h"
 #include "queue/segment.h"
 #include "sync/internal.h"
@@ -42,12 +43,9 @@ static const kr_array_options defaults;
 
 static bool are_sound(const kr_array_options *o)
 {
-    bool zero = true;
-    for (size_t i = 0; i < sizeof o->reserved / sizeof o->reserved[0]; i++)
-        zero = zero && o->reserved[i] == 0;
     if (o->lock != NULL && (o->raw || !kri_lock_is_shared(&o->lock->lock)))
         return false;
-    return zero && (o->mode & ~(unsigned)MODES) == 0;
+    return kri_reserved_is_clear(o->reserved) && (o->mode & ~(unsigned)MODES) == 0;
 }
 
 static uint64_t locking_of(const kr_array_options *o)

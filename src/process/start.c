@@ -4,6 +4,7 @@
  */
 #include "base/atomic.h"
 #include "base/global.h"
+#include "base/options.h"
 #include "base/utf8.h"
 #include "process/hand_over.h"
 #include <stdio.h>
@@ -102,11 +103,9 @@ static int check_affinity(const kr_cpu_set *set)
 
 static int check_options(const kr_process_options *o)
 {
-    for (int i = 0; i < 4; i++)
-        if (o->reserved[i] != 0)
-            return -EINVAL;
-    if (o->daemon < KR_DAEMON_NO || o->daemon > KR_DAEMON_YES || (int)o->start < KR_START_DEFAULT ||
-        o->start > KR_FORKSERVER || (o->die_with_parent && o->outlive_parent))
+    if (!kri_reserved_is_clear(o->reserved) || o->daemon < KR_DAEMON_NO ||
+        o->daemon > KR_DAEMON_YES || (int)o->start < KR_START_DEFAULT || o->start > KR_FORKSERVER ||
+        (o->die_with_parent && o->outlive_parent))
         return -EINVAL;
     int err = kri_hand_over_check(o);
     return err == 0 ? check_affinity(o->affinity) : err;

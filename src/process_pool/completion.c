@@ -16,8 +16,9 @@
  *     what is put later rings the other bell.
  *     Where it was a leader who took what was completed last, and none is there now, the next one
  *     is perhaps just on his way from his submit to his wait.  Then the worker tells nobody as long
- *     as it is idle, up to PATIENCE, see calls.c; after that, or before it takes up another task,
- *     it looks whether its slot has been taken, and if not rings the collector's bell.
+ *     as it is idle, up to PATIENCE (2 ms, calls.c); after that, or before it takes up another
+ *     task, it looks whether its slot has been taken, and if not rings the collector's bell, and no
+ *     worker is patient any more until a leader has taken something again.
  *     A worker that dies between the put and the wake, or before the put, has told nobody.  Whoever
  *     settles its death looks at its slots, and rings both bells, and wakes whatever stands there:
  *     the dead one may have written CALLED and come no further.

@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 #include "base/global.h"
+#include "base/options.h"
 #include "memory/segment.h"
 #include "os/os.h"
 #include "os/segment.h"
@@ -64,19 +65,14 @@ const kri_executor_ops kri_process_pool_ops = {
     .release = kri_process_pool_release,
 };
 
-static bool is_clear(const uint64_t *reserved)
-{
-    return !(reserved[0] | reserved[1] | reserved[2] | reserved[3]);
-}
-
 static bool is_valid(const kr_pool_options *o, const kr_process_pool_options *m)
 {
     bool affinity = m->affinity_count >= 0 && (m->affinity_count == 0) == (m->affinity == NULL);
     bool arg = !m->initializer_arg_size || o->initializer_arg;
-    return o->workers >= 0 && o->workers <= KRI_WORKERS_MAX && is_clear(o->reserved) &&
+    return o->workers >= 0 && o->workers <= KRI_WORKERS_MAX && kri_reserved_is_clear(o->reserved) &&
            m->start >= KR_START_DEFAULT && m->start <= KR_FORKSERVER && m->task_timeout >= 0 &&
            m->retries >= 0 && affinity && arg && m->initializer_arg_size < SIZE_MAX / 4 &&
-           is_clear(m->reserved);
+           kri_reserved_is_clear(m->reserved);
 }
 
 static void configure(kri_process_pool *pool, const kr_pool_options *o,

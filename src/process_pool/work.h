@@ -16,8 +16,9 @@
 #include "wait/wait.h"
 
 enum { KRI_WORK_LANES = 3, KRI_WORKERS_MAX = 1024, KRI_WORK_SLOTS_MAX = 1 << 15 };
-enum { KRI_WORK_LINES = 128 };  /* two lines of the cache: it fetches neighbours in pairs */
-enum { KRI_WORK_INLINE = 176 }; /* bytes of argument and result that need no block */
+enum { KRI_WORK_LINES = 128 };    /* two lines of the cache: it fetches neighbours in pairs */
+enum { KRI_WORK_INLINE = 176 };   /* bytes of argument and result that need no block */
+enum { KRI_WORK_CLEARED = 4096 }; /* bytes of a result, or of an item's, that are zero at first */
 
 /* A slot's phase; the state word is ticket << 16 | worker << 4 | phase. */
 enum { KRI_SLOT_IDLE = 0, KRI_SLOT_READY = 1, KRI_SLOT_RUNNING = 2, KRI_SLOT_DONE = 3 };

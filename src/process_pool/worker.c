@@ -78,6 +78,15 @@ static void run_here(void *arg)
     kri_scope_end(self, &scope);
 }
 
+/* A longer one is in the cache of whoever took the last result from there: to bring it all here
+ * only to clear it costs more than the copy that will be made of it. */
+static bool is_to_be_cleared(const kri_work_slot *slot)
+{
+    uint64_t each = slot->items ? slot->item_result : slot->result_size;
+    return each <= KRI_WORK_CLEARED && !(slot->flags & KRI_WORK_CLEAN) &&
+           kri_load_rlx(&slot->progress) == 0;
+}
+
 static void run_slot(void *arg, uint32_t number)
 {
     struct worker *w = arg;
@@ -90,7 +99,7 @@ static void run_slot(void *arg, uint32_t number)
     run.arg =
         slot->flags & KRI_WORK_ARG_ITSELF ? (const void *)(uintptr_t)slot->arg : base + slot->arg;
     run.result = slot->result ? base + slot->result : NULL;
-    if (run.result && !(slot->flags & KRI_WORK_CLEAN) && !kri_load_rlx(&slot->progress))
+    if (run.result && is_to_be_cleared(slot))
         memset(run.result, 0, slot->result_size);
     kri_run_as_party(run_here, &run, NULL);
     kri_store_rlx64(&w->record->tasks, kri_load_rlx64(&w->record->tasks) + 1);

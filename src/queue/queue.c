@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "base/options.h"
 #include "queue/queue.h"
 
 #include <limits.h>
@@ -10,10 +11,7 @@ static const kr_queue_options defaults;
 
 static int check_options(size_t item_size, size_t maxsize, const kr_queue_options *o)
 {
-    for (size_t i = 0; i < sizeof o->reserved / sizeof o->reserved[0]; i++)
-        if (o->reserved[i] != 0)
-            return -EINVAL;
-    if (o->order > KR_PRIORITY || o->scope > KR_SHARED)
+    if (!kri_reserved_is_clear(o->reserved) || o->order > KR_PRIORITY || o->scope > KR_SHARED)
         return -EINVAL;
     if (item_size > SIZE_MAX / 64 || o->reserve > SIZE_MAX / 64 / (item_size + 64))
         return -EINVAL;

@@ -50,6 +50,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/atomic.h"
+#include "base/options.h"
 #include "os/os.h"
 #include "sync/holder.h"
 #include "wait/stall.h"
@@ -96,7 +97,7 @@ static bool are_valid(int64_t parties, const kr_barrier_options *o)
         return false;
     if (o->holders != NULL && o->scope != KR_SHARED)
         return false;
-    return !(o->reserved[0] || o->reserved[1] || o->reserved[2] || o->reserved[3]);
+    return kri_reserved_is_clear(o->reserved);
 }
 
 int kr_barrier_init(kr_barrier *barrier, int64_t parties, const kr_barrier_options *options)

@@ -59,6 +59,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/atomic.h"
+#include "base/options.h"
 #include "sync/condition.h"
 #include "wait/stall.h"
 
@@ -373,10 +374,8 @@ static void begin(kr_condition *c, uint8_t kind, int64_t lock)
 
 static bool are_valid(const kr_condition_options *o)
 {
-    for (size_t i = 0; i < sizeof o->reserved / sizeof *o->reserved; i++) {
-        if (o->reserved[i] != 0)
-            return false;
-    }
+    if (!kri_reserved_is_clear(o->reserved))
+        return false;
     if ((o->scope != KR_PRIVATE && o->scope != KR_SHARED) || (o->lock != NULL && o->rlock != NULL))
         return false;
     const kr_lock *lock = o->rlock != NULL ? &o->rlock->lock : o->lock;

@@ -122,6 +122,17 @@ static bool take_soon(kr_lock *lock)
     return false;
 }
 
+/* For a waiter that was just woken, by the releaser. */
+static bool take_for_waiter(kr_word *word)
+{
+    kri_word64 *whole_word = whole((const kr_lock *)(const void *)word);
+    uint64_t seen = kri_load_rlx64(whole_word);
+    while (!(seen & HOLDER))
+        if (kri_cas_acq64(whole_word, &seen, seen | HELD | WAITERS)) /* [lock-1] */
+            return true;
+    return false;
+}
+
 static int wait_private(kr_lock *lock, kr_time deadline, unsigned flags)
 {
     kri_word64 *word = whole(lock);
@@ -135,7 +146,10 @@ static int wait_private(kr_lock *lock, kr_time deadline, unsigned flags)
         bool starving = marks & STARVING;
         int err = starving ? kri_wait_for(&lock->more, (uint32_t)(seen >> 32), deadline, flags,
                                           describe_more) /* [lock-2] */
-                           : kri_wait_for(&lock->word, (uint32_t)seen, deadline, flags, describe);
+                           : kri_wait_to_take(&lock->word, (uint32_t)seen, deadline, flags,
+                                              describe, take_for_waiter);
+        if (err == KRI_TAKEN)
+            return 0;
         if (err == -ETIMEDOUT || err == -ECANCELED)
             return err;
         if (starving && err == 0) {

@@ -39,6 +39,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/atomic.h"
+#include "base/options.h"
 #include "sync/semaphore.h"
 #include "wait/stall.h"
 
@@ -55,11 +56,6 @@ static void describe(const kr_word *word, kri_text *text)
     kri_text_add(text, "a permit of a semaphore at %p", (const void *)word);
 }
 
-static bool has_reserved(const kr_semaphore_options *o)
-{
-    return o->reserved[0] || o->reserved[1] || o->reserved[2] || o->reserved[3];
-}
-
 static bool are_valid(int64_t permits, const kr_semaphore_options *o)
 {
     if (permits < 0 || permits > KR_SEMAPHORE_MAX || o->bound < 0 || o->bound > KR_SEMAPHORE_MAX)
@@ -70,7 +66,7 @@ static bool are_valid(int64_t permits, const kr_semaphore_options *o)
         return false;
     if ((o->holders == NULL) != (o->holder_count == 0) || o->holder_count > UINT16_MAX)
         return false;
-    return (o->holders == NULL || o->scope == KR_SHARED) && !has_reserved(o);
+    return (o->holders == NULL || o->scope == KR_SHARED) && kri_reserved_is_clear(o->reserved);
 }
 
 int kr_semaphore_init(kr_semaphore *semaphore, int64_t permits, const kr_semaphore_options *options)
@@ -107,10 +103,17 @@ int kri_semaphore_sleep(kr_semaphore *semaphore, kr_time deadline)
     return kri_wait_slice(&semaphore->value, KRI_SEMAPHORE_WAITERS, deadline, describe);
 }
 
+static bool take_for_waiter(kr_word *value)
+{
+    return kri_semaphore_take(value, 0);
+}
+
 static int acquire_private(kr_semaphore *semaphore, kr_time deadline)
 {
     do {
-        int err = kri_wait_for(&semaphore->value, 0, deadline, 0, describe);
+        int err = kri_wait_to_take(&semaphore->value, 0, deadline, 0, describe, take_for_waiter);
+        if (err == KRI_TAKEN)
+            return 0;
         if (err == -ETIMEDOUT || err == -ECANCELED)
             return err;
     } while (!kri_semaphore_take(&semaphore->value, 0));

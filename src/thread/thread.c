@@ -53,6 +53,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "base/options.h"
 #include "thread/thread.h"
 #include "base/atomic.h"
 #include "wait/stall.h"
@@ -156,10 +157,8 @@ void kri_thread_ending(void)
 
 static int check_options(const kr_thread_options *o)
 {
-    for (int i = 0; i < 4; i++) {
-        if (o->reserved[i] != 0)
-            return -EINVAL;
-    }
+    if (!kri_reserved_is_clear(o->reserved))
+        return -EINVAL;
     if (o->daemon < KR_DAEMON_NO || o->daemon > KR_DAEMON_YES)
         return -EINVAL;
     if (o->stack_size != 0 && o->stack_size < os_thread_stack_minimum())

@@ -210,6 +210,60 @@ static int wait_on_all(struct wait *wait, kr_time deadline, kri_spot **which)
     return err;
 }
 
+/* Of a coroutine others sleep on the shared words: `told` stands for all of these. */
+
+static bool unwatch_until(struct wait *wait, const kri_spot *end, kri_spot **spent)
+{
+    for (kri_spot *spot = wait->first; spot != end; spot = spot->next) {
+        if (!spot->shared || !wait->waiter.party->ops->unwatch(&spot->watch))
+            continue;
+        if (*spent != NULL)
+            os_futex_wake((*spent)->word, 1, true);
+        *spent = spot;
+    }
+    return *spent != NULL;
+}
+
+/* The spot that cannot be watched, with its error; NULL: all are. */
+static kri_spot *watch_all(struct wait *wait, kr_word *told, int *err)
+{
+    *err = 0;
+    for (kri_spot *spot = wait->first; spot != NULL; spot = spot->next) {
+        spot->watch = (kri_sentry){.word = spot->word, .expected = spot->expected, .told = told};
+        if (spot->shared && (*err = wait->waiter.party->ops->watch(&spot->watch)) != 0)
+            return spot;
+    }
+    return NULL;
+}
+
+static int wait_by_watches(struct wait *wait, kr_time deadline, kri_spot **which)
+{
+    kr_word told = {0};
+    kri_spot *spent = NULL;
+    int err;
+    kri_spot *failed = watch_all(wait, &told, &err);
+    if (failed != NULL) {
+        (void)unwatch_until(wait, failed, &spent);
+        if (err == -ENOMEM && spent == NULL) /* nobody can sleep there: look at them now and then */
+            (void)kri_wait(&told, 0, kri_deadline(kr_ms(1)), KRI_UNCANCELLABLE);
+        *which = spent != NULL ? spent : failed;
+        return spent != NULL ? 0 : -EAGAIN;
+    }
+    kri_spot in_front = {.next = wait->first, .word = &told};
+    struct wait beside = *wait;
+    beside.first = &in_front;
+    beside.shared = 0;
+    err = wait_on_all(&beside, deadline, which);
+    bool some = unwatch_until(wait, NULL, &spent);
+    bool here = *which == &in_front || (some && err != 0);
+    if (some && !here)
+        os_futex_wake(spent->word, 1, true);
+    if (!here)
+        return err;
+    *which = spent != NULL ? spent : changed_shared(wait);
+    return *which != NULL ? 0 : -EAGAIN;
+}
+
 int kri_wait_any(kri_spot *first, kr_time deadline, unsigned flags, const kri_told *told,
                  kri_spot **which)
 {
@@ -235,7 +289,8 @@ int kri_wait_any(kri_spot *first, kr_time deadline, unsigned flags, const kri_to
         wait.waiter.waits_for = told->word;
         wait.waiter.describe = told->describe;
     }
-    int err = wait_on_all(&wait, until, which);
+    int err = wait.shared != 0 && self->ops->watch != NULL ? wait_by_watches(&wait, until, which)
+                                                           : wait_on_all(&wait, until, which);
     if (err != -ETIMEDOUT || until == deadline)
         return err;
     kri_scope_cut(scope);

@@ -17,6 +17,9 @@ struct kri_waiter {
     const struct kri_place *through; /* the waker: in which queue it was found */
     struct kri_spin *spin;           /* const: history of the word it waits for; NULL: no spin */
     kr_time began;                   /* owner: when a thread began to spin, 0: it has not */
+    kri_take_fn take;                /* const; NULL: none */
+    const struct kri_place *main;    /* const: where a wake is followed by `take` */
+    bool taken;                      /* the waker: it was, with success */
     kr_word *waits_for;              /* what a report of a stall tells of; NULL: nothing */
     kri_describe describe;
     const struct kri_place *shown; /* const: the one of several places that a report looks at */

@@ -67,15 +67,17 @@ static void leave(const kri_waiter *w, kri_place *place)
 }
 
 static int wait_private(kr_word *word, uint32_t expected, kr_time deadline, kr_cancel_scope *scope,
-                        unsigned flags, kri_describe describe)
+                        unsigned flags, kri_describe describe, kri_take_fn take)
 {
     bool endless = deadline == KRI_NEVER && !(flags & KRI_IDLE);
     kri_waiter w = {.party = kri_party_self(),
                     .spin = flags & KRI_NO_SPIN ? NULL : kri_spin_of(word),
                     .waits_for = endless ? word : NULL,
+                    .take = take,
                     .describe = describe};
     kri_place on_word;
     kri_place on_scope;
+    w.main = &on_word;
     if (!kri_place_enter(&on_word, &w, word, expected))
         return -EAGAIN;
     bool live = scope == NULL || kri_place_enter(&on_scope, &w, &scope->state, KRI_SCOPE_LIVE);
@@ -87,7 +89,7 @@ static int wait_private(kr_word *word, uint32_t expected, kr_time deadline, kr_c
         leave(&w, &on_scope);
     kri_block_end(w.party);
     if (woken && w.through == &on_word)
-        return 0;
+        return w.taken ? KRI_TAKEN : 0;
     return woken || !live ? -ECANCELED : -ETIMEDOUT;
 }
 
@@ -122,12 +124,9 @@ static int sleep_shared(kr_word *word, uint32_t expected, kr_time deadline, kr_c
     return -ECANCELED;
 }
 
-static int wait_shared(kr_word *word, uint32_t expected, kr_time deadline, kr_cancel_scope *scope,
-                       unsigned flags)
+static int wait_in_thread(kri_party *self, kr_word *word, uint32_t expected, kr_time deadline,
+                          kr_cancel_scope *scope)
 {
-    kri_party *self = kri_party_self();
-    if (self->ops->wait_shared != NULL)
-        return self->ops->wait_shared(word, expected, deadline, flags);
     kri_block_begin(self);
     int err;
     do {
@@ -137,8 +136,48 @@ static int wait_shared(kr_word *word, uint32_t expected, kr_time deadline, kr_ca
     return err;
 }
 
+/* Somebody else sleeps in the kernel. */
+static int wait_by_watch(kri_party *self, kr_word *word, uint32_t expected, kr_time deadline,
+                         kr_cancel_scope *scope, unsigned flags)
+{
+    kr_word told = {0};
+    kri_sentry watch = {.word = word, .expected = expected, .told = &told};
+    int err = self->ops->watch(&watch);
+    if (err == -ENOMEM)
+        return wait_in_thread(self, word, expected, deadline, scope);
+    if (err != 0)
+        return err;
+    err = wait_private(&told, 0, deadline, scope, flags, NULL, NULL);
+    bool spent = self->ops->unwatch(&watch);
+    if (err == 0 || err == -EAGAIN)
+        return 0;
+    if (spent)
+        os_futex_wake(word, 1, true);
+    return err;
+}
+
+static int wait_shared(kr_word *word, uint32_t expected, kr_time deadline, kr_cancel_scope *scope,
+                       unsigned flags)
+{
+    kri_party *self = kri_party_self();
+    if (self->ops->watch != NULL)
+        return wait_by_watch(self, word, expected, deadline, scope, flags);
+    return wait_in_thread(self, word, expected, deadline, scope);
+}
+
+void kri_waiter_take(kri_waiter *w)
+{
+    w->taken = w->take != NULL && w->through == w->main && w->take(w->main->word);
+}
+
 int kri_wait_for(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags,
                  kri_describe describe)
+{
+    return kri_wait_to_take(word, expected, deadline, flags, describe, NULL);
+}
+
+int kri_wait_to_take(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags,
+                     kri_describe describe, kri_take_fn take)
 {
     if (deadline == 0)
         return -ETIMEDOUT;
@@ -151,8 +190,9 @@ int kri_wait_for(kr_word *word, uint32_t expected, kr_time deadline, unsigned fl
         if (scope->deadline < deadline)
             until = scope->deadline;
     }
-    int err = flags & KRI_SHARED ? wait_shared(word, expected, until, scope, flags)
-                                 : wait_private(word, expected, until, scope, flags, describe);
+    int err = flags & KRI_SHARED
+                  ? wait_shared(word, expected, until, scope, flags)
+                  : wait_private(word, expected, until, scope, flags, describe, take);
     if (err != -ETIMEDOUT || until == deadline)
         return err;
     kri_scope_cut(scope);

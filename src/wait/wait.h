@@ -56,6 +56,15 @@ typedef void (*kri_describe)(const kr_word *word, kri_text *text);
 int kri_wait_for(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags,
                  kri_describe describe);
 
+/* kri_wait_to_take - the same in private scope, for who then calls take(word).
+ *
+ * KRI_TAKEN: the waker has called it already, with success.  It does so for a coroutine of its own
+ * loop: so no other coroutine of that loop comes first, and they are served in their order. */
+typedef bool (*kri_take_fn)(kr_word *word);
+int kri_wait_to_take(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags,
+                     kri_describe describe, kri_take_fn take);
+enum { KRI_TAKEN = 1 };
+
 static inline int kri_wait(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags)
 {
     return kri_wait_for(word, expected, deadline, flags, NULL);
@@ -73,13 +82,26 @@ typedef struct kri_place {
     bool moved;                 /* a requeue has taken the waiter already */
 } kri_place;
 
+/* A shared word that somebody else sleeps on for a coroutine, in the frame of which this lies: told
+ * becomes 1, and is woken, when the word is woken or differs from what is expected. */
+typedef struct kri_sentry {
+    kr_word *word;
+    uint32_t expected;
+    kr_word *told;           /* private */
+    struct kri_sentry *next; /* the watcher's, as the rest */
+    struct kri_sentry *previous;
+    void *watcher;
+    bool over;
+} kri_sentry;
+
 /* A word to wait on beside others, in a list; in the frame of the party that waits. */
 typedef struct kri_spot {
     struct kri_spot *next;
     kr_word *word;
     uint32_t expected;
     bool shared;     /* as KRI_SHARED; at most KRI_SPOTS_SHARED in a list */
-    kri_place place; /* of kri_wait_any */
+    kri_place place; /* of kri_wait_any, as the rest */
+    kri_sentry watch;
 } kri_spot;
 enum { KRI_SPOTS_SHARED = 127 };
 
@@ -212,8 +234,9 @@ typedef struct kri_party_ops {
     void (*settle)(kri_waiter *w); /* return once its unpark is over; NULL: it is when woken */
     int (*wait_fd)(int fd, unsigned events, kr_time deadline); /* as kri_wait_fd; NULL: poll */
     int (*wait_fds)(struct os_polled *list, size_t count, kr_time deadline); /* the same */
-    /* as kri_wait on a shared word; NULL: the thread sleeps in the kernel */
-    int (*wait_shared)(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags);
+    /* Have somebody sleep in the kernel on shared words; NULL: the thread does that itself. */
+    int (*watch)(struct kri_sentry *watch);    /* 0, -EAGAIN: it differs, -ENOMEM: nobody can */
+    bool (*unwatch)(struct kri_sentry *watch); /* true: a wake may have been spent on it */
     bool shares_thread; /* others run while it sleeps: so it neither spins nor helps */
 } kri_party_ops;
 
@@ -310,6 +333,7 @@ static inline void kri_scope_end(kri_party *self, kr_cancel_scope *scope)
 
 /* For parties' own park and unpark. */
 bool kri_waiter_woken(const kri_waiter *w);
+void kri_waiter_take(kri_waiter *w); /* by the waker, in the thread of the party; see above */
 void kri_waiter_set_woken(kri_waiter *w);
 kri_party *kri_waiter_party(const kri_waiter *w);
 void kri_thread_park(kri_waiter *w, kr_time deadline);

@@ -95,7 +95,7 @@ static inline void await_asleep(const kr_word *tid)
         const char *name_end = strrchr(line, ')');
         if (name_end != NULL && name_end[2] == 'S')
             return;
-        usleep(200);
+        kri_test_nap();
     }
 }
 

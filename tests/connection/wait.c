@@ -11,11 +11,20 @@
 
 enum { WRITERS = 4, MESSAGES = 10, MANY = 40 };
 
+/* Between two messages, for some 0 to 4 ms; each writer has its own. */
+static void pause_for_some(uint64_t *random)
+{
+    for (uint64_t naps = kri_test_random(random) % 30; naps > 0; naps--)
+        kri_test_nap();
+}
+
+static uint64_t writers_random;
+
 static void write_some(pipe_pair *pair, bool slowly)
 {
     for (int i = 0; i < MESSAGES; i++) {
         if (slowly)
-            usleep(1000 * (unsigned)(rand() % 5));
+            pause_for_some(&writers_random);
         int message[2] = {i, (int)getpid()};
         CHECK_EQ(kr_connection_send(pair->b, message, sizeof message, KR_FOREVER), 0);
     }
@@ -63,7 +72,8 @@ static void check_writers(void (*body)(pipe_pair *pair))
 {
     kr_waitable list[WRITERS] = {{.ready = false}};
     pid_t children[WRITERS];
-    for (int i = 0; i < WRITERS; i++) {
+    writers_random = kri_test_seed();
+    for (int i = 0; i < WRITERS; i++, writers_random++) {
         pipe_pair pair = pair_make(&(kr_pipe_options){.one_way = true});
         children[i] = pair_fork(&pair, body);
         kr_connection_release(pair.b);
@@ -92,14 +102,15 @@ static void check_sockets(bool slowly)
     int left = WRITERS;
     int got[WRITERS] = {0};
     int of[WRITERS];
-    for (int i = 0; i < WRITERS; i++) {
+    uint64_t random = kri_test_seed();
+    for (int i = 0; i < WRITERS; i++, random++) {
         int fds[2];
         CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
         pid_t child = fork();
         if (child == 0) {
             for (int k = 0; k < MESSAGES; k++) {
                 if (slowly)
-                    usleep(1000 * (unsigned)(rand() % 5));
+                    pause_for_some(&random);
                 CHECK_EQ(send(fds[1], "x", 1, MSG_NOSIGNAL), 1);
             }
             _exit(0);

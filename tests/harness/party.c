@@ -103,6 +103,10 @@ void party_restart(party_bunch *bunch, int index)
 void party_nap(void)
 {
     static unsigned naps;
+    if (kr_running_loop() != NULL) {
+        (void)kr_sleep(kr_us(100)); /* the others of its loop go on */
+        return;
+    }
     kri_test_nap();
     if (getpid() != home || !pthread_equal(pthread_self(), home_thread) || ++naps % 64 != 0)
         return;

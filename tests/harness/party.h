@@ -1,7 +1,7 @@
 /* Parties: one test body, whoever runs it.
  *
- *     PARTY_TEST(test_acquire_contended)       // the cases test_acquire_contended.threads and
- *     {                                        // test_acquire_contended.processes
+ *     PARTY_TEST(test_acquire_contended)       // the cases test_acquire_contended.threads,
+ *     {                                        // .coroutines and .processes
  *         lock_world *world = party_world(sizeof *world);
  *         party_make_lock(&world->lock);
  *         party_bunch *bunch = party_start(5, acquire_and_release, world);
@@ -48,7 +48,8 @@ typedef struct party_member {
     bool gone;   /* its end was seen and is no failure */
     pthread_t thread;
     pid_t process;
-    kr_word id; /* the kernel's number of whoever runs it, from itself */
+    kr_future *future; /* of a coroutine */
+    kr_word id;        /* the kernel's number of whoever runs it, from itself; 0: it does not run */
 } party_member;
 
 typedef struct party_kind {
@@ -77,6 +78,8 @@ typedef struct party_bunch {
 
 extern const party_kind party_threads;   /* of the system, unknown to the library before */
 extern const party_kind party_processes; /* forked children, in memory shared with them */
+extern const party_kind party_coroutines; /* of one loop */
+extern const party_kind party_runners; /* those with an even index coroutines, the others threads */
 extern const party_kind party_mixed; /* those with an even index processes, the others threads */
 
 /* party_kind_now - the kind that the body under way runs with; a TEST that needs parties sets it.
@@ -130,10 +133,11 @@ void party_await_parked(const void *object, size_t size, int count);
 int party_asleep(void);
 void party_await_asleep(int count);
 
-/* PARTY_TEST - a case for threads and one for processes.  PARTY_TEST_OF - for one kind. */
+/* PARTY_TEST - a case for threads, one for coroutines, and one for processes.  PARTY_TEST_OF - for one kind. */
 #define PARTY_TEST(name)                                                                           \
     static void name(void);                                                                        \
     PARTY_CASE(name, threads)                                                                      \
+    PARTY_CASE(name, coroutines)                                                                   \
     PARTY_CASE(name, processes)                                                                    \
     static void name(void)
 

@@ -112,6 +112,12 @@ void kri_test_nap(void)
     nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
 }
 
+void kri_test_linger(void)
+{
+    for (int i = 0; i < 100; i++)
+        kri_test_nap();
+}
+
 void kri_test_wait_parked(kr_word *word, int count)
 {
     for (int naps = 0; kri_waiting(word) < count; naps++) {

@@ -94,6 +94,10 @@ void kri_test_wait_parked(kr_word *word, int count);
 /* kri_test_nap - give others the processor for a moment, inside a loop that polls. */
 void kri_test_nap(void);
 
+/* kri_test_linger - for some 20 ms: who is to wait for the caller, and does not, is gone by then.
+ * Nothing may depend on it: whoever waits waits longer. */
+void kri_test_linger(void);
+
 /* A bunch: `count` plain threads of the system, which krait has not started, on one function. */
 typedef struct kri_bunch {
     void (*body)(void *arg);

@@ -28,7 +28,7 @@ krait_mutant(completion_bells_of_the_dead_are_believed process_pool/completion.c
             kri_wake(&bell->word, 1, KRI_SHARED);")
 krait_mutant(completion_patience_without_end process_pool/calls.c
   process_pool/process_pool_patience_ends
-  "        if (asleep && kri_load_acq(&record->call) == KRI_ASLEEP)
+  "        if (asleep)
             kri_completion_tell(work, worker, kept);"
   "")
 krait_mutant(completion_rings_before_it_counts process_pool/completion.c

@@ -5,15 +5,22 @@
  * SPDX-License-Identifier: MIT
  */
 #include "process/methods.h"
-#include <poll.h>
-#include <time.h>
 
 /* A child's own end. */
 
+static kr_event leaving = KR_EVENT_INIT;
+
+static void leave(void *arg)
+{
+    (void)arg;
+    kr_event_set(&leaving);
+}
+
+/* When the child's function has returned. */
 static int tell_later(void *arg)
 {
-    kr_event never = KR_EVENT_INIT;
-    CHECK_EQ(kr_event_wait(&never, kr_ms(50)), -ETIMEDOUT);
+    CHECK_EQ(kr_event_wait(&leaving, KR_FOREVER), 0);
+    kri_test_linger();
     child_say(arg, 1);
     return 0;
 }
@@ -29,6 +36,7 @@ static int leave_threads(void *arg)
 {
     (void)arg;
     kr_thread_options daemon = {.daemon = KR_DAEMON_YES};
+    CHECK_EQ(kr_at_exit(leave, NULL), 0);
     CHECK_EQ(kr_thread_start(NULL, tell_later, "t", 1, NULL), 0);
     CHECK_EQ(kr_thread_start(NULL, stay_for_ever, NULL, 0, &daemon), 0);
     child_say("r", 1);
@@ -90,25 +98,44 @@ METHOD_TEST(test_atexit)
 /* A program's end. */
 
 static channel program; /* of the program that exits; its children write to it */
+static channel gate;    /* a child of its reads from that, and then ends */
 
+/* Not before the gate is opened.  Who reads what the program prints is not to wait for this. */
 static int tell_and_end(void *arg)
 {
-    struct timespec a_moment = {.tv_nsec = 50000000};
-    nanosleep(&a_moment, NULL);
+    char byte;
+    close(1);
+    close(2);
+    CHECK_EQ(read(kr_process_descriptor(1), &byte, 1), 1);
+    kri_test_linger();
     child_say(arg, 1);
     return 0;
 }
 KR_TASK(tell_and_end);
 
+static void open_gate(void *arg)
+{
+    CHECK_EQ(write(gate.ends[1], arg, 1), 1);
+}
+
 static void leave_child(void)
 {
-    kr_process *p = start_with(tell_and_end, "c", 1, program.options);
+    int handed[] = {program.ends[1], gate.ends[0]};
+    kr_process_options options = {.descriptors = handed, .descriptor_count = 2};
+    kr_process *p = start_with(tell_and_end, "c", 1, options);
     kr_process_release(p);
+}
+
+static void leave_child_until_exit(void)
+{
+    CHECK_EQ(kr_at_exit(open_gate, "g"), 0);
+    leave_child();
 }
 
 static void in_program(void (*body)(void), child *c)
 {
     channel_open(&program);
+    channel_open(&gate);
     child_run(c, body);
     CHECK_STR(c->out, "");
     CHECK(WIFEXITED(c->status));
@@ -119,7 +146,7 @@ METHOD_TEST(exit_waits_for_children)
 {
     child c;
     char said;
-    in_program(leave_child, &c);
+    in_program(leave_child_until_exit, &c);
     CHECK_EQ(fcntl(program.ends[0], F_SETFL, O_NONBLOCK), 0);
     CHECK_EQ(read(program.ends[0], &said, 1), 1); /* it is already there */
     channel_expect_end(&program);
@@ -134,6 +161,7 @@ static int leave_child_in_thread(void *arg)
 
 static void leave_thread(void)
 {
+    CHECK_EQ(kr_at_exit(open_gate, "g"), 0);
     CHECK_EQ(kr_thread_start(NULL, leave_child_in_thread, NULL, 0, NULL), 0);
 }
 
@@ -185,6 +213,7 @@ static void start_late(void)
     leave_child();
     kr_process *p[2];
     CHECK_EQ(kr_process_active(p, 2), 1);
+    open_gate("g");
     CHECK_EQ(kr_process_join(p[0], NULL, KR_FOREVER), 0);
     kr_process_release(p[0]);
 }

@@ -237,8 +237,7 @@ TEST(a_task_over_the_memory_limit)
     if (KRI_SANITIZED)
         SKIP("sanitizers map terabytes");
     size_t size = (size_t)64 << 20;
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    CHECK(memory != MAP_FAILED);
+    void *memory = shared_pages(size);
     memset(memory, 1, size);
     kr_executor *pool =
         quiet_pool(2, (kr_process_pool_options){.memory_limit = UINT64_C(48) << 20});

@@ -5,13 +5,13 @@
 #ifndef KRI_TESTS_PROCESS_POOL_HELP_H
 #define KRI_TESTS_PROCESS_POOL_HELP_H
 
+#include "harness/children.h"
 #include "harness/sanitizers.h"
 #include "harness/test.h"
 
 #include <krait/krait.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/atomic.h"
@@ -70,9 +70,7 @@ struct gate {
 
 static inline struct gate *gate_new(void)
 {
-    struct gate *gate =
-        mmap(NULL, sizeof *gate, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    CHECK(gate != MAP_FAILED);
+    struct gate *gate = shared_pages(sizeof *gate);
     CHECK_EQ(kr_semaphore_init(&gate->entered, 0, &(kr_semaphore_options){.scope = KR_SHARED}), 0);
     gate->open = (kr_event)KR_EVENT_INIT_SHARED;
     return gate;

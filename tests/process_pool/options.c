@@ -455,7 +455,7 @@ static int append(const void *arg, void *result)
 TEST(priorities)
 {
     struct gate *gate = gate_new();
-    char *text = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    char *text = shared_pages(4096);
     struct {
         kr_word *count;
         char *text;

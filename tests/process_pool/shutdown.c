@@ -170,47 +170,62 @@ static int exit_code_of(void (*body)(void))
 
 static kr_word *shared_word(void)
 {
-    kr_word *word =
-        mmap(NULL, sizeof *word, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    CHECK(word != MAP_FAILED);
+    kr_word *word = shared_pages(sizeof *word);
     return word;
 }
 
 static kr_word *finished;
+static struct gate *exit_gate;
 
-static int finish_slowly(const void *arg, void *result)
+static int finish_at_exit(const void *arg, void *result)
 {
     (void)arg;
     (void)result;
-    usleep(20000);
+    CHECK_EQ(kr_event_wait(&exit_gate->open, KR_FOREVER), 0);
+    kri_test_linger();
     kri_add_sc(finished, 1);
     return 0;
 }
 
+static void open_gate(void *gate)
+{
+    kr_event_set(&((struct gate *)gate)->open);
+}
+
+/* Its tasks cannot end before exit has begun: what is registered last is called first. */
+static kr_executor *pool_for_exit(int workers)
+{
+    kr_executor *pool = pool_of(workers);
+    CHECK_EQ(kr_at_exit(open_gate, exit_gate), 0);
+    return pool;
+}
+
 static void leave_running(void)
 {
-    kr_executor *pool = pool_of(2);
+    kr_executor *pool = pool_for_exit(2);
     for (int i = 0; i < 6; i++)
-        CHECK_EQ(kr_submit(pool, NULL, finish_slowly, NULL, 0, 0), 0);
+        CHECK_EQ(kr_submit(pool, NULL, finish_at_exit, NULL, 0, 0), 0);
 }
 
 TEST(test_interpreter_shutdown)
 {
     finished = shared_word();
+    exit_gate = gate_new();
     CHECK_EQ(exit_code_of(leave_running), 0);
     CHECK_EQ(kri_load_sc(finished), 6);
 }
 
 static void shut_and_leave(void)
 {
-    kr_executor *pool = pool_of(1);
-    CHECK_EQ(kr_submit(pool, NULL, finish_slowly, NULL, 0, 0), 0);
-    (void)!kr_executor_shutdown(pool, NULL, KR_NOWAIT);
+    kr_executor *pool = pool_for_exit(1);
+    CHECK_EQ(kr_submit(pool, NULL, finish_at_exit, NULL, 0, 0), 0);
+    CHECK_EQ(kr_executor_shutdown(pool, NULL, KR_NOWAIT), -ETIMEDOUT);
 }
 
 TEST(test_hang_gh83386)
 {
     finished = shared_word();
+    exit_gate = gate_new();
     CHECK_EQ(exit_code_of(shut_and_leave), 0);
     CHECK_EQ(kri_load_sc(finished), 1);
 }
@@ -221,7 +236,7 @@ static void submit_late(void *arg)
 {
     (void)arg;
     kr_executor *another;
-    if (kr_submit(late_pool, NULL, finish_slowly, NULL, 0, 0) != KR_ESHUTDOWN ||
+    if (kr_submit(late_pool, NULL, fail_io, NULL, 0, 0) != KR_ESHUTDOWN ||
         kr_process_pool(&another, NULL) != KR_ESHUTDOWN)
         _exit(3);
 }
@@ -432,7 +447,7 @@ static bool is_over(int pid)
 TEST(workers_die_with_their_parent)
 {
     struct gate *gate = gate_new();
-    int *pids = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int *pids = shared_pages(4096);
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
@@ -476,7 +491,7 @@ _Noreturn static void be_a_parent(kr_start_method start, int *pids)
 TEST(workers_die_with_a_parent_that_is_killed_at_random)
 {
     uint64_t random = kri_test_seed();
-    int *pids = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int *pids = shared_pages(4096);
     kr_time end = kr_now() + kr_sec(kri_test_budget()), longest = 0;
     int kills = 0;
     for (; kr_now() < end || kills == 0; kills++) {
@@ -512,7 +527,7 @@ KR_TASK(close_all);
 TEST(workers_without_descriptors_die_with_their_parent)
 {
     for (kr_start_method start = KR_FORK; start <= KR_FORKSERVER; start++) {
-        int *pid = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        int *pid = shared_pages(4096);
         pid_t child = fork();
         CHECK(child >= 0);
         if (child == 0) {

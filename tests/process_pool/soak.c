@@ -54,7 +54,7 @@ static int kill_some(void *arg)
         uint64_t random = kri_test_random(&killer->random);
         kr_time until = kr_now() + kr_us(5000 + (int64_t)(random % 10000));
         while (kr_now() < until)
-            usleep(200);
+            kri_test_nap();
         int count = kr_process_pool_workers(killer->pool, pids, 8);
         if (count <= 0)
             continue;

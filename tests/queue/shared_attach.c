@@ -368,7 +368,7 @@ static size_t make_restless(unsigned char *memory, kr_queue_order order)
 static void get_what_changes(kr_queue_order order)
 {
     enum { ROOM = 8, GUARD = 192 };
-    unsigned char *memory = shared_memory(MEMORY);
+    unsigned char *memory = shared_pages(MEMORY);
     unsigned char before[MEMORY], item[ROOM + GUARD];
     size_t size = make_restless(memory, order), length;
     restless r = {length_in(memory, order, size), 8};

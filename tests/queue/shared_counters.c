@@ -14,7 +14,7 @@ static void begin(kri_shared *q, bool priority, uint32_t owners, uint64_t used)
     kri_shared_plan plan = {
         .priority = priority, .item_size = 8, .maxsize = MAXSIZE, .owners = owners};
     size_t size = kri_shared_size(&plan);
-    CHECK_EQ(kri_shared_make(q, shared_memory(size), size, &plan), 0);
+    CHECK_EQ(kri_shared_make(q, shared_pages(size), size, &plan), 0);
     uint64_t at = priority ? used : (uint32_t)used;
     kri_store_rlx64(&q->state->put.at, at);
     kri_store_rlx64(&q->state->put.seen, at);

@@ -177,8 +177,8 @@ static void kill_after_each(step_case what)
                             .bytes = what.item_size == 0 ? ROOM * LONG_ITEM : 0,
                             .owners = 2};
     size_t size = kri_shared_size(&plan);
-    void *memory = shared_memory(size);
-    step_world *shared = shared_memory(sizeof *shared);
+    void *memory = shared_pages(size);
+    step_world *shared = shared_pages(sizeof *shared);
     step_world w;
     uint64_t random = kri_test_seed();
     unsigned stride = kri_test_budget() > MANY_SECONDS ? 1 : 5; /* long runs: every step */

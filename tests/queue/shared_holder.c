@@ -16,7 +16,7 @@ static void begin(place *p, bool priority, bool gets)
 {
     kri_shared_plan plan = {.priority = priority, .item_size = 8, .maxsize = 4, .owners = 8};
     size_t size = kri_shared_size(&plan);
-    p->memory = shared_memory(size);
+    p->memory = shared_pages(size);
     p->gets = gets;
     CHECK_EQ(kri_shared_make(&p->q, p->memory, size, &plan), 0);
 }

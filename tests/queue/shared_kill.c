@@ -144,7 +144,7 @@ static trial *begin(bool priority, size_t fixed)
                           .bytes = fixed == 0 ? 8192 : 0};
     *t = (trial){.priority = priority,
                  .fixed = fixed,
-                 .shop = shared_memory(sizeof(shop)),
+                 .shop = shared_pages(sizeof(shop)),
                  .random = kri_test_seed(),
                  .q = shared_queue(fixed, 16, o)};
     return t;

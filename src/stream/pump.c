@@ -1,0 +1,45 @@
+/* The pump: a coroutine that sends on what a write has left, while something is left.
+ *
+ * A coroutine of its own, for a write that returned is nobody's; begun when bytes are left and over
+ * when none is, so an idle stream has none.  Cancelled with its loop it leaves the rest to whoever
+ * flushes or closes the stream.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "stream/internal.h"
+#include <krait/coroutine.h>
+
+bool kri_stream_can_pump(void)
+{
+    return kr_running_loop() != NULL;
+}
+
+static int run(const void *arg, void *result)
+{
+    kr_stream *s = (kr_stream *)(uintptr_t)arg;
+    int err = 0;
+    (void)result;
+    kri_mutex_lock(&s->lock);
+    s->sending = false;
+    while (err == 0 && s->out.used > 0 && !s->closing && s->out.error == 0)
+        err = kri_stream_push(s, KRI_NEVER);
+    kri_stream_raise(s);
+    kri_stream_leave(s);
+    kr_stream_release(s);
+    return 0; /* the stream tells of errors */
+}
+
+int kri_stream_pump(kr_stream *s)
+{
+    static const kr_spawn_options options = {.name = "stream"};
+    s->sending = true; /* for the pump */
+    kri_mutex_unlock(&s->lock);
+    (void)kr_stream_retain(s);
+    int err = kr_spawn(NULL, run, s, 0, 0, &options);
+    if (err < 0)
+        kr_stream_release(s); /* never the last: the writer has one */
+    kri_mutex_lock(&s->lock);
+    if (err < 0)
+        s->sending = false;
+    return err;
+}

@@ -1,0 +1,249 @@
+/* Writing to a stream.  See internal.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "stream/internal.h"
+#include <string.h>
+
+/* Errors after which the connection may go on. */
+static bool passes(int64_t error)
+{
+    return error == -ETIMEDOUT || error == -ECANCELED || error == -ENOMEM || error == -ENOBUFS ||
+           error == -EMFILE || error == -ENFILE;
+}
+
+static int64_t transmit(kr_stream *s, const void *bytes, size_t size, kr_time deadline)
+{
+    int64_t n = kr_cancel_scope_enter(&s->out.scope, KR_FOREVER);
+    if (n < 0)
+        return n;
+    n = s->transport->ops->write(s->transport, bytes, size, kri_left_until(deadline));
+    (void)kr_cancel_scope_exit(&s->out.scope);
+    n = kri_stream_result(s, n);
+    if (n < 0 && !passes(n))
+        kri_stream_lost(s, (int)n);
+    return n;
+}
+
+/* From memory that nobody changes meanwhile.  pre: `sending` is free, the lock is held. */
+static int64_t send_bytes(kr_stream *s, const void *bytes, size_t size, kr_time deadline)
+{
+    s->sending = true;
+    kri_mutex_unlock(&s->lock);
+    int64_t n = transmit(s, bytes, size, deadline);
+    kri_mutex_lock(&s->lock);
+    s->sending = false;
+    return n;
+}
+
+int kri_stream_push(kr_stream *s, kr_time deadline)
+{
+    kri_stream_out *out = &s->out;
+    size_t straight = s->high - out->begin;
+    size_t size = out->used < straight ? out->used : straight;
+    int64_t n = send_bytes(s, out->bytes + out->begin, size, deadline);
+    if (n > 0) {
+        out->begin = (out->begin + (size_t)n) % s->high;
+        out->used -= (size_t)n;
+    }
+    kri_stream_raise(s);
+    return n < 0 ? (int)n : 0;
+}
+
+/* pre: the lock. */
+static int state_of(const kr_stream *s)
+{
+    return s->closing ? -EBADF : s->out.error;
+}
+
+/* The lock is held. */
+static int wait_sent(kr_stream *s, size_t most, kr_time deadline)
+{
+    int err;
+    while ((err = state_of(s)) == 0 && s->out.used > most) {
+        err = s->sending ? kri_stream_sleep(s, deadline) : kri_stream_push(s, deadline);
+        if (err < 0)
+            break;
+    }
+    return err;
+}
+
+int kri_stream_wait_sent(kr_stream *s, size_t most, kr_time deadline)
+{
+    kri_mutex_lock(&s->lock);
+    int err = wait_sent(s, most, deadline);
+    kri_stream_leave(s);
+    return err;
+}
+
+/* Writing */
+
+/* Put bytes behind those that are left, as many as there is room for; or -ENOMEM.  pre: the turn,
+ * and the lock, which is given up for the copying. */
+static int64_t append(kr_stream *s, const char *bytes, size_t size)
+{
+    kri_stream_out *out = &s->out;
+    if (out->bytes == NULL && (out->bytes = os_alloc(s->high)) == NULL)
+        return -ENOMEM;
+    size_t room = s->high - out->used;
+    size_t at = (out->begin + out->used) % s->high;
+    size_t n = size < room ? size : room;
+    size_t straight = s->high - at < n ? s->high - at : n;
+    kri_mutex_unlock(&s->lock);
+    memcpy(out->bytes + at, bytes, straight);
+    memcpy(out->bytes, bytes + straight, n - straight);
+    kri_mutex_lock(&s->lock);
+    out->used += n;
+    return (int64_t)n;
+}
+
+/* Leave bytes to the pump; what no coroutine can be had for is sent at the end of the write. */
+static int64_t leave_bytes(kr_stream *s, const char *bytes, size_t size, bool *leave)
+{
+    int64_t n = append(s, bytes, size);
+    if (n < 0 || (!s->sending && kri_stream_pump(s) < 0))
+        *leave = false;
+    return n < 0 ? 0 : n;
+}
+
+/* One step of a write: how many bytes it took, maybe 0, or the error.  pre: the turn, the lock. */
+static int64_t write_some(kr_stream *s, const char *bytes, size_t size, bool *leave,
+                          kr_time deadline)
+{
+    bool idle = s->out.used == 0 && !s->sending;
+    if (idle) {
+        bool once = *leave && size <= s->high;
+        int64_t n = send_bytes(s, bytes, size, once ? 0 : deadline);
+        kri_stream_raise(s);
+        if (n != -ETIMEDOUT || !once)
+            return n;
+    }
+    if (*leave && s->out.used < s->high && !s->closing)
+        return leave_bytes(s, bytes, size, leave);
+    if (s->sending)
+        return kri_stream_sleep(s, deadline);
+    return idle ? 0 : kri_stream_push(s, deadline);
+}
+
+static int open_for_writing(const kr_stream *s)
+{
+    if (s->ending)
+        return -EBADF;
+    return s->out.eof ? -EPIPE : state_of(s);
+}
+
+static int write_all(kr_stream *s, const char *bytes, size_t size, size_t *done, kr_time deadline)
+{
+    bool leave = kri_stream_can_pump();
+    int64_t n = 0;
+    kri_mutex_lock(&s->lock);
+    while ((n = open_for_writing(s)) == 0 && *done < size) {
+        n = write_some(s, bytes + *done, size - *done, &leave, deadline);
+        if (n < 0)
+            break;
+        *done += (size_t)n;
+    }
+    if (n == 0 && !leave)
+        n = wait_sent(s, 0, deadline);
+    kri_stream_leave(s);
+    return (int)n;
+}
+
+int kr_stream_write(kr_stream *s, const void *bytes, size_t size, size_t *written, kr_time timeout)
+{
+    size_t done = 0;
+    int err = timeout < 0 ? -EINVAL : 0;
+    kr_time deadline = err == 0 ? kri_deadline(timeout) : 0;
+    if (err == 0)
+        err = kr_lock_acquire(&s->out.turn, timeout);
+    if (err == 0) {
+        err = write_all(s, bytes, size, &done, deadline);
+        (void)kr_lock_release(&s->out.turn);
+    }
+    if (written != NULL)
+        *written = done;
+    return err;
+}
+
+/* Draining */
+
+int kr_stream_drain(kr_stream *s, kr_time timeout)
+{
+    return timeout < 0 ? -EINVAL : kri_stream_wait_sent(s, s->low, kri_deadline(timeout));
+}
+
+int kr_stream_flush(kr_stream *s, kr_time timeout)
+{
+    return timeout < 0 ? -EINVAL : kri_stream_wait_sent(s, 0, kri_deadline(timeout));
+}
+
+size_t kr_stream_unsent(kr_stream *s)
+{
+    kri_mutex_lock(&s->lock);
+    size_t unsent = s->out.used;
+    kri_mutex_unlock(&s->lock);
+    return unsent;
+}
+
+/* The last word */
+
+/* pre: the lock is held, and `sending` free. */
+static int say_in_scope(kr_stream *s, kri_last_word say, kr_time deadline)
+{
+    s->sending = true;
+    kri_mutex_unlock(&s->lock);
+    int err = kr_cancel_scope_enter(&s->out.scope, KR_FOREVER);
+    if (err == 0) {
+        err = say(s->transport, kri_left_until(deadline));
+        (void)kr_cancel_scope_exit(&s->out.scope);
+    }
+    err = (int)kri_stream_result(s, err);
+    kri_mutex_lock(&s->lock);
+    s->sending = false;
+    kri_stream_raise(s);
+    return err;
+}
+
+int kri_stream_say(kr_stream *s, kri_last_word say, kr_time deadline)
+{
+    int err;
+    kri_mutex_lock(&s->lock);
+    do
+        err = wait_sent(s, 0, deadline);
+    while (err == 0 && s->sending && (err = kri_stream_sleep(s, deadline)) == 0);
+    if (err == 0)
+        err = say_in_scope(s, say, deadline);
+    kri_stream_leave(s);
+    return err;
+}
+
+/* pre: the turn. */
+static int write_eof(kr_stream *s, kr_time deadline)
+{
+    kri_mutex_lock(&s->lock);
+    bool said = s->out.eof;
+    int err = state_of(s);
+    kri_mutex_unlock(&s->lock);
+    if (said || err < 0)
+        return err;
+    if (s->transport->ops->shutdown_write == NULL)
+        return -EOPNOTSUPP;
+    err = kri_stream_say(s, s->transport->ops->shutdown_write, deadline);
+    kri_mutex_lock(&s->lock);
+    s->out.eof |= err == 0;
+    kri_mutex_unlock(&s->lock);
+    return err;
+}
+
+int kr_stream_write_eof(kr_stream *s, kr_time timeout)
+{
+    if (timeout < 0)
+        return -EINVAL;
+    kr_time deadline = kri_deadline(timeout);
+    int err = kr_lock_acquire(&s->out.turn, timeout);
+    if (err == 0) {
+        err = write_eof(s, deadline);
+        (void)kr_lock_release(&s->out.turn);
+    }
+    return err;
+}
