@@ -38,6 +38,7 @@
 #include <krait/semaphore.h>
 #include <krait/server.h>
 #include <krait/shared_memory.h>
+#include <krait/signal.h>
 #include <krait/stall.h>
 #include <krait/subprocess.h>
 #include <krait/stream.h>

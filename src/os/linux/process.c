@@ -137,7 +137,7 @@ int os_at_exit(void (*fn)(void))
 static struct sigaction before_catch[OS_SIGNALS + 1] KRI_GLOBAL;
 static bool caught[OS_SIGNALS + 1] KRI_GLOBAL;
 
-static bool catchable(int signo)
+bool os_signal_can_be_caught(int signo)
 {
     switch (signo) {
     case SIGKILL:
@@ -157,7 +157,7 @@ static bool catchable(int signo)
 
 int os_signal_catch(int signo, void (*handler)(int signo))
 {
-    if (!catchable(signo))
+    if (!os_signal_can_be_caught(signo))
         return -EINVAL;
     struct sigaction action = {.sa_handler = handler};
     struct sigaction old;
@@ -174,7 +174,7 @@ int os_signal_catch(int signo, void (*handler)(int signo))
 
 int os_signal_release(int signo)
 {
-    if (!catchable(signo))
+    if (!os_signal_can_be_caught(signo))
         return -EINVAL;
     if (!caught[signo])
         return 0;
@@ -183,4 +183,20 @@ int os_signal_release(int signo)
     errno = saved;
     caught[signo] = false;
     return 0;
+}
+
+bool os_signal_is_default(int signo)
+{
+    struct sigaction action = {.sa_handler = SIG_IGN};
+    int saved = errno;
+    sigaction(signo, NULL, &action);
+    errno = saved;
+    return action.sa_handler == SIG_DFL;
+}
+
+void os_signal_send(int signo)
+{
+    int saved = errno;
+    kill(getpid(), signo);
+    errno = saved;
 }
