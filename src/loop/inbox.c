@@ -184,6 +184,5 @@ void kri_inbox_get_up(kri_inbox *inbox)
 
 void kri_inbox_bell_rang(kri_inbox *inbox)
 {
-    uint64_t rings = os_bell_take(inbox->bell);
-    inbox->owed_rings -= rings < inbox->owed_rings ? rings : inbox->owed_rings;
+    inbox->owed_rings -= (int64_t)os_bell_take(inbox->bell);
 }

@@ -92,7 +92,7 @@ static int have_run(kri_client *client)
     if (err < 0)
         return err;
     err = kr_future_add_done_callback(future, task_done, client);
-    if (err < 0) { /* without it nobody would tidy up: see to that here */
+    if (err < 0) { /* nobody else would tidy up after it */
         (void)kr_future_cancel(future);
         kr_shield {
             int ignored, ended = kr_future_exception(future, &ignored, KR_FOREVER);

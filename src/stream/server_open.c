@@ -155,7 +155,8 @@ static int listen_at_path(kr_server *server, const char *path)
     if (err == -EADDRINUSE && path[0] != '@' && remove_stale(&address))
         err = add_socket(server, &address, &options);
     if (err == 0)
-        server->has_file = path[0] != '@' && os_socket_file(&address, &server->file) == 0;
+        server->has_file =
+            path[0] != '@' && !o->keep_file && os_socket_file(&address, &server->file) == 0;
     return err;
 }
 

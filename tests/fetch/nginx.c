@@ -1,0 +1,180 @@
+/* fetch against nginx: many files of many sizes, in both modes.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "fetch/tool.h"
+
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+enum { FILES = 200, LARGEST = 1 << 20 };
+
+static const char configuration[] =
+    "daemon off; master_process off; worker_processes 1; pid nginx.pid; error_log stderr warn;\n"
+    "events { worker_connections 256; }\n"
+    "http {\n"
+    "  access_log off; default_type text/plain; client_body_temp_path t1; proxy_temp_path t2;\n"
+    "  fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5;\n"
+    "  server {\n"
+    "    listen 127.0.0.1:%d;\n"
+    "    root www;\n"
+    "    location /moved/ { rewrite ^/moved/(.*)$ /$1 permanent; }\n"
+    "    location /busy { return 503; }\n"
+    "    location /limited/ { alias www/; limit_rate 2m; }\n"
+    "  }\n"
+    "}\n";
+
+static const char *find_nginx(void)
+{
+    static const char *const paths[] = {"/usr/sbin/nginx", "/usr/local/sbin/nginx",
+                                        "/usr/bin/nginx"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        if (access(paths[i], X_OK) == 0)
+            return paths[i];
+    }
+    SKIP("nginx is not installed");
+}
+
+/* A port that nobody has, at this moment. */
+static int free_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(fd >= 0);
+    CHECK_EQ(bind(fd, (struct sockaddr *)&address, size), 0);
+    CHECK_EQ(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    CHECK_EQ(close(fd), 0);
+    return ntohs(address.sin_port);
+}
+
+static pid_t nginx;
+
+static void stop_nginx(void)
+{
+    if (getpid() != tool_owner || nginx <= 0)
+        return;
+    kill(nginx, SIGTERM);
+    waitpid(nginx, NULL, 0);
+}
+
+static void start_process(const char *program)
+{
+    nginx = fork();
+    CHECK(nginx >= 0);
+    if (nginx > 0)
+        return;
+    int log = open("nginx.log", O_CREAT | O_TRUNC | O_WRONLY, 0644);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || dup2(log, 2) < 0)
+        _exit(126);
+    execl(program, "nginx", "-e", "stderr", "-p", tool_directory, "-c", "nginx.conf", (char *)NULL);
+    _exit(127);
+}
+
+/* false: it has ended, since another has got the port meanwhile. */
+static bool answers(int port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    for (;;) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        CHECK(fd >= 0);
+        bool connected = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+        CHECK_EQ(close(fd), 0);
+        if (waitpid(nginx, NULL, WNOHANG) == nginx) {
+            nginx = 0;
+            return false;
+        }
+        if (connected)
+            return true;
+        kri_test_nap();
+    }
+}
+
+static int start_nginx(void)
+{
+    const char *program = find_nginx();
+    CHECK_EQ(chmod(tool_directory, 0755), 0);
+    CHECK_EQ(atexit(stop_nginx), 0);
+    for (int tries = 0; tries < 5; tries++) {
+        char text[sizeof configuration + 16];
+        int port = free_port();
+        snprintf(text, sizeof text, configuration, port);
+        tool_write("nginx.conf", text);
+        start_process(program);
+        if (answers(port))
+            return port;
+    }
+    kri_test_note("%s", tool_read("nginx.log"));
+    CHECK(!"nginx cannot be started");
+    return 0;
+}
+
+static char *content; /* of which each file is a beginning */
+
+static size_t size_of(int file)
+{
+    return file == 0 ? 0 : file % 20 ? (size_t)file * 97 : (size_t)file * LARGEST / FILES;
+}
+
+static void make_files(void)
+{
+    uint64_t state = kri_test_seed();
+    content = malloc(LARGEST);
+    CHECK(content != NULL);
+    for (size_t i = 0; i < LARGEST; i++)
+        content[i] = (char)kri_test_random(&state);
+    CHECK_EQ(mkdir("www", 0755), 0);
+    for (int i = 0; i < FILES; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "www/f%d", i);
+        FILE *file = fopen(path, "we");
+        CHECK(file != NULL);
+        CHECK_EQ(fwrite(content, 1, size_of(i), file), size_of(i));
+        CHECK_EQ(fclose(file), 0);
+        CHECK_EQ(chmod(path, 0644), 0);
+    }
+}
+
+static void check_file(int number)
+{
+    static char bytes[LARGEST + 1];
+    char path[64];
+    snprintf(path, sizeof path, "d/%06d-f%d", number + 1, number);
+    FILE *file = fopen(path, "re");
+    CHECK(file != NULL);
+    CHECK_EQ(fread(bytes, 1, sizeof bytes, file), size_of(number));
+    CHECK_EQ(fclose(file), 0);
+    CHECK_EQ(memcmp(bytes, content, size_of(number)), 0);
+}
+
+BOTH(many_files_of_nginx)
+{
+    int port = start_nginx();
+    make_files();
+    FILE *list = fopen("list", "we");
+    CHECK(list != NULL);
+    for (int i = 0; i < FILES; i++)
+        fprintf(list, "http://127.0.0.1:%d%s/f%d\n", port,
+                i % 3 == 0   ? ""
+                : i % 3 == 1 ? "/moved"
+                             : "/limited",
+                i);
+    CHECK_EQ(fclose(list), 0);
+    CHECK_EQ(TOOL_RUN(mode, "-o", "d"), 0);
+    CHECK_EQ(tool_count("d"), FILES);
+    for (int i = 0; i < FILES; i++)
+        check_file(i);
+    CHECK(strstr(tool_read("err"), "fetch: 200 of 200 URLs, 0 retries, ") != NULL);
+}
+
+BOTH(errors_of_nginx)
+{
+    int port = start_nginx();
+    CHECK_EQ(mkdir("www", 0755), 0);
+    TOOL_LIST(port, "/absent", "/busy");
+    CHECK_EQ(TOOL_RUN(mode, "-q", "-r2", "--back-off=0.01"), 1);
+    tool_check_out(port, "404\t0\t@/absent\tfailed: refused by the server\n"
+                         "503\t0\t@/busy\tfailed: refused by the server\n");
+}

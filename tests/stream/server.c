@@ -1,0 +1,423 @@
+/* Servers over TCP.
+ *
+ * Behaviours: sections 13.6, 13.7
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "stream/help.h"
+#include <sys/resource.h>
+
+static kr_server *server;
+
+static int echo(kr_stream *s, void *arg)
+{
+    char bytes[1000];
+    int64_t n;
+    (void)arg;
+    while ((n = kr_stream_read(s, bytes, sizeof bytes, kr_sec(30))) > 0) {
+        int err = kr_stream_write(s, bytes, (size_t)n, NULL, kr_sec(30));
+        if (err < 0)
+            return err;
+    }
+    return n < 0 && n != -EBADF && n != -ECONNRESET ? (int)n : 0;
+}
+
+static void open_server(kr_serve_fn handler, const kr_server_options *options)
+{
+    CHECK_EQ(kr_server_open(&server, "127.0.0.1", 0, handler, NULL, options), 0);
+    CHECK(kr_server_port(server) > 0);
+}
+
+static kr_stream *connect_to(int port)
+{
+    kr_stream *s;
+    char service[8];
+    snprintf(service, sizeof service, "%d", port);
+    CHECK_EQ(kr_stream_connect(&s, "127.0.0.1", service, NULL, kr_sec(10)), 0);
+    return s;
+}
+
+static void check_echo(kr_stream *s)
+{
+    char bytes[6];
+    feed(s, "hello!");
+    CHECK_EQ(kr_stream_read_exactly(s, bytes, 6, NULL, kr_sec(10)), 0);
+    CHECK_BYTES(bytes, 6, "hello!");
+}
+
+static void close_server(void)
+{
+    kr_server_close(server);
+    CHECK_EQ(kr_server_wait_closed(server, kr_sec(30)), 0);
+    CHECK_EQ(kr_server_connections(server), 0);
+    kr_server_release(server);
+}
+
+/* behaviours: 13.6 test_create_server*, test_create_connection*, test_sock_client_ops,
+ * test_sock_accept
+ * behaviours: 13.7 test_open_connection, test_async_writer_api */
+BOTH_TEST(test_start_server)
+{
+    kr_address ours, theirs;
+    char text[KR_ADDRESS_TEXT], want[32];
+    open_server(echo, NULL);
+    CHECK(kr_server_is_serving(server));
+    kr_stream *s = connect_to(kr_server_port(server));
+    check_echo(s);
+    CHECK_EQ(kr_server_connections(server), 1);
+    CHECK_EQ(kr_stream_peer_address(s, &theirs), 0);
+    CHECK_EQ(kr_stream_local_address(s, &ours), 0);
+    CHECK_EQ(kr_address_port(&theirs), kr_server_port(server));
+    CHECK_NE(kr_address_port(&ours), kr_address_port(&theirs));
+    snprintf(want, sizeof want, "127.0.0.1:%d", kr_server_port(server));
+    CHECK_EQ(kr_address_text(&theirs, text, sizeof text), strlen(want));
+    CHECK_STR(text, want);
+    CHECK_EQ(kr_server_address(server, 0, &theirs), 0);
+    CHECK_EQ(kr_server_address(server, 1, &theirs), -ENOENT);
+    CHECK_EQ(kr_stream_close(s, kr_sec(10)), 0);
+    kr_stream_release(s);
+    close_server();
+}
+
+/* behaviour: 13.7 test_open_connection_error */
+BOTH_TEST(test_connect_refused)
+{
+    kr_stream *s;
+    char service[8];
+    open_server(echo, NULL);
+    snprintf(service, sizeof service, "%d", kr_server_port(server));
+    close_server();
+    CHECK_EQ(kr_stream_connect(&s, "127.0.0.1", service, NULL, kr_sec(10)), -ECONNREFUSED);
+    CHECK(s == NULL);
+    CHECK_EQ(kr_stream_connect(&s, "127.0.0.1", NULL, NULL, kr_sec(10)), -EINVAL);
+    CHECK_EQ(kr_stream_connect(&s, "127.0.0.1", service, NULL, -1), -EINVAL);
+}
+
+BOTH_TEST(test_bad_servers)
+{
+    kr_server *none;
+    CHECK_EQ(kr_server_open(&none, NULL, 0, NULL, NULL, NULL), -EINVAL);
+    CHECK_EQ(kr_server_open(&none, NULL, -1, echo, NULL, NULL), -EINVAL);
+    CHECK_EQ(kr_server_open(&none, NULL, 65536, echo, NULL, NULL), -EINVAL);
+    CHECK_EQ(kr_server_open(&none, NULL, 0, echo, NULL, &(kr_server_options){.backlog = -1}),
+             -EINVAL);
+    CHECK_EQ(kr_server_open(&none, NULL, 0, echo, NULL, &(kr_server_options){.reserved = {1}}),
+             -EINVAL);
+    open_server(echo, NULL);
+    CHECK_EQ(kr_server_open(&none, "127.0.0.1", kr_server_port(server), echo, NULL, NULL),
+             -EADDRINUSE);
+    CHECK(none == NULL);
+    close_server();
+}
+
+BOTH_TEST(test_every_interface)
+{
+    CHECK_EQ(kr_server_open(&server, NULL, 0, echo, NULL, NULL), 0);
+    kr_stream *s = connect_to(kr_server_port(server));
+    check_echo(s);
+    kr_stream_release(s);
+    kr_address one;
+    for (int i = 0; kr_server_address(server, i, &one) == 0; i++)
+        CHECK_EQ(kr_address_port(&one), kr_server_port(server));
+    close_server();
+}
+
+BOTH_TEST(test_reuse_port)
+{
+    kr_server *other;
+    kr_server_options options = {.reuse_port = true};
+    open_server(echo, &options);
+    CHECK_EQ(kr_server_open(&other, "127.0.0.1", kr_server_port(server), echo, NULL, &options), 0);
+    kr_server_release(other);
+    close_server();
+}
+
+/* Handlers */
+
+static kr_word reports;
+static int reported;
+
+static void note_report(const kr_task_report *report)
+{
+    reported = report->error;
+    (void)kri_add_sc(&reports, 1);
+}
+
+static int fail_at_once(kr_stream *s, void *arg)
+{
+    (void)s, (void)arg;
+    return -EPROTO;
+}
+
+/* An error of a handler is reported, once, and the server goes on. */
+BOTH_TEST(test_unhandled_exceptions)
+{
+    char byte;
+    (void)kr_set_task_hook(note_report);
+    open_server(fail_at_once, NULL);
+    for (uint32_t i = 1; i <= 2; i++) {
+        kr_stream *s = connect_to(kr_server_port(server));
+        CHECK_EQ(kr_stream_read(s, &byte, 1, kr_sec(10)), 0);
+        kr_stream_release(s);
+    }
+    close_server();
+    CHECK_EQ(kri_load_sc(&reports), 2);
+    CHECK_EQ(reported, -EPROTO);
+}
+
+static int be_cancelled(kr_stream *s, void *arg)
+{
+    (void)s, (void)arg;
+    return -ECANCELED;
+}
+
+BOTH_TEST(test_unhandled_cancel)
+{
+    char byte;
+    (void)kr_set_task_hook(note_report);
+    open_server(be_cancelled, NULL);
+    kr_stream *s = connect_to(kr_server_port(server));
+    CHECK_EQ(kr_stream_read(s, &byte, 1, kr_sec(10)), 0);
+    kr_stream_release(s);
+    close_server();
+    CHECK_EQ(kri_load_sc(&reports), 0);
+}
+
+/* Ends */
+
+/* Closed, and still one connection.  behaviour: 13.6 test_wait_closed_race */
+BOTH_TEST(test_wait_closed_basic)
+{
+    open_server(echo, NULL);
+    CHECK_EQ(kr_server_wait_closed(server, kr_ms(1)), -ETIMEDOUT);
+    kr_stream *s = connect_to(kr_server_port(server));
+    check_echo(s);
+    kr_server_close(server);
+    kr_server_close(server);
+    CHECK(!kr_server_is_serving(server));
+    CHECK_EQ(kr_server_wait_closed(server, kr_ms(5)), -ETIMEDOUT);
+    check_echo(s);
+    CHECK_EQ(kr_server_wait_closed(server, -1), -EINVAL);
+    CHECK_EQ(kr_stream_close(s, kr_sec(10)), 0);
+    kr_stream_release(s);
+    close_server();
+}
+
+BOTH_TEST(test_close_clients)
+{
+    char byte;
+    open_server(echo, NULL);
+    kr_stream *s = connect_to(kr_server_port(server));
+    check_echo(s);
+    kr_server_close(server);
+    kr_server_close_clients(server);
+    CHECK_EQ(kr_stream_read(s, &byte, 1, kr_sec(10)), 0);
+    kr_stream_release(s);
+    close_server();
+}
+
+static int pour(kr_stream *s, void *arg)
+{
+    static const char bytes[100000];
+    int err;
+    (void)arg;
+    while ((err = kr_stream_write(s, bytes, sizeof bytes, NULL, KR_FOREVER)) == 0)
+        ;
+    return err == -EBADF ? 0 : err;
+}
+
+/* Also one whose handler waits for a client who does not read. */
+BOTH_TEST(test_abort_clients)
+{
+    char byte;
+    open_server(pour, NULL);
+    kr_stream *s = connect_to(kr_server_port(server));
+    CHECK_EQ(kr_stream_read(s, &byte, 1, kr_sec(10)), 1);
+    kr_server_close(server);
+    kr_server_abort_clients(server);
+    CHECK_EQ(kr_server_wait_closed(server, kr_sec(30)), 0);
+    kr_stream_release(s);
+    close_server();
+}
+
+static int serve(const void *arg, void *result)
+{
+    (void)arg, (void)result;
+    return kr_server_serve_forever(server);
+}
+
+static int serve_for_a_moment(const void *arg, void *result)
+{
+    kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
+    (void)arg, (void)result;
+    CHECK_EQ(kr_cancel_scope_enter(&scope, kr_ms(5)), 0);
+    int err = kr_server_serve_forever(server);
+    CHECK_EQ(kr_cancel_scope_exit(&scope), -ETIMEDOUT);
+    return err;
+}
+
+BOTH_TEST(test_serve_forever)
+{
+    open_server(echo, NULL);
+    beside serving = beside_start(serve, NULL);
+    kr_stream *s = connect_to(kr_server_port(server));
+    check_echo(s);
+    kr_stream_release(s);
+    kr_server_close(server);
+    CHECK_EQ(beside_end(&serving), 0);
+    close_server();
+    open_server(echo, NULL);
+    serving = beside_start(serve_for_a_moment, NULL);
+    CHECK_EQ(beside_end(&serving), -ECANCELED);
+    CHECK(!kr_server_is_serving(server));
+    close_server();
+}
+
+/* Where handlers run */
+
+BOTH_TEST(test_handlers_in_pools)
+{
+    for (int kind = 0; kind < 2; kind++) {
+        kr_executor *pool;
+        kr_stream *streams[8];
+        kr_pool_options options = {.workers = kind == 0 ? 2 : 8};
+        CHECK_EQ(kind == 0 ? kr_loop_pool(&pool, &options) : kr_thread_pool(&pool, &options), 0);
+        open_server(echo, &(kr_server_options){.executor = pool});
+        for (int i = 0; i < 8; i++)
+            streams[i] = connect_to(kr_server_port(server));
+        for (int i = 0; i < 8; i++)
+            check_echo(streams[i]);
+        for (int i = 0; i < 8; i++)
+            kr_stream_release(streams[i]);
+        close_server();
+        CHECK_EQ(kr_executor_shutdown(pool, NULL, kr_sec(30)), 0);
+        kr_executor_release(pool);
+    }
+}
+
+/* A handler's task that its executor drops: the connection is closed all the same. */
+BOTH_TEST(test_handlers_that_never_begin)
+{
+    kr_executor *pool;
+    char byte;
+    CHECK_EQ(kr_thread_pool(&pool, &(kr_pool_options){.workers = 1, .max_spares = -1}), 0);
+    open_server(echo, &(kr_server_options){.executor = pool});
+    kr_stream *first = connect_to(kr_server_port(server));
+    check_echo(first);
+    kr_stream *second = connect_to(kr_server_port(server));
+    while (kr_server_connections(server) < 2)
+        CHECK_EQ(kr_sleep(kr_ms(1)), 0);
+    CHECK_EQ(kr_executor_shutdown(pool, &(kr_shutdown_options){.cancel_pending = true}, KR_NOWAIT),
+             -ETIMEDOUT);
+    CHECK_LE(kr_stream_read(second, &byte, 1, kr_sec(10)), 0);
+    kr_stream_release(first);
+    kr_stream_release(second);
+    close_server();
+    kr_executor_release(pool);
+}
+
+/* A connection too many waits until another one is over. */
+BOTH_TEST(test_max_connections)
+{
+    char byte;
+    open_server(echo, &(kr_server_options){.max_connections = 1});
+    kr_stream *first = connect_to(kr_server_port(server));
+    check_echo(first);
+    kr_stream *second = connect_to(kr_server_port(server));
+    feed(second, "x");
+    CHECK_EQ(kr_stream_read(second, &byte, 1, kr_ms(20)), -ETIMEDOUT);
+    CHECK_EQ(kr_server_connections(server), 1);
+    kr_stream_release(first);
+    CHECK_EQ(kr_stream_read(second, &byte, 1, kr_sec(10)), 1);
+    CHECK_EQ(byte, 'x');
+    kr_stream_release(second);
+    close_server();
+}
+
+/* No descriptor left: told once, no spinning, and it goes on once there is one.
+ * behaviour: 13.6 test_accept_connection_* */
+BOTH_TEST(test_no_descriptor_left)
+{
+    static int taken[1024];
+    struct rlimit limit;
+    int count = 0;
+    struct rusage before, after;
+    (void)kr_set_task_hook(note_report);
+    CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = 200;
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    open_server(echo, NULL);
+    kr_stream *first = connect_to(kr_server_port(server));
+    check_echo(first);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    kr_address to;
+    CHECK_EQ(kr_server_address(server, 0, &to), 0);
+    while (count < 1024 && (taken[count] = dup(0)) >= 0)
+        count++;
+    CHECK_EQ(kr_connect(fd, (struct sockaddr *)&to.storage, to.size, kr_sec(10)), 0);
+    getrusage(RUSAGE_SELF, &before);
+    kr_stream *second;
+    CHECK_EQ(kr_stream_open(&second, fd, NULL), 0);
+    char byte;
+    feed(second, "x");
+    CHECK_EQ(kr_stream_read(second, &byte, 1, kr_ms(300)), -ETIMEDOUT);
+    getrusage(RUSAGE_SELF, &after);
+    CHECK_EQ(kri_load_sc(&reports), 1);
+    CHECK_EQ(reported, -EMFILE);
+    CHECK_LE((after.ru_utime.tv_sec - before.ru_utime.tv_sec) * 1000 +
+                 (after.ru_utime.tv_usec - before.ru_utime.tv_usec) / 1000,
+             100);
+    while (count > 0)
+        close(taken[--count]);
+    CHECK_EQ(kr_stream_read(second, &byte, 1, kr_sec(10)), 1);
+    kr_stream_release(first);
+    kr_stream_release(second);
+    close_server();
+    CHECK_EQ(kri_load_sc(&reports), 1);
+}
+
+/* Many short connections, and nothing is left of them. */
+static long resident(void)
+{
+    long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    CHECK(file != NULL && fscanf(file, "%*d %ld", &pages) == 1);
+    fclose(file);
+    return pages * 4;
+}
+
+static int open_descriptors(void)
+{
+    int count = 0;
+    for (int fd = 0; fd < 1024; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+BOTH_TEST(test_many_short_connections)
+{
+    kr_time end = kr_now() + kr_sec(kri_test_budget());
+    long most = kri_test_budget() > 30 ? 1000000 : 1000000000, count = 0, early = 0;
+    int fds = 0;
+    open_server(echo, NULL);
+    while ((kr_now() < end || (most == 1000000 && in_loop)) && count < most) {
+        kr_stream *s = connect_to(kr_server_port(server));
+        check_echo(s);
+        kr_stream_abort(s);
+        kr_stream_release(s);
+        if (++count == 500) {
+            while (kr_server_connections(server) > 0)
+                CHECK_EQ(kr_sleep(kr_ms(1)), 0);
+            early = resident();
+            fds = open_descriptors();
+        }
+    }
+    while (kr_server_connections(server) > 0)
+        CHECK_EQ(kr_sleep(kr_ms(1)), 0);
+    kri_test_note("%ld connections, %ld KiB, later %ld KiB", count, early, resident());
+    if (count > 500) {
+        CHECK_LE(open_descriptors(), fds + 2);
+        CHECK_LE(resident(), early + 4096);
+    }
+    close_server();
+}
