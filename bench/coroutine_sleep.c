@@ -35,7 +35,7 @@ struct sleepers {
 static int sleep_a_while(const void *arg, void *result)
 {
     *(unsigned long *)result = *(const unsigned long *)arg;
-    return kr_sleep(kr_us(*(const unsigned long *)arg));
+    return kr_sleep(kr_us((int64_t) * (const unsigned long *)arg));
 }
 
 static void gather(kr_future **futures, unsigned long count)

@@ -30,6 +30,9 @@ foreach(source ${sources})
   get_filename_component(program ${name} NAME)
   add_executable(${target} tests/${source})
   target_link_libraries(${target} PRIVATE krait_harness)
+  if(folder STREQUAL coroutine)
+    target_link_libraries(${target} PRIVATE m) # rounding modes
+  endif()
   if(folder STREQUAL faults)
     # Their calls of src/os come to tests/harness/faulty.c first.
     target_sources(${target} PRIVATE tests/harness/faulty.c)

@@ -114,6 +114,20 @@ KR_API int kr_sleep(kr_time duration);
  */
 KR_API int kr_yield(void);
 
+/* kr_set_slow_hook - who hears of coroutines that ran for longer than .slow_after without a wait,
+ * in loops with .debug.  Called by the coroutine itself at its next wait or end, and must not wait.
+ * NULL is the default: one line on standard error.
+ *
+ * Returns   the hook before; NULL: the default
+ */
+typedef struct kr_slow_report {
+    const char *name; /* of the coroutine */
+    kr_task_fn task;
+    kr_time took;
+} kr_slow_report;
+typedef void (*kr_slow_hook)(const kr_slow_report *report);
+KR_API kr_slow_hook kr_set_slow_hook(kr_slow_hook hook);
+
 /* Coroutines as tasks. */
 
 /* kr_task_current - the future of the calling coroutine, without a reference of its own; NULL: the

@@ -56,6 +56,9 @@ typedef struct kr_group {
     kr_word cut;
     uint32_t generation;
     int error;
+    struct kri_group_member *members[3];
+    kr_word members_lock;
+    kr_word pending;
 } kr_group;
 
 /* kr_group_open - begin a group, and enter its cancel scope.
@@ -96,6 +99,26 @@ KR_API int kr_group_start(kr_group *group, kr_group_task *task, kr_task_fn fn, c
  * initializer of that one. */
 KR_API int kr_group_start_on(kr_group *group, kr_group_task *task, kr_executor *executor,
                              kr_task_fn fn, const void *arg, void *result);
+
+/* kr_group_submit - kr_submit, with a task that belongs to the group: on any executor, process
+ * pools too, since the argument is copied.
+ *
+ *   executor  NULL: the group's
+ *   future    receives the task's future, for its result, with a reference of the caller's; NULL:
+ *             not wanted
+ *
+ * By the runner that opened the group, and by tasks of the group that were submitted like this.
+ * When the group is cancelled the task is, by kr_future_cancel; a cancel from outside the group
+ * reaches it once the opener comes to a wait or to the close.  A task that was cancelled for itself
+ * neither fails the group nor cancels it.  The group asks for the error, so the task hook does not
+ * get it.
+ *
+ * Returns   as kr_submit; -ECANCELED: the group is cancelled; -EDEADLK: from an initializer of the
+ *           executor.  An error counts as that of a task, so that close reports it too
+ * Blocks    only for room, as kr_submit
+ */
+KR_API int kr_group_submit(kr_group *group, kr_executor *executor, kr_future **future,
+                           kr_task_fn fn, const void *arg, size_t arg_size, size_t result_size);
 
 /* kr_group_cancel - cancel the group: tasks that have not begun never do, those that run are asked
  * through their cancel scope, and the waits of the block end.  From any runner, while the group is

@@ -22,9 +22,9 @@
  * that memory, and the pool's, until it is released.  A task that writes where it must not may hit
  * that memory, and so the pool: what is protected from each other are processes, not bytes.
  *
- * A result of more than 4096 bytes (in a map: of one item) is not cleared before its task runs.  What
- * the task does not write holds whatever arguments and results of this pool have left there, and
- * comes back with the result: a task that returns 0 writes all of it, or clears it.
+ * A result of more than 4096 bytes (in a map: of one item) is not cleared before its task runs.
+ * What the task does not write holds whatever arguments and results of this pool have left there,
+ * and comes back with the result: a task that returns 0 writes all of it, or clears it.
  *
  * Callbacks run in a thread of the pool's, or in whoever cancels.
  *

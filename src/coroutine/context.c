@@ -9,7 +9,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "coroutine/context.h"
+#include "coroutine/image.h"
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
@@ -28,33 +28,6 @@ void *__tsan_get_current_fiber(void);
 void *__tsan_create_fiber(unsigned flags);
 void __tsan_destroy_fiber(void *fiber);
 void __tsan_switch_to_fiber(void *fiber, unsigned flags);
-#endif
-
-/* Where each begins; of the processor. */
-void kri_context_begin(void);
-
-/* What arch's jump takes up from a stack. */
-#if defined(__x86_64__)
-typedef struct kri_image {
-    uint32_t mxcsr;
-    uint32_t x87;
-    uintptr_t r15, r14, r13, r12, rbx, rbp;
-    uintptr_t go_on;
-    uintptr_t end_of_stack[2]; /* 0; two, so that the stack is aligned for a call */
-} kri_image;
-
-static void fill(kri_image *image, uintptr_t function, uintptr_t arg)
-{
-    uint16_t x87;
-    __asm__("stmxcsr %0" : "=m"(image->mxcsr));
-    __asm__("fnstcw %0" : "=m"(x87));
-    image->x87 = x87;
-    image->r12 = function;
-    image->r13 = arg;
-    image->go_on = (uintptr_t)kri_context_begin;
-}
-#else
-#error "no switch for this processor yet"
 #endif
 
 #if KRI_CONTEXT_ASAN
@@ -119,7 +92,8 @@ KRI_UNWATCHED int kri_context_make(kri_context *context, const kri_stack *stack,
 {
     memset(context, 0, sizeof *context);
     char *at = top - (uintptr_t)top % 16;
-    uintptr_t function = (uintptr_t)entry, first = (uintptr_t)arg;
+    /* A function that knows nothing of a second argument ignores it, on these processors. */
+    kri_context_entry first = (kri_context_entry)(void (*)(void))entry;
 #if KRI_CONTEXT_ASAN
     /* Of those who were here before and have not returned. */
     __asan_unpoison_memory_region(stack->low, (size_t)(top - stack->low));
@@ -127,8 +101,8 @@ KRI_UNWATCHED int kri_context_make(kri_context *context, const kri_stack *stack,
     context->size = stack->size;
     at -= sizeof(kri_beginning);
     *(kri_beginning *)(void *)at = (kri_beginning){entry, arg};
-    function = (uintptr_t)begin;
-    first = (uintptr_t)at;
+    first = begin;
+    arg = at;
 #else
     (void)stack;
 #endif
@@ -137,10 +111,7 @@ KRI_UNWATCHED int kri_context_make(kri_context *context, const kri_stack *stack,
     if (context->fiber == NULL)
         return -ENOMEM;
 #endif
-    kri_image *image = (void *)(at - sizeof *image);
-    memset(image, 0, sizeof *image);
-    fill(image, function, first);
-    context->sp = image;
+    context->sp = kri_image_put(at, first, arg);
     return 0;
 }
 

@@ -41,13 +41,8 @@
  */
 #include "coroutine/slab.h"
 #include "base/global.h"
+#include "coroutine/checked.h"
 #include "os/stack.h"
-#ifdef KRI_HAVE_VALGRIND
-#include <valgrind/valgrind.h>
-#else
-#define VALGRIND_STACK_REGISTER(low, top) 0u
-#define VALGRIND_STACK_DEREGISTER(id)     ((void)(id))
-#endif
 
 enum { MOST_SLOTS = 64, LEAST_SLOTS = 4 };
 enum { USUAL_SLAB = 32 * 1024 * 1024 };
@@ -169,6 +164,7 @@ static slab *map_slab(slab_shelf *shelf, unsigned kind, size_t size)
         shelf->spare = s;
         return NULL;
     }
+    (void)VALGRIND_MAKE_MEM_NOACCESS(base, slots * slot);
     s->slot = slot;
     s->gap = gap;
     s->kind = kind;
@@ -320,6 +316,9 @@ int kri_slab_take(kri_stack *stack, unsigned kind, size_t size)
         kri_mutex_unlock(&shelf->lock);
     }
     stack->canary = !watched;
+    if (stack->canary)
+        (void)VALGRIND_MAKE_MEM_DEFINED(stack->low - s->gap, s->gap);
+    kri_stack_show(stack->low, size);
     stack->valgrind = VALGRIND_STACK_REGISTER(stack->low, stack->low + size);
     return 0;
 }
@@ -330,6 +329,7 @@ void kri_slab_give(kri_stack *stack)
     slab_shelf *shelf = &shelves[s->kind];
     char *unneeded = NULL;
     size_t size = 0;
+    kri_stack_hide(stack->low, stack->size);
     VALGRIND_STACK_DEREGISTER(stack->valgrind);
     if (s->slots > 1)
         os_stack_discard(stack->low, stack->size);
@@ -341,8 +341,10 @@ void kri_slab_give(kri_stack *stack)
     if (s->used == 0 && (s->kind == KRI_STACK_ANY || shelf->open->next != NULL))
         retire(shelf, s, &unneeded, &size);
     kri_mutex_unlock(&shelf->lock);
-    if (unneeded != NULL)
+    if (unneeded != NULL) {
+        kri_stack_show(unneeded, size); /* what is mapped there next is not ours */
         os_stack_unmap(unneeded, size);
+    }
 }
 
 size_t kri_slab_mapped(void)

@@ -31,7 +31,7 @@
 #include "coroutine/stack.h"
 #include "base/global.h"
 #include "coroutine/cache.h"
-#include "coroutine/context.h"
+#include "coroutine/checked.h"
 #include "coroutine/slab.h"
 #include "os/stack.h"
 #include "wait/wait.h"
@@ -42,16 +42,6 @@ enum { MOST_MAGAZINES = 512, KEPT = 8 };
 enum { PERIOD_MS = 1000 };
 enum { KEPT_BYTES = 16 * 1024 }; /* of a stack that is trimmed */
 enum { CANARY_WORDS = 16, LARGE = 256 * 1024 };
-
-#if KRI_CONTEXT_ASAN
-void __asan_poison_memory_region(const volatile void *low, size_t size);
-void __asan_unpoison_memory_region(const volatile void *low, size_t size);
-#define POISON(low, size)   __asan_poison_memory_region(low, size)
-#define UNPOISON(low, size) __asan_unpoison_memory_region(low, size)
-#else
-#define POISON(low, size)   ((void)(low))
-#define UNPOISON(low, size) ((void)(low))
-#endif
 
 /* At the top of a warm one. */
 struct kri_free_stack {
@@ -94,7 +84,6 @@ static void cool(kri_free_stack *list)
     while (list != NULL) {
         kri_free_stack *next = list->next;
         kri_stack stack = list->stack;
-        UNPOISON(stack.low, stack.size);
         kri_slab_give(&stack);
         list = next;
     }
@@ -290,7 +279,7 @@ int kri_stack_take(kri_stack *stack, size_t size)
     if (f == NULL)
         return take_cold(stack, kind, size);
     *stack = f->stack;
-    UNPOISON(stack->low, stack->size);
+    kri_stack_show(stack->low, stack->size);
     return 0;
 }
 
@@ -298,12 +287,11 @@ void kri_stack_give(kri_stack *stack)
 {
     unsigned kind = stack->kind;
     if (kind == KRI_STACK_ANY) {
-        UNPOISON(stack->low, stack->size);
         kri_slab_give(stack);
     } else {
         kri_free_stack *f = entry_of(stack);
-        POISON(stack->low, stack->size - sizeof *f);
-        UNPOISON(f, sizeof *f);
+        kri_stack_hide(stack->low, stack->size - sizeof *f);
+        kri_stack_show((char *)f, sizeof *f);
         f->stack = *stack;
         give_warm(kind, f);
     }

@@ -5,6 +5,7 @@
  *     - in a future, where that deque is full, the opener is no worker of the executor, or the
  *       executor is no pool: the group keeps a list of these;
  *     - taken: somebody runs it, or has.
+ * Tasks that were submitted with a future of their own are in group_submit.c.
  *
  * Fields.
  *     error (of a task)      whoever runs the task, before it counts it as ended
@@ -34,6 +35,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "executor/group.h"
 #include "executor/pool.h"
 #include "executor/stall.h"
 
@@ -87,14 +89,17 @@ int kr_group_open(kr_group *group, kr_executor *executor)
     group->failure = (kr_word){0};
     group->cut = (kr_word){0};
     group->generation = group->executor->generation;
+    kri_group_members_begin(group);
     kri_scope_begin(kri_party_self(), &group->scope);
     return 0;
 }
 
 void kr_group_cancel(kr_group *group)
 {
-    if (!group->error)
-        kr_cancel(&group->scope);
+    if (group->error)
+        return;
+    kr_cancel(&group->scope);
+    kri_group_members_cancel(group);
 }
 
 int kr_group_task_error(const kr_group_task *task)
@@ -104,7 +109,7 @@ int kr_group_task_error(const kr_group_task *task)
 
 /* Running a task. */
 
-static __attribute__((noinline)) void note_error(kr_group *group, int error)
+__attribute__((noinline)) void kri_group_note_error(kr_group *group, int error)
 {
     uint32_t none = 0;
     if (error == -ECANCELED && kri_scope_marked(&group->scope)) {
@@ -113,6 +118,7 @@ static __attribute__((noinline)) void note_error(kr_group *group, int error)
     }
     (void)kri_cas_rlx(&group->failure, &none, (uint32_t)-error);
     kr_cancel(&group->scope);
+    kri_group_members_cancel(group);
 }
 
 static void run(kr_group_task *task)
@@ -124,7 +130,7 @@ static void run(kr_group_task *task)
     if (error >= 0)
         return;
     task->error = error;
-    note_error(group, error);
+    kri_group_note_error(group, error);
 }
 
 static void run_as_itself(void *arg)
@@ -170,7 +176,7 @@ static int run_queued(const void *arg, void *result)
 static int fail_to_start(kr_group_task *task, int error)
 {
     task->error = error;
-    note_error(task->group, error);
+    kri_group_note_error(task->group, error);
     return error;
 }
 
@@ -358,6 +364,7 @@ int kr_group_close(kr_group *group)
     if (!is_forked(group) && group->started)
         run_own(group, group->worker);
     if (!is_forked(group)) {
+        kri_group_members_await(group);
         await_deque(group);
         if (group->queued)
             await_queued(group);

@@ -15,7 +15,10 @@ static int accept_looking(int fd, struct sockaddr *from, socklen_t *from_size)
     if (made > 0)
         made = os_accept(fd, from, from_size);
     kri_mutex_unlock(alone);
-    return made == -ETIMEDOUT || made == -EINTR ? -EAGAIN : made;
+    if (made != -ETIMEDOUT && made != -EINTR)
+        return made;
+    int error = os_accepts(fd); /* else it would never be ready */
+    return error < 0 ? error : -EAGAIN;
 }
 
 int kr_accept(int fd, struct sockaddr *from, socklen_t *from_size, kr_time timeout)

@@ -47,6 +47,14 @@ void kri_line_put(kri_line *line, kri_item item)
     line->last = item;
 }
 
+void kri_line_put_first(kri_line *line, kri_item item)
+{
+    set_next(item, line->count != 0 ? line->first : 0);
+    if (line->count++ == 0)
+        line->last = item;
+    line->first = item;
+}
+
 kri_item kri_line_take(kri_line *line)
 {
     if (line->count == 0)
@@ -60,7 +68,10 @@ kri_item kri_line_take(kri_line *line)
 void kri_line_each_task(const kri_line *line, void (*visit)(kr_future *f))
 {
     kri_item item = line->count != 0 ? line->first : 0;
-    for (; item != 0; item = next_of(item))
+    for (; item != 0; item = next_of(item)) {
         if ((item & KRI_ITEM_KIND) == KRI_ITEM_TASK)
             visit(address_of(item));
+        else if ((item & KRI_ITEM_KIND) == KRI_ITEM_RUNNER)
+            visit(((kri_runner *)address_of(item))->future);
+    }
 }

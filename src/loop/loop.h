@@ -63,9 +63,11 @@ struct kri_runner {
     kri_frame *innermost; /* while it does not run */
     int error_number;     /* errno, while it does not run */
     kr_future *future;    /* its task; NULL: none */
+    kr_task_fn fn;        /* of its task, once begun */
     uint64_t number;      /* of its task */
     kri_runner *newer;    /* of those that have a task, in the order of beginning */
     kri_runner *older;
+    bool own_size; /* its stack has not the loop's size */
     char name[KRI_TASK_NAME];
 };
 
@@ -82,9 +84,10 @@ struct kri_loop {
     kri_runner *newest;
     kri_runner *idle; /* without one, for the next task */
     size_t idle_count;
-    size_t alive;   /* runners that have a task */
-    kr_word load;   /* atomic: tasks that were given to it and are not over */
-    uint64_t begun; /* tasks so far */
+    kri_runner *spent; /* to be given back */
+    size_t alive;      /* runners that have a task */
+    kr_word load;      /* atomic: tasks that were given to it and are not over */
+    uint64_t begun;    /* tasks so far */
     kri_timers timers;
     struct kri_poller *poller; /* NULL: nobody has waited for a descriptor yet */
     size_t stack_size;         /* const */
@@ -94,6 +97,7 @@ struct kri_loop {
     kr_word *queued;     /* const; counts down for each task that begins.  NULL: none */
     bool debug;          /* const */
     kr_time slow_after;  /* const */
+    kr_time slice_began; /* of the running one, in debug mode */
     kri_loop *next_loop; /* of the process, see registry in loop.c */
     kri_loop *previous_loop;
 };
@@ -125,7 +129,9 @@ extern const kri_executor_ops kri_loop_ops;
 
 /* line.c: the queue of what is ready, first in, first out. */
 void kri_line_put(kri_line *line, kri_item item);
+void kri_line_put_first(kri_line *line, kri_item item);
 kri_item kri_line_take(kri_line *line); /* 0: empty */
+/* Those of tasks, begun or not; `visit` changes nothing in the line. */
 void kri_line_each_task(const kri_line *line, void (*visit)(kr_future *f));
 
 /* inbox.c */
@@ -149,6 +155,11 @@ void kri_runner_go_on(kri_loop *loop);     /* by the loop: run the first that is
 void kri_runners_end(kri_loop *loop);      /* give the idle ones back */
 void kri_runner_notify(kri_runner *runner);
 
+/* A runner of its own for a task that has not begun, ready to be put in the line, 0: the loop's
+ * stack size; -ENOMEM.  The caller, a coroutine, may give way to it at once, and goes on next. */
+int kri_runner_make_for(kri_loop *loop, kr_future *f, size_t stack_size, kri_runner **runner);
+void kri_runner_give_way_to(kri_loop *loop, kri_runner *next);
+
 /* kri_loop_post - have posted->run called in the loop's thread, in its turn; from any thread while
  * the loop is sure to stay.  false: the loop is closed. */
 bool kri_loop_post(kri_loop *loop, kri_posted *posted);
@@ -164,7 +175,11 @@ void kri_poller_await(int change); /* one more, or less, waits for descriptors *
 struct os_polled;
 int kri_poller_wait_many(struct os_polled *list, size_t count, kr_time deadline);
 
+/* slow.c: report the running coroutine where it has held up the loop for long. */
+void kri_loop_look_for_slow(kri_loop *loop);
+
 /* spawn.c */
+const char *kri_runner_name(kri_runner *runner);
 void kri_loop_made_room(kr_word *queued);
 int kri_loop_submit(kri_loop *loop, kr_future *f); /* takes over the queue's reference */
 void kri_loop_cancel_all(kri_loop *loop);

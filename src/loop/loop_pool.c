@@ -128,7 +128,8 @@ static void told_to_end(kri_posted *posted)
 
 static void cancel_one(kr_future *f)
 {
-    (void)kr_future_cancel(f);
+    if (f != NULL && !kri_future_is_claimed(f))
+        (void)kr_future_cancel(f);
 }
 
 static void told_to_cancel(kri_posted *posted)

@@ -52,6 +52,7 @@ typedef struct record {
     uint32_t known;      /* generation + 1 in which the following was noted */
     uint8_t drained;
     uint8_t kind;
+    bool special; /* one read may not be all that an event was for: drained is not to be believed */
 } record;
 
 /* A wait, until it was asked about. */
@@ -331,6 +332,18 @@ void kri_poller_await(int change)
 
 /* Events. */
 
+/* What is known is forgotten once the number is another's. */
+static void refresh(record *r)
+{
+    uint32_t now = kri_load_rlx(&r->generation) + 1;
+    if (r->known == now)
+        return;
+    r->known = now;
+    r->drained = 0;
+    r->kind = 0;
+    r->special = false;
+}
+
 static void set_ready(record *r, kr_word *word, unsigned direction)
 {
     r->drained &= (uint8_t)~direction;
@@ -351,6 +364,10 @@ void kri_poller_look(kri_loop *loop, kr_time deadline)
         record *r = look_up(p, list[i].fd);
         if (r == NULL)
             continue;
+        if (list[i].special) {
+            refresh(r);
+            r->special = true;
+        }
         if (list[i].ready & OS_READABLE)
             set_ready(r, &r->readable, OS_READABLE);
         if (list[i].ready & OS_WRITABLE)
@@ -372,22 +389,14 @@ static record *known(int fd)
                                                                          : NULL;
 }
 
-static void refresh(record *r)
-{
-    uint32_t now = kri_load_rlx(&r->generation) + 1;
-    if (r->known == now)
-        return;
-    r->known = now;
-    r->drained = 0;
-    r->kind = 0;
-}
-
 void kri_descriptor_drained(int fd, unsigned events)
 {
     record *r = known(fd);
     if (r == NULL || !is_registered(r))
         return;
     refresh(r);
+    if (r->special)
+        return;
     r->drained |= (uint8_t)events;
     (void)take(r, events);
 }

@@ -94,13 +94,19 @@ static bool run_claimed(kri_runner *runner, kr_cancel_scope *scope)
 {
     kri_loop *loop = runner->loop;
     list(runner, loop);
+    runner->fn = runner->future->fn;
     runner->number = ++loop->begun;
+    if (loop->debug)
+        loop->slice_began = os_now();
     if (loop->broken != NULL && kri_load_acq(loop->broken)) {
         kri_scope_end(&runner->party, scope);
         kri_future_end(runner->future, KR_EBROKEN);
     } else if (!kri_run(runner->future, scope)) {
         return false;
     }
+    runner->future = NULL; /* it may be gone */
+    if (loop->debug)
+        kri_loop_look_for_slow(loop);
     if (runner->party.locals != NULL || runner->party.bell != 0)
         kri_party_clean_up(&runner->party);
     unlist(runner, loop);
@@ -163,6 +169,14 @@ static void switch_to(kri_context *from, kri_loop *loop, kri_runner *target)
     kri_context_switch(from, target != NULL ? &target->context : &loop->thread);
 }
 
+/* To be given back by the loop itself, for it stands on its own stack still. */
+static void be_spent(kri_runner *runner)
+{
+    kri_loop *loop = runner->loop;
+    runner->next = (kri_item)loop->spent;
+    loop->spent = runner;
+}
+
 static void run(void *arg)
 {
     kri_runner *self = arg;
@@ -172,7 +186,10 @@ static void run(void *arg)
             switch_to(&self->context, loop, NULL);
             os_abort("krait: a coroutine of the parent process was run in a forked child");
         }
-        be_idle(self);
+        if (self->own_size)
+            be_spent(self);
+        else
+            be_idle(self);
         kri_runner *next = choose(loop);
         if (next != self)
             switch_to(&self->context, loop, next);
@@ -194,12 +211,12 @@ static kri_runner *place_in(const kri_stack *stack)
     return (kri_runner *)(top & ~(uintptr_t)63);
 }
 
-static kri_runner *create(kri_loop *loop)
+static kri_runner *create(kri_loop *loop, size_t stack_size)
 {
     kri_stack stack;
     if (kri_timers_reserve(&loop->timers, 1) != 0)
         return NULL;
-    if (kri_stack_take(&stack, loop->stack_size) != 0) {
+    if (kri_stack_take(&stack, stack_size) != 0) {
         kri_timers_unreserve(&loop->timers, 1);
         return NULL;
     }
@@ -212,17 +229,39 @@ static kri_runner *create(kri_loop *loop)
     return NULL;
 }
 
+/* By the loop itself: those beyond the most that are kept. */
+static void trim(kri_loop *loop)
+{
+    while (loop->spent != NULL) {
+        kri_runner *runner = loop->spent;
+        loop->spent = (kri_runner *)runner->next;
+        destroy(runner);
+    }
+    while (loop->idle_count > IDLE_MOST)
+        destroy(take_idle(loop));
+}
+
 void kri_runners_end(kri_loop *loop)
 {
+    trim(loop);
     while (loop->idle != NULL)
         destroy(take_idle(loop));
 }
 
-/* By the loop itself: those beyond the most that are kept. */
-static void trim(kri_loop *loop)
+int kri_runner_make_for(kri_loop *loop, kr_future *f, size_t stack_size, kri_runner **result)
 {
-    while (loop->idle_count > IDLE_MOST)
-        destroy(take_idle(loop));
+    bool own_size = stack_size != 0 && stack_size != loop->stack_size;
+    kri_runner *runner;
+    if (own_size || loop->idle == NULL)
+        runner = create(loop, own_size ? stack_size : loop->stack_size);
+    else
+        runner = take_idle(loop);
+    if (runner == NULL)
+        return -ENOMEM;
+    runner->own_size = own_size;
+    runner->future = f;
+    *result = runner;
+    return 0;
 }
 
 /* Choosing. */
@@ -250,19 +289,32 @@ static kri_runner *choose(kri_loop *loop)
     return runner;
 }
 
-void kri_runner_suspend(kri_loop *loop)
+static void give_way(kri_runner *self, kri_loop *loop, kri_runner *next)
 {
-    kri_runner *self = loop->running;
     self->acts_as = *kri_party_current();
     self->innermost = *kri_frame_current();
     self->error_number = errno;
     check_stack(self);
-    kri_runner *next = choose(loop);
     if (next != self)
         switch_to(&self->context, loop, next);
     *kri_party_current() = self->acts_as;
     *kri_frame_current() = self->innermost;
     errno = self->error_number;
+}
+
+void kri_runner_suspend(kri_loop *loop)
+{
+    if (loop->debug)
+        kri_loop_look_for_slow(loop);
+    give_way(loop->running, loop, choose(loop));
+    if (loop->debug)
+        loop->slice_began = os_now();
+}
+
+void kri_runner_give_way_to(kri_loop *loop, kri_runner *next)
+{
+    kri_line_put_first(&loop->ready, item_of(loop->running));
+    give_way(loop->running, loop, next);
 }
 
 static void fail(kri_loop *loop, kr_future *f)
@@ -287,7 +339,7 @@ static void see_to_first(kri_loop *loop)
         posted->run(posted);
         return;
     }
-    kri_runner *runner = create(loop);
+    kri_runner *runner = create(loop, loop->stack_size);
     if (runner != NULL) {
         be_idle(runner);
         return;

@@ -90,7 +90,39 @@ kr_executor *kr_running_loop(void)
 
 static bool is_valid(const kr_spawn_options *o)
 {
+    if (o->stack_size != 0 && o->stack_size < KRI_STACK_LEAST)
+        return false;
     return !(o->reserved[0] | o->reserved[1] | o->reserved[2] | o->reserved[3]);
+}
+
+/* With a runner of its own. */
+static int spawn_with(kri_loop *loop, kr_future **future, const kri_task *task,
+                      const kr_spawn_options *o)
+{
+    kr_future *f;
+    kri_runner *runner;
+    if (kri_load_acq(&loop->executor.shut))
+        return KR_ESHUTDOWN;
+    int err = kri_future_new(&f, &loop->executor, task, future == NULL);
+    if (err != 0)
+        return err;
+    err = kri_runner_make_for(loop, f, o->stack_size, &runner);
+    if (err != 0) {
+        kr_future_release(f);
+        if (future != NULL)
+            kr_future_release(f);
+        return err;
+    }
+    kri_add_rlx(&loop->load, 1);
+    if (o->name != NULL)
+        snprintf(runner->name, sizeof runner->name, "%s", o->name);
+    if (future != NULL)
+        *future = f;
+    if (o->eager)
+        kri_runner_give_way_to(loop, runner);
+    else
+        kri_runner_ready(runner);
+    return 0;
 }
 
 int kr_spawn(kr_future **future, kr_task_fn fn, const void *arg, size_t arg_size,
@@ -107,6 +139,8 @@ int kr_spawn(kr_future **future, kr_task_fn fn, const void *arg, size_t arg_size
     if (self == NULL)
         return -EPERM;
     kri_task task = {.fn = fn, .arg = arg, .arg_size = arg_size, .result_size = result_size};
+    if (options->name != NULL || options->stack_size != 0 || options->eager)
+        return spawn_with(self->loop, future, &task, options);
     return kri_submit(&self->loop->executor, future, &task, KRI_NEVER);
 }
 
@@ -127,17 +161,20 @@ static kri_runner *runner_with(const kr_future *f)
     return runner;
 }
 
+const char *kri_runner_name(kri_runner *runner)
+{
+    if (runner->name[0] == 0)
+        snprintf(runner->name, sizeof runner->name, "task-%llu",
+                 (unsigned long long)runner->number);
+    return runner->name;
+}
+
 const char *kr_task_name(const kr_future *future)
 {
     kri_runner *runner = kri_runner_self();
     if (runner == NULL || runner->future != future)
         runner = runner_with(future);
-    if (runner == NULL)
-        return "";
-    if (runner->name[0] == 0)
-        snprintf(runner->name, sizeof runner->name, "task-%llu",
-                 (unsigned long long)runner->number);
-    return runner->name;
+    return runner != NULL ? kri_runner_name(runner) : "";
 }
 
 int kr_task_set_name(const char *name)
@@ -155,15 +192,20 @@ int kr_task_all(kr_future **futures, int most)
     if (self == NULL)
         return -EPERM;
     int count = 0;
-    for (const kri_runner *r = self->loop->oldest; r != NULL; r = r->newer, count++)
+    for (const kri_runner *r = self->loop->oldest; r != NULL; r = r->newer) {
+        if (r->future == NULL)
+            continue;
         if (count < most)
             futures[count] = kr_future_retain(r->future);
+        count++;
+    }
     return count;
 }
 
 static void cancel_unbegun(kr_future *f)
 {
-    (void)kr_future_cancel(f);
+    if (f != NULL)
+        (void)kr_future_cancel(f);
 }
 
 void kri_loop_cancel_all(kri_loop *loop)
@@ -172,6 +214,7 @@ void kri_loop_cancel_all(kri_loop *loop)
     kri_runner *next;
     for (kri_runner *r = loop->oldest; r != NULL; r = next) {
         next = r->newer;
-        (void)kr_future_cancel(r->future);
+        if (r->future != NULL)
+            (void)kr_future_cancel(r->future);
     }
 }

@@ -12,6 +12,7 @@ enum { OS_EVENTS_AT_ONCE = 128 };
 typedef struct os_event {
     int fd;         /* as it was added */
     unsigned ready; /* OS_READABLE, OS_WRITABLE; errors and hang-ups are reported as both */
+    bool special;   /* there may be an end, an error or an urgent byte behind what is read next */
 } os_event;
 
 int os_events_create(void); /* a descriptor; -EMFILE, -ENFILE, -ENOMEM */

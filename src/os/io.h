@@ -40,6 +40,7 @@ bool os_room_is_secret(int fd);
  * else will take meanwhile.  A new descriptor, non-blocking; -EAGAIN. */
 int os_accept(int fd, struct sockaddr *from, socklen_t *from_size);
 bool os_blocks(int fd); /* is it in blocking mode? */
+int os_accepts(int fd); /* 0; -ENOTSOCK, -EINVAL: it does not listen, -EBADF */
 
 /* 0; -EINPROGRESS: it becomes writable when it is decided, os_socket_connected says how; -EAGAIN:
  * ask again later.  A blocking descriptor is a non-blocking one for the time of the call. */

@@ -4,7 +4,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "in_loop.h"
+#include "loop/in_loop.h"
 
 #include "os/os.h"
 

@@ -184,8 +184,8 @@ krait_mutant(semaphore_take_relaxed sync/semaphore.c semaphore/semaphore_hands_o
   "kri_cas_acq(value, &seen, (seen - 1) | slept)"
   "kri_cas_rlx(value, &seen, (seen - 1) | slept)")
 krait_mutant(semaphore_leaver_loses_a_permit sync/semaphore.c semaphore/semaphore_time_out
-  "        int err = kri_wait_for(&semaphore->value, 0, deadline, 0, describe);"
-  "        int err = kri_wait_for(&semaphore->value, 0, deadline, 0, describe);
+  "        int err = kri_wait_to_take(&semaphore->value, 0, deadline, 0, describe, take_for_waiter);"
+  "        int err = kri_wait_to_take(&semaphore->value, 0, deadline, 0, describe, take_for_waiter);
         if (err == -ETIMEDOUT)
             (void)kri_semaphore_take(&semaphore->value, 0);")
 krait_mutant(semaphore_wakes_only_from_zero sync/semaphore.c semaphore/semaphore_two_releases

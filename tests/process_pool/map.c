@@ -356,3 +356,51 @@ TEST(loops_and_groups_are_refused)
     CHECK_EQ(kr_group_close(&group), -EOPNOTSUPP);
     end(pool);
 }
+
+/* With the argument copied they belong to the group like any. */
+TEST(groups_of_submitted_tasks)
+{
+    enum { TASKS = 100 };
+    kr_executor *pool = pool_of(2);
+    kr_group group;
+    kr_future *f[TASKS];
+    CHECK_EQ(kr_group_open(&group, pool), 0);
+    for (long i = 0; i < TASKS; i++)
+        CHECK_EQ(kr_group_submit(&group, NULL, &f[i], square, &i, sizeof i, sizeof i), 0);
+    CHECK_EQ(kr_group_close(&group), 0);
+    for (long i = 0, n; i < TASKS; i++) {
+        CHECK_EQ(kr_future_result(f[i], &n, sizeof n, NULL, KR_NOWAIT), 0);
+        CHECK_EQ(n, i * i);
+        kr_future_release(f[i]);
+    }
+    end(pool);
+}
+
+static int crash(const void *arg, void *result)
+{
+    (void)arg;
+    (void)result;
+    raise(SIGKILL);
+    return 0;
+}
+
+/* A task that crashes fails the group, and those that are queued never begin. */
+TEST(groups_of_tasks_that_crash)
+{
+    enum { TASKS = 50 };
+    kr_executor *pool = pool_of(1);
+    kr_group group;
+    kr_future *f[TASKS];
+    CHECK_EQ(kr_group_open(&group, pool), 0);
+    CHECK_EQ(kr_group_submit(&group, NULL, NULL, crash, NULL, 0, 0), 0);
+    int count = 0;
+    while (count < TASKS &&
+           kr_group_submit(&group, NULL, &f[count], tell_pid, NULL, 0, sizeof(int)) == 0)
+        count++;
+    CHECK_EQ(kr_group_close(&group), KR_ECRASHED);
+    for (int i = 0; i < count; i++) {
+        CHECK(kr_future_done(f[i]));
+        kr_future_release(f[i]);
+    }
+    end(pool);
+}

@@ -26,7 +26,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#if defined(__x86_64__) && !defined(KRI_UCONTEXT)
+#if defined(__x86_64__) && !defined(__ILP32__) && !defined(KRI_UCONTEXT)
 
         .text
 

@@ -12,7 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EVERYTHING = EPOLLIN | EPOLLOUT | EPOLLRDHUP };
+enum {
+    SPECIAL = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI,
+    EVERYTHING = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI,
+};
 
 static int settle(int result, int saved)
 {
@@ -84,7 +87,7 @@ static unsigned ready_of(uint32_t events)
 {
     if (events & (EPOLLERR | EPOLLHUP))
         return OS_READABLE | OS_WRITABLE;
-    return (events & (EPOLLIN | EPOLLRDHUP) ? OS_READABLE : 0) |
+    return (events & (EPOLLIN | EPOLLRDHUP | EPOLLPRI) ? OS_READABLE : 0) |
            (events & EPOLLOUT ? OS_WRITABLE : 0);
 }
 
@@ -94,7 +97,9 @@ int os_events_wait(int events, os_event *list, kr_time deadline)
     struct epoll_event got[OS_EVENTS_AT_ONCE];
     int count = settle(wait_until(events, got, deadline), saved);
     for (int i = 0; i < count; i++)
-        list[i] = (os_event){.fd = got[i].data.fd, .ready = ready_of(got[i].events)};
+        list[i] = (os_event){.fd = got[i].data.fd,
+                             .ready = ready_of(got[i].events),
+                             .special = (got[i].events & SPECIAL) != 0};
     return count;
 }
 

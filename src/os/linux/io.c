@@ -136,6 +136,15 @@ bool os_blocks(int fd)
     return mode >= 0 && !(mode & O_NONBLOCK);
 }
 
+int os_accepts(int fd)
+{
+    int saved = errno;
+    int listens = option_of(fd, SO_ACCEPTCONN);
+    int error = listens < 0 ? -errno : listens > 0 ? 0 : -EINVAL;
+    errno = saved;
+    return error;
+}
+
 int os_connect(int fd, const struct sockaddr *to, socklen_t to_size)
 {
     int saved = errno;

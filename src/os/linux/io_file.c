@@ -12,6 +12,7 @@
 #include <netdb.h>
 #include <poll.h>
 #include <sys/uio.h>
+#include <termios.h>
 #include <unistd.h>
 
 /* The result of a system call: itself or its error; errno is put back. */
@@ -84,15 +85,38 @@ int64_t os_read_ready(int fd, void *bytes, size_t size)
     return settle(got, saved);
 }
 
-/* What a writable pipe is sure to take is enough to ask of others, too. */
+/* A terminal says that it is writable when it has a piece of 256 bytes left, and looks again before
+ * each control character that it puts something else for. */
+static size_t terminal_takes(const struct termios *mode, const char *bytes, size_t size)
+{
+    enum { PIECE = 256, FIRST_PRINTABLE = 0x20 };
+    size_t most = size < PIECE ? size : PIECE;
+    if (!(mode->c_oflag & OPOST))
+        return most;
+    size_t plain = 0;
+    while (plain < most && (unsigned char)bytes[plain] >= FIRST_PRINTABLE)
+        plain++;
+    return plain > 0 ? plain : 1;
+}
+
+/* How much a descriptor that is writable is sure to take. */
+static size_t taken_for_sure(int fd, const void *bytes, size_t size)
+{
+    struct termios mode;
+    if (!os_blocks(fd))
+        return size;
+    if (tcgetattr(fd, &mode) == 0)
+        return terminal_takes(&mode, bytes, size);
+    return size < PIPE_BUF ? size : PIPE_BUF;
+}
+
 int64_t os_write_ready(int fd, const void *bytes, size_t size)
 {
     int ready = os_poll(fd, OS_WRITABLE, -1, 0);
     if (ready < 0)
         return ready == -ETIMEDOUT || ready == -EINTR ? -EAGAIN : ready;
     int saved = errno;
-    size_t most = os_blocks(fd) ? PIPE_BUF : size;
-    ssize_t written = write(fd, bytes, size < most ? size : most);
+    ssize_t written = write(fd, bytes, taken_for_sure(fd, bytes, size));
     if (again(written))
         errno = EAGAIN;
     return settle(written, saved);
