@@ -45,6 +45,7 @@
 #include <krait/thread.h>
 #include <krait/timeout.h>
 #include <krait/timer.h>
+#include <krait/tls.h>
 #include <krait/value.h>
 #include <krait/wait_any.h>
 #include <krait/with.h>
