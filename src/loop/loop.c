@@ -102,6 +102,7 @@ void kri_loop_enter(kri_loop *loop)
     loop->thread_party = kri_party_self();
     kri_context_of_thread(&loop->thread);
     *kri_loop_current() = loop;
+    kri_stack_ask_name(kri_runner_name_here);
     (void)kri_stack_watch_overflow();
 }
 

@@ -164,6 +164,7 @@ void kri_runner_suspend(kri_loop *loop);   /* by a coroutine: until it is made r
 void kri_runner_go_on(kri_loop *loop);     /* by the loop: run the first that is ready, and so on */
 void kri_runners_end(kri_loop *loop);      /* give the idle ones back */
 void kri_runner_notify(kri_runner *runner);
+const char *kri_runner_name_here(void); /* of the caller, a signal handler too; NULL: has none */
 
 /* A runner of its own for a task that has not begun, ready to be put in the line, 0: the loop's
  * stack size; -ENOMEM.  The caller, a coroutine, may give way to it at once, and goes on next. */

@@ -83,10 +83,20 @@ static void unlist(kri_runner *runner, kri_loop *loop)
     loop->alive--;
 }
 
+static const char *name_given_to(const kri_runner *runner)
+{
+    return runner != NULL && runner->name[0] != 0 ? runner->name : NULL;
+}
+
+const char *kri_runner_name_here(void)
+{
+    return name_given_to(kri_runner_self());
+}
+
 static void check_stack(const kri_runner *runner)
 {
     if (!kri_stack_intact(&runner->stack))
-        os_abort("krait: a coroutine has run over the end of its stack");
+        kri_stack_abort(&runner->stack, name_given_to(runner));
 }
 
 /* false: this is a forked child of the task. */
