@@ -38,12 +38,14 @@
 #include <krait/semaphore.h>
 #include <krait/server.h>
 #include <krait/shared_memory.h>
+#include <krait/signal.h>
 #include <krait/stall.h>
 #include <krait/subprocess.h>
 #include <krait/stream.h>
 #include <krait/thread.h>
 #include <krait/timeout.h>
 #include <krait/timer.h>
+#include <krait/tls.h>
 #include <krait/value.h>
 #include <krait/wait_any.h>
 #include <krait/with.h>

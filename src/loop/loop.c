@@ -17,6 +17,7 @@
 
 #include "base/global.h"
 #include "loop/sentry.h"
+#include "loop/signal.h"
 #include "os/os.h"
 
 KRI_SHARED_THREAD_LOCAL_HERE(kri_loop *, kri_loop_current)
@@ -30,6 +31,7 @@ static void forked(void)
 {
     loops_lock = (kri_mutex){0};
     first_loop = NULL;
+    kri_interrupt_forked();
     kri_sentries_forked();
     if (kri_runner_self() != NULL)
         kri_party_be_thread();

@@ -98,9 +98,10 @@ struct kri_loop {
     uint64_t begun;    /* tasks so far */
     kri_timers timers;
     kri_calls calls;
-    struct kri_poller *poller; /* NULL: nobody has waited for a descriptor yet */
-    size_t stack_size;         /* const */
-    bool holds_back;           /* tasks that come stand back in `held_back` */
+    struct kri_poller *poller;          /* NULL: nobody has waited for a descriptor yet */
+    struct kri_signal_handler *signals; /* see signal.c */
+    size_t stack_size;                  /* const */
+    bool holds_back;                    /* tasks that come stand back in `held_back` */
     kri_line held_back;
     kr_word *broken;     /* const; 1 there: tasks fail instead of beginning.  NULL: none */
     kr_word *queued;     /* const; counts down for each task that begins.  NULL: none */
