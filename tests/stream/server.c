@@ -11,8 +11,6 @@
 
 static kr_server *server;
 
-static int64_t echoed_until; /* what the last read of the last echo said */
-
 static int echo(kr_stream *s, void *arg)
 {
     char bytes[1000];
@@ -23,7 +21,6 @@ static int echo(kr_stream *s, void *arg)
         if (err < 0)
             return err;
     }
-    echoed_until = n;
     return n < 0 && n != -EBADF && n != -ECONNRESET ? (int)n : 0;
 }
 
@@ -208,10 +205,22 @@ BOTH_TEST(test_wait_closed_basic)
     close_server();
 }
 
+static kr_word refused;
+
+static int echo_and_note(kr_stream *s, void *arg)
+{
+    char byte;
+    int err = echo(s, arg);
+    if (kr_stream_read(s, &byte, 1, kr_sec(30)) == -EBADF)
+        (void)kri_add_sc(&refused, 1);
+    return err;
+}
+
 BOTH_TEST(test_close_clients)
 {
     char byte;
-    open_server(echo, NULL);
+    (void)kr_set_task_hook(note_report);
+    open_server(echo_and_note, NULL);
     kr_stream *s = connect_to(kr_server_port(server));
     check_echo(s);
     kr_server_close(server);
@@ -219,7 +228,8 @@ BOTH_TEST(test_close_clients)
     CHECK_EQ(kr_stream_read(s, &byte, 1, kr_sec(10)), 0);
     kr_stream_release(s);
     close_server();
-    CHECK_EQ(echoed_until, -EBADF);
+    CHECK_EQ(kri_load_sc(&refused), 1);
+    CHECK_EQ(kri_load_sc(&reports), 0);
 }
 
 static int pour(kr_stream *s, void *arg)
