@@ -205,10 +205,22 @@ BOTH_TEST(test_wait_closed_basic)
     close_server();
 }
 
+static kr_word refused;
+
+static int echo_and_note(kr_stream *s, void *arg)
+{
+    char byte;
+    int err = echo(s, arg);
+    if (kr_stream_read(s, &byte, 1, kr_sec(30)) == -EBADF)
+        (void)kri_add_sc(&refused, 1);
+    return err;
+}
+
 BOTH_TEST(test_close_clients)
 {
     char byte;
-    open_server(echo, NULL);
+    (void)kr_set_task_hook(note_report);
+    open_server(echo_and_note, NULL);
     kr_stream *s = connect_to(kr_server_port(server));
     check_echo(s);
     kr_server_close(server);
@@ -216,6 +228,8 @@ BOTH_TEST(test_close_clients)
     CHECK_EQ(kr_stream_read(s, &byte, 1, kr_sec(10)), 0);
     kr_stream_release(s);
     close_server();
+    CHECK_EQ(kri_load_sc(&refused), 1);
+    CHECK_EQ(kri_load_sc(&reports), 0);
 }
 
 static int pour(kr_stream *s, void *arg)
@@ -387,7 +401,7 @@ BOTH_TEST(test_no_descriptor_left)
     CHECK_EQ(kr_stream_open(&s, fd, NULL), 0);
     long before = processor_ms();
     feed(s, "x");
-    CHECK_EQ(kr_stream_read(s, &byte, 1, kr_ms(300)), -ETIMEDOUT);
+    CHECK_EQ(kr_stream_read(s, &byte, 1, kr_ms(1300)), -ETIMEDOUT); /* it has tried again */
     CHECK_LE(processor_ms() - before, 150);
     CHECK_EQ(kri_load_sc(&reports), 1);
     CHECK_EQ(reported, -EMFILE);
