@@ -288,3 +288,25 @@ TEST(the_first_of_several_loops_is_interrupted)
 {
     CHECK_EQ(kr_run(run_in_a_thread, NULL), -EINTR);
 }
+
+/* A forked child's loop is the first of its own process. */
+static int interrupt_in_child(void *arg)
+{
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        CHECK(is_default());
+        CHECK_EQ(kr_run(interrupted_wait, NULL), -EINTR);
+        _exit(0);
+    }
+    child_wait(pid);
+    CHECK(!kr_cancelled());
+    return interrupted_wait(arg);
+}
+
+TEST(a_forked_child_has_its_own)
+{
+    if (KRI_TSAN)
+        SKIP("the sanitizer does not follow threads started after a fork");
+    CHECK_EQ(kr_run(interrupt_in_child, NULL), -EINTR);
+}
