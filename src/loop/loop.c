@@ -17,6 +17,7 @@
 
 #include "base/global.h"
 #include "loop/sentry.h"
+#include "loop/signal.h"
 #include "os/os.h"
 
 KRI_SHARED_THREAD_LOCAL_HERE(kri_loop *, kri_loop_current)
@@ -30,6 +31,7 @@ static void forked(void)
 {
     loops_lock = (kri_mutex){0};
     first_loop = NULL;
+    kri_interrupt_forked();
     kri_sentries_forked();
     if (kri_runner_self() != NULL)
         kri_party_be_thread();
@@ -114,6 +116,7 @@ void kri_loop_leave(kri_loop *loop)
 void kri_loop_free(kri_loop *loop)
 {
     delist(loop);
+    kri_calls_end(loop);
     kri_poller_end(loop);
     kri_inbox_end(&loop->inbox);
     kri_timers_end(&loop->timers);

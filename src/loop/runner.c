@@ -96,6 +96,7 @@ static bool run_claimed(kri_runner *runner, kr_cancel_scope *scope)
     list(runner, loop);
     runner->fn = runner->future->fn;
     runner->number = ++loop->begun;
+    kri_vars_enter(runner->future, &runner->party);
     if (loop->debug)
         loop->slice_began = os_now();
     if (loop->broken != NULL && kri_load_acq(loop->broken)) {
@@ -107,7 +108,7 @@ static bool run_claimed(kri_runner *runner, kr_cancel_scope *scope)
     runner->future = NULL; /* it may be gone */
     if (loop->debug)
         kri_loop_look_for_slow(loop);
-    if (runner->party.locals != NULL || runner->party.bell != 0)
+    if (runner->party.locals != NULL || runner->party.vars != NULL || runner->party.bell != 0)
         kri_party_clean_up(&runner->party);
     unlist(runner, loop);
     runner->name[0] = 0;
