@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "harness/sanitizers.h"
 #include "stream/tls_help.h"
 
 static void read_text(kr_stream *s, const char *want)
@@ -62,7 +63,7 @@ TEST(tls_of_streams_that_are_none)
 
 /* Large transfers: each direction has a writer and a reader. */
 
-enum { LARGE = 6 << 20, UPDATES = 8 };
+enum { LARGE = KRI_SANITIZED ? 1 << 20 : 6 << 20, UPDATES = 8 };
 
 typedef struct flow {
     kr_stream *stream;
@@ -108,8 +109,10 @@ static int read_large(const void *arg, void *result)
     while (done < LARGE) {
         int64_t got = kr_stream_read(f->stream, bytes, 50000, kr_sec(30));
         CHECK(got > 0);
+        bool same = true;
         for (int64_t i = 0; i < got; i++)
-            CHECK_EQ(bytes[i], (char)kri_test_random(&state));
+            same &= bytes[i] == (char)kri_test_random(&state);
+        CHECK(same);
         done += (size_t)got;
     }
     CHECK_EQ(done, LARGE);
@@ -244,8 +247,10 @@ static int read_all(const void *arg, void *result)
     int64_t got;
     (void)result;
     while ((got = kr_stream_read(s, bytes, sizeof bytes, kr_sec(20))) > 0) {
+        bool same = true;
         for (int64_t i = 0; i < got; i++)
-            CHECK_EQ(bytes[i], (unsigned char)(total++ % 251));
+            same &= bytes[i] == (unsigned char)(total++ % 251);
+        CHECK(same);
         (void)kr_yield();
     }
     CHECK_EQ(got, 0);
