@@ -4,7 +4,8 @@
     (gdb) krait coroutines          all of them
     (gdb) krait coroutines TEXT     those whose name contains TEXT
 
-Works on a live process and on a core.  krait's debug information has to be there.
+Works on a live process and on the system's cores; gdb's own (gcore) lack what lies behind a guard
+of a stack.  krait's debug information has to be there.
 
 A coroutine that does not run has left its registers on its stack (src/coroutine/arch).  gdb is told
 by an unwinder that the caller of the thread's innermost frame is the coroutine's.
