@@ -438,3 +438,44 @@ TEST(test_taskgroup_without_parent_task)
     CHECK_EQ(kr_group_submit(&group, NULL, NULL, nothing, NULL, 0, 0), -EINVAL);
     CHECK_EQ(kr_group_close(&group), -EINVAL);
 }
+
+/* A cancel reaches the members at once, not only as the group is closed. */
+LOOP_TEST(test_group_cancel_at_once)
+{
+    kr_group group;
+    struct step step = {0};
+    CHECK_EQ(kr_group_open(&group, NULL), 0);
+    kr_future_release(add_step(&group, NULL, &step));
+    begin_all();
+    kr_group_cancel(&group);
+    let_others_run();
+    CHECK(step.cancelled && step.ended);
+    CHECK_EQ(kr_group_close(&group), -ECANCELED);
+}
+
+static int open_gate(const void *arg, void *result)
+{
+    struct step *step = *(struct step *const *)arg;
+    (void)result;
+    let_go(step, 0);
+    return 0;
+}
+
+/* The only worker waits for what is queued behind it: who closes runs that himself. */
+TEST(test_group_close_helps)
+{
+    kr_executor *pool;
+    kr_group group;
+    struct step step = {0};
+    struct step *gate = &step;
+    kr_future *f;
+    CHECK_EQ(kr_thread_pool(&pool, &(kr_pool_options){.workers = 1, .max_spares = -1}), 0);
+    CHECK_EQ(kr_submit(pool, &f, take_step, &gate, sizeof gate, 0), 0);
+    while (!kr_future_running(f))
+        kri_test_nap();
+    CHECK_EQ(kr_group_open(&group, pool), 0);
+    CHECK_EQ(kr_group_submit(&group, NULL, NULL, open_gate, &gate, sizeof gate, 0), 0);
+    CHECK_EQ(kr_group_close(&group), 0);
+    CHECK_EQ(error_of(f), 0);
+    kr_executor_release(pool);
+}
