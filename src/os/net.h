@@ -47,6 +47,9 @@ void os_net_no_delay(int fd); /* small messages do not wait for answers to those
 /* The socket's own address, or its peer's; -ENOTSOCK, -ENOTCONN. */
 int os_net_name(int fd, bool peer, os_address *address);
 
+/* The flag of a receive that makes it say how long the whole message was. */
+int os_net_whole_length(void);
+
 /* The port of an IP address, 0 for others; and set. */
 unsigned os_net_port(const os_address *address);
 void os_net_set_port(os_address *address, unsigned port);

@@ -13,7 +13,6 @@
 #include "stream/internal.h"
 #include <krait/datagram.h>
 #include <krait/io.h>
-#include <sys/socket.h>
 
 typedef struct inside {
     struct inside *next;
@@ -213,8 +212,8 @@ int64_t kr_datagram_recvfrom(kr_datagram *d, void *bytes, size_t size, kr_addres
         return -EINVAL;
     int64_t n = enter(d, &call);
     if (n == 0) {
-        n = kr_recvfrom(d->fd, bytes, size, MSG_TRUNC, (struct sockaddr *)&sender.storage,
-                        &sender.size, timeout);
+        n = kr_recvfrom(d->fd, bytes, size, os_net_whole_length(),
+                        (struct sockaddr *)&sender.storage, &sender.size, timeout);
         n = leave(d, &call, n);
     }
     if (from != NULL) {

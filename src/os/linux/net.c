@@ -156,6 +156,11 @@ int os_net_name(int fd, bool peer, os_address *address)
     return err < 0 ? err : os_net_address(address, where, (uint32_t)size);
 }
 
+int os_net_whole_length(void)
+{
+    return MSG_TRUNC;
+}
+
 unsigned os_net_port(const os_address *address)
 {
     struct sockaddr_in in;
