@@ -168,7 +168,7 @@ const char *reason(int error)
     case BAD_URL:
         return "not a URL that can be fetched";
     case BAD_SCHEME:
-        return "not an http URL";
+        return "neither http nor https";
     case BAD_SERVER:
         return "the server does not speak HTTP/1.1";
     case HEAD_TOO_LONG:
@@ -183,6 +183,8 @@ const char *reason(int error)
         return "refused by the server";
     case NO_SUCH_HOST:
         return "no such host";
+    case BAD_TRUST:
+        return "there is no such file of certificates to trust";
     default:
         return error <= KR_EBROKEN ? kr_strerror(error) : strerror(-error);
     }

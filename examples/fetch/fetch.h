@@ -6,6 +6,7 @@
  *     http.c      a GET on one connection: the request, and the head of the answer
  *     body.c      the body of the answer, however its end is told
  *     wire.c      one connection: lines and bytes
+ *     trust.c     whom https believes
  *     url.c       taking URLs apart
  *     sink.c      where a body goes
  *     list.c      the lines of the lists
@@ -25,7 +26,7 @@
 /* Errors of our own, beside those of krait and of the system. */
 enum {
     BAD_URL = -10000,    /* no URL, or none for us */
-    BAD_SCHEME = -10001, /* not http: */
+    BAD_SCHEME = -10001, /* neither http: nor https: */
     BAD_SERVER = -10002, /* does not speak HTTP/1 */
     HEAD_TOO_LONG = -10003,
     BODY_TOO_LONG = -10004,
@@ -33,6 +34,7 @@ enum {
     TOO_MANY_HOPS = -10006, /* redirects */
     BAD_STATUS = -10007,    /* an answer, but not what was asked for */
     NO_SUCH_HOST = -10008,
+    BAD_TRUST = -10009, /* --ca-file */
 };
 
 struct options {
@@ -40,6 +42,8 @@ struct options {
     bool threads;
     bool as_completed;
     bool quiet;
+    bool insecure;
+    const char *ca_file;   /* whom to trust; NULL: whom the system trusts */
     const char *directory; /* NULL: bodies are dropped */
     kr_time timeout;       /* for connecting and the head, then for each piece of the body */
     kr_time max_time;      /* for a URL with all its retries; KR_FOREVER: none */
@@ -77,6 +81,7 @@ int task_fetch(const void *arg, void *result);
 /* url.c */
 enum { URL_MOST = 4096 };
 struct url {
+    bool tls;
     char host[256];
     char port[6];
     char authority[272]; /* for the Host line */
@@ -93,11 +98,15 @@ struct wire {
     kr_time timeout; /* of each wait */
     char bytes[WIRE_BUFFER];
 };
-int wire_open(struct wire *wire, const struct url *url, kr_time timeout);
+int wire_open(struct wire *wire, const struct url *url, const struct options *options);
 int wire_send(struct wire *wire, const char *bytes, size_t size);
 int wire_line(struct wire *wire, char **line); /* without its end; shorter than the buffer */
 int64_t wire_read(struct wire *wire, const char **bytes, size_t most); /* 0: the end */
 void wire_close(struct wire *wire);
+
+/* trust.c: made by the first that asks, kept to the end */
+int trust_get(kr_tls_context **context, const struct options *options);
+void trust_forget(void);
 
 /* http.c */
 enum body_kind { BODY_NONE, BODY_SIZED, BODY_CHUNKED, BODY_TO_END };

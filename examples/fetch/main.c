@@ -22,8 +22,8 @@
 
 static const char help[] =
     "Usage: fetch [OPTION]... [LIST]...\n"
-    "Download the http URLs in the LISTs, one a line; without a LIST, or for -, those of standard\n"
-    "input.  Empty lines and lines that begin with # are skipped.\n"
+    "Download the http and https URLs in the LISTs, one a line; without a LIST, or for -, those\n"
+    "of standard input.  Empty lines and lines that begin with # are skipped.\n"
     "\n"
     "  -j, --jobs=N             N downloads at a time (default: 16)\n"
     "      --threads            each in a thread of a pool instead of a coroutine of a loop\n"
@@ -36,6 +36,8 @@ static const char help[] =
     "      --back-off=SECONDS   before the first retry, then twice as long each (default: 0.25)\n"
     "      --max-redirects=N    (default: 10)\n"
     "      --max-size=BYTES     of a body (default: no limit)\n"
+    "      --ca-file=FILE       trust these certificates instead of the system's\n"
+    "      --insecure           take whatever certificate a server has\n"
     "  -q, --quiet              no summary\n"
     "      --help               print this and exit\n"
     "      --version            print the version and exit\n"
@@ -44,7 +46,17 @@ static const char help[] =
     "Exit status: 0 if all came, 1 if not, 2 for a mistake in the arguments, 130 when\n"
     "interrupted; what came before that is kept.\n";
 
-enum { THREADS = 256, BACK_OFF, MAX_REDIRECTS, MAX_SIZE, HELP, VERSION, USAGE_STATUS = 2 };
+enum {
+    THREADS = 256,
+    BACK_OFF,
+    MAX_REDIRECTS,
+    MAX_SIZE,
+    CA_FILE,
+    INSECURE,
+    HELP,
+    VERSION,
+    USAGE_STATUS = 2
+};
 
 static const struct option long_options[] = {
     {"jobs", required_argument, NULL, 'j'},
@@ -57,6 +69,8 @@ static const struct option long_options[] = {
     {"back-off", required_argument, NULL, BACK_OFF},
     {"max-redirects", required_argument, NULL, MAX_REDIRECTS},
     {"max-size", required_argument, NULL, MAX_SIZE},
+    {"ca-file", required_argument, NULL, CA_FILE},
+    {"insecure", no_argument, NULL, INSECURE},
     {"quiet", no_argument, NULL, 'q'},
     {"help", no_argument, NULL, HELP},
     {"version", no_argument, NULL, VERSION},
@@ -133,6 +147,12 @@ static void take_option(struct options *options, int option)
         return;
     case MAX_SIZE:
         options->max_size = parse_number(optarg, 0, UINT64_MAX);
+        return;
+    case CA_FILE:
+        options->ca_file = optarg;
+        return;
+    case INSECURE:
+        options->insecure = true;
         return;
     case 'q':
         options->quiet = true;

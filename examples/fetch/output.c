@@ -94,12 +94,12 @@ static void put_job(struct job *job)
 static void flush(kr_time timeout)
 {
     size_t written = 0;
-    if (output.used > 0 && !output.error) {
-        console_hide();
-        int err = kr_write_all(STDOUT_FILENO, output.text, output.used, &written, timeout);
-        if (err != -ECANCELED)
-            output.error = err;
-    }
+    if (output.used == 0 || output.error)
+        return;
+    console_hide();
+    int err = kr_write_all(STDOUT_FILENO, output.text, output.used, &written, timeout);
+    if (err != -ECANCELED)
+        output.error = err;
     memmove(output.text, output.text + written, output.used - written);
     output.used -= written;
 }

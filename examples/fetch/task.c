@@ -26,11 +26,10 @@ struct trip {
 static int ask(struct trip *trip)
 {
     kr_cancel_scope limit = KR_CANCEL_SCOPE_INIT;
-    kr_time timeout = trip->options->timeout;
-    int err = kr_cancel_scope_enter(&limit, timeout);
+    int err = kr_cancel_scope_enter(&limit, trip->options->timeout);
     if (err)
         return err;
-    err = wire_open(&trip->wire, &trip->url, timeout);
+    err = wire_open(&trip->wire, &trip->url, trip->options);
     if (!err)
         err = http_ask(&trip->wire, &trip->url, &trip->answer);
     int cut = kr_cancel_scope_exit(&limit);

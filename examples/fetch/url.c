@@ -26,7 +26,7 @@ static bool belongs_to_host(char c)
 static int take_port(struct url *url, const char *text, size_t length)
 {
     if (length == 0) {
-        memcpy(url->port, "80", 3);
+        strcpy(url->port, url->tls ? "443" : "80");
         return 0;
     }
     unsigned port = 0;
@@ -89,11 +89,11 @@ static int take_target(struct url *url, const char *text)
 
 int url_parse(struct url *url, const char *text)
 {
-    static const char scheme[] = "http://";
-    const size_t before = sizeof scheme - 1;
-    if (strncasecmp(text, scheme, before) != 0)
+    static const char plain[] = "http://", tls[] = "https://";
+    url->tls = strncasecmp(text, tls, sizeof tls - 1) == 0;
+    if (!url->tls && strncasecmp(text, plain, sizeof plain - 1) != 0)
         return strstr(text, "://") ? BAD_SCHEME : BAD_URL;
-    text += before;
+    text += url->tls ? sizeof tls - 1 : sizeof plain - 1;
     size_t length = strcspn(text, "/?#");
     int err = take_authority(url, text, length);
     return err ? err : take_target(url, text + length);
@@ -139,7 +139,7 @@ int url_follow(struct url *url, const char *location)
     if (has_scheme(location))
         return url_parse(url, location);
     if (strncmp(location, "//", 2) == 0) {
-        snprintf(merged, sizeof merged, "http:%s", location);
+        snprintf(merged, sizeof merged, "%s:%s", url->tls ? "https" : "http", location);
         return url_parse(url, merged);
     }
     size_t path = strcspn(url->target, "?");

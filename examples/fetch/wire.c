@@ -10,11 +10,21 @@
 #include <errno.h>
 #include <string.h>
 
-int wire_open(struct wire *wire, const struct url *url, kr_time timeout)
+int wire_open(struct wire *wire, const struct url *url, const struct options *options)
 {
-    const kr_stream_options options = {.limit = sizeof wire->bytes - 1};
-    wire->timeout = timeout;
-    int err = kr_stream_connect(&wire->stream, url->host, url->port, &options, timeout);
+    const kr_stream_options limited = {.limit = sizeof wire->bytes - 1};
+    kr_tls_context *trust;
+    int err;
+    wire->timeout = options->timeout;
+    wire->stream = NULL;
+    if (!url->tls) {
+        err = kr_stream_connect(&wire->stream, url->host, url->port, &limited, wire->timeout);
+    } else {
+        err = trust_get(&trust, options);
+        if (!err)
+            err =
+                kr_tls_connect(&wire->stream, trust, url->host, url->port, &limited, wire->timeout);
+    }
     return err == -ENOENT ? NO_SUCH_HOST : err;
 }
 

@@ -164,6 +164,7 @@ int work_run(const struct options *options, char **lists, size_t count)
         complain("%s", reason(err));
     size_t missing = sum_up(&work, kr_now() - begun);
     free_jobs(&work);
+    trust_forget();
     if (interrupted)
         return 130;
     return err || missing > 0 || work.list_failed ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -98,6 +98,8 @@ enum {
     KR_EINIT = -4102,     /* main has not called kr_init, which spawn and forkserver need */
     KR_ETASK = -4103,     /* no function that is declared with KR_TASK, or not in that program */
     KR_EAUTH = -4104,     /* the other end has not got the same key */
+    KR_ETLS = -4105,      /* TLS failed, or its connection was cut off: kr_tls_error_text */
+    KR_ECERT = -4106,     /* the other end's certificate is refused: kr_tls_error_text */
 };
 
 /* KR_OWNER_DIED - of acquiring in shared memory: held, but a process that held it has died, and

@@ -9,10 +9,12 @@
 #include <krait/arena.h>
 #include <krait/barrier.h>
 #include <krait/base.h>
+#include <krait/call_later.h>
 #include <krait/cancel.h>
 #include <krait/completed.h>
 #include <krait/condition.h>
 #include <krait/connection.h>
+#include <krait/context_var.h>
 #include <krait/coroutine.h>
 #include <krait/datagram.h>
 #include <krait/debug.h>
@@ -43,6 +45,7 @@
 #include <krait/thread.h>
 #include <krait/timeout.h>
 #include <krait/timer.h>
+#include <krait/tls.h>
 #include <krait/value.h>
 #include <krait/wait_any.h>
 #include <krait/with.h>

@@ -21,6 +21,8 @@ static const struct own_error own_errors[] = {
     {KR_EINIT, "KR_EINIT", "spawn and forkserver need kr_init at the beginning of main"},
     {KR_ETASK, "KR_ETASK", "not declared with KR_TASK in that program"},
     {KR_EAUTH, "KR_EAUTH", "the other end has not got the same key"},
+    {KR_ETLS, "KR_ETLS", "TLS failed, or its connection was cut off"},
+    {KR_ECERT, "KR_ECERT", "the other end's certificate is refused"},
 };
 
 static const struct own_error *find_own(int error)

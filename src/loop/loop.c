@@ -102,6 +102,7 @@ void kri_loop_enter(kri_loop *loop)
     loop->thread_party = kri_party_self();
     kri_context_of_thread(&loop->thread);
     *kri_loop_current() = loop;
+    kri_stack_ask_name(kri_runner_name_here);
     (void)kri_stack_watch_overflow();
 }
 
@@ -117,6 +118,7 @@ void kri_loop_leave(kri_loop *loop)
 void kri_loop_free(kri_loop *loop)
 {
     delist(loop);
+    kri_calls_end(loop);
     kri_poller_end(loop);
     kri_inbox_end(&loop->inbox);
     kri_timers_end(&loop->timers);

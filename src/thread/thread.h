@@ -11,6 +11,7 @@
 #include "os/os.h"
 #include "thread/local.h"
 #include "thread/signals.h"
+#include "thread/vars.h"
 #include "wait/wait.h"
 
 #include <stddef.h>

@@ -16,7 +16,7 @@ static const char configuration[] =
     "  access_log off; default_type text/plain; client_body_temp_path t1; proxy_temp_path t2;\n"
     "  fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5;\n"
     "  server {\n"
-    "    listen 127.0.0.1:%d;\n"
+    "    listen 127.0.0.1:%d%s;\n"
     "    root www;\n"
     "    location /moved/ { rewrite ^/moved/(.*)$ /$1 permanent; }\n"
     "    location /busy { return 503; }\n"
@@ -92,15 +92,17 @@ static bool answers(int port)
     }
 }
 
-static int start_nginx(void)
+static const char with_tls[] = " ssl; ssl_certificate tls.pem; ssl_certificate_key tls.key";
+
+static int start_nginx(const char *how)
 {
     const char *program = find_nginx();
     CHECK_EQ(chmod(tool_directory, 0755), 0);
     CHECK_EQ(atexit(stop_nginx), 0);
     for (int tries = 0; tries < 5; tries++) {
-        char text[sizeof configuration + 16];
+        char text[sizeof configuration + sizeof with_tls + 16];
         int port = free_port();
-        snprintf(text, sizeof text, configuration, port);
+        snprintf(text, sizeof text, configuration, port, how);
         tool_write("nginx.conf", text);
         start_process(program);
         if (answers(port))
@@ -151,7 +153,7 @@ static void check_file(int number)
 
 BOTH(many_files_of_nginx)
 {
-    int port = start_nginx();
+    int port = start_nginx("");
     make_files();
     FILE *list = fopen("list", "we");
     CHECK(list != NULL);
@@ -171,10 +173,37 @@ BOTH(many_files_of_nginx)
 
 BOTH(errors_of_nginx)
 {
-    int port = start_nginx();
+    int port = start_nginx("");
     CHECK_EQ(mkdir("www", 0755), 0);
     TOOL_LIST(port, "/absent", "/busy");
     CHECK_EQ(TOOL_RUN(mode, "-q", "-r2", "--back-off=0.01"), 1);
     tool_check_out(port, "404\t0\t@/absent\tfailed: refused by the server\n"
                          "503\t0\t@/busy\tfailed: refused by the server\n");
+}
+
+/* The same over TLS, with a certificate that is trusted, and with one that is not. */
+BOTH(https_of_nginx)
+{
+    kr_tls_context *context;
+    char text[256];
+    if (kr_tls_context_create(&context, NULL) == -ENOSYS)
+        SKIP("built without TLS");
+    kr_tls_context_release(context);
+    if (system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
+               "-keyout tls.key -out tls.pem -subj /CN=test -addext subjectAltName=IP:127.0.0.1 "
+               "2>openssl.log") != 0)
+        SKIP("the openssl program is not installed");
+    int port = start_nginx(with_tls);
+    make_files();
+    snprintf(text, sizeof text, "https://127.0.0.1:%d/f180\nhttps://localhost:%d/f1\n", port, port);
+    tool_write("list", text);
+    CHECK_EQ(TOOL_RUN(mode, "-q", "-r0", "-o", "d", "--ca-file=tls.pem"), 1);
+    const char *out = tool_read("out");
+    CHECK(strstr(out, "/f180\td/000001-f180\n") != NULL);
+    CHECK(strstr(out, "/f1\tfailed: the other end's certificate is refused\n") != NULL);
+    CHECK_EQ(tool_count("d"), 1);
+    CHECK_EQ(TOOL_RUN(mode, "-q", "-r0", "-o", "e"), 1);
+    CHECK_EQ(tool_count("e"), 0);
+    CHECK_EQ(TOOL_RUN(mode, "-q", "-r0", "-o", "e", "--insecure"), 0);
+    CHECK_EQ(tool_count("e"), 2);
 }

@@ -97,7 +97,7 @@ BOTH(redirects)
     tool_check_out(server.port, "200\t5\t@/d/e/from\td/000001-sized\n"
                                 "200\t5\t@/empty-query\td/000002-sized\n"
                                 "302\t0\t@/loop\tfailed: too many redirects\n"
-                                "302\t0\t@/elsewhere\tfailed: not an http URL\n");
+                                "302\t0\t@/elsewhere\tfailed: neither http nor https\n");
     CHECK_EQ(server.asked, 2 + 2 + 11 + 1);
     CHECK_EQ(tool_count("d"), 2);
 }
@@ -345,14 +345,14 @@ TEST(lists)
     tool_begin();
     tool_serve(&server, serve);
     snprintf(text, sizeof text,
-             "# comment\n\n \t http://127.0.0.1:%d/sized?a b\r\nnonsense\nhttps://h/\n"
+             "# comment\n\n \t http://127.0.0.1:%d/sized?a b\r\nnonsense\nftp://h/\n"
              "http://\nhttp://h:0/\nhttp://[::1/\nhttp://a b/\nhttp://127.0.0.1:%d/sized",
              server.port, server.port);
     tool_write("list", text);
     CHECK_EQ(TOOL_RUN("-q", "-r0", "-o", "d"), 1);
     tool_check_out(server.port, "500\t0\t@/sized?a b\tfailed: refused by the server\n"
                                 "-\t0\tnonsense\tfailed: not a URL that can be fetched\n"
-                                "-\t0\thttps://h/\tfailed: not an http URL\n"
+                                "-\t0\tftp://h/\tfailed: neither http nor https\n"
                                 "-\t0\thttp://\tfailed: not a URL that can be fetched\n"
                                 "-\t0\thttp://h:0/\tfailed: not a URL that can be fetched\n"
                                 "-\t0\thttp://[::1/\tfailed: not a URL that can be fetched\n"

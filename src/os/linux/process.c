@@ -4,8 +4,8 @@
  */
 #include "base/global.h"
 #include "os/linux/held.h"
+#include "os/linux/read_start.h"
 #include "os/os.h"
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -39,18 +39,9 @@ static uint64_t start_in(char *line)
 
 uint64_t os_process_start(pid_t id)
 {
-    char text[1024];
-    int saved = errno;
-    snprintf(text, sizeof text, "/proc/%d/stat", (int)id);
-    int fd = open(text, O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
-    if (fd >= 0)
-        close(fd);
-    errno = saved;
-    if (length <= 0)
-        return 0;
-    text[length] = '\0';
-    return start_in(text);
+    char path[40], text[1024];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)id);
+    return kri_read_start(path, text, sizeof text) > 0 ? start_in(text) : 0;
 }
 
 /* Of a child of this process: its parent may ask.  -ECHILD: it is no such. */
