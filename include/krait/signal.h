@@ -60,8 +60,8 @@ KR_API void kr_signal_auto(kr_signal **s); /* for KR_AUTO(kr_signal) */
  *
  * It is called by the loop itself: it must not wait, but may set events, put into queues without
  * waiting, cancel, and call this function.  It takes the place of the handler that the signal had
- * in this loop; with fn NULL that is taken away: from then on it is not called.  The end of kr_run
- * takes all away.
+ * in this loop; with fn NULL that is taken away: from then on it is not called.  The end of kr_run,
+ * or of the pool of loops, takes all away.
  *
  *   fn     NULL: none any more
  *

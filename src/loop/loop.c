@@ -108,6 +108,7 @@ void kri_loop_enter(kri_loop *loop)
 
 void kri_loop_leave(kri_loop *loop)
 {
+    kri_loop_signals_end(loop);
     kri_runners_end(loop);
     kri_stack_unwatch_overflow();
     *kri_loop_current() = NULL;

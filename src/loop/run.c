@@ -50,7 +50,6 @@ static void finish(kri_loop *loop)
             return;
         kri_loop_look(loop, loop->alive != 0);
     } while (!kri_loop_is_empty(loop) || !kri_inbox_close(&loop->inbox));
-    kri_loop_signals_end(loop);
 }
 
 static int run_loop(kri_loop *loop, struct program *program)

@@ -57,7 +57,7 @@ static void leave(kr_signal *s)
 }
 
 /* All or none. */
-static int listen(kr_signal *s)
+static int listen_to_all(kr_signal *s)
 {
     int err = 0;
     kri_signals_lock();
@@ -90,7 +90,7 @@ int kr_signal_open(kr_signal **result, const int *signos, int count)
     s->count = count;
     for (int i = 0; i < count; i++)
         s->ears[i] = (ear){{.hear = hear, .signo = signos[i]}, s};
-    err = listen(s);
+    err = listen_to_all(s);
     if (err < 0)
         os_free(s);
     else

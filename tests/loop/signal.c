@@ -272,6 +272,28 @@ TEST(test_signal_handling_while_selecting)
     CHECK_EQ(kr_run(be_rung, NULL), 0);
 }
 
+static int handle_in_a_pool(const void *arg, void *result)
+{
+    (void)result;
+    return kr_signal_handle(SIGUSR1, note, *(void *const *)arg);
+}
+
+TEST(loops_of_a_pool_are_called_too)
+{
+    kr_executor *pool;
+    kr_future *f;
+    void *arg = &pool;
+    CHECK_EQ(kr_loop_pool(&pool, &(kr_pool_options){.workers = 1}), 0);
+    CHECK_EQ(kr_submit(pool, &f, handle_in_a_pool, &arg, sizeof arg, 0), 0);
+    CHECK_EQ(kr_future_result(f, NULL, 0, NULL, KR_FOREVER), 0);
+    kr_future_release(f);
+    CHECK_EQ(raise(SIGUSR1), 0);
+    expect_call(SIGUSR1, arg);
+    CHECK_EQ(kr_executor_shutdown(pool, NULL, KR_FOREVER), 0);
+    kr_executor_release(pool);
+    CHECK(is_default(SIGUSR1));
+}
+
 static void take_itself_away(int signo, void *arg)
 {
     (void)arg;

@@ -88,7 +88,7 @@ typedef struct heard {
     int result;
 } heard;
 
-static int listen(kr_thread *thread, int error, void *arg)
+static int listen_to_failure(kr_thread *thread, int error, void *arg)
 {
     heard *h = arg;
     CHECK(thread == kr_thread_current());
@@ -100,7 +100,7 @@ static int listen(kr_thread *thread, int error, void *arg)
 static void fail_with_a_hook(void)
 {
     heard h = {.result = 0};
-    kr_thread_set_failure_hook(listen, &h);
+    kr_thread_set_failure_hook(listen_to_failure, &h);
     run(-EIO, NULL);
     run(-ECANCELED, NULL);
     CHECK_EQ(h.count, 1);
@@ -115,7 +115,7 @@ TEST(test_custom_excepthook)
 static void fail_with_a_failing_hook(void)
 {
     heard h = {.result = -EPERM};
-    kr_thread_set_failure_hook(listen, &h);
+    kr_thread_set_failure_hook(listen_to_failure, &h);
     run(-EIO, "worker");
     CHECK_EQ(h.count, 1);
 }
@@ -130,7 +130,7 @@ TEST(test_custom_excepthook_fail)
 static void restore_the_hook(void)
 {
     heard h = {.result = 0};
-    kr_thread_set_failure_hook(listen, &h);
+    kr_thread_set_failure_hook(listen_to_failure, &h);
     kr_thread_set_failure_hook(NULL, NULL);
     run(-ENOENT, "excepthook thread");
     CHECK_EQ(h.count, 0);
