@@ -41,7 +41,7 @@ static int sleep_a_while(const void *arg, void *result)
 static void gather(kr_future **futures, unsigned long count)
 {
 #ifdef KRI_HAVE_GATHER
-    BENCH_MUST(kr_gather(futures, count, NULL));
+    BENCH_MUST(kr_gather(futures, count, NULL, NULL, KR_FOREVER));
 #endif
     for (unsigned long i = 0; i < count; i++) {
         unsigned long slept;

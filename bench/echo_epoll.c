@@ -4,6 +4,7 @@
  */
 #include "echo.h"
 
+#include <errno.h>
 #include <sys/epoll.h>
 
 enum { EVENTS = 256 };
@@ -31,7 +32,7 @@ static _Noreturn void serve(int listener, unsigned events,
     watch(EPOLL_CTL_ADD, listener, EPOLLIN, NULL);
     for (;;) {
         int count = epoll_wait(poller, found, EVENTS, -1);
-        ECHO_MUST(count >= 0);
+        ECHO_MUST(count >= 0 || errno == EINTR);
         for (int i = 0; i < count; i++) {
             if (found[i].data.ptr)
                 ready(found[i].data.ptr, found[i].events);

@@ -17,6 +17,8 @@ struct bench_timers {
     /* Set that of each number anew, to BENCH_TIMEOUT milliseconds from now; look at the clock after
      * every BENCH_LOOK_EVERY, as a loop does between its rounds. */
     void (*rearm)(const unsigned *numbers, size_t count);
+    /* Where it is set, the others are called in there only. */
+    void (*inside)(void (*body)(void *arg), void *arg);
 };
 
 extern const struct bench_timers bench_krait_timers, bench_krait_later, bench_libev_timers,

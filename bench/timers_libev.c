@@ -52,4 +52,4 @@ static void rearm(const unsigned *numbers, size_t count)
     }
 }
 
-const struct bench_timers bench_libev_timers = {arm, run, rearm};
+const struct bench_timers bench_libev_timers = {arm, run, rearm, NULL};

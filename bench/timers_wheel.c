@@ -95,4 +95,4 @@ static void rearm(const unsigned *numbers, size_t count)
     }
 }
 
-const struct bench_timers bench_wheel_timers = {arm, run, rearm};
+const struct bench_timers bench_wheel_timers = {arm, run, rearm, NULL};

@@ -22,3 +22,6 @@ configure_file(cmake/krait-config.cmake.in krait-config.cmake @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/krait-config.cmake
         ${PROJECT_BINARY_DIR}/krait-config-version.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/krait)
+
+# For gdb: `source` it.
+install(FILES tools/gdb/krait.py DESTINATION ${CMAKE_INSTALL_DATADIR}/krait/gdb)

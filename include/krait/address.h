@@ -12,13 +12,12 @@
 #define KRAIT_ADDRESS_H
 
 #include <krait/base.h>
-#include <sys/socket.h>
 
 KR_EXTERN_BEGIN
 
 typedef struct kr_address {
-    struct sockaddr_storage storage;
-    socklen_t size; /* of the system's form; 0: none */
+    uint64_t storage[16]; /* a struct sockaddr of the system's */
+    uint32_t size;        /* of that, bytes; 0: none */
 } kr_address;
 
 /* kr_address_find - the first IP address of a host, as the system prefers them.

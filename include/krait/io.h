@@ -19,10 +19,9 @@
 #define KRAIT_IO_H
 
 #include <krait/base.h>
-#include <sys/socket.h>
-#include <sys/types.h>
 
 struct addrinfo;
+struct sockaddr;
 
 KR_EXTERN_BEGIN
 
@@ -65,23 +64,22 @@ KR_API KR_NODISCARD int64_t kr_recv(int fd, void *bytes, size_t size, int flags,
 KR_API KR_NODISCARD int64_t kr_send(int fd, const void *bytes, size_t size, int flags,
                                     kr_time timeout);
 KR_API KR_NODISCARD int64_t kr_recvfrom(int fd, void *bytes, size_t size, int flags,
-                                        struct sockaddr *from, socklen_t *from_size,
+                                        struct sockaddr *from, uint32_t *from_size,
                                         kr_time timeout);
 KR_API KR_NODISCARD int64_t kr_sendto(int fd, const void *bytes, size_t size, int flags,
-                                      const struct sockaddr *to, socklen_t to_size,
-                                      kr_time timeout);
+                                      const struct sockaddr *to, uint32_t to_size, kr_time timeout);
 
 /* kr_accept - the next connection of a listening socket: a descriptor, close-on-exec and
  * non-blocking.  Where the process has no descriptor left (-EMFILE, -ENFILE) it says so at once,
  * and the connection still waits; servers back off, see kr_server.  A connection that broke off
  * before is passed over.  Several may accept from one listener; where other processes do as well it
  * must be non-blocking. */
-KR_API KR_NODISCARD int kr_accept(int fd, struct sockaddr *from, socklen_t *from_size,
+KR_API KR_NODISCARD int kr_accept(int fd, struct sockaddr *from, uint32_t *from_size,
                                   kr_time timeout);
 
-/* kr_connect - connect a socket; after -ETIMEDOUT or -ECANCELED it is of no use any more.  A
- * blocking one is non-blocking while the connection begins, and no longer. */
-KR_API KR_NODISCARD int kr_connect(int fd, const struct sockaddr *to, socklen_t to_size,
+/* kr_connect - connect a socket, which is of no use any more after an error.  A blocking one is
+ * non-blocking while the connection begins, and no longer. */
+KR_API KR_NODISCARD int kr_connect(int fd, const struct sockaddr *to, uint32_t to_size,
                                    kr_time timeout);
 
 enum { KR_READABLE = 1, KR_WRITABLE = 2 };
@@ -112,7 +110,7 @@ KR_API KR_NODISCARD int kr_getaddrinfo(const char *host, const char *service,
  * that is under way cannot be cancelled, nor does its time run out: -ECANCELED and -ETIMEDOUT say
  * that it had not begun.  kr_open's descriptors are close-on-exec.  Errors are else those of
  * open(2), pread(2), pwrite(2) and fsync(2), never -EINTR. */
-KR_API KR_NODISCARD int kr_open(const char *path, int flags, mode_t mode, kr_time timeout);
+KR_API KR_NODISCARD int kr_open(const char *path, int flags, unsigned mode, kr_time timeout);
 KR_API KR_NODISCARD int64_t kr_pread(int fd, void *bytes, size_t size, int64_t offset,
                                      kr_time timeout);
 KR_API KR_NODISCARD int64_t kr_pwrite(int fd, const void *bytes, size_t size, int64_t offset,

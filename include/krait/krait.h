@@ -9,10 +9,12 @@
 #include <krait/arena.h>
 #include <krait/barrier.h>
 #include <krait/base.h>
+#include <krait/call_later.h>
 #include <krait/cancel.h>
 #include <krait/completed.h>
 #include <krait/condition.h>
 #include <krait/connection.h>
+#include <krait/context_var.h>
 #include <krait/coroutine.h>
 #include <krait/datagram.h>
 #include <krait/debug.h>
@@ -36,6 +38,7 @@
 #include <krait/semaphore.h>
 #include <krait/server.h>
 #include <krait/shared_memory.h>
+#include <krait/signal.h>
 #include <krait/stall.h>
 #include <krait/subprocess.h>
 #include <krait/stream.h>

@@ -18,6 +18,9 @@
  * .close_timeout for bytes that are not sent yet.  (kr_stream_retain keeps the handle only.)  An
  * error that it returns goes to the task hook, as does every other that nobody could be told of.
  *
+ * A forked child has no acceptors, and no connections' handlers; releasing its copy leaves the
+ * parent's server as it is.
+ *
  * Where the process has no descriptor left, that is reported once, and connections wait in the
  * system's queue: the server looks again each second.
  *
@@ -28,7 +31,6 @@
 
 #include <krait/executor.h>
 #include <krait/stream.h>
-#include <sys/types.h>
 
 KR_EXTERN_BEGIN
 
@@ -43,7 +45,7 @@ typedef struct kr_server_options {
     int max_connections;   /* at a time; others wait in the system's queue; 0: no limit */
     bool reuse_port;       /* several servers may have the port, and share its clients */
     bool ipv6_only;        /* no IPv4 */
-    mode_t mode;           /* of a Unix socket's file; 0: 0600, for this user alone */
+    unsigned mode;         /* of a Unix socket's file; 0: 0600, for this user alone */
     bool keep_file;        /* the close leaves the Unix socket's file */
     kr_time close_timeout; /* 0: 30 s */
     kr_stream_options stream; /* of each connection */

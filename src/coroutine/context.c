@@ -24,6 +24,9 @@ void __asan_unpoison_memory_region(const volatile void *low, size_t size);
 #define KRI_UNWATCHED
 #endif
 #if KRI_CONTEXT_TSAN
+#include "base/atomic.h"
+#include "base/global.h"
+
 void *__tsan_get_current_fiber(void);
 void *__tsan_create_fiber(unsigned flags);
 void __tsan_destroy_fiber(void *fiber);
@@ -74,6 +77,23 @@ KRI_UNWATCHED static void give_up_fake(kri_context *context)
 
 #endif
 
+#if KRI_CONTEXT_TSAN
+
+/* gcc's ends the program at 8,128 of them and threads. */
+enum { MOST_FIBERS = 8000 };
+
+static kr_word fibers KRI_GLOBAL;
+
+static void *new_fiber(void)
+{
+    if (kri_add_rlx(&fibers, 1) < MOST_FIBERS)
+        return __tsan_create_fiber(0);
+    kri_sub_rlx(&fibers, 1);
+    return NULL;
+}
+
+#endif
+
 void kri_context_of_thread(kri_context *context)
 {
     memset(context, 0, sizeof *context);
@@ -107,7 +127,7 @@ KRI_UNWATCHED int kri_context_make(kri_context *context, const kri_stack *stack,
     (void)stack;
 #endif
 #if KRI_CONTEXT_TSAN
-    context->fiber = __tsan_create_fiber(0);
+    context->fiber = new_fiber();
     if (context->fiber == NULL)
         return -ENOMEM;
 #endif
@@ -121,8 +141,10 @@ void kri_context_end(kri_context *context)
     give_up_fake(context);
 #endif
 #if KRI_CONTEXT_TSAN
-    if (context->fiber != NULL)
+    if (context->fiber != NULL) {
         __tsan_destroy_fiber(context->fiber);
+        kri_sub_rlx(&fibers, 1);
+    }
 #endif
     context->sp = NULL;
     context->fiber = NULL;

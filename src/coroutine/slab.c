@@ -12,10 +12,12 @@
  *     slab.begun            the slots below were handed out before, and have their guards
  *     slab.used             how many are handed out
  *     slab.free             which of those that were begun are not
+ *     slab.touched          which of the free ones have pages still
  *     slab.watched          which have a guard and no canary
  *     slab.next, back       the list that it stands in
  *     all but the first two shelf.lock
  *     shelf.open, shelf.spare   slabs with slots to give; records of slabs that are unmapped
+ *     shelf.touched         how many free slots have pages still
  *     mapped_guards         how many mappings the guards have cost
  *
  * Protocol.  A slot is begun, in order, when no other is free, and is guarded then, once and for
@@ -47,6 +49,7 @@
 enum { MOST_SLOTS = 64, LEAST_SLOTS = 4 };
 enum { USUAL_SLAB = 32 * 1024 * 1024 };
 enum { MOST_GAP = 64 * 1024 };
+enum { MOST_TOUCHED = 2048 };
 enum { SHARE_OF_MAPPINGS = 4, MAPPINGS_OF_GUARD = 2 };
 
 typedef struct kri_slab {
@@ -59,6 +62,7 @@ typedef struct kri_slab {
     unsigned begun;
     unsigned used;
     uint64_t free;
+    uint64_t touched;
     uint64_t watched;
     struct kri_slab *next;
     struct kri_slab **back; /* NULL: in no list */
@@ -68,6 +72,7 @@ typedef struct slab_shelf {
     kri_mutex lock;
     slab *open;
     slab *spare;
+    size_t touched;
 } __attribute__((aligned(64))) slab_shelf;
 
 static slab_shelf shelves[KRI_STACK_KINDS] KRI_GLOBAL;
@@ -170,7 +175,7 @@ static slab *map_slab(slab_shelf *shelf, unsigned kind, size_t size)
     s->kind = kind;
     s->slots = (unsigned)slots;
     s->begun = s->used = 0;
-    s->free = s->watched = 0;
+    s->free = s->touched = s->watched = 0;
     kri_add_rlx64(&mapped_bytes, slots * slot);
     kri_store_rel64(&s->base, (uintptr_t)base); /* [slab-1] */
     enter(&shelf->open, s);
@@ -186,6 +191,7 @@ static void retire(slab_shelf *shelf, slab *s, char **base, size_t *size)
     if (kri_load_rlx(&guard_in_force) != KRI_GUARD_LIGHT + 1)
         kri_sub_rlx64(&mapped_guards, (uint64_t)guards * MAPPINGS_OF_GUARD);
     kri_sub_rlx64(&mapped_bytes, *size);
+    shelf->touched -= (size_t)__builtin_popcountll(s->touched);
     kri_store_rlx64(&s->base, 0);
     leave(s);
     s->next = shelf->spare;
@@ -270,15 +276,17 @@ static bool guard(void *gap, size_t size)
 /* Slots */
 
 /* With the shelf's lock, from a slab with room. */
-static unsigned take_slot(slab *s, bool *fresh)
+static unsigned take_slot(slab_shelf *shelf, slab *s, bool *fresh)
 {
     unsigned index = s->begun;
     *fresh = s->free == 0;
     if (*fresh) {
         s->begun++;
     } else {
-        index = (unsigned)__builtin_ctzll(s->free);
-        s->free &= s->free - 1;
+        index = (unsigned)__builtin_ctzll(s->touched != 0 ? s->touched : s->free);
+        s->free &= ~(UINT64_C(1) << index);
+        shelf->touched -= s->touched >> index & 1;
+        s->touched &= ~(UINT64_C(1) << index);
     }
     s->used++;
     if (!has_room(s))
@@ -304,7 +312,7 @@ int kri_slab_take(kri_stack *stack, unsigned kind, size_t size)
         return -ENOMEM;
     }
     bool fresh;
-    unsigned index = take_slot(s, &fresh);
+    unsigned index = take_slot(shelf, s, &fresh);
     uint64_t watched = s->watched >> index & 1;
     kri_mutex_unlock(&shelf->lock);
 
@@ -323,21 +331,38 @@ int kri_slab_take(kri_stack *stack, unsigned kind, size_t size)
     return 0;
 }
 
+/* With the shelf's lock.  true: its pages have to be discarded first. */
+static bool give_slot(slab_shelf *shelf, slab *s, uint64_t slot, bool discarded)
+{
+    if (!discarded && s->used > 1) {
+        if (shelf->touched >= MOST_TOUCHED)
+            return true;
+        shelf->touched++;
+        s->touched |= slot;
+    }
+    s->free |= slot;
+    s->used--;
+    if (s->back == NULL)
+        enter(&shelf->open, s);
+    return false;
+}
+
 void kri_slab_give(kri_stack *stack)
 {
     slab *s = stack->slab;
     slab_shelf *shelf = &shelves[s->kind];
+    uint64_t slot = UINT64_C(1) << index_of(s, stack);
     char *unneeded = NULL;
     size_t size = 0;
     kri_stack_hide(stack->low, stack->size);
     VALGRIND_STACK_DEREGISTER(stack->valgrind);
-    if (s->slots > 1)
-        os_stack_discard(stack->low, stack->size);
     kri_mutex_lock(&shelf->lock);
-    s->free |= UINT64_C(1) << index_of(s, stack);
-    s->used--;
-    if (s->back == NULL)
-        enter(&shelf->open, s);
+    if (give_slot(shelf, s, slot, false)) {
+        kri_mutex_unlock(&shelf->lock);
+        os_stack_discard(stack->low, stack->size);
+        kri_mutex_lock(&shelf->lock);
+        (void)give_slot(shelf, s, slot, true);
+    }
     if (s->used == 0 && (s->kind == KRI_STACK_ANY || shelf->open->next != NULL))
         retire(shelf, s, &unneeded, &size);
     kri_mutex_unlock(&shelf->lock);

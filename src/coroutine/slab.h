@@ -15,8 +15,8 @@ enum { KRI_STACK_KINDS = 11, KRI_STACK_ANY = KRI_STACK_KINDS - 1 };
 /* kri_stack_kind - the kind of those that have at least `size` bytes. */
 unsigned kri_stack_kind(size_t size);
 
-/* kri_slab_take - a stack of the kind, none of whose pages takes memory; `size` is for the last
- * kind.  0, -ENOMEM.  kri_slab_give - back, and its pages to the system. */
+/* kri_slab_take - a stack of the kind; `size` is for the last kind.  0, -ENOMEM.  kri_slab_give -
+ * back, and its pages to the system before long. */
 int kri_slab_take(kri_stack *stack, unsigned kind, size_t size);
 void kri_slab_give(kri_stack *stack);
 

@@ -103,7 +103,7 @@ static inline void kri_run_as_party(void (*run)(void *arg), void *arg, kr_cancel
     party.runner = previous->runner;
     run(arg);
     kri_party_leave(previous);
-    if (__builtin_expect(party.locals || party.bell, 0))
+    if (__builtin_expect(party.locals || party.vars || party.bell, 0))
         kri_party_clean_up(&party);
 }
 

@@ -158,6 +158,8 @@ static void destroy(kr_future *f, uint32_t state)
     if (nobody_asked(f, state))
         kri_task_report_future(f, f->error, "task");
     kri_callbacks_free(f->callbacks);
+    if (f->vars)
+        kr_context_release(f->vars);
     if (f->remote)
         f->remote->ops->drop(f->remote);
     kri_block_free(f, f->size);

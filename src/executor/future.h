@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/atomic.h"
+#include "thread/vars.h"
 #include "wait/wait.h"
 
 /* What stands in the state word; see future.c for the table. */
@@ -93,6 +94,7 @@ struct kr_future {
     bool forgotten;          /* const: submitted without a future */
     bool outside_help;       /* const: a thread that is no worker of the executor may run it */
     bool streams;            /* const: its submitter has submitted many and waited for none */
+    struct kr_context *vars; /* of a loop's task: what it is to begin with; see kri_vars_inherit */
     /* The argument's and the result's bytes follow. */
 };
 
@@ -195,9 +197,9 @@ void kri_future_unwatch(kr_future *f, kri_watcher *watcher); /* told or not, it 
 /* With the mutex: false: it is done already. */
 bool kri_future_add_callback(kr_future *f, kri_callback *callback);
 
-/* completed.c, for several: 0, -EINVAL, KR_EFORKED; and as kr_wait, but that 0 says that the wait is
- * over, by time too.  *failed is the index + 1 of the first that was found with an error; 0: none.
- * KRI_FIRST_ERROR is as KR_FIRST_EXCEPTION, where a cancelled one counts as failed. */
+/* completed.c, for several: 0, -EINVAL, KR_EFORKED; and as kr_wait, but that 0 says that the wait
+ * is over, by time too.  *failed is the index + 1 of the first that was found with an error; 0:
+ * none. KRI_FIRST_ERROR is as KR_FIRST_EXCEPTION, where a cancelled one counts as failed. */
 #define KRI_FIRST_ERROR ((kr_wait_when)(KR_FIRST_EXCEPTION + 1))
 int kri_futures_check(kr_future *const *futures, size_t count);
 int kri_futures_wait(kr_future *const *futures, size_t count, kr_wait_when when, size_t *failed,
@@ -210,6 +212,19 @@ static inline void kri_copy(void *to, const void *from, size_t size)
         memcpy(to, from, sizeof(uint64_t));
     else if (size)
         memcpy(to, from, size);
+}
+
+/* kri_vars_inherit - by the submitter of a coroutine, before it is queued: it gets a copy of his
+ * context.  0, -ENOMEM.  kri_vars_enter - by the coroutine itself, which begins. */
+static inline int kri_vars_inherit(kr_future *f)
+{
+    return kri_party_self()->vars == NULL ? 0 : kri_vars_copy(&f->vars);
+}
+
+static inline void kri_vars_enter(kr_future *f, kri_party *self)
+{
+    self->vars = f->vars;
+    f->vars = NULL;
 }
 
 /* callback.c: in a callback, those that become due wait until it has returned. */

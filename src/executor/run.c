@@ -84,9 +84,10 @@ bool kri_run(kr_future *f, kr_cancel_scope *scope)
 /* Its destructors run as the party itself. */
 void kri_party_clean_up(kri_party *party)
 {
-    if (party->locals) {
+    if (party->locals || party->vars) {
         kri_party *previous = kri_party_enter(party);
         kri_locals_end(party);
+        kri_vars_end(party);
         kri_party_leave(previous);
     }
     if (party->bell)

@@ -232,6 +232,16 @@ int os_signal_release(int signo)
     return signo > 0 && signo <= OS_SIGNALS ? 0 : -EINVAL;
 }
 
+bool os_signal_can_be_caught(int signo)
+{
+    return signo > 0 && signo <= OS_SIGNALS;
+}
+
+void os_signal_send(int signo)
+{
+    (void)signo;
+}
+
 /* Descriptors */
 
 bool kri_ex_bell_ready(int fd)

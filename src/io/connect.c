@@ -7,7 +7,7 @@
 #include <krait/io.h>
 
 /* Of a blocking listener: nobody else must take the connection between the look and the call. */
-static int accept_looking(int fd, struct sockaddr *from, socklen_t *from_size)
+static int accept_looking(int fd, struct sockaddr *from, uint32_t *from_size)
 {
     kri_mutex *alone = kri_alone_lock(fd);
     kri_mutex_lock(alone);
@@ -21,7 +21,7 @@ static int accept_looking(int fd, struct sockaddr *from, socklen_t *from_size)
     return error < 0 ? error : -EAGAIN;
 }
 
-int kr_accept(int fd, struct sockaddr *from, socklen_t *from_size, kr_time timeout)
+int kr_accept(int fd, struct sockaddr *from, uint32_t *from_size, kr_time timeout)
 {
     if (timeout < 0 || (from != NULL && from_size == NULL))
         return -EINVAL;
@@ -35,19 +35,21 @@ int kr_accept(int fd, struct sockaddr *from, socklen_t *from_size, kr_time timeo
     return (int)made;
 }
 
-/* Readiness may be old news, from before the connect: look again. */
-static int await_connected(int fd, kri_tries *tries)
+/* Readiness may be old news, from before the connect; and the system takes the connection for made
+ * once it was asked again. */
+static int64_t await_connected(int fd, const struct sockaddr *to, socklen_t to_size,
+                               kri_tries *tries)
 {
-    int64_t result = -EAGAIN;
-    while (result == -EAGAIN && kri_try_again(tries, &result)) {
-        result = os_poll(fd, OS_WRITABLE, -1, 0);
-        if (result == -ETIMEDOUT || result == -EINTR)
-            result = -EAGAIN;
+    int64_t result = -EINPROGRESS;
+    while (result == -EINPROGRESS && kri_try_again(tries, &result)) {
+        result = os_socket_connected(fd);
+        if (result == 0)
+            result = os_connect(fd, to, to_size);
     }
-    return result < 0 ? (int)result : os_socket_connected(fd);
+    return result == -EISCONN ? 0 : result;
 }
 
-int kr_connect(int fd, const struct sockaddr *to, socklen_t to_size, kr_time timeout)
+int kr_connect(int fd, const struct sockaddr *to, uint32_t to_size, kr_time timeout)
 {
     if (timeout < 0 || to == NULL)
         return -EINVAL;
@@ -59,5 +61,5 @@ int kr_connect(int fd, const struct sockaddr *to, socklen_t to_size, kr_time tim
     if (result != -EINPROGRESS)
         return (int)result;
     tries.vain = 0;
-    return await_connected(fd, &tries);
+    return (int)await_connected(fd, to, to_size, &tries);
 }

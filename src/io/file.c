@@ -19,7 +19,7 @@ typedef struct file_call {
     int64_t offset; /* or AT_POSITION */
     const char *path;
     int flags;
-    mode_t mode;
+    unsigned mode;
     int64_t result;
 } file_call;
 
@@ -144,7 +144,7 @@ int kr_fsync(int fd, kr_time timeout)
     return (int)perform(&c, timeout);
 }
 
-int kr_open(const char *path, int flags, mode_t mode, kr_time timeout)
+int kr_open(const char *path, int flags, unsigned mode, kr_time timeout)
 {
     if (timeout < 0 || path == NULL)
         return -EINVAL;

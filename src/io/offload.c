@@ -17,8 +17,9 @@
  * Whoever waits sleeps on the call's state; the worker changes it to DONE as its last touch of the
  * call, then wakes by the address alone.
  *
- *     Exit.  Idle workers are told to leave, and joined; those in a call are not waited for: the
- *     call may be one that never ends.  Calls that come later are made in place.
+ *     Exit.  Workers are told to leave, and joined; but those in a call are not waited for: it may
+ *     be one that never ends.  So nobody takes what is queued any more; whoever waits for that is a
+ *     thread that the exit has not waited for either.  Calls that come later are made in place.
  *
  *     Fork.  The child has none of the threads; it begins with empty pools.
  *
@@ -144,7 +145,7 @@ static void run_worker(void *arg)
     kri_mutex_lock(&p->lock);
     bool stay = true;
     while (stay) {
-        kri_offloaded *call = take(p);
+        kri_offloaded *call = p->ended ? NULL : take(p);
         if (call != NULL)
             perform(w, call);
         else

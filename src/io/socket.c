@@ -62,7 +62,7 @@ int64_t kr_send(int fd, const void *bytes, size_t size, int flags, kr_time timeo
 }
 
 int64_t kr_recvfrom(int fd, void *bytes, size_t size, int flags, struct sockaddr *from,
-                    socklen_t *from_size, kr_time timeout)
+                    uint32_t *from_size, kr_time timeout)
 {
     if (timeout < 0 || (from != NULL && from_size == NULL))
         return -EINVAL;
@@ -75,7 +75,7 @@ int64_t kr_recvfrom(int fd, void *bytes, size_t size, int flags, struct sockaddr
 }
 
 int64_t kr_sendto(int fd, const void *bytes, size_t size, int flags, const struct sockaddr *to,
-                  socklen_t to_size, kr_time timeout)
+                  uint32_t to_size, kr_time timeout)
 {
     if (timeout < 0)
         return -EINVAL;

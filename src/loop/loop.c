@@ -17,6 +17,7 @@
 
 #include "base/global.h"
 #include "loop/sentry.h"
+#include "loop/signal.h"
 #include "os/os.h"
 
 KRI_SHARED_THREAD_LOCAL_HERE(kri_loop *, kri_loop_current)
@@ -30,6 +31,7 @@ static void forked(void)
 {
     loops_lock = (kri_mutex){0};
     first_loop = NULL;
+    kri_interrupt_forked();
     kri_sentries_forked();
     if (kri_runner_self() != NULL)
         kri_party_be_thread();
@@ -100,6 +102,7 @@ void kri_loop_enter(kri_loop *loop)
     loop->thread_party = kri_party_self();
     kri_context_of_thread(&loop->thread);
     *kri_loop_current() = loop;
+    kri_stack_ask_name(kri_runner_name_here);
     (void)kri_stack_watch_overflow();
 }
 
@@ -114,6 +117,7 @@ void kri_loop_leave(kri_loop *loop)
 void kri_loop_free(kri_loop *loop)
 {
     delist(loop);
+    kri_calls_end(loop);
     kri_poller_end(loop);
     kri_inbox_end(&loop->inbox);
     kri_timers_end(&loop->timers);

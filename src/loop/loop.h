@@ -43,6 +43,14 @@ typedef struct kri_inbox {
     int bell;           /* -1: none; const once the loop has slept by it */
 } kri_inbox;
 
+/* What is to be called; see call_later.c. */
+typedef struct kri_calls {
+    kr_call_link due;
+    kr_call_link now; /* of these the rest is to be called in this turn */
+    kri_posted turn;
+    bool posted; /* `turn` stands in the line */
+} kri_calls;
+
 enum { KRI_TASK_NAME = 32 };
 
 /* A coroutine and what it runs at the moment.  It lies at the top of its own stack. */
@@ -89,9 +97,11 @@ struct kri_loop {
     kr_word load;      /* atomic: tasks that were given to it and are not over */
     uint64_t begun;    /* tasks so far */
     kri_timers timers;
-    struct kri_poller *poller; /* NULL: nobody has waited for a descriptor yet */
-    size_t stack_size;         /* const */
-    bool holds_back;           /* tasks that come stand back in `held_back` */
+    kri_calls calls;
+    struct kri_poller *poller;          /* NULL: nobody has waited for a descriptor yet */
+    struct kri_signal_handler *signals; /* see signal.c */
+    size_t stack_size;                  /* const */
+    bool holds_back;                    /* tasks that come stand back in `held_back` */
     kri_line held_back;
     kr_word *broken;     /* const; 1 there: tasks fail instead of beginning.  NULL: none */
     kr_word *queued;     /* const; counts down for each task that begins.  NULL: none */
@@ -154,6 +164,7 @@ void kri_runner_suspend(kri_loop *loop);   /* by a coroutine: until it is made r
 void kri_runner_go_on(kri_loop *loop);     /* by the loop: run the first that is ready, and so on */
 void kri_runners_end(kri_loop *loop);      /* give the idle ones back */
 void kri_runner_notify(kri_runner *runner);
+const char *kri_runner_name_here(void); /* of the caller, a signal handler too; NULL: has none */
 
 /* A runner of its own for a task that has not begun, ready to be put in the line, 0: the loop's
  * stack size; -ENOMEM.  The caller, a coroutine, may give way to it at once, and goes on next. */
@@ -177,6 +188,9 @@ int kri_poller_wait_many(struct os_polled *list, size_t count, kr_time deadline)
 
 /* slow.c: report the running coroutine where it has held up the loop for long. */
 void kri_loop_look_for_slow(kri_loop *loop);
+
+/* call_later.c */
+void kri_calls_end(kri_loop *loop); /* forget those that are pending */
 
 /* spawn.c */
 const char *kri_runner_name(kri_runner *runner);

@@ -78,6 +78,13 @@ typedef struct kri_poller {
 
 static void ask_about_late(kri_timer *timer);
 
+/* Under the lock of the list: others look for it there. */
+static void show(kri_loop *loop, void *made)
+{
+    if (loop == ((poller *)made)->loop)
+        loop->poller = made;
+}
+
 static int make(kri_loop *loop)
 {
     poller *p = os_alloc(sizeof *p);
@@ -91,7 +98,7 @@ static int make(kri_loop *loop)
     int err = p->events < 0 ? p->events : os_events_add_bell(p->events, bell);
     if (err == 0) {
         loop->inbox.bell = bell;
-        loop->poller = p;
+        kri_loops_each(show, p);
         return 0;
     }
     if (p->events >= 0)

@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "loop/loop.h"
+#include "loop/signal.h"
 
 #include "os/os.h"
 
@@ -10,6 +10,7 @@ struct program {
     int (*main)(void *arg);
     void *arg;
     const char *name;
+    bool keep_interrupt;
     int result;
     bool over;
 };
@@ -49,6 +50,7 @@ static void finish(kri_loop *loop)
             return;
         kri_loop_look(loop, loop->alive != 0);
     } while (!kri_loop_is_empty(loop) || !kri_inbox_close(&loop->inbox));
+    kri_loop_signals_end(loop);
 }
 
 static int run_loop(kri_loop *loop, struct program *program)
@@ -57,21 +59,25 @@ static int run_loop(kri_loop *loop, struct program *program)
     kri_task task = {.fn = run_main, .arg = &program, .arg_size = sizeof program};
     kri_loop_enter(loop);
     int err = kri_submit(&loop->executor, &future, &task, KRI_NEVER);
+    bool interruptible = err == 0 && !program->keep_interrupt && kri_interrupt_begin(future);
     while (err == 0 && !kr_future_done(future)) {
         kri_runner_go_on(loop);
         if (is_forked(loop))
             return program->over ? program->result : KR_EFORKED;
         kri_loop_look(loop, !kr_future_done(future));
     }
+    bool interrupted = interruptible && kri_interrupt_end();
     if (err == 0)
         err = kr_future_exception(future, NULL, KR_NOWAIT);
+    if (err == 0)
+        err = program->result;
     kr_future_release(future);
     finish(loop);
     if (is_forked(loop))
         return KR_EFORKED;
     kri_loop_leave(loop);
     kri_loop_free(loop);
-    return err != 0 ? err : program->result;
+    return interrupted && err == -ECANCELED ? -EINTR : err;
 }
 
 int kr_run_with(int (*main)(void *arg), void *arg, const kr_run_options *options)
@@ -87,8 +93,10 @@ int kr_run_with(int (*main)(void *arg), void *arg, const kr_run_options *options
     int err = kri_loop_create(&loop, options, NULL);
     if (err != 0)
         return err;
-    struct program program = {
-        .main = main, .arg = arg, .name = options->name != NULL ? options->name : "main"};
+    struct program program = {.main = main,
+                              .arg = arg,
+                              .name = options->name != NULL ? options->name : "main",
+                              .keep_interrupt = options->keep_interrupt};
     return run_loop(loop, &program);
 }
 

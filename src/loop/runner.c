@@ -83,10 +83,20 @@ static void unlist(kri_runner *runner, kri_loop *loop)
     loop->alive--;
 }
 
+static const char *name_given_to(const kri_runner *runner)
+{
+    return runner != NULL && runner->name[0] != 0 ? runner->name : NULL;
+}
+
+const char *kri_runner_name_here(void)
+{
+    return name_given_to(kri_runner_self());
+}
+
 static void check_stack(const kri_runner *runner)
 {
     if (!kri_stack_intact(&runner->stack))
-        os_abort("krait: a coroutine has run over the end of its stack");
+        kri_stack_abort(&runner->stack, name_given_to(runner));
 }
 
 /* false: this is a forked child of the task. */
@@ -96,6 +106,7 @@ static bool run_claimed(kri_runner *runner, kr_cancel_scope *scope)
     list(runner, loop);
     runner->fn = runner->future->fn;
     runner->number = ++loop->begun;
+    kri_vars_enter(runner->future, &runner->party);
     if (loop->debug)
         loop->slice_began = os_now();
     if (loop->broken != NULL && kri_load_acq(loop->broken)) {
@@ -107,7 +118,7 @@ static bool run_claimed(kri_runner *runner, kr_cancel_scope *scope)
     runner->future = NULL; /* it may be gone */
     if (loop->debug)
         kri_loop_look_for_slow(loop);
-    if (runner->party.locals != NULL || runner->party.bell != 0)
+    if (runner->party.locals != NULL || runner->party.vars != NULL || runner->party.bell != 0)
         kri_party_clean_up(&runner->party);
     unlist(runner, loop);
     runner->name[0] = 0;

@@ -19,6 +19,8 @@ int kri_loop_submit(kri_loop *loop, kr_future *f)
     bool here = loop == kri_loop_here();
     if (kri_load_acq(&loop->executor.shut))
         return KR_ESHUTDOWN;
+    if (kri_vars_inherit(f) != 0)
+        return -ENOMEM;
     kri_add_rlx(&loop->load, 1);
     if (here) {
         kri_line_put(&loop->ready, item_of(f));
@@ -82,8 +84,8 @@ const kri_executor_ops kri_loop_ops = {
 
 kr_executor *kr_running_loop(void)
 {
-    const kri_runner *self = kri_runner_self();
-    return self != NULL ? self->loop->face : NULL;
+    const kri_loop *loop = kri_loop_here();
+    return loop != NULL ? loop->face : NULL;
 }
 
 /* Spawning. */
@@ -106,7 +108,9 @@ static int spawn_with(kri_loop *loop, kr_future **future, const kri_task *task,
     int err = kri_future_new(&f, &loop->executor, task, future == NULL);
     if (err != 0)
         return err;
-    err = kri_runner_make_for(loop, f, o->stack_size, &runner);
+    err = kri_vars_inherit(f);
+    if (err == 0)
+        err = kri_runner_make_for(loop, f, o->stack_size, &runner);
     if (err != 0) {
         kr_future_release(f);
         if (future != NULL)
@@ -129,19 +133,19 @@ int kr_spawn(kr_future **future, kr_task_fn fn, const void *arg, size_t arg_size
              size_t result_size, const kr_spawn_options *options)
 {
     static const kr_spawn_options defaults;
-    kri_runner *self = kri_runner_self();
+    kri_loop *loop = kri_loop_here();
     if (future != NULL)
         *future = NULL;
     if (options == NULL)
         options = &defaults;
     if (fn == NULL || !is_valid(options))
         return -EINVAL;
-    if (self == NULL)
+    if (loop == NULL || (options->eager && loop->running == NULL))
         return -EPERM;
     kri_task task = {.fn = fn, .arg = arg, .arg_size = arg_size, .result_size = result_size};
     if (options->name != NULL || options->stack_size != 0 || options->eager)
-        return spawn_with(self->loop, future, &task, options);
-    return kri_submit(&self->loop->executor, future, &task, KRI_NEVER);
+        return spawn_with(loop, future, &task, options);
+    return kri_submit(&loop->executor, future, &task, KRI_NEVER);
 }
 
 /* Asking. */

@@ -302,6 +302,13 @@ void kri_timers_unreserve(kri_timers *timers, size_t count)
     (void)make_room(timers, room); /* or the larger one stays */
 }
 
+void kri_timers_each(kri_timers *timers, void (*visit)(kri_timer *timer, void *arg), void *arg)
+{
+    for (uint32_t i = 0; i < timers->used; i++)
+        if (timers->slots[i].timer != NULL)
+            visit(timers->slots[i].timer, arg);
+}
+
 void kri_timers_end(kri_timers *timers)
 {
     os_free(timers->memory);

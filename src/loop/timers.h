@@ -5,18 +5,12 @@
 #ifndef KRI_LOOP_TIMERS_H
 #define KRI_LOOP_TIMERS_H
 
-#include <krait/base.h>
+#include <krait/call_later.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* All-zero is one that is not set; `fire` is the owner's to fill in. */
-typedef struct kri_timer {
-    kr_time deadline; /* when it is to fire; of one that is set */
-    uint32_t place;   /* + 1 in the list of slots; 0: not set */
-    uint32_t order;   /* of those with the same deadline the first set fires first */
-    void (*fire)(struct kri_timer *timer);
-} kri_timer;
+/* A kri_timer of all zeros is one that is not set; `fire` is the owner's to fill in. */
 
 /* All-zero is empty. */
 typedef struct kri_timers {
@@ -58,6 +52,9 @@ kr_time kri_timers_next(kri_timers *timers);
  * calling `fire` of each, which may set and cancel any; those that it sets do not fire in this
  * call.  How many.  Not from `fire`. */
 size_t kri_timers_fire(kri_timers *timers, kr_time now);
+
+/* kri_timers_each - visit those that are set; they may be cancelled there. */
+void kri_timers_each(kri_timers *timers, void (*visit)(kri_timer *timer, void *arg), void *arg);
 
 void kri_timers_end(kri_timers *timers); /* free the heap; the timers are not touched */
 

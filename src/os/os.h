@@ -120,6 +120,9 @@ enum { OS_SIGNALS = 64 };
  * of the program. */
 int os_signal_catch(int signo, void (*handler)(int signo));
 int os_signal_release(int signo);
+bool os_signal_can_be_caught(int signo);
+bool os_signal_is_default(int signo); /* is its disposition the system's? */
+void os_signal_send(int signo);       /* to this process, to any thread that does not block it */
 
 /* Descriptors */
 

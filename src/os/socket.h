@@ -88,7 +88,7 @@ int64_t os_socket_receive(int fd, const os_part *parts, int count, bool wait);
 int os_watch_create(void);
 int os_watch_add(int watch, int fd, uint64_t key);
 int os_watch_add_for(int watch, int fd, unsigned events); /* OS_READABLE or OS_WRITABLE; key 0 */
-void os_watch_remove(int watch, int fd);     /* before fd is closed */
+void os_watch_remove(int watch, int fd);                  /* before fd is closed */
 int os_watch_next(int watch, uint64_t *key); /* of one that is ready, in turn: 1; 0: none is */
 
 #endif

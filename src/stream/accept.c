@@ -9,7 +9,7 @@
 #include <krait/thread.h>
 
 /* What each error that is no connection's own costs: the system is asked again after this. */
-enum { BACK_OFF_MS = 1000, CLOSE_SECONDS = 30 };
+enum { BACK_OFF_MS = 1000, CLOSE_SECONDS = 30, IN_A_ROW = 16 };
 
 static void report(int error, const char *where)
 {
@@ -200,6 +200,8 @@ static bool accept_one(kri_listening *l)
     if (err < 0)
         return err != KR_ESHUTDOWN && err != -ECANCELED && back_off(l, err);
     l->starved = false;
+    if (++l->in_a_row % IN_A_ROW == 0)
+        (void)kr_yield(); /* a crowd before the door must not keep those inside waiting */
     return true;
 }
 

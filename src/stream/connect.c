@@ -110,6 +110,8 @@ static void interleave(os_address *list, int count)
 
 int kri_connect_any(os_address *list, int count, kr_time deadline)
 {
+    if (count == 0)
+        return -ENOENT;
     race r = {.list = list, .count = count, .winner = -1};
     interleave(list, count);
     for (int i = 0; i < count; i++)

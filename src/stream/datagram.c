@@ -13,6 +13,7 @@
 #include "stream/internal.h"
 #include <krait/datagram.h>
 #include <krait/io.h>
+#include <sys/socket.h>
 
 typedef struct inside {
     struct inside *next;
@@ -67,7 +68,7 @@ static int open_at(kr_datagram *d, const os_address *local, const os_address *re
     d->has_file = local != NULL && local->family == OS_UNIX && os_socket_file(local, &d->file) == 0;
     int err = remote == NULL ? 0
                              : kr_connect(fd, (const struct sockaddr *)(const void *)remote->bytes,
-                                          (socklen_t)remote->size, KR_FOREVER);
+                                          (uint32_t)remote->size, KR_FOREVER);
     if (err < 0)
         kr_datagram_close(d);
     return err;

@@ -4,6 +4,7 @@
  */
 #include "stream/server.h"
 #include "wait/stall.h"
+#include <krait/io.h>
 
 void kri_server_release(kr_server *server)
 {
@@ -37,8 +38,32 @@ int kri_server_sleep(kr_server *server, kr_time deadline)
 
 static void remove_file(kr_server *server)
 {
-    if (server->has_file && !kri_forked_since(server->generation))
+    if (server->has_file)
         os_socket_remove_file(&server->listening[0].address, &server->file);
+}
+
+/* The acceptors are in the parent: there the sockets go on. */
+static void close_copies(kr_server *server)
+{
+    for (int i = 0; i < server->sockets; i++) {
+        if (server->listening[i].fd >= 0)
+            (void)kr_close(server->listening[i].fd);
+        server->listening[i].fd = -1;
+    }
+    server->accepting = 0;
+}
+
+static void stop_accepting(kr_server *server)
+{
+    kri_mutex_lock(&server->lock);
+    for (int i = 0; i < server->sockets; i++) {
+        if (server->listening[i].fd >= 0)
+            os_net_stop(server->listening[i].fd);
+    }
+    kri_mutex_unlock(&server->lock);
+    remove_file(server);
+    for (int i = 0; i < server->sockets; i++)
+        kr_cancel(&server->listening[i].scope);
 }
 
 void kr_server_close(kr_server *server)
@@ -46,17 +71,12 @@ void kr_server_close(kr_server *server)
     kri_mutex_lock(&server->lock);
     bool first = !server->closed;
     server->closed = true;
-    for (int i = 0; i < server->sockets && first; i++) {
-        if (server->listening[i].fd >= 0 && !kri_forked_since(server->generation))
-            os_net_stop(server->listening[i].fd);
-    }
     kri_server_raise(server);
     kri_mutex_unlock(&server->lock);
-    if (!first)
-        return;
-    remove_file(server);
-    for (int i = 0; i < server->sockets; i++)
-        kr_cancel(&server->listening[i].scope);
+    if (first && kri_forked_since(server->generation))
+        close_copies(server);
+    else if (first)
+        stop_accepting(server);
 }
 
 int kr_server_serve_forever(kr_server *server)

@@ -30,6 +30,7 @@ typedef struct kri_listening {
     os_address address;
     kr_cancel_scope scope; /* of its acceptor */
     bool starved;          /* acceptor: that nothing can be accepted has been reported */
+    unsigned in_a_row;     /* acceptor: connections since it began */
 } kri_listening;
 
 typedef struct kri_client {

@@ -135,15 +135,16 @@ static int open_for_writing(const kr_stream *s)
 static int write_all(kr_stream *s, const char *bytes, size_t size, size_t *done, kr_time deadline)
 {
     bool leave = kri_stream_can_pump();
-    int64_t n = 0;
     kri_mutex_lock(&s->lock);
-    while ((n = open_for_writing(s)) == 0 && *done < size) {
+    int64_t n = open_for_writing(s);
+    while (n == 0 && *done < size) {
         n = write_some(s, bytes + *done, size - *done, &leave, deadline);
         if (n < 0)
             break;
         *done += (size_t)n;
+        n = *done < size ? open_for_writing(s) : 0; /* what is taken is taken */
     }
-    if (n == 0 && !leave)
+    if (n == 0 && !leave && s->out.used > 0)
         n = wait_sent(s, 0, deadline);
     kri_stream_leave(s);
     return (int)n;

@@ -146,6 +146,7 @@ static void end(kr_thread *t)
 void kri_thread_ending(void)
 {
     kri_locals_end(kri_party_self());
+    kri_vars_end(kri_party_self());
     kr_thread *t = kri_thread_self();
     if (t != NULL)
         end(t);

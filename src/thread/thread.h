@@ -10,6 +10,8 @@
 
 #include "os/os.h"
 #include "thread/local.h"
+#include "thread/signals.h"
+#include "thread/vars.h"
 #include "wait/wait.h"
 
 #include <stddef.h>
@@ -87,9 +89,8 @@ int kri_at_last(void (*fn)(void)); /* at exit, when the threads are gone; idempo
 void kri_exit_anew(void);   /* in a child that begins its own life: nothing of an exit before */
 bool kri_exit_forked(void); /* in a forked child: does it go on with an exit of the parent? */
 
-void kri_signals_lock(void); /* across a fork */
-void kri_signals_unlock(void);
+/* What exit and fork call of signals.c. */
 void kri_signals_forked(bool exiting);
-void kri_signals_end(void); /* at exit */
+void kri_signals_end(void);
 
 #endif

@@ -252,11 +252,12 @@ typedef struct kri_block_hook {
 
 struct kri_party {
     const kri_party_ops *ops;
-    kr_cancel_scope *scope; /* innermost; owner */
-    kri_block_hook *hooks;  /* owner */
-    uint64_t id;            /* owner: see kri_party_id; 0: it has not asked yet */
-    void *runner;           /* owner: what the layer above hangs here (a kr_thread, a task) */
-    void *locals;           /* owner: the party's values of kr_local */
+    kr_cancel_scope *scope;  /* innermost; owner */
+    kri_block_hook *hooks;   /* owner */
+    uint64_t id;             /* owner: see kri_party_id; 0: it has not asked yet */
+    void *runner;            /* owner: what the layer above hangs here (a kr_thread, a task) */
+    void *locals;            /* owner: the party's values of kr_local */
+    struct kr_context *vars; /* owner: its values of kr_context_var */
     struct kri_due *callbacks_due; /* owner: what it calls after the done callback that it is in */
     kri_party *outer; /* owner: whom its thread acted as before; NULL: the thread's own */
     int bell;         /* owner: descriptor + 1 that ends its poll, 0: none yet */

@@ -119,3 +119,23 @@ TEST(test_threads)
     kri_bunch_start(&bunch, 4, in_thread, NULL);
     kri_bunch_end(&bunch);
 }
+
+/* More contexts than the thread sanitizer has room for are refused, and do not end the program. */
+TEST(test_room_of_the_thread_sanitizer)
+{
+    enum { MOST = 8128 };
+    static switch_pair pairs[MOST];
+    int count = 0;
+    if (!KRI_TSAN)
+        SKIP("there is room for all");
+    if (kri_test_budget() < 60)
+        SKIP("to make so many takes a minute or two");
+    while (count < MOST && begin_pair(&pairs[count], inner_deep) == NULL)
+        count++;
+    CHECK_GE(count, 7000);
+    CHECK_LE(count, MOST - 1);
+    kri_stack_give(&pairs[count].stack);
+    for (int i = 0; i < count; i++)
+        end_pair(&pairs[i]);
+    CHECK_SWITCHES(check_ring);
+}

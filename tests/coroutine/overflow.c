@@ -6,6 +6,7 @@
 #include "coroutine/slab.h"
 #include "harness/sanitizers.h"
 #include "harness/test.h"
+#include <krait/krait.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,6 +130,37 @@ TEST(test_overflow_into_a_canary)
     kri_stack_allow_guard(KRI_GUARD_CANARY);
     outcome result = in_child(dig_a_little);
     check_ended(&result, SIGABRT);
+}
+
+/* In a loop */
+
+static int run_over_as_a_task(const void *arg, void *result)
+{
+    (void)arg;
+    (void)result;
+    char here;
+    deepest = &here - (1 << 24);
+    CHECK_EQ(kr_task_set_name("digger"), 0);
+    return recurse(0);
+}
+
+static int spawn_digger(void *arg)
+{
+    (void)arg;
+    CHECK_EQ(kr_spawn(NULL, run_over_as_a_task, NULL, 0, 0, NULL), 0);
+    return kr_sleep(kr_sec(100));
+}
+
+static void dig_in_a_loop(void)
+{
+    kr_run_options options = {.stack_size = 32 * 1024};
+    CHECK_EQ(kr_run_with(spawn_digger, NULL, &options), 0);
+}
+
+TEST(test_overflow_in_a_loop)
+{
+    outcome result = in_child(dig_in_a_loop);
+    check_ended(&result, SIGSEGV);
 }
 
 /* The program's own handlers */

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "executor/counted_local.h"
 #include "executor/help.h"
 
 /* What a group and its tasks lie in was something else before. */
@@ -399,23 +400,6 @@ TEST(the_block_waits_for_an_event_of_a_task)
 }
 
 /* What a task is in */
-
-static kr_word values_alive;
-
-static int begin_value(void *value)
-{
-    (void)value;
-    kri_add_rlx(&values_alive, 1);
-    return 0;
-}
-
-static void end_value(void *value)
-{
-    (void)value;
-    kri_sub_rlx(&values_alive, 1);
-}
-
-static kr_local local = KR_LOCAL_INIT(sizeof(int), begin_value, end_value);
 
 static int touch_local(const void *arg, void *result)
 {

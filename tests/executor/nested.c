@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "executor/counted_local.h"
 #include "executor/help.h"
 
 #include "executor/pool.h"
@@ -199,23 +200,6 @@ TEST(a_callback_waits_for_another_task)
         kri_test_nap();
     end(pool);
 }
-
-static kr_word values_alive;
-
-static int begin_value(void *value)
-{
-    (void)value;
-    kri_add_rlx(&values_alive, 1);
-    return 0;
-}
-
-static void end_value(void *value)
-{
-    (void)value;
-    kri_sub_rlx(&values_alive, 1);
-}
-
-static kr_local local = KR_LOCAL_INIT(sizeof(int), begin_value, end_value);
 
 static int touch_local(const void *arg, void *result)
 {

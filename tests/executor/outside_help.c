@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "executor/counted_local.h"
 #include "executor/help.h"
 
 struct scene {
@@ -250,23 +251,6 @@ TEST(a_worker_of_the_pool_itself)
 }
 
 /* The task so run is a party of its own. */
-
-static kr_word values_alive;
-
-static int begin_value(void *value)
-{
-    (void)value;
-    kri_add_rlx(&values_alive, 1);
-    return 0;
-}
-
-static void end_value(void *value)
-{
-    (void)value;
-    kri_sub_rlx(&values_alive, 1);
-}
-
-static kr_local local = KR_LOCAL_INIT(sizeof(int), begin_value, end_value);
 
 static int touch_local(const void *arg, void *result)
 {

@@ -9,6 +9,7 @@
 
 #include <pty.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <termios.h>
 
 typedef struct io_channel {
@@ -23,6 +24,16 @@ typedef struct io_channel {
 static inline void io_make_pipe(int ends[2])
 {
     CHECK_EQ(pipe2(ends, O_CLOEXEC), 0);
+}
+
+/* Once a pipe was spliced the kernel knows only the older ways to read it without waiting. */
+static inline void io_make_old_pipe(int ends[2])
+{
+    char byte = 0;
+    struct iovec part = {&byte, 1};
+    io_make_pipe(ends);
+    CHECK_EQ(vmsplice(ends[1], &part, 1, 0), 1);
+    CHECK_EQ(vmsplice(ends[0], &part, 1, 0), 1);
 }
 
 static inline void io_make_fifo(int ends[2])
@@ -69,6 +80,7 @@ static inline io_channel *io_channels(void)
     static io_channel all[] = {
         {"pipe", io_make_pipe, false, false, 0, 0},
         {"pipe, non-blocking", io_make_pipe, true, false, 0, 0},
+        {"pipe, spliced", io_make_old_pipe, false, false, 0, 0},
         {"fifo", io_make_fifo, false, false, 0, 0},
         {"socketpair", io_make_pair, false, true, 0, 0},
         {"socketpair, non-blocking", io_make_pair, true, true, 0, 0},
@@ -84,6 +96,11 @@ static inline io_channel *io_channels(void)
         channel->make(ends);
         for (int i = 0; channel->nonblocking && i < 2; i++)
             io_set_nonblocking(ends[i], true);
+        int room = 64 << 10; /* the system makes no more of it by itself then */
+        for (int i = 0; channel->socket && i < 2; i++) {
+            CHECK_EQ(setsockopt(ends[i], SOL_SOCKET, SO_SNDBUF, &room, sizeof room), 0);
+            CHECK_EQ(setsockopt(ends[i], SOL_SOCKET, SO_RCVBUF, &room, sizeof room), 0);
+        }
         channel->reader = ends[0];
         channel->writer = ends[1];
     }

@@ -271,6 +271,81 @@ static kr_future *spawn_shield(kr_future *inner)
     return f;
 }
 
+/* A wait for a task that goes on without it. */
+LOOP_TEST(test_shield_result)
+{
+    struct step step = {0};
+    kr_future *inner = spawn_step(&step, 0);
+    kr_future *outer = spawn_shield(inner);
+    let_go(&step, 0);
+    CHECK_EQ(error_of(outer), 0);
+    CHECK_EQ(error_of(inner), 0);
+}
+
+LOOP_TEST(test_shield_exception)
+{
+    struct step step = {0};
+    kr_future *inner = spawn_step(&step, 0);
+    kr_future *outer = spawn_shield(inner);
+    let_go(&step, -EIO);
+    CHECK_EQ(error_of(outer), -EIO);
+    kr_future_release(inner);
+}
+
+LOOP_TEST(test_shield_cancel_inner)
+{
+    struct step step = {0};
+    kr_future *inner = spawn_step(&step, 0);
+    kr_future *outer = spawn_shield(inner);
+    CHECK_EQ(kr_future_cancel(inner), KR_ASKED);
+    CHECK_EQ(error_of(outer), -ECANCELED);
+    CHECK(kr_future_cancelled(inner));
+    kr_future_release(inner);
+}
+
+/* behaviour: 13.3 test_shield_effect */
+LOOP_TEST(test_shield_cancel_outer)
+{
+    struct step step = {0};
+    kr_future *inner = spawn_step(&step, 0);
+    kr_future *outer = spawn_shield(inner);
+    CHECK_EQ(kr_future_cancel(outer), KR_ASKED);
+    CHECK_EQ(error_of(outer), -ECANCELED);
+    CHECK(!step.cancelled && !kr_future_done(inner));
+    let_go(&step, 0);
+    CHECK_EQ(error_of(inner), 0);
+    CHECK(step.ended);
+}
+
+LOOP_TEST(test_shield_shortcut)
+{
+    kr_future *inner;
+    CHECK_EQ(kr_future_create(&inner, 0), 0);
+    CHECK_EQ(kr_future_set_result(inner, NULL, 0), 0);
+    CHECK_EQ(kr_future_exception(inner, NULL, KR_NOWAIT), 0);
+    kr_future_release(inner);
+}
+
+/* Nobody waits any more for the shielded one: its late error is reported, once.
+ * behaviours: 13.3 test_gather_cancel_outer_exception, test_gather_duplicate_log_once,
+ * test_gather_cancel_outer_result */
+LOOP_TEST(test_shield_late_error)
+{
+    struct step steps[2] = {{.error = 0}};
+    (void)kr_set_task_hook(count_report);
+    for (int i = 0; i < 2; i++) {
+        kr_future *inner = spawn_step(&steps[i], 0);
+        kr_future *outer = spawn_shield(inner);
+        CHECK_EQ(kr_future_cancel(outer), KR_ASKED);
+        CHECK_EQ(error_of(outer), -ECANCELED);
+        let_go(&steps[i], i == 0 ? 0 : -EIO);
+        let_others_run();
+        CHECK(kr_future_done(inner));
+        kr_future_release(inner);
+        CHECK_EQ(reports, i);
+    }
+}
+
 LOOP_TEST(test_gather_shield)
 {
     struct set set;

@@ -430,3 +430,11 @@ TEST(test_group_submit_chaos)
     }
     kr_executor_release(pool);
 }
+
+TEST(test_taskgroup_without_parent_task)
+{
+    kr_group group;
+    CHECK_EQ(kr_group_open(&group, NULL), -EINVAL);
+    CHECK_EQ(kr_group_submit(&group, NULL, NULL, nothing, NULL, 0, 0), -EINVAL);
+    CHECK_EQ(kr_group_close(&group), -EINVAL);
+}

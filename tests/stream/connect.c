@@ -76,7 +76,11 @@ static int race(const enum kind *kinds, int count, kr_time timeout)
     return result;
 }
 
-/* behaviours: 13.6 test_staggered.test_one_successful */
+BOTH_TEST(test_empty)
+{
+    CHECK_EQ(kri_connect_any(NULL, 0, KRI_NEVER), -ENOENT);
+}
+
 BOTH_TEST(test_one_successful)
 {
     kr_time began = kr_now();

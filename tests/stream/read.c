@@ -232,6 +232,11 @@ BOTH_TEST(test_readuntil_multi_separator)
     CHECK_EQ(kr_stream_read_until_any(in, separators, 3, &data, &size, kr_sec(10)), -EMSGSIZE);
     CHECK_EQ(size, 5); /* the last three may begin a separator */
     close_two();
+    open_two(NULL);
+    feed(out, "d\neMMMM");
+    CHECK_EQ(kr_stream_read_until_any(in, separators, 3, &data, &size, kr_sec(10)), 0);
+    CHECK_BYTES(data, size, "d\n");
+    close_two();
 }
 
 /* behaviour: 13.7 test_readexactly_limit */

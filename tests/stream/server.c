@@ -4,8 +4,10 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "harness/sanitizers.h"
 #include "stream/help.h"
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 static kr_server *server;
 
@@ -203,10 +205,22 @@ BOTH_TEST(test_wait_closed_basic)
     close_server();
 }
 
+static kr_word refused;
+
+static int echo_and_note(kr_stream *s, void *arg)
+{
+    char byte;
+    int err = echo(s, arg);
+    if (kr_stream_read(s, &byte, 1, kr_sec(30)) == -EBADF)
+        (void)kri_add_sc(&refused, 1);
+    return err;
+}
+
 BOTH_TEST(test_close_clients)
 {
     char byte;
-    open_server(echo, NULL);
+    (void)kr_set_task_hook(note_report);
+    open_server(echo_and_note, NULL);
     kr_stream *s = connect_to(kr_server_port(server));
     check_echo(s);
     kr_server_close(server);
@@ -214,6 +228,8 @@ BOTH_TEST(test_close_clients)
     CHECK_EQ(kr_stream_read(s, &byte, 1, kr_sec(10)), 0);
     kr_stream_release(s);
     close_server();
+    CHECK_EQ(kri_load_sc(&refused), 1);
+    CHECK_EQ(kri_load_sc(&reports), 0);
 }
 
 static int pour(kr_stream *s, void *arg)
@@ -334,44 +350,65 @@ BOTH_TEST(test_max_connections)
     close_server();
 }
 
+/* All that there are; others may hold one for a moment, and give it back. */
+static int take_descriptors(int *taken)
+{
+    int count = 0;
+    kr_time quiet = kr_now();
+    while (kr_now() - quiet < kr_ms(20)) {
+        int fd = dup(0);
+        if (fd >= 0) {
+            taken[count++] = fd;
+            quiet = kr_now();
+        } else {
+            CHECK_EQ(kr_sleep(kr_ms(1)), 0);
+        }
+    }
+    return count;
+}
+
+static long processor_ms(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
+           (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
+}
+
 /* No descriptor left: told once, no spinning, and it goes on once there is one.
  * behaviour: 13.6 test_accept_connection_* */
 BOTH_TEST(test_no_descriptor_left)
 {
-    static int taken[1024];
+    static int taken[256];
     struct rlimit limit;
-    int count = 0;
-    struct rusage before, after;
+    char byte;
     (void)kr_set_task_hook(note_report);
     CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
     limit.rlim_cur = 200;
     CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
     open_server(echo, NULL);
-    kr_stream *first = connect_to(kr_server_port(server));
-    check_echo(first);
+    kr_stream *s = connect_to(kr_server_port(server));
+    check_echo(s);
+    CHECK_EQ(kr_stream_read(s, &byte, 1, kr_ms(1)), -ETIMEDOUT); /* it has what a wait needs */
+    kr_stream_release(s);
+    while (kr_server_connections(server) > 0)
+        CHECK_EQ(kr_sleep(kr_ms(1)), 0);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     kr_address to;
     CHECK_EQ(kr_server_address(server, 0, &to), 0);
-    while (count < 1024 && (taken[count] = dup(0)) >= 0)
-        count++;
-    CHECK_EQ(kr_connect(fd, (struct sockaddr *)&to.storage, to.size, kr_sec(10)), 0);
-    getrusage(RUSAGE_SELF, &before);
-    kr_stream *second;
-    CHECK_EQ(kr_stream_open(&second, fd, NULL), 0);
-    char byte;
-    feed(second, "x");
-    CHECK_EQ(kr_stream_read(second, &byte, 1, kr_ms(300)), -ETIMEDOUT);
-    getrusage(RUSAGE_SELF, &after);
+    int count = take_descriptors(taken);
+    CHECK_EQ(connect(fd, (struct sockaddr *)&to.storage, to.size), 0);
+    CHECK_EQ(kr_stream_open(&s, fd, NULL), 0);
+    long before = processor_ms();
+    feed(s, "x");
+    CHECK_EQ(kr_stream_read(s, &byte, 1, kr_ms(1300)), -ETIMEDOUT); /* it has tried again */
+    CHECK_LE(processor_ms() - before, 150);
     CHECK_EQ(kri_load_sc(&reports), 1);
     CHECK_EQ(reported, -EMFILE);
-    CHECK_LE((after.ru_utime.tv_sec - before.ru_utime.tv_sec) * 1000 +
-                 (after.ru_utime.tv_usec - before.ru_utime.tv_usec) / 1000,
-             100);
     while (count > 0)
         close(taken[--count]);
-    CHECK_EQ(kr_stream_read(second, &byte, 1, kr_sec(10)), 1);
-    kr_stream_release(first);
-    kr_stream_release(second);
+    CHECK_EQ(kr_stream_read(s, &byte, 1, kr_sec(10)), 1);
+    kr_stream_release(s);
     close_server();
     CHECK_EQ(kri_load_sc(&reports), 1);
 }
@@ -417,7 +454,100 @@ BOTH_TEST(test_many_short_connections)
     kri_test_note("%ld connections, %ld KiB, later %ld KiB", count, early, resident());
     if (count > 500) {
         CHECK_LE(open_descriptors(), fds + 2);
-        CHECK_LE(resident(), early + 4096);
+        if (!KRI_SANITIZED) /* those keep what is freed */
+            CHECK_LE(resident(), early + 4096);
     }
     close_server();
+}
+
+/* The loop's end finds a server and its clients: it ends them. */
+static int leave_a_server(void *arg)
+{
+    in_loop = true;
+    open_server(pour, NULL);
+    kr_stream *s = connect_to(kr_server_port(server));
+    char byte;
+    CHECK_EQ(kr_stream_read(s, &byte, 1, kr_sec(10)), 1);
+    *(kr_stream **)arg = s;
+    return 0;
+}
+
+/* behaviour: 13.6 test_cancel_sock_accept */
+TEST(test_run_ends_with_an_open_server)
+{
+    kr_stream *s;
+    static char bytes[100000];
+    (void)kr_set_task_hook(note_report);
+    CHECK_EQ(kr_run(leave_a_server, &s), 0);
+    CHECK(!kr_server_is_serving(server));
+    CHECK_EQ(kr_server_wait_closed(server, KR_NOWAIT), 0);
+    while (kr_stream_read(s, bytes, sizeof bytes, kr_sec(10)) > 0)
+        ;
+    kr_stream_release(s);
+    kr_server_release(server);
+    CHECK_EQ(kri_load_sc(&reports), 0);
+}
+
+/* A forked child's copy: the parent's goes on. */
+BOTH_TEST(test_fork_with_a_server)
+{
+    int status;
+    open_server(echo, NULL);
+    kr_stream *s = connect_to(kr_server_port(server));
+    check_echo(s);
+    pid_t child = fork();
+    if (child == 0) {
+        kr_server_release(server);
+        _exit(0);
+    }
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(status, 0);
+    check_echo(s);
+    kr_stream_release(s);
+    s = connect_to(kr_server_port(server));
+    check_echo(s);
+    kr_stream_release(s);
+    close_server();
+}
+
+/* A server in a loop, its clients threads. */
+static int serve_threads(void *arg)
+{
+    open_server(echo, NULL);
+    kr_event_set(arg);
+    CHECK_EQ(kr_server_serve_forever(server), 0);
+    return kr_server_wait_closed(server, kr_sec(30));
+}
+
+static int run_loop(void *arg)
+{
+    return kr_run(serve_threads, *(void **)arg);
+}
+
+static void be_client(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 50; i++) {
+        kr_stream *s = connect_to(kr_server_port(server));
+        check_echo(s);
+        kr_stream_release(s);
+    }
+}
+
+TEST(test_threads_with_a_loop)
+{
+    static kr_event ready = KR_EVENT_INIT;
+    kr_event *at = &ready;
+    kr_thread *loop;
+    kri_bunch bunch;
+    int result;
+    CHECK_EQ(kr_thread_start(&loop, run_loop, &at, sizeof at, NULL), 0);
+    CHECK_EQ(kr_event_wait(&ready, kr_sec(30)), 0);
+    kri_bunch_start(&bunch, 4, be_client, NULL);
+    kri_bunch_end(&bunch);
+    kr_server_close(server);
+    CHECK_EQ(kr_thread_join(loop, &result, kr_sec(30)), 0);
+    CHECK_EQ(result, 0);
+    kr_server_release(server);
+    kr_thread_release(loop);
 }

@@ -42,7 +42,8 @@ static void close_server(void)
 }
 
 /* For the owner alone; the file goes with the server.
- * behaviours: 13.6 test_create_unix_*, test_unix_server_addr_cleanup
+ * behaviours: 13.6 test_create_unix_*, UnixServerCleanupTests.test_unix_server_addr_cleanup,
+ * UnixServerCleanupTests.test_unix_server_sock_cleanup
  * behaviours: 13.7 test_open_unix_connection */
 BOTH_TEST(test_start_unix_server)
 {

@@ -319,3 +319,59 @@ BOTH_TEST(test_abort_ends_a_write)
     CHECK_EQ(beside_end(&writer), -EBADF);
     close_two();
 }
+
+/* Time-outs and cancels at random, on both sides: the sequence arrives as it is. */
+static kr_time short_time(uint64_t *random)
+{
+    uint64_t choice = kri_test_random(random) % 4;
+    return choice == 0 ? KR_NOWAIT : choice == 1 ? kr_us(20) : kr_ms(1);
+}
+
+static int write_with_interruptions(const void *arg, void *result)
+{
+    char *bytes = sequence(MUCH);
+    uint64_t random = kri_test_seed() + 1;
+    (void)arg, (void)result;
+    for (size_t at = 0; at < MUCH;) {
+        size_t n = 1 + kri_test_random(&random) % 60000, written;
+        n = n < MUCH - at ? n : MUCH - at;
+        kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
+        CHECK_EQ(kr_cancel_scope_enter(&scope, short_time(&random)), 0);
+        int err = kr_stream_write(near, bytes + at, n, &written, kr_sec(60));
+        (void)kr_cancel_scope_exit(&scope);
+        CHECK(err == -ECANCELED || (err == 0 && written == n));
+        at += written;
+    }
+    free(bytes);
+    return kr_stream_close(near, kr_sec(60));
+}
+
+BOTH_TEST(test_interruptions_lose_nothing)
+{
+    static char bytes[30000];
+    uint64_t random = kri_test_seed();
+    size_t at = 0;
+    make_pair(&near, &far, &(kr_stream_options){.high_water = 20000, .read_buffer = 8000});
+    beside writer = beside_start(write_with_interruptions, NULL);
+    for (bool end = false; !end;) {
+        size_t size = 1 + kri_test_random(&random) % sizeof bytes, got = 0;
+        int64_t n;
+        if (kri_test_random(&random) % 2 == 0) {
+            n = kr_stream_read_exactly(far, bytes, size, &got, short_time(&random));
+        } else {
+            n = kr_stream_read(far, bytes, size, short_time(&random));
+            got = n > 0 ? (size_t)n : 0;
+            n = n > 0 ? 0 : n == 0 ? KR_EOF : n;
+        }
+        CHECK(n == 0 || n == -ETIMEDOUT || n == KR_EOF);
+        end = n == KR_EOF;
+        for (size_t i = 0; i < got; i++)
+            CHECK_EQ(bytes[i], nth(at + i));
+        at += got;
+        if (n == -ETIMEDOUT && in_loop)
+            CHECK_EQ(kr_yield(), 0);
+    }
+    CHECK_EQ(at, MUCH);
+    CHECK_EQ(beside_end(&writer), 0);
+    close_two();
+}

@@ -7,6 +7,7 @@
 #include "subprocess/help.h"
 #include "wait/wait.h"
 #include <fcntl.h>
+#include <stdio.h>
 
 enum { MANY = 1 << 20 };
 
@@ -33,7 +34,7 @@ static char *random_bytes(void)
 RUNNER_TEST(test_stdin_stdout)
 {
     kr_subprocess *p = start(ARGV("cat"), OPTIONS(ALL_PIPES));
-    CHECK_EQ(os_spawn_write(kr_subprocess_pipe(p, 0), "some data\n", 10), 10);
+    CHECK_EQ(kr_write(kr_subprocess_pipe(p, 0), "some data\n", 10, KR_FOREVER), 10);
     expect_line(p, "some data\n");
     CHECK_EQ(kr_subprocess_close_pipe(p, 0), 0);
     expect_line(p, "");
@@ -42,9 +43,10 @@ RUNNER_TEST(test_stdin_stdout)
 
 RUNNER_TEST(test_stdin_broken_pipe)
 {
+    signal(SIGPIPE, SIG_IGN);
     kr_subprocess *p = start(ARGV("true"), OPTIONS(.stdin_to = KR_TO_PIPE));
     CHECK_EQ(kr_subprocess_wait(p, NULL, KR_FOREVER), 0);
-    CHECK_EQ(os_spawn_write(kr_subprocess_pipe(p, 0), "x", 1), -EPIPE);
+    CHECK_EQ(kr_write(kr_subprocess_pipe(p, 0), "x", 1, KR_FOREVER), -EPIPE);
     CHECK_EQ(end(p), 0);
 }
 
@@ -79,13 +81,37 @@ RUNNER_TEST(a_pipe_that_is_taken_stays_open)
     kr_subprocess *p = start(ARGV("cat"), OPTIONS(.stdin_to = KR_TO_PIPE, .stdout_to = KR_TO_PIPE));
     int in = kr_subprocess_take_pipe(p, 0), out = kr_subprocess_take_pipe(p, 1);
     CHECK_EQ(kr_subprocess_pipe(p, 0), -EBADF);
-    CHECK_EQ(os_spawn_write(in, "text", 4), 4);
-    close(in);
+    CHECK_EQ(kr_write(in, "text", 4, KR_FOREVER), 4);
+    CHECK_EQ(kr_close(in), 0);
     CHECK_EQ(end(p), 0);
     char text[8];
-    CHECK_EQ(os_spawn_read(out, text, sizeof text), 4);
-    CHECK_EQ(os_spawn_read(out, text, sizeof text), 0);
-    close(out);
+    CHECK_EQ(kr_read(out, text, sizeof text, KR_FOREVER), 4);
+    CHECK_EQ(kr_read(out, text, sizeof text, KR_FOREVER), 0);
+    CHECK_EQ(kr_close(out), 0);
+}
+
+RUNNER_TEST(pipes_as_streams)
+{
+    enum { LINES = 5000 };
+    KR_AUTO(kr_stream) *in = NULL;
+    KR_AUTO(kr_stream) *out = NULL;
+    char line[32];
+    const char *got;
+    size_t size;
+    kr_subprocess *p = start(ARGV("cat"), OPTIONS(.stdin_to = KR_TO_PIPE, .stdout_to = KR_TO_PIPE));
+    CHECK_EQ(kr_stream_open(&in, kr_subprocess_take_pipe(p, 0), NULL), 0);
+    CHECK_EQ(kr_stream_open(&out, kr_subprocess_take_pipe(p, 1), NULL), 0);
+    for (int i = 0; i < LINES; i++) {
+        int length = snprintf(line, sizeof line, "line %d\n", i);
+        CHECK_EQ(kr_stream_write(in, line, (size_t)length, NULL, KR_FOREVER), 0);
+        CHECK_EQ(kr_stream_read_line(out, &got, &size, KR_FOREVER), 0);
+        CHECK_EQ(size, length);
+        CHECK(memcmp(got, line, size) == 0);
+    }
+    CHECK_EQ(kr_stream_close(in, KR_FOREVER), 0);
+    CHECK_EQ(kr_stream_read_line(out, &got, &size, KR_FOREVER), KR_EOF);
+    CHECK_EQ(kr_stream_close(out, KR_FOREVER), 0);
+    CHECK_EQ(end(p), 0);
 }
 
 /* At once. */

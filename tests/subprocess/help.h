@@ -9,7 +9,7 @@
 
 #include "harness/sanitizers.h"
 #include "harness/test.h"
-#include "os/spawn.h"
+#include "os/os.h"
 #include "wait/wait.h"
 #include <krait/krait.h>
 #include <dirent.h>
@@ -119,14 +119,11 @@ static inline void read_text(kr_subprocess *p, int stream, char *text, size_t si
     int fd = kr_subprocess_pipe(p, stream);
     CHECK_GE(fd, 0);
     while (length < size - 1 && (!line || length == 0 || text[length - 1] != '\n')) {
-        int64_t n = os_spawn_read(fd, text + length, line ? 1 : size - 1 - length);
+        int64_t n = kr_read(fd, text + length, line ? 1 : size - 1 - length, kr_sec(60));
+        CHECK_GE(n, 0);
         if (n == 0)
             break;
-        if (n == -EAGAIN)
-            CHECK_GE(kri_wait_fd(fd, OS_READABLE, KRI_NEVER), 0);
-        else
-            CHECK_GE(n, 1);
-        length += n > 0 ? (size_t)n : 0;
+        length += (size_t)n;
     }
     text[length] = '\0';
 }

@@ -90,6 +90,8 @@ RUNNER_TEST(a_file_that_is_no_program)
     CHECK_EQ(unlink(name), 0);
 }
 
+/* behaviours: 13.7 test_create_subprocess_env_shell, test_create_subprocess_env_exec,
+ * test_create_subprocess_exec_with_path */
 RUNNER_TEST(the_environment)
 {
     const char *const env[] = {"FOO=bar", "PATH=/nowhere:/bin", NULL};

@@ -20,21 +20,6 @@ static void make_large_file(const char *name, off_t size)
     CHECK_EQ(close(fd), 0);
 }
 
-/* How many bytes the process has read so far. */
-static long long bytes_read(pid_t process)
-{
-    char path[64], line[128];
-    long long bytes = 0;
-    snprintf(path, sizeof path, "/proc/%d/io", (int)process);
-    FILE *stream = fopen(path, "re");
-    if (!stream)
-        return 0;
-    while (fgets(line, sizeof line, stream))
-        (void)sscanf(line, "rchar: %lld", &bytes);
-    fclose(stream);
-    return bytes;
-}
-
 static bool catches(pid_t process, int signo)
 {
     char path[64], line[128];

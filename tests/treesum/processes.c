@@ -78,21 +78,6 @@ static int add_descendants(pid_t process, pid_t *list, int count)
     return count;
 }
 
-/* How many bytes the process has read so far. */
-static long long bytes_read(pid_t process)
-{
-    char path[64], line[128];
-    long long bytes = 0;
-    snprintf(path, sizeof path, "/proc/%d/io", (int)process);
-    FILE *stream = fopen(path, "re");
-    if (!stream)
-        return 0;
-    while (fgets(line, sizeof line, stream))
-        (void)sscanf(line, "rchar: %lld", &bytes);
-    fclose(stream);
-    return bytes;
-}
-
 /* Not so the fork server, which has on its account what the workers that it has reaped had read. */
 static bool is_busy(pid_t process)
 {

@@ -71,6 +71,21 @@ static inline int tool_script(const char *script)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* How many bytes the process has read so far. */
+static inline long long bytes_read(pid_t process)
+{
+    char path[64], line[128];
+    long long bytes = 0;
+    snprintf(path, sizeof path, "/proc/%d/io", (int)process);
+    FILE *stream = fopen(path, "re");
+    if (!stream)
+        return 0;
+    while (fgets(line, sizeof line, stream))
+        (void)sscanf(line, "rchar: %lld", &bytes);
+    fclose(stream);
+    return bytes;
+}
+
 #define SCRIPT(name, text)                                                                         \
     TEST(name)                                                                                     \
     {                                                                                              \

@@ -2,22 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "sync/waits.h"
-
-static waits_world *begin(void)
-{
-    party_be(&party_threads);
-    return waits_begin();
-}
-
-static int wait_each(waits_world *world, kr_time timeout)
-{
-    int first = waits_kinds[0].wait(world, timeout);
-
-    for (int i = 1; i < WAITS_KINDS; i++)
-        CHECK_EQ(waits_kinds[i].wait(world, timeout), first);
-    return first;
-}
+#include "wait/each.h"
 
 TEST(test_enter_and_exit)
 {

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: MIT
  */
 #include "os/child.h"
+#include "os/linux/read_start.h"
 #include <dirent.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -67,16 +67,9 @@ pid_t os_spawn_self(const char *name, const char *argument, int descriptor)
 
 int os_thread_count(void)
 {
-    int saved = errno;
     char text[1024];
-    int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
-    if (fd >= 0)
-        close(fd);
-    errno = saved;
-    if (length <= 0)
+    if (kri_read_start("/proc/self/stat", text, sizeof text) <= 0)
         return 0;
-    text[length] = '\0';
     char *at = strrchr(text, ')');
     enum { FIELDS_BEFORE = 18 }; /* the 20th; the second is a name, which may hold anything */
     for (int i = 0; at != NULL && i < FIELDS_BEFORE; i++)
@@ -86,16 +79,10 @@ int os_thread_count(void)
 
 bool os_argument_begins(const char *s)
 {
-    int saved = errno;
     char text[8192];
-    int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
-    if (fd >= 0)
-        close(fd);
-    errno = saved;
+    ssize_t length = kri_read_start("/proc/self/cmdline", text, sizeof text);
     if (length <= 0)
         return false;
-    text[length] = '\0';
     size_t first = strlen(text) + 1;
     return first < (size_t)length && strncmp(text + first, s, strlen(s)) == 0;
 }

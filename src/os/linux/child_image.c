@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: MIT
  */
 #include "os/child.h"
+#include "os/linux/read_start.h"
 #include <elf.h>
-#include <fcntl.h>
 #include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,18 +90,11 @@ int os_limit_memory(uint64_t bytes)
 /* A number of pages in a process's statm. */
 static int64_t pages_of(pid_t id, bool resident)
 {
-    char text[128];
-    int saved = errno;
-    snprintf(text, sizeof text, "/proc/%d/statm", (int)id);
-    int fd = open(text, O_RDONLY | O_CLOEXEC);
-    int64_t result = fd < 0 ? -errno : -ESRCH;
-    ssize_t length = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
-    if (fd >= 0)
-        close(fd);
-    errno = saved;
+    char path[40], text[128];
+    snprintf(path, sizeof path, "/proc/%d/statm", (int)id);
+    ssize_t length = kri_read_start(path, text, sizeof text);
     if (length <= 0)
-        return result;
-    text[length] = '\0';
+        return length < 0 ? length : -ESRCH;
     const char *at = resident ? strchr(text, ' ') : text;
     return at != NULL ? strtoll(at, NULL, 10) * sysconf(_SC_PAGESIZE) : -ESRCH;
 }

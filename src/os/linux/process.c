@@ -4,8 +4,8 @@
  */
 #include "base/global.h"
 #include "os/linux/held.h"
+#include "os/linux/read_start.h"
 #include "os/os.h"
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -39,18 +39,9 @@ static uint64_t start_in(char *line)
 
 uint64_t os_process_start(pid_t id)
 {
-    char text[1024];
-    int saved = errno;
-    snprintf(text, sizeof text, "/proc/%d/stat", (int)id);
-    int fd = open(text, O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
-    if (fd >= 0)
-        close(fd);
-    errno = saved;
-    if (length <= 0)
-        return 0;
-    text[length] = '\0';
-    return start_in(text);
+    char path[40], text[1024];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)id);
+    return kri_read_start(path, text, sizeof text) > 0 ? start_in(text) : 0;
 }
 
 /* Of a child of this process: its parent may ask.  -ECHILD: it is no such. */
@@ -137,7 +128,7 @@ int os_at_exit(void (*fn)(void))
 static struct sigaction before_catch[OS_SIGNALS + 1] KRI_GLOBAL;
 static bool caught[OS_SIGNALS + 1] KRI_GLOBAL;
 
-static bool catchable(int signo)
+bool os_signal_can_be_caught(int signo)
 {
     switch (signo) {
     case SIGKILL:
@@ -157,7 +148,7 @@ static bool catchable(int signo)
 
 int os_signal_catch(int signo, void (*handler)(int signo))
 {
-    if (!catchable(signo))
+    if (!os_signal_can_be_caught(signo))
         return -EINVAL;
     struct sigaction action = {.sa_handler = handler};
     struct sigaction old;
@@ -174,7 +165,7 @@ int os_signal_catch(int signo, void (*handler)(int signo))
 
 int os_signal_release(int signo)
 {
-    if (!catchable(signo))
+    if (!os_signal_can_be_caught(signo))
         return -EINVAL;
     if (!caught[signo])
         return 0;
@@ -183,4 +174,20 @@ int os_signal_release(int signo)
     errno = saved;
     caught[signo] = false;
     return 0;
+}
+
+bool os_signal_is_default(int signo)
+{
+    struct sigaction action = {.sa_handler = SIG_IGN};
+    int saved = errno;
+    sigaction(signo, NULL, &action);
+    errno = saved;
+    return action.sa_handler == SIG_DFL;
+}
+
+void os_signal_send(int signo)
+{
+    int saved = errno;
+    kill(getpid(), signo);
+    errno = saved;
 }
