@@ -59,10 +59,11 @@ struct work;
 struct job {
     kr_group_task task;
     struct work *work;
-    struct job *next; /* of the list */
-    size_t number;    /* in the list, from 1 */
-    char *file;       /* where the body lies; NULL: nowhere */
-    uint64_t bytes;   /* of the body */
+    struct job *next;       /* work.c: of the list */
+    struct job *next_shown; /* output.c: the same, as far as it is known there */
+    size_t number;          /* in the list, from 1 */
+    char *file;             /* where the body lies; NULL: nowhere */
+    uint64_t bytes;         /* of the body */
     unsigned retries;
     int status; /* of HTTP; 0: no answer */
     int error;

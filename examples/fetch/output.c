@@ -109,7 +109,7 @@ static void put_done(bool all)
     while (output.first && (all || output.first->done)) {
         if (output.first->done && !output.first->shown)
             put_job(output.first);
-        output.first = output.first->next;
+        output.first = output.first->next_shown;
     }
 }
 
@@ -117,7 +117,7 @@ void output_expect(struct job *job)
 {
     lock();
     if (output.first)
-        output.last->next = job;
+        output.last->next_shown = job;
     else
         output.first = job;
     output.last = job;

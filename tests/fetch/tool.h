@@ -85,6 +85,17 @@ static inline const char *tool_read(const char *path)
     return text;
 }
 
+/* Is the text in the file, whose length is at most 4 KiB?  From any thread. */
+static inline bool tool_has(const char *path, const char *text)
+{
+    char bytes[4097];
+    FILE *file = fopen(path, "re");
+    CHECK(file != NULL);
+    bytes[fread(bytes, 1, sizeof bytes - 1, file)] = '\0';
+    fclose(file);
+    return strstr(bytes, text) != NULL;
+}
+
 enum { TOOL_ARGUMENTS = 16 };
 
 /* Start fetch on the file "list", with its output in "out" and "err", or where `out` says. */
@@ -202,6 +213,14 @@ static inline void tool_serve(tool_server *server, serve_fn *serve)
     server->port = ntohs(address.sin_port);
     CHECK_EQ(pthread_create(&thread, NULL, tool_server_main, server), 0);
     CHECK_EQ(pthread_detach(thread), 0);
+}
+
+static inline int tool_asked(tool_server *server)
+{
+    pthread_mutex_lock(&server->mutex);
+    int asked = server->asked;
+    pthread_mutex_unlock(&server->mutex);
+    return asked;
 }
 
 static inline void tool_say(int fd, const char *text)
