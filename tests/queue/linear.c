@@ -104,7 +104,7 @@ static void play(void *arg, int index)
     uint64_t random = party_random_start(index);
     for (int round = 1;; round++) {
         while ((int)kri_load_acq(&world->round) < round && kri_load_acq(&world->stop) == 0)
-            sched_yield();
+            (void)kr_yield();
         if (kri_load_acq(&world->stop))
             return;
         for (int i = 0; i < CALLS; i++)

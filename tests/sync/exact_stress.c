@@ -83,7 +83,7 @@ static void notify_for_a_while(void *arg, int index)
             world->granted += (uint64_t)woken;
         kr_condition_release(&world->condition);
         if (party_random_below(&random, 4) == 0)
-            kri_test_nap();
+            party_nap();
     }
 }
 
@@ -154,7 +154,7 @@ static void borrow_permits(void *arg, int index)
 
         count_result(&mine, err);
         if (party_random_below(&random, 4) == 0)
-            kri_test_nap();
+            party_nap();
         if (err == 0 && kr_semaphore_release(&world->semaphore, 1) != 0)
             mine.wrong++;
     }

@@ -95,7 +95,7 @@ static void play(linear_world *world, int index,
     for (int round = 1;; round++) {
         int held = 0;
         while ((int)kri_load_acq(&world->round) < round && kri_load_acq(&world->stop) == 0)
-            sched_yield();
+            (void)kr_yield();
         if (kri_load_acq(&world->stop))
             return;
         for (int i = 0; i < CALLS; i++)

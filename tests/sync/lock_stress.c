@@ -56,9 +56,9 @@ static void hold(stress_world *world, int index, uint64_t *random)
     world->hand_overs += world->last != index;
     world->last = index;
     if (party_random_below(random, 64) == 0)
-        sched_yield();
+        (void)kr_yield();
     if (party_random_below(random, 512) == 0)
-        kri_test_nap();
+        party_nap();
 }
 
 static void count_round(void *arg, int index)
