@@ -123,6 +123,8 @@ PARTY_TEST(test_notify_is_exact)
     party_world_free(world, sizeof *world);
 }
 
+PARTY_CASE(test_notify_is_exact, runners)
+
 static int acquire_somehow(stress_world *world, uint64_t *random)
 {
     kr_time moment = kr_us(1 + party_random_below(random, 300));
@@ -186,3 +188,5 @@ PARTY_TEST(test_no_permit_is_lost)
     CHECK_GE(world->notified, 1);
     party_world_free(world, sizeof *world);
 }
+
+PARTY_CASE(test_no_permit_is_lost, runners)

@@ -157,12 +157,18 @@ PARTY_TEST(test_lock_is_linearizable)
     check_rounds(&linear_lock, play_lock);
 }
 
+PARTY_CASE(test_lock_is_linearizable, runners)
+
 PARTY_TEST(test_rlock_is_linearizable)
 {
     check_rounds(&linear_rlock, play_rlock);
 }
 
+PARTY_CASE(test_rlock_is_linearizable, runners)
+
 PARTY_TEST(test_semaphore_is_linearizable)
 {
     check_rounds(&linear_semaphore, play_semaphore);
 }
+
+PARTY_CASE(test_semaphore_is_linearizable, runners)

@@ -106,6 +106,8 @@ PARTY_TEST(test_counter)
     party_world_free(world, sizeof *world);
 }
 
+PARTY_CASE(test_counter, runners)
+
 /* Holds the lock nearly all the time: a moment after the release it has it again. */
 static void hold_long(void *arg, int index)
 {
