@@ -118,6 +118,8 @@ PARTY_TEST(test_barrier_10)
     check_passes(10);
 }
 
+PARTY_CASE(test_barrier_10, runners)
+
 PARTY_TEST(test_thousand)
 {
     check_passes(1000);
@@ -240,6 +242,8 @@ PARTY_TEST(test_abort)
     world_free(world);
 }
 
+PARTY_CASE(test_abort, runners)
+
 static void await_waiting(kr_barrier *barrier, unsigned count)
 {
     while (kr_barrier_n_waiting(barrier) != count)
@@ -260,6 +264,8 @@ PARTY_TEST(test_reset)
     check_broken(world, PARTIES - 1, PARTIES);
     world_free(world);
 }
+
+PARTY_CASE(test_reset, runners)
 
 /* Broken, and made whole by one of them while all others stand at another barrier. */
 static void break_mend_meet(void *arg, int index)
@@ -285,6 +291,8 @@ PARTY_TEST(test_abort_and_reset)
     CHECK_EQ(kri_load_acq(&world->after), PARTIES);
     world_free(world);
 }
+
+PARTY_CASE(test_abort_and_reset, runners)
 
 /* One comes later than the others' time-out. */
 static void come_late(void *arg, int index)
@@ -375,6 +383,9 @@ PARTY_TEST_OF(test_cancel, threads)
     CHECK(kr_barrier_broken(&world->barrier));
     world_free(world);
 }
+
+PARTY_CASE(test_cancel, coroutines)
+PARTY_CASE(test_cancel, runners)
 
 static void ignore(int signo)
 {
