@@ -48,6 +48,7 @@ static void run(party_body body, barrier_world *world)
     party_join(bunch);
 }
 
+/* behaviour: 13.1 test_barrier_parties */
 TEST(test_constructor)
 {
     kr_barrier barrier, zero;
@@ -107,6 +108,7 @@ static void check_passes(int passes)
     world_free(world);
 }
 
+/* behaviour: 13.1 test_barrier */
 PARTY_TEST(test_barrier)
 {
     check_passes(1);
@@ -136,6 +138,7 @@ static void meet(void *arg, int index)
     kri_add_acq_rel(world->results[index] < 0 ? &world->broken : &world->passed, 1);
 }
 
+/* behaviour: 13.1 test_filling_tasks_check_return_value */
 PARTY_TEST(test_wait_return)
 {
     barrier_world *world = world_create();
@@ -250,6 +253,7 @@ static void await_waiting(kr_barrier *barrier, unsigned count)
         party_nap();
 }
 
+/* behaviour: 13.1 test_reset_barrier */
 PARTY_TEST(test_reset)
 {
     barrier_world *world = world_create();
@@ -343,6 +347,7 @@ PARTY_TEST(test_own_timeout)
     world_free(world);
 }
 
+/* behaviours: 13.1 test_filling_one_task, test_filling_one_task_twice */
 PARTY_TEST(test_single_thread)
 {
     barrier_world *world = party_world(sizeof *world);

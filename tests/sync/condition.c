@@ -188,6 +188,7 @@ PARTY_CASE(test_notify, runners)
 PARTY_CASE(test_notify, mixed)
 
 /* The same over a lock of the user's. */
+/* behaviour: 13.1 test_explicit_lock */
 PARTY_TEST(test_notify_with_lock)
 {
     condition_world *world = world_create();
@@ -265,6 +266,7 @@ static void step_and_notify(condition_world *world, int steps)
     }
 }
 
+/* behaviour: 13.1 test_wait_for */
 PARTY_TEST(test_waitfor)
 {
     condition_world *world = world_create();
