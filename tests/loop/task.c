@@ -486,6 +486,32 @@ LOOP_TEST(test_future_exception_never_retrieved)
     CHECK_EQ(count, 2);
 }
 
+/* Those who waited for it are cancelled, and it ends then: an error is reported once, when the last
+ * reference goes, however many had waited.
+ * behaviours: 13.3 test_gather_cancel_outer_result, test_gather_duplicate_log_once */
+LOOP_TEST(test_gather_cancel_outer_exception)
+{
+    static const int errors[] = {0, -EPIPE};
+    (void)kr_set_task_hook(note_report);
+    for (int i = 0; i < 2; i++) {
+        struct step step = {.begun = false};
+        kr_future *inner = spawn_step(&step, 0), *outer[2];
+        for (int j = 0; j < 2; j++)
+            outer[j] = spawn_with(await_future, &inner, sizeof inner, NULL);
+        let_others_run();
+        for (int j = 0; j < 2; j++) {
+            CHECK_EQ(kr_future_cancel(outer[j]), KR_ASKED);
+            CHECK_EQ(error_of(outer[j]), -ECANCELED);
+        }
+        let_go(&step, errors[i]);
+        let_others_run();
+        CHECK(kr_future_done(inner));
+        CHECK_EQ(count, 0);
+        kr_future_release(inner);
+        CHECK_EQ(count, i);
+    }
+}
+
 /* Tasks of pools, which a coroutine waits for as for any other. */
 
 static int work(const void *arg, void *result)
