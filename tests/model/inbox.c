@@ -211,3 +211,37 @@ SCENARIO(submit_against_shutdown, .stale = 1, .early = KR_EXPLORE_NONE, .keeps_m
     kr_explore_check(s.taken == s.accepted[0]);
     kr_executor_release(pool);
 }
+
+static int nothing(const void *arg, void *result)
+{
+    (void)arg;
+    (void)result;
+    return 0;
+}
+
+static void submit_nothing(void *arg)
+{
+    kr_future *f;
+    int err = kr_submit(arg, &f, nothing, NULL, 0, 0);
+    kr_explore_check(err == 0 || err == KR_ESHUTDOWN);
+    if (err != 0)
+        return;
+    kr_explore_check(kr_future_result(f, NULL, 0, NULL, KR_FOREVER) == 0);
+    kr_future_release(f);
+}
+
+/* Nobody who is on his way to wait for room is left waiting. */
+SCENARIO(shutdown_while_there_is_no_room, .mode = KR_EXPLORE_PCT, .depth = 4,
+         .stale = KR_EXPLORE_NONE, .early = KR_EXPLORE_NONE, .keeps_memory = true)
+{
+    kr_executor *pool;
+    const kr_pool_options o = {.workers = 1, .max_queued = 1, .name = "loops"};
+    memset(&s, 0, sizeof s);
+    kr_explore_check(kr_loop_pool(&pool, &o) == 0);
+    kr_explore_check(kr_submit(pool, NULL, nothing, NULL, 0, 0) == 0);
+    kr_explore_spawn(submit_nothing, pool);
+    kr_explore_spawn(submit_nothing, pool);
+    kr_explore_check(kr_executor_shutdown(pool, NULL, KR_FOREVER) == 0);
+    kr_explore_join_all();
+    kr_executor_release(pool);
+}

@@ -92,6 +92,12 @@ krait_mutant(loop_submit_unheard loop/spawn.c inbox/submit_against_shutdown
     if (f)
         return 0;")
 
+krait_mutant(loop_pool_wakes_before_it_closes loop/loop_pool.c inbox/shutdown_while_there_is_no_room
+  "        kri_or_sc(&pool->queued, CLOSED); /* for those on their way to wait there, too */
+        kri_wake(&pool->queued, KRI_ALL, 0);"
+  "        kri_wake(&pool->queued, KRI_ALL, 0);
+        kri_or_sc(&pool->queued, CLOSED);")
+
 # Descriptors.
 krait_mutant(poller_event_does_not_wake loop/poller.c loop/event_against_time_limit
   "        kri_wake(word, KRI_ALL, 0);" "        (void)word;")
