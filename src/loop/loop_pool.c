@@ -26,6 +26,9 @@
 
 static KRI_GLOBAL kr_word loop_pools_named; /* atomic */
 
+/* A bit of `queued`, above all counts: nobody is let in any more. */
+#define CLOSED UINT32_C(0x80000000)
+
 static kri_loop_pool *pool_of(kr_executor *executor)
 {
     return (kri_loop_pool *)executor;
@@ -168,6 +171,8 @@ static int make_room(kri_loop_pool *pool, kr_time deadline)
     if (pool->max_queued == 0)
         return 0;
     for (;;) {
+        if (queued & CLOSED)
+            return KR_ESHUTDOWN;
         if (queued < pool->max_queued || is_member(pool)) {
             if (kri_cas_rlx(&pool->queued, &queued, queued + 1))
                 return 0;
@@ -176,8 +181,6 @@ static int make_room(kri_loop_pool *pool, kr_time deadline)
         int err = kri_wait(&pool->queued, queued, deadline, 0);
         if (err != 0 && err != -EAGAIN)
             return err;
-        if (kri_load_acq(&pool->executor.shut))
-            return KR_ESHUTDOWN;
         queued = kri_load_rlx(&pool->queued);
     }
 }
@@ -224,8 +227,10 @@ static void tell(kri_loop_pool *pool, bool cancel_pending)
         if (first)
             (void)kri_loop_post(member->loop, &member->end);
     }
-    if (first)
+    if (first) {
+        kri_or_sc(&pool->queued, CLOSED); /* for those on their way to wait there, too */
         kri_wake(&pool->queued, KRI_ALL, 0);
+    }
     kri_mutex_unlock(&pool->mutex);
 }
 

@@ -29,7 +29,7 @@ struct kri_loop_pool {
     int started;              /* const once made */
     kr_word alive;            /* atomic: threads whose loop has not ended */
     kr_word references;       /* atomic */
-    kr_word queued;           /* atomic: tasks that have not begun; with .max_queued only */
+    kr_word queued;           /* atomic: tasks that have not begun, with .max_queued; closed? */
     size_t max_queued;        /* const; 0: no limit */
     int (*initializer)(void *arg);
     void *initializer_arg;
