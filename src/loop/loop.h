@@ -170,6 +170,9 @@ void kri_runner_give_way_to(kri_loop *loop, kri_runner *next);
  * the loop is sure to stay.  false: the loop is closed. */
 bool kri_loop_post(kri_loop *loop, kri_posted *posted);
 
+/* call_later.c: call run(arg) in the loop itself, as a party that cannot sleep. */
+void kri_loop_call(void (*run)(void *arg), void *arg);
+
 /* poller.c */
 int kri_poller_events(kri_loop *loop); /* the descriptor of the loop's events; made when needed */
 void kri_poller_end(kri_loop *loop);

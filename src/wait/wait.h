@@ -373,7 +373,7 @@ static inline bool kri_forked_since(uint32_t generation)
 }
 
 /* kri_at_fork_child - run fn in every forked child, after the waiting point is usable there; in
- * the order of registration; idempotent for the same fn.  -ENOMEM when the table (16) is full. */
+ * the order of registration; idempotent for the same fn.  -ENOMEM when the table (32) is full. */
 int kri_at_fork_child(void (*fn)(void));
 
 #endif

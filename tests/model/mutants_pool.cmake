@@ -256,6 +256,7 @@ krait_mutant(group_stranger_lost executor/group.c group/group_beside_a_stranger_
         put_back(worker, &strangers);" "    (void)put_back;")
 krait_mutant(group_failure_cancels_nobody executor/group.c group/group_failure_cancels
   "    kr_cancel(&group->scope);
+    kri_group_members_cancel(group);
 }
 
 static void run(" "}
