@@ -305,7 +305,8 @@ static inline __attribute__((always_inline)) kri_runner *choose(kri_loop *loop)
     return runner;
 }
 
-static inline void give_way(kri_runner *self, kri_loop *loop, kri_runner *next)
+static inline __attribute__((always_inline)) void give_way(kri_runner *self, kri_loop *loop,
+                                                           kri_runner *next)
 {
     self->acts_as = *kri_party_current();
     self->innermost = *kri_frame_current();
@@ -443,6 +444,15 @@ static void unpark(kri_waiter *w)
         (void)kri_inbox_put(&loop->inbox, item_of(runner));
 }
 
+static bool give_way_if_some(void)
+{
+    const kri_loop *loop = *kri_loop_current();
+    if (loop->ready.count == 0)
+        return false;
+    kri_runner_yield(loop->running);
+    return true;
+}
+
 const kri_party_ops kri_coroutine_ops = {
     .park = park,
     .unpark = unpark,
@@ -451,5 +461,6 @@ const kri_party_ops kri_coroutine_ops = {
     .wait_fds = kri_poller_wait_many,
     .watch = kri_sentry_post,
     .unwatch = kri_sentry_relieve,
+    .give_way = give_way_if_some,
     .shares_thread = true,
 };
