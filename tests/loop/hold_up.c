@@ -6,6 +6,56 @@
  */
 #include "loop/in_loop.h"
 
+#include <unistd.h>
+
+/* Messages. */
+
+static int await_byte(const void *arg, void *result)
+{
+    (void)result;
+    return kr_poll(*(const int *)arg, KR_READABLE, KR_FOREVER) < 0 ? -EIO : 0;
+}
+
+static int send_one(const void *arg, void *result)
+{
+    kr_connection *c = *(kr_connection *const *)arg;
+    (void)result;
+    return kr_connection_send(c, "x", 1, KR_FOREVER);
+}
+
+static void receive_one(kr_connection *c)
+{
+    char byte;
+    size_t size;
+    CHECK_EQ(kr_connection_recv_into(c, &byte, 1, &size, KR_FOREVER), 0);
+    CHECK_EQ(size, 1);
+}
+
+/* An event has come of a call that was taken without a wait. */
+LOOP_TEST(an_event_for_nothing_holds_up_no_receiver)
+{
+    kr_connection *here, *there;
+    kr_future *poller, *sender;
+    int ends[2];
+    CHECK_EQ(kr_pipe(&here, &there, NULL), 0);
+    CHECK_EQ(pipe(ends), 0);
+    CHECK_EQ(kr_spawn(&poller, await_byte, &ends[0], sizeof ends[0], 0, NULL), 0);
+    CHECK_EQ(kr_connection_poll(here, kr_ms(1)), -ETIMEDOUT);
+    CHECK_EQ(kr_connection_send(there, "x", 1, KR_FOREVER), 0);
+    CHECK_EQ(kr_sleep(kr_ms(1)), 0); /* the loop has heard of it */
+    receive_one(here);
+    CHECK_EQ(kr_connection_poll(here, 0), -ETIMEDOUT);
+    CHECK_EQ(kr_spawn(&sender, send_one, &there, sizeof there, 0, NULL), 0);
+    receive_one(here);
+    CHECK_EQ(error_of(sender), 0);
+    CHECK_EQ(write(ends[1], "x", 1), 1);
+    CHECK_EQ(error_of(poller), 0);
+    kr_connection_release(here);
+    kr_connection_release(there);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 /* Loops over a range, by the workers of a pool alone. */
 
 static pthread_t loop_thread;
