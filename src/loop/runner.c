@@ -143,6 +143,8 @@ static bool run_task(kri_runner *runner)
     kri_scope_begin(&runner->party, &scope);
     if (loop->queued != NULL && f->executor == loop->face)
         kri_loop_made_room(loop->queued);
+    if (loop->cancels != NULL && f->executor == loop->face && kri_load_acq(loop->cancels))
+        (void)kri_future_remove(f);
     if (kri_future_claim(f, (uintptr_t)&scope)) { /* [future-4] */
         if (!run_claimed(runner, &scope))
             return false;
@@ -351,12 +353,15 @@ void kri_runner_give_way_to(kri_loop *loop, kri_runner *next)
 
 static void fail(kri_loop *loop, kr_future *f)
 {
+    bool counts = loop->queued != NULL && f->executor == loop->face;
     if (kri_future_claim(f, KRI_CLAIM_SILENT)) {
         kri_future_end(f, -ENOMEM);
     } else {
         kri_future_pass(f);
         kr_future_release(f);
     }
+    if (counts)
+        kri_loop_made_room(loop->queued);
     kri_sub_rlx(&loop->load, 1);
 }
 
@@ -388,6 +393,8 @@ void kri_runner_go_on(kri_loop *loop)
         kri_runner *next = choose(loop);
         if (next == NULL) {
             see_to_first(loop);
+            if (kri_forked_since(loop->executor.generation))
+                return;
             continue;
         }
         switch_to(&loop->thread, loop, next);
