@@ -24,7 +24,7 @@ target_compile_definitions(krait_announced INTERFACE KRI_MODEL=1 KR_EXPLORE=1)
 target_compile_options(krait_announced INTERFACE ${KRAIT_ANNOUNCE})
 target_include_directories(krait_announced INTERFACE ${PROJECT_SOURCE_DIR}/src)
 
-add_library(krait_model_objects OBJECT ${KRAIT_PORTABLE_SOURCES})
+add_library(krait_model_objects OBJECT ${KRAIT_PORTABLE_SOURCES} ${KRAIT_MODEL_LOOP_SOURCES})
 target_link_libraries(krait_model_objects PRIVATE krait_announced)
 
 add_library(krait_explore STATIC $<TARGET_OBJECTS:krait_model_objects>

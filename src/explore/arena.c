@@ -155,6 +155,16 @@ bool os_memory_is_checked(void)
     return true;
 }
 
+void kri_ex_give_back(void *memory)
+{
+    block *b = (block *)memory - 1;
+    size_t offset = (size_t)((char *)memory - arena);
+
+    memset(state_of + offset / GRAIN, FREED, b->size);
+    b->live = false;
+    live_bytes -= (size_t)b->size * GRAIN;
+}
+
 void os_free(void *memory)
 {
     size_t offset;
@@ -169,7 +179,5 @@ void os_free(void *memory)
     block *b = (block *)memory - 1;
     /* All other uses must be ordered before the free, as before a write. */
     kri_ex_access(memory, (size_t)b->size * GRAIN, true, EX_SELF->site.frames[0]);
-    memset(state_of + offset / GRAIN, FREED, b->size);
-    b->live = false;
-    live_bytes -= (size_t)b->size * GRAIN;
+    kri_ex_give_back(memory);
 }

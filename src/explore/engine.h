@@ -8,6 +8,8 @@
  *   race.c      plain memory: vector clocks
  *   arena.c     memory that is given out
  *   os.c        the system: src/os/os.h for logical threads
+ *   events.c    src/os/events.h
+ *   coroutine.c stacks of coroutines
  *   compiler.c  what -fsanitize=thread calls
  *   trace.c     the printed schedule
  *   explore.c   the public face
@@ -37,8 +39,9 @@ enum {
     EX_ARENA = 1 << 20,    /* bytes a run may allocate */
     EX_SCRATCH = 64 << 20, /* the explorer's own memory of one run */
     EX_BELLS = 64,
-    EX_WORDS = 6,      /* words that a thread may sleep on at once */
-    EX_WEAK_SITES = 8, /* weak compare-and-swaps of one thread that fail for nothing */
+    EX_EVENTS_BASE = 2000, /* descriptors of events */
+    EX_WORDS = 6,          /* words that a thread may sleep on at once */
+    EX_WEAK_SITES = 8,     /* weak compare-and-swaps of one thread that fail for nothing */
 };
 
 typedef struct ex_site {
@@ -191,12 +194,19 @@ size_t kri_ex_leaked(const void **site);
 void kri_ex_check_freed(const void *at, const char *what);
 bool kri_ex_in_arena(const void *p, size_t *offset);
 void *kri_ex_alloc(size_t size, const void *site);
+void kri_ex_give_back(void *memory); /* a free that need not be ordered after other uses */
 
 /* os.c */
 void kri_ex_os_begin(void);
+bool kri_ex_bell_open(int fd);
 bool kri_ex_bell_ready(int fd);
 void kri_ex_forget_words(ex_thread *t);              /* it sleeps on none any more */
 const kr_word *kri_ex_sleeps_on(const ex_thread *t); /* the last of its words */
+
+/* events.c */
+void kri_ex_events_begin(void);
+void kri_ex_events_rung(int bell);
+void kri_ex_events_closed(int fd);
 
 /* The linker's. */
 extern char __start_kri_globals[], __stop_kri_globals[];

@@ -11,16 +11,19 @@
  * SPDX-License-Identifier: MIT
  */
 #include "explore/engine.h"
+#include "os/events.h"
 #include "os/message.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum { BELL_BASE = 1000, FIRST_ID = 1000, LASTS = 4 };
+_Static_assert(BELL_BASE + EX_BELLS <= EX_EVENTS_BASE, "each number is one descriptor");
 
 static struct {
     bool open;
     bool rung;
+    uint64_t rings; /* not taken yet */
     struct ex_message *message;
 } bells[EX_BELLS];
 /* Longer than any time limit of a scenario. */
@@ -33,6 +36,7 @@ static unsigned last_count;
 void kri_ex_os_begin(void)
 {
     kri_ex_arena_begin();
+    kri_ex_events_begin();
     bell_count = 0;
     last_count = 0;
 }
@@ -237,6 +241,13 @@ bool os_signal_can_be_caught(int signo)
     return signo > 0 && signo <= OS_SIGNALS;
 }
 
+/* A program's own affair. */
+bool os_signal_is_default(int signo)
+{
+    (void)signo;
+    return false;
+}
+
 void os_signal_send(int signo)
 {
     (void)signo;
@@ -244,14 +255,19 @@ void os_signal_send(int signo)
 
 /* Descriptors */
 
-bool kri_ex_bell_ready(int fd)
-{
-    return fd >= BELL_BASE && bells[fd - BELL_BASE].rung;
-}
-
 static bool is_open(int fd)
 {
     return fd >= BELL_BASE && fd < BELL_BASE + bell_count && bells[fd - BELL_BASE].open;
+}
+
+bool kri_ex_bell_open(int fd)
+{
+    return is_open(fd);
+}
+
+bool kri_ex_bell_ready(int fd)
+{
+    return is_open(fd) && bells[fd - BELL_BASE].rung;
 }
 
 static bool poll_ready(int fd)
@@ -308,6 +324,7 @@ int os_bell_create(void)
         return -EMFILE;
     bells[bell_count].open = true;
     bells[bell_count].rung = false;
+    bells[bell_count].rings = 0;
     bells[bell_count].message = NULL;
     return BELL_BASE + bell_count++;
 }
@@ -320,6 +337,7 @@ void os_bell_ring(int bell)
         kri_ex_fail(KR_EXPLORE_CHECK, "a bell is rung that is closed");
     EX_TRACE("rings", NULL, (uint64_t)bell, "");
     bells[bell - BELL_BASE].rung = true;
+    bells[bell - BELL_BASE].rings++;
     bells[bell - BELL_BASE].message = kri_ex_message(bells[bell - BELL_BASE].message);
     for (unsigned i = 0; i < kri_ex.thread_count; i++) {
         const ex_thread *t = &kri_ex.threads[i];
@@ -327,6 +345,7 @@ void os_bell_ring(int bell)
         if (t->state == EX_POLLING && (t->fds[0] == bell || t->fds[1] == bell))
             kri_ex_ready(i, 0);
     }
+    kri_ex_events_rung(bell);
 }
 
 void os_bell_clear(int bell)
@@ -334,14 +353,28 @@ void os_bell_clear(int bell)
     kri_ex_point(true);
     if (is_open(bell)) {
         bells[bell - BELL_BASE].rung = false;
+        bells[bell - BELL_BASE].rings = 0;
         EX_TRACE("clears bell", NULL, (uint64_t)bell, "");
     }
+}
+
+uint64_t os_bell_take(int bell)
+{
+    kri_ex_point(true);
+    if (!poll_ready(bell))
+        return 0;
+    uint64_t rings = bells[bell - BELL_BASE].rings;
+    EX_TRACE("takes rings", NULL, rings, "");
+    bells[bell - BELL_BASE].rung = false;
+    bells[bell - BELL_BASE].rings = 0;
+    return rings;
 }
 
 void os_close(int fd)
 {
     if (is_open(fd))
         bells[fd - BELL_BASE].open = false;
+    kri_ex_events_closed(fd);
 }
 
 /* Places */

@@ -462,6 +462,15 @@ void kri_ex_describe_sleepers(char *text, size_t size)
     }
 }
 
+/* Frames lie on the stack of a thread, or of a coroutine. */
+static bool is_frame(const void *at)
+{
+    unsigned thread;
+    size_t offset;
+
+    return kri_ex_in_stack(at, &thread, &offset) ? offset >= 32 : kri_ex_in_arena(at, &offset);
+}
+
 void kri_ex_site_take(ex_site *site, const void *first, const void *frame)
 {
     site->frames[0] = first;
@@ -470,16 +479,14 @@ void kri_ex_site_take(ex_site *site, const void *first, const void *frame)
     if (!kri_ex.tracing)
         return;
     /* Frame pointers are kept in the model build. */
-    unsigned thread;
-    size_t offset;
     for (unsigned i = 1; i < EX_FRAMES; i++) {
         const void *const *f = frame;
 
         site->frames[i] = NULL;
-        if (!kri_ex_in_stack(f, &thread, &offset) || offset < 32)
+        if (!is_frame(f))
             return;
         frame = f[0];
-        if (!kri_ex_in_stack(frame, &thread, &offset) || offset < 32 || frame <= (const void *)f)
+        if (!is_frame(frame) || frame <= (const void *)f)
             return;
         site->frames[i] = ((const void *const *)frame)[1];
     }

@@ -15,6 +15,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "loop/line.h"
 #include "loop/loop_pool.h"
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "loop/loop.h"
+#include "loop/line.h"
 
 #include "os/os.h"
 

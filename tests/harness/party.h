@@ -134,7 +134,8 @@ int party_asleep(void);
 void party_await_asleep(int count);
 
 /* PARTY_TEST - a case for threads, one for coroutines, and one for processes.  PARTY_TEST_OF - for
- * one kind. */
+ * one kind.  PARTY_CASE below a body - for one more kind: `runners` where it matters that threads
+ * and coroutines meet at one object. */
 #define PARTY_TEST(name)                                                                           \
     static void name(void);                                                                        \
     PARTY_CASE(name, threads)                                                                      \

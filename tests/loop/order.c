@@ -1,5 +1,7 @@
 /* Coroutines of one loop are served in their order, and nobody who comes by is faster.
  *
+ * Behaviours: section 13.1
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "harness/test.h"

@@ -56,9 +56,9 @@ static void hold(stress_world *world, int index, uint64_t *random)
     world->hand_overs += world->last != index;
     world->last = index;
     if (party_random_below(random, 64) == 0)
-        sched_yield();
+        (void)kr_yield();
     if (party_random_below(random, 512) == 0)
-        kri_test_nap();
+        party_nap();
 }
 
 static void count_round(void *arg, int index)
@@ -105,6 +105,8 @@ PARTY_TEST(test_counter)
     CHECK_GE(world->hand_overs, PARTIES);
     party_world_free(world, sizeof *world);
 }
+
+PARTY_CASE(test_counter, runners)
 
 /* Holds the lock nearly all the time: a moment after the release it has it again. */
 static void hold_long(void *arg, int index)
