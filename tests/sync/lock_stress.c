@@ -100,7 +100,8 @@ PARTY_TEST(test_counter)
     CHECK_EQ(party_parked(&world->lock, sizeof world->lock), 0);
     kri_test_note("%ju acquired, %ju refused, %ju timed out, %ju hand-overs", (uintmax_t)sum,
                   (uintmax_t)refused, (uintmax_t)timed_out, (uintmax_t)world->hand_overs);
-    CHECK_GE(refused, 1);
+    if (party_kind_now() != &party_coroutines) /* those take turns */
+        CHECK_GE(refused, 1);
     CHECK_GE(timed_out, 1);
     CHECK_GE(world->hand_overs, PARTIES);
     party_world_free(world, sizeof *world);
