@@ -27,6 +27,10 @@
  * A coroutine stays in the thread of its loop, and runs until it waits: between two waits nothing
  * else of that loop runs.
  *
+ * In C++ a coroutine may throw and catch as it likes, but no exception leaves its function, and it
+ * must not wait in a catch block, nor in a destructor that an exception runs: of exceptions that
+ * are under way C++ keeps one list a thread, not one a coroutine.
+ *
  * SPDX-License-Identifier: MIT
  */
 #ifndef KRAIT_COROUTINE_H
