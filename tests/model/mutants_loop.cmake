@@ -92,6 +92,9 @@ krait_mutant(loop_submit_unheard loop/spawn.c inbox/submit_against_shutdown
     if (f)
         return 0;")
 
+krait_mutant(loop_pool_room_lost loop/runner.c inbox/room_of_one_that_failed
+  "    leave_queue(loop, f);
+    if (kri_future_claim(f, KRI_CLAIM_SILENT)) {" "    if (kri_future_claim(f, KRI_CLAIM_SILENT)) {")
 krait_mutant(loop_pool_wakes_before_it_closes loop/loop_pool.c inbox/shutdown_while_there_is_no_room
   "        kri_or_sc(&pool->queued, CLOSED); /* for those on their way to wait there, too */
         kri_wake(&pool->queued, KRI_ALL, 0);"
