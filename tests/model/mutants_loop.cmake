@@ -101,6 +101,9 @@ krait_mutant(loop_pool_wakes_before_it_closes loop/loop_pool.c inbox/shutdown_wh
   "        kri_wake(&pool->queued, KRI_ALL, 0);
         kri_or_sc(&pool->queued, CLOSED);")
 
+krait_mutant(loop_first_future_unset loop/run.c loop_tasks/refused_by_the_system
+  "    kr_future *future = NULL;" "    kr_future *future = (kr_future *)64;")
+
 # Descriptors.
 krait_mutant(poller_event_does_not_wake loop/poller.c loop/event_against_time_limit
   "        kri_wake(word, KRI_ALL, 0);" "        (void)word;")
