@@ -12,6 +12,7 @@
  */
 #include "explore/engine.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -30,6 +31,7 @@ typedef struct cell {
 enum { CELLS = 1 << 15 };
 
 static cell *cells;
+static const int *own_errno; /* of each thread, but all are one here */
 static uint32_t run;
 static uint32_t used;
 
@@ -49,6 +51,7 @@ void kri_ex_race_begin(void)
 {
     run++;
     used = 0;
+    own_errno = &errno;
 }
 
 static cell *find(uintptr_t key)
@@ -138,7 +141,7 @@ void kri_ex_access(const void *memory, size_t size, bool write, const void *site
     unsigned stack;
     size_t offset;
 
-    if (!kri_ex.active)
+    if (!kri_ex.active || memory == (const void *)own_errno)
         return;
     kri_ex_check_freed(memory, write ? "a write" : "a read");
     if (write && !(kri_ex_in_stack(memory, &stack, &offset) && stack == kri_ex.self))

@@ -54,7 +54,7 @@ static void finish(kri_loop *loop)
 
 static int run_loop(kri_loop *loop, struct program *program)
 {
-    kr_future *future;
+    kr_future *future = NULL;
     kri_task task = {.fn = run_main, .arg = &program, .arg_size = sizeof program};
     kri_loop_enter(loop);
     int err = kri_submit(&loop->executor, &future, &task, KRI_NEVER);

@@ -130,6 +130,13 @@ static bool run_claimed(kri_runner *runner, kr_cancel_scope *scope)
     return true;
 }
 
+/* It waits no more. */
+static void leave_queue(const kri_loop *loop, const kr_future *f)
+{
+    if (loop->queued != NULL && f->executor == loop->face)
+        kri_loop_made_room(loop->queued);
+}
+
 static bool run_task(kri_runner *runner)
 {
     kri_loop *loop = runner->loop;
@@ -141,8 +148,7 @@ static bool run_task(kri_runner *runner)
     *kri_party_current() = &runner->party;
     *kri_frame_current() = &runner->frame;
     kri_scope_begin(&runner->party, &scope);
-    if (loop->queued != NULL && f->executor == loop->face)
-        kri_loop_made_room(loop->queued);
+    leave_queue(loop, f);
     if (loop->cancels != NULL && f->executor == loop->face && kri_load_acq(loop->cancels))
         (void)kri_future_remove(f);
     if (kri_future_claim(f, (uintptr_t)&scope)) { /* [future-4] */
@@ -353,15 +359,13 @@ void kri_runner_give_way_to(kri_loop *loop, kri_runner *next)
 
 static void fail(kri_loop *loop, kr_future *f)
 {
-    bool counts = loop->queued != NULL && f->executor == loop->face;
+    leave_queue(loop, f);
     if (kri_future_claim(f, KRI_CLAIM_SILENT)) {
         kri_future_end(f, -ENOMEM);
     } else {
         kri_future_pass(f);
         kr_future_release(f);
     }
-    if (counts)
-        kri_loop_made_room(loop->queued);
     kri_sub_rlx(&loop->load, 1);
 }
 

@@ -245,3 +245,30 @@ SCENARIO(shutdown_while_there_is_no_room, .mode = KR_EXPLORE_PCT, .depth = 4,
     kr_explore_join_all();
     kr_executor_release(pool);
 }
+
+static int submit_and_await(kr_executor *pool)
+{
+    kr_future *f;
+    int err = kr_submit(pool, &f, nothing, NULL, 0, 0);
+    if (err != 0)
+        return err;
+    err = kr_future_result(f, NULL, 0, NULL, KR_FOREVER);
+    kr_future_release(f);
+    return err;
+}
+
+/* A task that fails since there is no stack for it leaves its room to the next. */
+SCENARIO(room_of_one_that_failed, .preemptions = 1, .stale = KR_EXPLORE_NONE,
+         .early = KR_EXPLORE_NONE, .failures = 1, .keeps_memory = true)
+{
+    kr_executor *pool;
+    const kr_pool_options o = {.workers = 1, .max_queued = 1, .name = "loops"};
+    memset(&s, 0, sizeof s);
+    if (kr_loop_pool(&pool, &o) != 0)
+        return;
+    int refused = submit_and_await(pool) != 0;
+    refused += submit_and_await(pool) != 0;
+    kr_explore_check(refused <= 1);
+    kr_explore_check(kr_executor_shutdown(pool, NULL, KR_FOREVER) == 0);
+    kr_executor_release(pool);
+}

@@ -92,11 +92,17 @@ krait_mutant(loop_submit_unheard loop/spawn.c inbox/submit_against_shutdown
     if (f)
         return 0;")
 
+krait_mutant(loop_pool_room_lost loop/runner.c inbox/room_of_one_that_failed
+  "    leave_queue(loop, f);
+    if (kri_future_claim(f, KRI_CLAIM_SILENT)) {" "    if (kri_future_claim(f, KRI_CLAIM_SILENT)) {")
 krait_mutant(loop_pool_wakes_before_it_closes loop/loop_pool.c inbox/shutdown_while_there_is_no_room
   "        kri_or_sc(&pool->queued, CLOSED); /* for those on their way to wait there, too */
         kri_wake(&pool->queued, KRI_ALL, 0);"
   "        kri_wake(&pool->queued, KRI_ALL, 0);
         kri_or_sc(&pool->queued, CLOSED);")
+
+krait_mutant(loop_first_future_unset loop/run.c loop_tasks/refused_by_the_system
+  "    kr_future *future = NULL;" "    kr_future *future = (kr_future *)64;")
 
 # Descriptors.
 krait_mutant(poller_event_does_not_wake loop/poller.c loop/event_against_time_limit
