@@ -95,6 +95,8 @@ struct kri_loop {
     size_t idle_count;
     kri_runner *spent; /* to be given back */
     size_t alive;      /* runners that have a task */
+    size_t most_alive; /* since the last look at the idle ones */
+    kr_time trim_at;   /* when to look at them; 0: they are few */
     kr_word load;      /* atomic: tasks that were given to it and are not over */
     uint64_t begun;    /* tasks so far */
     kri_timers timers;
