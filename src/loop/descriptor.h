@@ -14,6 +14,10 @@ bool kri_in_coroutine(void);
  * system call that looks whether the descriptor is ready already. */
 int kri_descriptor_await(int fd, unsigned events, kr_time deadline);
 
+/* kri_descriptor_served - a call has got what it wanted.  A coroutine that never has to wait for it
+ * gives way now and then, and has the loop look at what else there is. */
+void kri_descriptor_served(void);
+
 /* kri_descriptor_drained - the caller, a coroutine, has just found less than it wanted: until the
  * next event there is nothing (OS_READABLE), or no room (OS_WRITABLE).  Only for stream sockets and
  * pipes.  kri_descriptor_is_drained - has somebody said so, and no event come since?  Then

@@ -70,6 +70,7 @@ struct kri_runner {
     kri_frame frame;      /* of its task */
     kri_frame *innermost; /* while it does not run */
     int error_number;     /* errno, while it does not run */
+    unsigned served;      /* calls for descriptors since it last slept */
     kr_future *future;    /* its task; NULL: none */
     kr_task_fn fn;        /* of its task, once begun */
     uint64_t number;      /* of its task */

@@ -441,6 +441,7 @@ static void park(kri_waiter *w, kr_time deadline)
 {
     kri_runner *self = runner_behind(w);
     kri_loop *loop = self->loop;
+    self->served = 0;
     if (self->notified)
         return;
     if (deadline != KRI_NEVER)
