@@ -29,8 +29,10 @@ static bool is_empty(int fd, int flags, kr_time timeout)
 
 static void note_short(int fd, int flags)
 {
-    if (flags == 0 && kri_in_coroutine() && kri_kind(fd) == OS_TCP)
-        kri_descriptor_drained(fd, OS_READABLE);
+    if (flags != 0 || !kri_in_coroutine() || kri_descriptor_drained(fd, OS_READABLE, OS_TCP))
+        return;
+    if (kri_kind(fd) == OS_TCP)
+        (void)kri_descriptor_drained(fd, OS_READABLE, OS_TCP);
 }
 
 int64_t kr_recv(int fd, void *bytes, size_t size, int flags, kr_time timeout)
