@@ -29,6 +29,14 @@ bool kri_try_later(kri_tries *tries, int64_t *result);
 /* kri_wait_ready - kri_wait_fd, and kr_close ends a thread's wait, too. */
 int kri_wait_ready(int fd, unsigned events, kr_time deadline);
 
+/* kri_got - what a call answers, see kri_descriptor_served.  With KR_NOWAIT nobody gives way. */
+static inline int64_t kri_got(int64_t result, kr_time timeout)
+{
+    if (result >= 0 && timeout != KR_NOWAIT)
+        kri_descriptor_served();
+    return result;
+}
+
 /* kri_alone_lock - for a look at a descriptor and a call that relies on it: nobody else in this
  * process does such a thing meanwhile. */
 kri_mutex *kri_alone_lock(int fd);

@@ -44,7 +44,7 @@ static int64_t read_no_socket(int fd, void *bytes, size_t size, kr_time timeout)
     do {
         got = read_other(fd, bytes, size);
     } while (got == -EAGAIN && kri_try_again(&tries, &got));
-    return got;
+    return kri_got(got, timeout);
 }
 
 static int64_t write_no_socket(int fd, const void *bytes, size_t size, kr_time timeout)
@@ -61,7 +61,7 @@ static int64_t write_no_socket(int fd, const void *bytes, size_t size, kr_time t
     do {
         written = write_other(fd, bytes, size);
     } while (written == -EAGAIN && kri_try_again(&tries, &written));
-    return written;
+    return kri_got(written, timeout);
 }
 
 /* Most are sockets, and those that are not say so. */

@@ -29,8 +29,10 @@ static bool is_empty(int fd, int flags, kr_time timeout)
 
 static void note_short(int fd, int flags)
 {
-    if (flags == 0 && kri_in_coroutine() && kri_kind(fd) == OS_TCP)
-        kri_descriptor_drained(fd, OS_READABLE);
+    if (flags != 0 || !kri_in_coroutine() || kri_descriptor_drained(fd, OS_READABLE, OS_TCP))
+        return;
+    if (kri_kind(fd) == OS_TCP)
+        (void)kri_descriptor_drained(fd, OS_READABLE, OS_TCP);
 }
 
 int64_t kr_recv(int fd, void *bytes, size_t size, int flags, kr_time timeout)
@@ -46,7 +48,7 @@ int64_t kr_recv(int fd, void *bytes, size_t size, int flags, kr_time timeout)
     } while (got == -EAGAIN && kri_try_again(&tries, &got));
     if (got > 0 && (size_t)got < size)
         note_short(fd, flags);
-    return got;
+    return kri_got(got, timeout);
 }
 
 int64_t kr_send(int fd, const void *bytes, size_t size, int flags, kr_time timeout)
@@ -58,7 +60,7 @@ int64_t kr_send(int fd, const void *bytes, size_t size, int flags, kr_time timeo
     do {
         sent = os_send(fd, bytes, size, flags);
     } while (sent == -EAGAIN && kri_try_again(&tries, &sent));
-    return sent;
+    return kri_got(sent, timeout);
 }
 
 int64_t kr_recvfrom(int fd, void *bytes, size_t size, int flags, struct sockaddr *from,
@@ -71,7 +73,7 @@ int64_t kr_recvfrom(int fd, void *bytes, size_t size, int flags, struct sockaddr
     do {
         got = os_recvfrom(fd, bytes, size, flags, from, from_size);
     } while (got == -EAGAIN && kri_try_again(&tries, &got));
-    return got;
+    return kri_got(got, timeout);
 }
 
 int64_t kr_sendto(int fd, const void *bytes, size_t size, int flags, const struct sockaddr *to,
@@ -85,7 +87,7 @@ int64_t kr_sendto(int fd, const void *bytes, size_t size, int flags, const struc
     do {
         sent = os_sendto(fd, bytes, size, flags, to, to_size);
         if (sent != -EAGAIN)
-            return sent;
+            return kri_got(sent, timeout);
         again = to != NULL && os_room_is_secret(fd) ? kri_try_later(&tries, &sent)
                                                     : kri_try_again(&tries, &sent);
     } while (again);

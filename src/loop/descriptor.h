@@ -8,17 +8,25 @@
 #include "wait/wait.h"
 
 /* kri_in_coroutine - is the caller one?  Else it is a thread, which may block. */
-bool kri_in_coroutine(void);
+static inline bool kri_in_coroutine(void)
+{
+    return kri_party_shares_thread();
+}
 
 /* kri_descriptor_await - kri_wait_fd for a coroutine that has just tried, in vain: it spares the
  * system call that looks whether the descriptor is ready already. */
 int kri_descriptor_await(int fd, unsigned events, kr_time deadline);
 
+/* kri_descriptor_served - a call has got what it wanted.  A coroutine that never has to wait for it
+ * gives way now and then, and has the loop look at what else there is. */
+void kri_descriptor_served(void);
+
 /* kri_descriptor_drained - the caller, a coroutine, has just found less than it wanted: until the
  * next event there is nothing (OS_READABLE), or no room (OS_WRITABLE).  Only for stream sockets and
- * pipes.  kri_descriptor_is_drained - has somebody said so, and no event come since?  Then
+ * pipes: false, and nothing is noted, if it is not known to be of this kind (kri_descriptor_kind).
+ * kri_descriptor_is_drained - has somebody said so, and no event come since?  Then
  * kri_wait_fd is the next thing to do.  Both are hints that cost a few loads. */
-void kri_descriptor_drained(int fd, unsigned events);
+bool kri_descriptor_drained(int fd, unsigned events, unsigned kind);
 bool kri_descriptor_is_drained(int fd, unsigned events);
 
 /* kri_descriptor_kind, _set_kind - a number that the layer above keeps for a descriptor until it is

@@ -170,12 +170,18 @@ static void sleep_until(kri_loop *loop, kr_time deadline)
     kri_block_end(loop->thread_party);
 }
 
+static kr_time next_moment(kri_loop *loop)
+{
+    kr_time next = kri_timers_next(&loop->timers);
+    return loop->trim_at != 0 && loop->trim_at < next ? loop->trim_at : next;
+}
+
 void kri_loop_look(kri_loop *loop, bool may_sleep)
 {
     take_in(loop);
     fire_timers(loop);
     if (loop->ready.count == 0 && may_sleep && !kri_inbox_some(&loop->inbox))
-        sleep_until(loop, kri_timers_next(&loop->timers));
+        sleep_until(loop, next_moment(loop));
     else if (kri_poller_is_awaited(loop))
         kri_poller_look(loop, 0);
 }

@@ -70,6 +70,7 @@ struct kri_runner {
     kri_frame frame;      /* of its task */
     kri_frame *innermost; /* while it does not run */
     int error_number;     /* errno, while it does not run */
+    unsigned served;      /* calls for descriptors since it last slept */
     kr_future *future;    /* its task; NULL: none */
     kr_task_fn fn;        /* of its task, once begun */
     uint64_t number;      /* of its task */
@@ -95,6 +96,8 @@ struct kri_loop {
     size_t idle_count;
     kri_runner *spent; /* to be given back */
     size_t alive;      /* runners that have a task */
+    size_t most_alive; /* since the last look at the idle ones */
+    kr_time trim_at;   /* when to look at them; 0: they are few */
     kr_word load;      /* atomic: tasks that were given to it and are not over */
     uint64_t begun;    /* tasks so far */
     kri_timers timers;

@@ -303,7 +303,7 @@ static int wait_on(poller *p, record *r, int fd, unsigned events, kr_time deadli
 
 static record *record_of(kri_loop *loop, int fd)
 {
-    if (kri_poller_events(loop) < 0)
+    if (loop->poller == NULL && make(loop) != 0)
         return NULL;
     record *r = look_up(loop->poller, fd);
     return r != NULL ? r : make_record(loop->poller, fd);
@@ -323,8 +323,8 @@ int kri_descriptor_await(int fd, unsigned events, kr_time deadline)
     kri_loop *loop = kri_loop_here();
     if (fd < 0)
         return -EBADF;
-    int err = kri_poller_events(loop);
-    if (err < 0)
+    int err = loop->poller == NULL ? make(loop) : 0;
+    if (err != 0)
         return err;
     record *r = record_of(loop, fd);
     return r != NULL ? wait_on(loop->poller, r, fd, events, deadline) : -ENOMEM;
@@ -391,11 +391,6 @@ void kri_poller_look(kri_loop *loop, kr_time deadline)
 
 /* For the layer above. */
 
-bool kri_in_coroutine(void)
-{
-    return kri_runner_self() != NULL;
-}
-
 static record *known(int fd)
 {
     const kri_loop *loop = kri_loop_here();
@@ -403,16 +398,16 @@ static record *known(int fd)
                                                                          : NULL;
 }
 
-void kri_descriptor_drained(int fd, unsigned events)
+bool kri_descriptor_drained(int fd, unsigned events, unsigned kind)
 {
     record *r = known(fd);
-    if (r == NULL || !is_registered(r))
-        return;
-    refresh(r);
-    if (r->special)
-        return;
+    if (r == NULL || r->kind != kind || r->known != kri_load_rlx(&r->generation) + 1)
+        return false;
+    if (r->special || !is_registered(r))
+        return true;
     r->drained |= (uint8_t)events;
     (void)take(r, events);
+    return true;
 }
 
 bool kri_descriptor_is_drained(int fd, unsigned events)

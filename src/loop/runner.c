@@ -16,6 +16,9 @@
  *     A wait parks the runner.  Its waker (wait.h) sets the waiter woken and then notifies the
  *     runner: itself in the loop's thread, else through the inbox.  The waiter's frame is left only
  *     after that, so that nobody notifies a runner that has gone on (`settle`).
+ *     Of the idle ones so many are kept as had a task at once a moment ago: stacks that come and go
+ *     cost more than what most tasks do.  The loop looks now and then, and does not sleep past that
+ *     while there may be too many.
  *     A runner knows whom it acted as and the innermost frame of its tasks: both are the thread's
  *     while it runs, and are put back when it goes on.
  *
@@ -33,7 +36,9 @@
 #include "loop/sentry.h"
 #include "os/os.h"
 
-enum { IDLE_MOST = 1024, BUDGET = 64 };
+enum { IDLE_LEAST = 1024, AT_ONCE = 1024, BUDGET = 64 };
+
+static const kr_time idle_look = 250 * 1000000; /* nanoseconds */
 
 static kri_item item_of(kri_runner *runner)
 {
@@ -73,7 +78,8 @@ static void list(kri_runner *runner, kri_loop *loop)
     runner->older = loop->newest;
     *(loop->newest != NULL ? &loop->newest->newer : &loop->oldest) = runner;
     loop->newest = runner;
-    loop->alive++;
+    if (++loop->alive > loop->most_alive)
+        loop->most_alive = loop->alive;
 }
 
 static void unlist(kri_runner *runner, kri_loop *loop)
@@ -253,21 +259,46 @@ static kri_runner *create(kri_loop *loop, size_t stack_size)
     return NULL;
 }
 
-/* By the loop itself: those beyond the most that are kept. */
-static void trim(kri_loop *loop)
+static void give_spent_back(kri_loop *loop)
 {
     while (loop->spent != NULL) {
         kri_runner *runner = loop->spent;
         loop->spent = (kri_runner *)runner->next;
         destroy(runner);
     }
-    while (loop->idle_count > IDLE_MOST)
+}
+
+/* Those that were not needed since the last look, some in each turn. */
+static void trim_idle(kri_loop *loop)
+{
+    kr_time now = os_now();
+    if (loop->trim_at == 0)
+        loop->trim_at = now + idle_look;
+    if (now < loop->trim_at)
+        return;
+    size_t needed = loop->most_alive > loop->alive ? loop->most_alive - loop->alive : 0;
+    size_t kept = needed > IDLE_LEAST ? needed : IDLE_LEAST;
+    for (int i = 0; i < AT_ONCE && loop->idle_count > kept; i++)
         destroy(take_idle(loop));
+    if (loop->idle_count > kept)
+        return;
+    loop->most_alive = loop->alive;
+    loop->trim_at = kept > IDLE_LEAST ? now + idle_look : 0;
+}
+
+/* By the loop itself. */
+static void trim(kri_loop *loop)
+{
+    give_spent_back(loop);
+    if (__builtin_expect(loop->idle_count > IDLE_LEAST, 0))
+        trim_idle(loop);
+    else
+        loop->trim_at = 0;
 }
 
 void kri_runners_end(kri_loop *loop)
 {
-    trim(loop);
+    give_spent_back(loop);
     while (loop->idle != NULL)
         destroy(take_idle(loop));
 }
@@ -421,6 +452,7 @@ static void park(kri_waiter *w, kr_time deadline)
 {
     kri_runner *self = runner_behind(w);
     kri_loop *loop = self->loop;
+    self->served = 0;
     if (self->notified)
         return;
     if (deadline != KRI_NEVER)

@@ -5,6 +5,7 @@
 #include "loop/loop.h"
 
 #include "base/atomic.h"
+#include "loop/descriptor.h"
 #include "os/os.h"
 
 int kr_sleep(kr_time duration)
@@ -29,6 +30,17 @@ static bool is_cancelled(void)
     if (scope == NULL || (scope->deadline == KRI_NEVER && !kri_scope_marked(scope)))
         return false;
     return kr_cancelled();
+}
+
+void kri_descriptor_served(void)
+{
+    enum { MOST = 64 };
+    kri_runner *self = kri_runner_self();
+    if (self == NULL || ++self->served < MOST)
+        return;
+    self->served = 0;
+    self->loop->budget = 0;
+    kri_runner_yield(self);
 }
 
 int kr_yield(void)

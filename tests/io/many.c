@@ -6,6 +6,7 @@
 
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 
 /* Several readers and writers of one descriptor: every byte goes to one of them, and nobody hangs.
@@ -293,4 +294,37 @@ IO_TEST(test_chaos)
                 CHECK(all[i].fds[k] < 0 || kr_close(all[i].fds[k]) == 0);
         }
     }
+}
+
+/* A coroutine that never has to wait: a sleeper wakes beside it all the same. */
+static bool slept;
+
+static int sleep_beside(const void *arg, void *result)
+{
+    (void)arg;
+    (void)result;
+    int err = kr_sleep(kr_us(100));
+    slept = true;
+    return err;
+}
+
+static int write_and_read_until_then(void *arg)
+{
+    int fds[2];
+    char byte = 0;
+    (void)arg;
+    CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    CHECK_EQ(kr_spawn(NULL, sleep_beside, NULL, 0, 0, NULL), 0);
+    while (!slept) {
+        CHECK_EQ(kr_write(fds[0], &byte, 1, KR_FOREVER), 1);
+        CHECK_EQ(kr_read(fds[1], &byte, 1, KR_FOREVER), 1);
+    }
+    CHECK_EQ(kr_close(fds[0]), 0);
+    CHECK_EQ(kr_close(fds[1]), 0);
+    return 0;
+}
+
+TEST(test_who_never_waits_gives_way)
+{
+    CHECK_EQ(kr_run(write_and_read_until_then, NULL), 0);
 }
