@@ -6,6 +6,7 @@
  */
 #include "loop/in_loop.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* Messages. */
@@ -54,6 +55,36 @@ LOOP_TEST(an_event_for_nothing_holds_up_no_receiver)
     kr_connection_release(there);
     close(ends[0]);
     close(ends[1]);
+}
+
+/* Without a descriptor for the loop's events. */
+
+static void wait_without_descriptors(kr_connection *c)
+{
+    struct rlimit old;
+    CHECK_EQ(getrlimit(RLIMIT_NOFILE, &old), 0);
+    int next = dup(0);
+    close(next);
+    struct rlimit few = {.rlim_cur = (rlim_t)next, .rlim_max = old.rlim_max};
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+    kr_waitable list[2] = {{.connection = c}, {.connection = c}};
+    CHECK_EQ(kr_connection_wait(list, 2, KR_FOREVER), -EMFILE);
+    CHECK_EQ(kr_connection_poll(c, KR_FOREVER), -EMFILE);
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &old), 0);
+}
+
+LOOP_TEST(waiting_for_many_without_descriptors)
+{
+    kr_connection *here, *there;
+    kr_future *sender;
+    CHECK_EQ(kr_pipe(&here, &there, NULL), 0);
+    wait_without_descriptors(here);
+    CHECK_EQ(kr_spawn(&sender, send_one, &there, sizeof there, 0, NULL), 0);
+    kr_waitable list[2] = {{.connection = here}, {.connection = here}};
+    CHECK_EQ(kr_connection_wait(list, 2, KR_FOREVER), 2);
+    CHECK_EQ(error_of(sender), 0);
+    kr_connection_release(here);
+    kr_connection_release(there);
 }
 
 /* Loops over a range, by the workers of a pool alone. */
