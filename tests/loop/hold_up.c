@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "harness/sanitizers.h"
 #include "loop/in_loop.h"
 
 #include <sys/resource.h>
@@ -85,6 +86,41 @@ LOOP_TEST(waiting_for_many_without_descriptors)
     CHECK_EQ(error_of(sender), 0);
     kr_connection_release(here);
     kr_connection_release(there);
+}
+
+/* Shared objects, without memory for the thread that would sleep for the coroutines. */
+
+static kr_lock shared;
+static kr_event go;
+
+static int acquire_shared(const void *arg, void *result)
+{
+    (void)arg;
+    (void)result;
+    CHECK_EQ(kr_event_wait(&go, KR_FOREVER), 0);
+    CHECK_EQ(kr_lock_acquire(&shared, kr_ms(2)), -ETIMEDOUT);
+    CHECK_EQ(kr_lock_acquire(&shared, KR_FOREVER), 0);
+    return kr_lock_release(&shared);
+}
+
+LOOP_TEST(waiting_for_a_shared_lock_without_threads)
+{
+    struct rlimit old;
+    kr_future *f;
+    if (KRI_ASAN || KRI_TSAN)
+        SKIP("the sanitizers need address space");
+    CHECK_EQ(kr_lock_init(&shared, KR_SHARED), 0);
+    CHECK_EQ(kr_lock_acquire(&shared, KR_FOREVER), 0);
+    CHECK_EQ(kr_spawn(&f, acquire_shared, NULL, 0, 0, NULL), 0);
+    let_others_run();
+    CHECK_EQ(getrlimit(RLIMIT_AS, &old), 0);
+    struct rlimit none = {.rlim_cur = 4096, .rlim_max = old.rlim_max};
+    CHECK_EQ(setrlimit(RLIMIT_AS, &none), 0);
+    kr_event_set(&go);
+    CHECK_EQ(kr_sleep(kr_ms(10)), 0);
+    CHECK_EQ(kr_lock_release(&shared), 0);
+    CHECK_EQ(error_of(f), 0);
+    CHECK_EQ(setrlimit(RLIMIT_AS, &old), 0);
 }
 
 /* Loops over a range, by the workers of a pool alone. */
