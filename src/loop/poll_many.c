@@ -12,7 +12,8 @@
 
 enum { FEW = 16 };
 
-/* NULL: there is nothing to wait on, but an error or a descriptor that is always ready. */
+/* NULL: there is nothing to wait on, for an error, a descriptor that is always ready, or the lack
+ * of memory. */
 static kri_spot *prepare(const os_polled *list, size_t count, kri_spot *spots)
 {
     for (size_t i = 0; i < count; i++) {
@@ -30,11 +31,11 @@ static int wait_for_any(os_polled *list, size_t count, kri_spot *spots, kr_time 
     for (;;) {
         kri_spot *which;
         kri_spot *first = prepare(list, count, spots);
-        int ready = os_poll_many(list, count, first != NULL ? 0 : deadline);
+        int ready = os_poll_many(list, count, 0);
         if (ready != -ETIMEDOUT && ready != -EINTR)
             return ready;
-        if (deadline == 0)
-            return -ETIMEDOUT;
+        if (first == NULL)
+            return -ENOMEM;
         kri_poller_await(1);
         int err = kri_wait_any(first, deadline, KRI_IDLE, NULL, &which);
         kri_poller_await(-1);
@@ -48,6 +49,11 @@ int kri_poller_wait_many(os_polled *list, size_t count, kr_time deadline)
     kri_spot few[FEW];
     if (count == 0)
         return kr_sleep(kri_left_until(deadline)) != 0 ? -ECANCELED : -ETIMEDOUT;
+    if (deadline == 0)
+        return os_poll_many(list, count, 0);
+    int events = kri_poller_events(kri_loop_here());
+    if (events < 0)
+        return events;
     kri_spot *spots = count <= FEW ? few : os_alloc(count * sizeof *spots);
     if (spots == NULL)
         return -ENOMEM;

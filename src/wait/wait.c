@@ -13,6 +13,8 @@
 /* Kernels before 5.16 cannot sleep on two words: a cancel is then noticed this late. */
 enum { SLICE_MS = 20 };
 
+enum { MOMENT_MS = 1 };
+
 /* While hooks run the party has none: a sleep inside one, such as to take an interpreter lock
  * again, is not a sleep outside that lock. */
 void kri_block_begin(kri_party *party)
@@ -150,6 +152,15 @@ static int wait_in_thread(kri_party *self, kr_word *word, uint32_t expected, kr_
     return err;
 }
 
+/* Nobody else can: look again after a moment, which is a wake for nothing. */
+static int wait_a_moment(kr_word *told, kr_time deadline, kr_cancel_scope *scope, unsigned flags)
+{
+    kr_time moment = kri_deadline(kr_ms(MOMENT_MS));
+    int err =
+        wait_private(told, 0, moment < deadline ? moment : deadline, scope, flags, NULL, NULL);
+    return err == -ETIMEDOUT && moment < deadline ? 0 : err;
+}
+
 /* Somebody else sleeps in the kernel. */
 static int wait_by_watch(kri_party *self, kr_word *word, uint32_t expected, kr_time deadline,
                          kr_cancel_scope *scope, unsigned flags)
@@ -158,7 +169,7 @@ static int wait_by_watch(kri_party *self, kr_word *word, uint32_t expected, kr_t
     kri_sentry watch = {.word = word, .expected = expected, .told = &told};
     int err = self->ops->watch(&watch);
     if (err == -ENOMEM)
-        return wait_in_thread(self, word, expected, deadline, scope);
+        return wait_a_moment(&told, deadline, scope, flags);
     if (err != 0)
         return err;
     err = wait_private(&told, 0, deadline, scope, flags, NULL, NULL);

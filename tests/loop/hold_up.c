@@ -4,8 +4,10 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "harness/sanitizers.h"
 #include "loop/in_loop.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* Messages. */
@@ -54,6 +56,71 @@ LOOP_TEST(an_event_for_nothing_holds_up_no_receiver)
     kr_connection_release(there);
     close(ends[0]);
     close(ends[1]);
+}
+
+/* Without a descriptor for the loop's events. */
+
+static void wait_without_descriptors(kr_connection *c)
+{
+    struct rlimit old;
+    CHECK_EQ(getrlimit(RLIMIT_NOFILE, &old), 0);
+    int next = dup(0);
+    close(next);
+    struct rlimit few = {.rlim_cur = (rlim_t)next, .rlim_max = old.rlim_max};
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+    kr_waitable list[2] = {{.connection = c}, {.connection = c}};
+    CHECK_EQ(kr_connection_wait(list, 2, KR_FOREVER), -EMFILE);
+    CHECK_EQ(kr_connection_poll(c, KR_FOREVER), -EMFILE);
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &old), 0);
+}
+
+LOOP_TEST(waiting_for_many_without_descriptors)
+{
+    kr_connection *here, *there;
+    kr_future *sender;
+    CHECK_EQ(kr_pipe(&here, &there, NULL), 0);
+    wait_without_descriptors(here);
+    CHECK_EQ(kr_spawn(&sender, send_one, &there, sizeof there, 0, NULL), 0);
+    kr_waitable list[2] = {{.connection = here}, {.connection = here}};
+    CHECK_EQ(kr_connection_wait(list, 2, KR_FOREVER), 2);
+    CHECK_EQ(error_of(sender), 0);
+    kr_connection_release(here);
+    kr_connection_release(there);
+}
+
+/* Shared objects, without memory for the thread that would sleep for the coroutines. */
+
+static kr_lock shared;
+static kr_event go;
+
+static int acquire_shared(const void *arg, void *result)
+{
+    (void)arg;
+    (void)result;
+    CHECK_EQ(kr_event_wait(&go, KR_FOREVER), 0);
+    CHECK_EQ(kr_lock_acquire(&shared, kr_ms(2)), -ETIMEDOUT);
+    CHECK_EQ(kr_lock_acquire(&shared, KR_FOREVER), 0);
+    return kr_lock_release(&shared);
+}
+
+LOOP_TEST(waiting_for_a_shared_lock_without_threads)
+{
+    struct rlimit old;
+    kr_future *f;
+    if (KRI_ASAN || KRI_TSAN)
+        SKIP("the sanitizers need address space");
+    CHECK_EQ(kr_lock_init(&shared, KR_SHARED), 0);
+    CHECK_EQ(kr_lock_acquire(&shared, KR_FOREVER), 0);
+    CHECK_EQ(kr_spawn(&f, acquire_shared, NULL, 0, 0, NULL), 0);
+    let_others_run();
+    CHECK_EQ(getrlimit(RLIMIT_AS, &old), 0);
+    struct rlimit none = {.rlim_cur = 4096, .rlim_max = old.rlim_max};
+    CHECK_EQ(setrlimit(RLIMIT_AS, &none), 0);
+    kr_event_set(&go);
+    CHECK_EQ(kr_sleep(kr_ms(10)), 0);
+    CHECK_EQ(kr_lock_release(&shared), 0);
+    CHECK_EQ(error_of(f), 0);
+    CHECK_EQ(setrlimit(RLIMIT_AS, &old), 0);
 }
 
 /* Loops over a range, by the workers of a pool alone. */
