@@ -72,6 +72,7 @@ typedef struct kr_explore_options {
     bool quiet;           /* print nothing */
     bool every_point;     /* switch also where only one thread ever comes; slower */
     bool keeps_memory;    /* what was allocated and not freed is no leak */
+    bool keeps_threads;   /* a detached thread that sleeps at the end is no deadlock */
     uint64_t reserved[4];
 } kr_explore_options;
 

@@ -143,9 +143,6 @@ _Noreturn void kri_ex_fail(kr_explore_result result, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 _Noreturn void kri_ex_stop_again(void);
 void kri_ex_describe_sleepers(char *text, size_t size);
-void kri_ex_site_take(ex_site *site, const void *first, const void *frame);
-#define EX_SITE(site)                                                                              \
-    kri_ex_site_take((site), __builtin_return_address(0), __builtin_frame_address(0))
 
 /* choice.c: codes are what a seed holds; index 0 is what happens without a seed. */
 enum ex_code {
@@ -213,6 +210,9 @@ extern char __start_kri_globals[], __stop_kri_globals[];
 extern const char __executable_start[];
 
 /* trace.c */
+void kri_ex_site_take(ex_site *site, const void *first, const void *frame);
+#define EX_SITE(site)                                                                              \
+    kri_ex_site_take((site), __builtin_return_address(0), __builtin_frame_address(0))
 void kri_ex_trace_begin(void);
 void kri_ex_trace(const char *what, const void *at, uint64_t value, const char *note);
 void kri_ex_trace_print(void);

@@ -260,6 +260,12 @@ static void wake_yielders(void)
                     "livelock: whoever could run only waits in a loop, and nothing changes");
 }
 
+/* At the end, when nobody can go on. */
+static bool is_stuck(const ex_thread *t)
+{
+    return t->state == EX_JOINING || (sleeps(t) && !(t->reaped && kri_ex.o.keeps_threads));
+}
+
 /* The ways for a caller that cannot go on. */
 static void free_ways(ways *w)
 {
@@ -282,7 +288,7 @@ static void free_ways(ways *w)
     }
     if (w->count == 0) {
         for (unsigned i = 0; i < kri_ex.thread_count; i++)
-            if (sleeps(&kri_ex.threads[i]) || kri_ex.threads[i].state == EX_JOINING)
+            if (is_stuck(&kri_ex.threads[i]))
                 report_deadlock();
         kri_ex.over = true;
         kri_ex_leave();
@@ -460,37 +466,4 @@ void kri_ex_describe_sleepers(char *text, size_t size)
             n = snprintf(text + used, size - used, "%sT%u polls %d", separator, i, t->fds[0]);
         used += n > 0 ? (size_t)n : 0;
     }
-}
-
-/* Frames lie on the stack of a thread, or of a coroutine. */
-static bool is_frame(const void *at)
-{
-    unsigned thread;
-    size_t offset;
-
-    return kri_ex_in_stack(at, &thread, &offset) ? offset >= 32 : kri_ex_in_arena(at, &offset);
-}
-
-void kri_ex_site_take(ex_site *site, const void *first, const void *frame)
-{
-    site->frames[0] = first;
-    site->frames[1] = NULL;
-#if defined(__x86_64__)
-    if (!kri_ex.tracing)
-        return;
-    /* Frame pointers are kept in the model build. */
-    for (unsigned i = 1; i < EX_FRAMES; i++) {
-        const void *const *f = frame;
-
-        site->frames[i] = NULL;
-        if (!is_frame(f))
-            return;
-        frame = f[0];
-        if (!is_frame(frame) || frame <= (const void *)f)
-            return;
-        site->frames[i] = ((const void *const *)frame)[1];
-    }
-#else
-    (void)frame;
-#endif
 }

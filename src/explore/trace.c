@@ -209,3 +209,36 @@ void kri_ex_trace_print(void)
         from += count;
     }
 }
+
+/* Frames lie on the stack of a thread, or of a coroutine. */
+static bool is_frame(const void *at)
+{
+    unsigned thread;
+    size_t offset;
+
+    return kri_ex_in_stack(at, &thread, &offset) ? offset >= 32 : kri_ex_in_arena(at, &offset);
+}
+
+void kri_ex_site_take(ex_site *site, const void *first, const void *frame)
+{
+    site->frames[0] = first;
+    site->frames[1] = NULL;
+#if defined(__x86_64__)
+    if (!kri_ex.tracing)
+        return;
+    /* Frame pointers are kept in the model build. */
+    for (unsigned i = 1; i < EX_FRAMES; i++) {
+        const void *const *f = frame;
+
+        site->frames[i] = NULL;
+        if (!is_frame(f))
+            return;
+        frame = f[0];
+        if (!is_frame(frame) || frame <= (const void *)f)
+            return;
+        site->frames[i] = ((const void *const *)frame)[1];
+    }
+#else
+    (void)frame;
+#endif
+}

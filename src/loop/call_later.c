@@ -80,7 +80,8 @@ static void run_turn(kri_posted *posted)
     kri_calls *calls = (kri_calls *)((char *)posted - offsetof(kri_calls, turn));
     calls->posted = false;
     move_all(&calls->due, &calls->now);
-    while (!is_empty(&calls->now))
+    uint32_t generation = kri_fork_generation();
+    while (!is_empty(&calls->now) && !kri_forked_since(generation))
         kri_loop_call(call_first, &calls->now);
 }
 

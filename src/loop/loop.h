@@ -105,6 +105,7 @@ struct kri_loop {
     bool holds_back;                    /* tasks that come stand back in `held_back` */
     kri_line held_back;
     kr_word *broken;     /* const; 1 there: tasks fail instead of beginning.  NULL: none */
+    kr_word *cancels;    /* const; 1 there: those submitted are cancelled instead.  NULL: none */
     kr_word *queued;     /* const; counts down for each task that begins.  NULL: none */
     bool debug;          /* const */
     kr_time slow_after;  /* const */
@@ -194,6 +195,7 @@ void kri_calls_end(kri_loop *loop); /* forget those that are pending */
 const char *kri_runner_name(kri_runner *runner);
 void kri_loop_made_room(kr_word *queued);
 int kri_loop_submit(kri_loop *loop, kr_future *f); /* takes over the queue's reference */
+void kri_loop_cancel_unbegun(kri_loop *loop);
 void kri_loop_cancel_all(kri_loop *loop);
 
 #endif

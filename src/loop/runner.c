@@ -143,6 +143,8 @@ static bool run_task(kri_runner *runner)
     kri_scope_begin(&runner->party, &scope);
     if (loop->queued != NULL && f->executor == loop->face)
         kri_loop_made_room(loop->queued);
+    if (loop->cancels != NULL && f->executor == loop->face && kri_load_acq(loop->cancels))
+        (void)kri_future_remove(f);
     if (kri_future_claim(f, (uintptr_t)&scope)) { /* [future-4] */
         if (!run_claimed(runner, &scope))
             return false;
@@ -305,7 +307,8 @@ static inline __attribute__((always_inline)) kri_runner *choose(kri_loop *loop)
     return runner;
 }
 
-static inline void give_way(kri_runner *self, kri_loop *loop, kri_runner *next)
+static inline __attribute__((always_inline)) void give_way(kri_runner *self, kri_loop *loop,
+                                                           kri_runner *next)
 {
     self->acts_as = *kri_party_current();
     self->innermost = *kri_frame_current();
@@ -350,12 +353,15 @@ void kri_runner_give_way_to(kri_loop *loop, kri_runner *next)
 
 static void fail(kri_loop *loop, kr_future *f)
 {
+    bool counts = loop->queued != NULL && f->executor == loop->face;
     if (kri_future_claim(f, KRI_CLAIM_SILENT)) {
         kri_future_end(f, -ENOMEM);
     } else {
         kri_future_pass(f);
         kr_future_release(f);
     }
+    if (counts)
+        kri_loop_made_room(loop->queued);
     kri_sub_rlx(&loop->load, 1);
 }
 
@@ -387,6 +393,8 @@ void kri_runner_go_on(kri_loop *loop)
         kri_runner *next = choose(loop);
         if (next == NULL) {
             see_to_first(loop);
+            if (kri_forked_since(loop->executor.generation))
+                return;
             continue;
         }
         switch_to(&loop->thread, loop, next);
@@ -443,6 +451,15 @@ static void unpark(kri_waiter *w)
         (void)kri_inbox_put(&loop->inbox, item_of(runner));
 }
 
+static bool give_way_if_some(void)
+{
+    const kri_loop *loop = *kri_loop_current();
+    if (loop->ready.count == 0)
+        return false;
+    kri_runner_yield(loop->running);
+    return true;
+}
+
 const kri_party_ops kri_coroutine_ops = {
     .park = park,
     .unpark = unpark,
@@ -451,5 +468,6 @@ const kri_party_ops kri_coroutine_ops = {
     .wait_fds = kri_poller_wait_many,
     .watch = kri_sentry_post,
     .unwatch = kri_sentry_relieve,
+    .give_way = give_way_if_some,
     .shares_thread = true,
 };

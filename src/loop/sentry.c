@@ -5,6 +5,10 @@
  * its list has changed.  There are as many watchers as needed; none goes away before the process
  * does.
  *
+ * Fields.
+ *     changes    atomic: how often the list has changed; the watcher sleeps on it
+ *     the rest   the watcher's lock; the watchers' list: watchers_lock, and it only grows
+ *
  * Protocol.
  *     Under the watcher's lock a watch is put into its list, or taken out.  The watcher copies the
  *     list, sleeps without the lock, and then tells those whose word was woken or has changed.
@@ -12,9 +16,13 @@
  *     those before it.  These are told too: a wake for nothing is allowed in shared memory.
  *     A wake may also go to a copy whose watch has left meanwhile: it is passed on.
  *
- * Fields.
- *     changes    atomic: how often the list has changed; the watcher sleeps on it
- *     the rest   the watcher's lock; the watchers' list: watchers_lock, and it only grows
+ * Ordering.
+ *     [sentry-1]  told is changed, and woken, under the watcher's lock, which the coroutine takes
+ *                 before it leaves: so its frame outlives the wake.  Sequentially consistent, as
+ *                 kri_wake wants it
+ *     [sentry-2]  a watcher reads `changes` before the list, under the lock; who changes the list
+ *                 adds to it afterwards: so a watcher whose copy is old does not sleep.  The add
+ *                 and the kernel's look at the word are on the same word, and need no more
  *
  * Why not io_uring's futex operation?  It needs Linux 6.7, and each wait a system call more.
  *
@@ -55,7 +63,7 @@ typedef struct nap {
 static void copy_list(watcher *w, nap *n)
 {
     kri_mutex_lock(&w->lock);
-    n->words[0] = (os_sleep){&w->changes, kri_load_rlx(&w->changes), false};
+    n->words[0] = (os_sleep){&w->changes, kri_load_rlx(&w->changes), false}; /* [sentry-2] */
     n->count = 1;
     for (kri_sentry *watch = w->first; watch != NULL; watch = watch->next) {
         n->watches[n->count] = watch;
@@ -85,7 +93,7 @@ static bool is_listed(const watcher *w, const kri_sentry *watch, const kr_word *
 static void tell(watcher *w, kri_sentry *watch)
 {
     unlink_watch(w, watch);
-    kri_store_sc(watch->told, 1);
+    kri_store_sc(watch->told, 1); /* [sentry-1] */
     kri_wake(watch->told, 1, 0);
 }
 
@@ -121,7 +129,7 @@ static void serve(void *arg)
 
 static void say_changed(watcher *w)
 {
-    kri_add_sc(&w->changes, 1);
+    kri_add_rlx(&w->changes, 1); /* [sentry-2] */
     os_futex_wake(&w->changes, 1, false);
 }
 
@@ -182,7 +190,7 @@ int kri_sentry_post(kri_sentry *watch)
 bool kri_sentry_relieve(kri_sentry *watch)
 {
     watcher *w = watch->watcher;
-    kri_mutex_lock(&w->lock);
+    kri_mutex_lock(&w->lock); /* [sentry-1] */
     bool over = watch->over;
     if (!over)
         unlink_watch(w, watch);

@@ -237,7 +237,8 @@ typedef struct kri_party_ops {
     /* Have somebody sleep in the kernel on shared words; NULL: the thread does that itself. */
     int (*watch)(struct kri_sentry *watch);    /* 0, -EAGAIN: it differs, -ENOMEM: nobody can */
     bool (*unwatch)(struct kri_sentry *watch); /* true: a wake may have been spent on it */
-    bool shares_thread; /* others run while it sleeps: so it neither spins nor helps */
+    bool (*give_way)(void); /* let those run who are ready in the caller's thread; false: nobody */
+    bool shares_thread;     /* others run while it sleeps: so it neither spins nor helps */
 } kri_party_ops;
 
 /* Blocking hooks: `before` runs when the party is about to sleep in any krait wait, `after` when it

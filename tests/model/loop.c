@@ -1,0 +1,401 @@
+/* Coroutines beside threads under every schedule: the real loop, with its switches.
+ *
+ * The loop runs in the scenario's own logical thread; its coroutines suspend each other as ever,
+ * and other logical threads wake, cancel and submit.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/atomic.h"
+#include "loop/descriptor.h"
+#include "model/scenario.h"
+#include "os/os.h"
+#include "wait/wait.h"
+#include <krait/cancel.h>
+#include <krait/coroutine.h>
+#include <krait/lock.h>
+#include <krait/semaphore.h>
+
+static struct {
+    kr_word word;
+    kr_word second;
+    kr_lock lock;
+    kr_semaphore semaphore;
+    long counter; /* plain: guarded by lock, or by semaphore */
+    int results[2];
+    int woken;
+    int fd;
+    kr_cancel_scope scope;
+} s;
+
+static void fresh(void)
+{
+    memset(&s, 0, sizeof s);
+    kr_explore_name(&s.word, sizeof s.word, "word");
+    kr_explore_name(&s.second, sizeof s.second, "second");
+    kr_explore_name(&s.lock, sizeof s.lock, "lock");
+    kr_explore_name(&s.counter, sizeof s.counter, "counter");
+}
+
+/* The loop, from its first coroutine to its last. */
+static void in_loop(int (*first)(void *arg))
+{
+    const kr_run_options o = {.keep_interrupt = true};
+
+    kr_explore_check(kr_run_with(first, NULL, &o) == 0);
+    kr_explore_join_all();
+}
+
+static void await(kr_future *f)
+{
+    kr_explore_check(kr_future_result(f, NULL, 0, NULL, KR_FOREVER) == 0);
+    kr_future_release(f);
+}
+
+static void wake_word(void *arg)
+{
+    (void)arg;
+    kri_store_sc(&s.word, 1);
+    s.woken = kri_wake(&s.word, KRI_ALL, 0);
+}
+
+static void wake_second(void *arg)
+{
+    (void)arg;
+    kri_store_sc(&s.second, 1);
+    (void)kri_wake(&s.second, 1, 0);
+}
+
+static void wait_as_thread(void *arg)
+{
+    *(int *)arg = kri_wait(&s.word, 0, KRI_NEVER, 0);
+}
+
+static int wait_once(void *arg)
+{
+    (void)arg;
+    s.results[0] = kri_wait(&s.word, 0, KRI_NEVER, 0);
+    return 0;
+}
+
+/* A waker, and a loop that is going to sleep. */
+SCENARIO(unparked_by_thread)
+{
+    fresh();
+    kr_explore_spawn(wake_word, NULL);
+    in_loop(wait_once);
+    kr_explore_check(s.woken == (s.results[0] == 0));
+}
+
+SCENARIO(coroutine_and_thread_on_one_word, .stale = 1)
+{
+    fresh();
+    kr_explore_spawn(wait_as_thread, &s.results[1]);
+    kr_explore_spawn(wake_word, NULL);
+    in_loop(wait_once);
+    kr_explore_check(s.woken == (s.results[0] == 0) + (s.results[1] == 0));
+}
+
+static int wait_within(void *arg)
+{
+    (void)arg;
+    s.results[0] = kri_wait(&s.word, 0, kri_deadline(kr_sec(1)), 0);
+    return 0;
+}
+
+/* The loop ends while its waker is still at it, perhaps. */
+SCENARIO(timed_out_against_wake)
+{
+    fresh();
+    kr_explore_spawn(wake_word, NULL);
+    in_loop(wait_within);
+    kr_explore_check(s.results[0] == 0 || s.results[0] == -ETIMEDOUT || s.results[0] == -EAGAIN);
+    kr_explore_check(s.woken == (s.results[0] == 0));
+}
+
+/* What came too late for the first wait is not taken for the second. */
+static int wait_within_and_again(void *arg)
+{
+    (void)wait_within(arg);
+    do {
+        s.results[1] = kri_wait(&s.second, 0, KRI_NEVER, 0);
+        kr_explore_check(s.results[1] == -EAGAIN || kri_load_sc(&s.second) == 1);
+    } while (kri_load_sc(&s.second) == 0);
+    return 0;
+}
+
+SCENARIO(timed_out_and_waits_again, .stale = 1)
+{
+    fresh();
+    kr_explore_spawn(wake_word, NULL);
+    kr_explore_spawn(wake_second, NULL);
+    in_loop(wait_within_and_again);
+    kr_explore_check(s.woken == (s.results[0] == 0));
+}
+
+/* Made ready by its timer, and woken before it runs. */
+static int wait_until(const void *arg, void *result)
+{
+    (void)result;
+    s.results[0] = kri_wait(&s.word, 0, *(const kr_time *)arg, 0);
+    return 0;
+}
+
+static int wake_at_its_deadline(void *arg)
+{
+    kr_future *f;
+    kr_time deadline = kri_deadline(kr_sec(1));
+    kr_explore_check(kr_spawn(&f, wait_until, &deadline, sizeof deadline, 0, NULL) == 0);
+    kr_explore_check(kri_wait(&s.second, 0, deadline, 0) == -ETIMEDOUT);
+    wake_word(arg);
+    await(f);
+    return 0;
+}
+
+SCENARIO(timed_out_and_woken_within_loop)
+{
+    fresh();
+    in_loop(wake_at_its_deadline);
+    kr_explore_check(s.woken == (s.results[0] == 0));
+}
+
+static void cancel_scope(void *arg)
+{
+    (void)arg;
+    kr_cancel(&s.scope);
+}
+
+/* In a scope that others may cancel from now on: `first`, and `second` unless it is NULL. */
+static int wait_beside(void (*first)(void *arg), void (*second)(void *arg))
+{
+    kr_explore_check(kr_cancel_scope_enter(&s.scope, KR_FOREVER) == 0);
+    kr_explore_spawn(first, NULL);
+    if (second != NULL)
+        kr_explore_spawn(second, NULL);
+    int err = kri_wait(&s.word, 0, KRI_NEVER, 0);
+    kr_cancel_scope_exit(&s.scope);
+    return err;
+}
+
+static int wait_cancelled(void *arg)
+{
+    (void)arg;
+    s.results[0] = wait_beside(cancel_scope, NULL);
+    return 0;
+}
+
+SCENARIO(cancelled_by_thread)
+{
+    fresh();
+    in_loop(wait_cancelled);
+    kr_explore_check(s.results[0] == -ECANCELED);
+}
+
+static int wait_cancelled_and_woken(void *arg)
+{
+    (void)arg;
+    s.results[0] = wait_beside(cancel_scope, wake_word);
+    return 0;
+}
+
+/* One of the two takes it, and the other knows. */
+SCENARIO(cancelled_against_wake, .stale = 1)
+{
+    fresh();
+    in_loop(wait_cancelled_and_woken);
+    kr_explore_check(s.results[0] == 0 || s.results[0] == -ECANCELED || s.results[0] == -EAGAIN);
+    kr_explore_check(s.woken == (s.results[0] == 0));
+}
+
+/* By the bell, beside a descriptor. */
+
+static int wait_for_bell(const void *arg, void *result)
+{
+    (void)arg;
+    (void)result;
+    s.results[1] = kri_wait_fd(s.fd, OS_READABLE, KRI_NEVER);
+    return 0;
+}
+
+static int wait_beside_descriptor(void *arg)
+{
+    kr_future *f;
+    s.fd = os_bell_create();
+    kr_explore_check(kr_spawn(&f, wait_for_bell, NULL, 0, 0, NULL) == 0);
+    kr_explore_check(kr_yield() == 0);
+    kr_explore_spawn(wake_word, NULL);
+    (void)wait_once(arg);
+    os_bell_ring(s.fd);
+    await(f);
+    os_close(s.fd);
+    return 0;
+}
+
+SCENARIO(unparked_beside_descriptor)
+{
+    fresh();
+    in_loop(wait_beside_descriptor);
+    kr_explore_check(s.woken == (s.results[0] == 0));
+    kr_explore_check(s.results[1] == OS_READABLE);
+}
+
+/* The descriptor's coroutine is cancelled at the end, and a ring may be under way then. */
+static int wait_within_beside_descriptor(void *arg)
+{
+    kr_explore_check(kr_spawn(NULL, wait_for_bell, NULL, 0, 0, NULL) == 0);
+    kr_explore_check(kr_yield() == 0);
+    kr_explore_spawn(wake_word, NULL);
+    return wait_within(arg);
+}
+
+SCENARIO(timed_out_beside_descriptor, .stale = 1)
+{
+    fresh();
+    s.fd = os_bell_create();
+    in_loop(wait_within_beside_descriptor);
+    os_close(s.fd);
+    kr_explore_check(s.woken == (s.results[0] == 0));
+    kr_explore_check(s.results[1] == -ECANCELED);
+}
+
+static void ring_fd(void *arg)
+{
+    (void)arg;
+    os_bell_ring(s.fd);
+}
+
+static void close_fd(void *arg)
+{
+    (void)arg;
+    kri_descriptor_closing(s.fd);
+}
+
+static int wait_for_event(void *arg)
+{
+    (void)arg;
+    kr_explore_check(kri_wait_fd(s.fd, OS_READABLE, 0) == -ETIMEDOUT);
+    kr_explore_spawn(ring_fd, NULL);
+    s.results[0] = kri_wait_fd(s.fd, OS_READABLE, kri_deadline(kr_sec(1)));
+    if (s.results[0] == -ETIMEDOUT)
+        s.results[1] = kri_wait_fd(s.fd, OS_READABLE, KRI_NEVER);
+    return 0;
+}
+
+SCENARIO(event_against_time_limit, .stale = 1)
+{
+    fresh();
+    s.fd = os_bell_create();
+    in_loop(wait_for_event);
+    kr_explore_check(s.results[0] == OS_READABLE || s.results[1] == OS_READABLE);
+    os_close(s.fd);
+}
+
+/* Whoever closes a descriptor by the library ends the waits for it. */
+static int wait_for_close(void *arg)
+{
+    (void)arg;
+    kr_future *f;
+    kr_explore_check(kr_spawn(&f, wait_for_bell, NULL, 0, 0, NULL) == 0);
+    kr_explore_check(kr_yield() == 0);
+    kr_explore_spawn(close_fd, NULL);
+    await(f);
+    return 0;
+}
+
+SCENARIO(closed_while_waited_for, .stale = 1)
+{
+    fresh();
+    s.fd = os_bell_create();
+    in_loop(wait_for_close);
+    kr_explore_check(s.results[1] == -EBADF);
+    os_close(s.fd);
+}
+
+/* Handing over inside one loop, and a thread that takes its chance. */
+
+static void count_by_lock(void)
+{
+    kr_explore_check(kr_lock_acquire(&s.lock, KR_FOREVER) == 0);
+    s.counter++;
+    kr_explore_check(kr_lock_release(&s.lock) == 0);
+}
+
+static void count_as_thread(void *arg)
+{
+    (void)arg;
+    count_by_lock();
+}
+
+static int count_as_coroutine(const void *arg, void *result)
+{
+    (void)arg;
+    (void)result;
+    count_by_lock();
+    return 0;
+}
+
+static int hand_over_lock(void *arg)
+{
+    kr_future *f;
+    (void)arg;
+    kr_explore_check(kr_lock_acquire(&s.lock, KR_FOREVER) == 0);
+    kr_explore_check(kr_spawn(&f, count_as_coroutine, NULL, 0, 0, NULL) == 0);
+    kr_explore_check(kr_yield() == 0);
+    kr_explore_spawn(count_as_thread, NULL);
+    s.counter++;
+    kr_explore_check(kr_lock_release(&s.lock) == 0);
+    await(f);
+    return 0;
+}
+
+SCENARIO(lock_handed_within_loop, .stale = 1)
+{
+    fresh();
+    in_loop(hand_over_lock);
+    kr_explore_check(s.counter == 3);
+    kr_explore_check(!kr_lock_locked(&s.lock));
+}
+
+static void count_by_permit(void)
+{
+    kr_explore_check(kr_semaphore_acquire(&s.semaphore, KR_FOREVER) == 0);
+    s.counter++;
+    kr_explore_check(kr_semaphore_release(&s.semaphore, 1) == 0);
+}
+
+static void permit_as_thread(void *arg)
+{
+    (void)arg;
+    count_by_permit();
+}
+
+static int permit_as_coroutine(const void *arg, void *result)
+{
+    (void)arg;
+    (void)result;
+    count_by_permit();
+    return 0;
+}
+
+static int hand_over_permit(void *arg)
+{
+    kr_future *f;
+    (void)arg;
+    kr_explore_check(kr_semaphore_acquire(&s.semaphore, KR_FOREVER) == 0);
+    kr_explore_check(kr_spawn(&f, permit_as_coroutine, NULL, 0, 0, NULL) == 0);
+    kr_explore_check(kr_yield() == 0);
+    kr_explore_spawn(permit_as_thread, NULL);
+    s.counter++;
+    kr_explore_check(kr_semaphore_release(&s.semaphore, 1) == 0);
+    await(f);
+    return 0;
+}
+
+SCENARIO(permit_handed_within_loop, .stale = 1)
+{
+    fresh();
+    kr_explore_check(kr_semaphore_init(&s.semaphore, 1, 0) == 0);
+    in_loop(hand_over_permit);
+    kr_explore_check(s.counter == 3);
+    kr_explore_check(kr_semaphore_acquire(&s.semaphore, KR_NOWAIT) == 0);
+    kr_explore_check(kr_semaphore_acquire(&s.semaphore, KR_NOWAIT) == -ETIMEDOUT);
+}
