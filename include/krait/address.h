@@ -2,7 +2,7 @@
  *
  *     kr_address to;
  *     err = kr_address_find(&to, "collector.example.org", "8125", kr_sec(5));
- *     n = kr_datagram_sendto(d, bytes, size, &to, KR_FOREVER);
+ *     err = kr_datagram_sendto(d, bytes, size, &to, KR_FOREVER);
  *
  * A plain value, in the system's form: `storage` may be handed to bind(2) and its kin with `size`.
  *
@@ -25,7 +25,8 @@ typedef struct kr_address {
  *   host      a name or a number; NULL or "": this machine
  *   service   a port as a number, or the name of a service
  *
- * Returns   0; as kr_getaddrinfo
+ * Returns   0; as kr_getaddrinfo; -EINVAL: no service, or a negative timeout.  On an error
+ *           address->size is 0
  * Blocks    while the name is looked up: a thread sleeps, a coroutine is suspended
  */
 KR_API KR_NODISCARD int kr_address_find(kr_address *address, const char *host, const char *service,

@@ -61,21 +61,25 @@ typedef struct kr_call {
  * kr_call_later - after a while; kr_call_at - at a time on the clock of kr_now, which may have
  * passed.  One that is pending is moved, with the new fn and arg.
  *
- * Returns   0; -EPERM: the caller is in no loop, or it is pending in another one; -ENOMEM; -EINVAL;
- *           KR_ESHUTDOWN: the loop is at its end
+ * Returns   0
+ *           -EPERM        the caller is in no loop, or it is pending in another one
+ *           -ENOMEM       no room for a timer; what was pending still is
+ *           -EINVAL       no call, no fn, or a negative delay
+ *           KR_ESHUTDOWN  the loop is at its end
  */
 KR_API KR_NODISCARD int kr_call_soon(kr_call *call, kr_call_fn fn, void *arg);
 KR_API KR_NODISCARD int kr_call_later(kr_call *call, kr_time delay, kr_call_fn fn, void *arg);
 KR_API KR_NODISCARD int kr_call_at(kr_call *call, kr_time when, kr_call_fn fn, void *arg);
 
 /* kr_call_rearm - as kr_call_later with the same fn and arg as before, pending or not.  Cheapest
- * when it is pending and moves to later. */
+ * when it is pending and moves to later.  -EINVAL: it never had an fn; else as kr_call_later. */
 KR_API KR_NODISCARD int kr_call_rearm(kr_call *call, kr_time delay);
 
-/* kr_call_cancel - it will not be called.  1: it was pending; 0: it was not; -EPERM. */
+/* kr_call_cancel - it will not be called.  1: it was pending; 0: it was not; -EPERM: it is pending
+ * in another loop. */
 KR_API int kr_call_cancel(kr_call *call);
 
-/* kr_call_pending - will it be called? */
+/* kr_call_pending - will it be called?  In the loop's thread. */
 KR_API bool kr_call_pending(const kr_call *call);
 
 /* kr_call_soon_threadsafe - have fn(arg) called by a loop, from any thread.

@@ -50,7 +50,7 @@ typedef struct kr_context_token {
 
 /* kr_context_var_get - copy the caller's value out, or the initial one.
  *
- * Returns   0; -ENOENT: it was not set, and there is no initial one; -EINVAL
+ * Returns   0; -ENOENT: it was not set, and there is no initial one; -EINVAL: an argument is NULL
  */
 KR_API KR_NODISCARD int kr_context_var_get(const kr_context_var *var, void *value);
 
@@ -59,15 +59,16 @@ KR_API KR_NODISCARD int kr_context_var_get(const kr_context_var *var, void *valu
  *   token   receives what it was before, for kr_context_var_reset; it must be reset or dropped, or
  *           the old value is lost and not destroyed.  NULL: not wanted
  *
- * Returns   0; -ENOMEM, -EINVAL: nothing was changed, the token is empty
+ * Returns   0; -ENOMEM; -EINVAL: var or value is NULL.  On an error nothing was changed, the token
+ *           is empty, and the value is still the caller's to destroy
  */
 KR_API KR_NODISCARD int kr_context_var_set(const kr_context_var *var, const void *value,
                                            kr_context_token *token);
 
 /* kr_context_var_reset - give it back the value that it had before the set, or none.  Once a token.
  *
- * Returns   0; -EALREADY: the token is empty, or was used; -EINVAL: of another variable; -EPERM: of
- *           another context; -ENOMEM
+ * Returns   0; -EALREADY: the token is empty, or was used; -EINVAL: of another variable, or NULL;
+ *           -EPERM: of another context; -ENOMEM.  On an error nothing was changed
  */
 KR_API int kr_context_var_reset(const kr_context_var *var, kr_context_token *token);
 KR_API void kr_context_token_drop(kr_context_token *token); /* the value stays as it is */
@@ -75,19 +76,23 @@ KR_API void kr_context_token_drop(kr_context_token *token); /* the value stays a
 /* Contexts as things of their own. */
 typedef struct kr_context kr_context;
 
-/* kr_context_copy - a copy of a context; NULL: of the caller's.  0, -ENOMEM, -EINVAL. */
+/* kr_context_copy - a copy of a context, to be released; of NULL: of the caller's.
+ *
+ * Returns   0; -ENOMEM; -EINVAL: copy is NULL
+ */
 KR_API KR_NODISCARD int kr_context_copy(kr_context **copy, const kr_context *of);
 
-/* kr_context_new - a context without values. */
+/* kr_context_new - a context without values; else the same. */
 KR_API KR_NODISCARD int kr_context_new(kr_context **context);
 
 /* kr_context_run - call fn(arg) with this context as the caller's.  What is set there stays in it.
  *
- * Returns   what fn returned; -EBUSY: somebody is in that context already; -EINVAL
+ * Returns   what fn returned; -EBUSY: somebody is in that context already; -EINVAL: no context, or
+ *           no fn
  */
 KR_API int kr_context_run(kr_context *context, int (*fn)(void *arg), void *arg);
 
-/* kr_context_get - kr_context_var_get in a context that nobody is changing. */
+/* kr_context_get - kr_context_var_get in a context that nobody is changing.  -EINVAL: no context */
 KR_API KR_NODISCARD int kr_context_get(const kr_context *context, const kr_context_var *var,
                                        void *value);
 

@@ -27,6 +27,10 @@
  * A coroutine stays in the thread of its loop, and runs until it waits: between two waits nothing
  * else of that loop runs.
  *
+ * In C++ a coroutine may throw and catch as it likes, but no exception leaves its function, and it
+ * must not wait in a catch block, nor in a destructor that an exception runs: of exceptions that
+ * are under way C++ keeps one list a thread, not one a coroutine.
+ *
  * SPDX-License-Identifier: MIT
  */
 #ifndef KRAIT_COROUTINE_H
@@ -38,7 +42,8 @@ KR_EXTERN_BEGIN
 
 typedef struct kr_run_options {
     const char *name;    /* of the first coroutine, copied; NULL: "main" */
-    size_t stack_size;   /* of each coroutine, bytes; 0: 256 KiB, of which what is used is taken */
+    size_t stack_size;   /* of each coroutine, bytes, 16 KiB or more; 0: 256 KiB, of which what is
+                            used is taken */
     bool keep_interrupt; /* leave SIGINT alone */
     bool debug;          /* report coroutines that hold up the loop, see kr_set_slow_hook */
     kr_time slow_after;  /* how long is too long; 0: 100 ms */
@@ -52,13 +57,18 @@ typedef struct kr_run_options {
  * waits return -ECANCELED; the second one ends the process as by default.  Only one kr_run at a
  * time does so, the first; see .keep_interrupt.
  *
+ * A child that a coroutine forks has that coroutine only, as a thread: kr_run returns there when
+ * main has returned, or at once, with KR_EFORKED, where another one forked.
+ *
  * Python's asyncio.run.
  *
  * Returns   what main returned
  *           -EBUSY        the calling thread runs a loop already, or the caller is a coroutine
  *           -ENOMEM, -EMFILE, -EAGAIN  no loop could be made
- *           -EINVAL       main is NULL, a number is negative, or a reserved field is set
+ *           -EINVAL       main is NULL, a number is negative or too small, or a reserved field is
+ *                         set
  *           -EINTR        main was cancelled by SIGINT and returned -ECANCELED
+ *           KR_EFORKED    in a forked child, see above
  * Blocks    until then
  */
 KR_API int kr_run(int (*main)(void *arg), void *arg);
@@ -66,7 +76,7 @@ KR_API int kr_run_with(int (*main)(void *arg), void *arg, const kr_run_options *
 
 typedef struct kr_spawn_options {
     const char *name;  /* copied, the first 31 bytes; NULL: "task-1", "task-2" .. */
-    size_t stack_size; /* bytes; 0: as the loop's */
+    size_t stack_size; /* bytes, 16 KiB or more; 0: as the loop's */
     bool eager;        /* run it at once, until it first waits; the caller goes on after that */
     uint64_t reserved[4];
 } kr_spawn_options;
@@ -78,8 +88,14 @@ typedef struct kr_spawn_options {
  *
  * Python's asyncio.create_task.  From outside a loop: kr_submit on kr_loop_pool.
  *
- * Returns   0; -ENOMEM, -EINVAL; -EPERM: the caller is no coroutine; KR_ESHUTDOWN: the loop is at
- *           its end.  On an error nothing was begun and *future is NULL
+ * Callbacks of the loop (krait/call_later.h) may spawn, too, but not .eager ones.
+ *
+ * Returns   0
+ *           -EPERM        the caller is in no loop
+ *           KR_ESHUTDOWN  the loop is at its end
+ *           -ENOMEM
+ *           -EINVAL       fn is NULL, a stack that is too small, or a reserved field is set
+ *           On an error nothing was begun and *future is NULL
  */
 KR_API KR_NODISCARD int kr_spawn(kr_future **future, kr_task_fn fn, const void *arg,
                                  size_t arg_size, size_t result_size,
@@ -95,15 +111,16 @@ KR_API KR_NODISCARD int kr_spawn(kr_future **future, kr_task_fn fn, const void *
  */
 KR_API KR_NODISCARD int kr_loop_pool(kr_executor **pool, const kr_pool_options *options);
 
-/* kr_running_loop - the executor that is the calling coroutine's loop: for kr_submit from other
- * threads, as Python's run_coroutine_threadsafe.  Not to be released, nor shut down.  It answers
- * KR_ESHUTDOWN once kr_run is at its end, and must not be used after that.  NULL: the caller is no
- * coroutine. */
+/* kr_running_loop - the executor that is the calling coroutine's loop, or the pool of loops that it
+ * belongs to: for kr_submit from other threads, as Python's run_coroutine_threadsafe.  Not to be
+ * released, nor shut down (-EPERM).  The loop of a kr_run answers KR_ESHUTDOWN while that is at its
+ * end, and must not be used after that.  NULL: the caller is in no loop. */
 KR_API kr_executor *kr_running_loop(void);
 
-/* kr_sleep - let the time pass.  In a thread the thread sleeps.
+/* kr_sleep - let the time pass; 0 is kr_yield, KR_FOREVER lasts until a cancel.
  *
  * Returns   0; -ECANCELED: the caller's scope is cancelled; -EINVAL: negative
+ * Blocks    a thread sleeps, a coroutine is suspended
  */
 KR_API int kr_sleep(kr_time duration);
 
@@ -136,13 +153,13 @@ KR_API kr_future *kr_task_current(void);
 
 /* kr_task_name - the name of the coroutine behind a future that is not done, or "".  Good for the
  * coroutine itself, and for others of its loop until they wait.  kr_task_set_name - of the calling
- * coroutine; -EPERM: it is none. */
+ * coroutine, the first 31 bytes; NULL: "task-1" .. again.  0; -EPERM: it is none. */
 KR_API const char *kr_task_name(const kr_future *future);
 KR_API int kr_task_set_name(const char *name);
 
 /* kr_task_all - the futures of the coroutines of the caller's loop that are not done, oldest first,
- * each with a reference for the caller.  How many there are; the first `most` are written. -EPERM.
- */
+ * each with a reference for the caller.  How many there are, without those that have not begun;
+ * the first `most` are written.  -EPERM: the caller is no coroutine. */
 KR_API int kr_task_all(kr_future **futures, int most);
 
 KR_EXTERN_END

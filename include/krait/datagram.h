@@ -3,11 +3,13 @@
  *     kr_datagram *d;
  *     err = kr_datagram_open(&d, NULL, "5353", NULL, KR_FOREVER);
  *     n = kr_datagram_recvfrom(d, bytes, sizeof bytes, &from, kr_sec(5));
- *     n = kr_datagram_sendto(d, answer, size, &from, kr_sec(5));
+ *     err = kr_datagram_sendto(d, answer, size, &from, kr_sec(5));
  *
  * Python's create_datagram_endpoint, without a buffer of its own: a send waits for room in the
  * system's, so nothing piles up.  In a thread the calls block, in a coroutine they suspend it.  Any
  * number of runners may send and receive at a time, each gets whole messages.
+ *
+ * It is of one process: in a forked child it shares the socket, and is to be released there.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -35,20 +37,25 @@ typedef struct kr_datagram_options {
  * Returns   0
  *           -EADDRINUSE, -EACCES, -EADDRNOTAVAIL, -EMFILE, -ENOMEM ...  the system refuses
  *           -ENOENT, -ETIMEDOUT, -ECANCELED ...  as kr_getaddrinfo
- *           -EINVAL   a negative timeout, or a reserved option is set
+ *           -EINVAL   no service, a negative timeout, or a reserved option is set
  *           On every error *d is NULL
  * Blocks    while the name is looked up
  */
 KR_API KR_NODISCARD int kr_datagram_open(kr_datagram **d, const char *host, const char *service,
                                          const kr_datagram_options *options, kr_time timeout);
 
-/* kr_datagram_connect - a UDP socket that sends to one address, and hears that one only. */
+/* kr_datagram_connect - a UDP socket that sends to one address, and hears that one only; host NULL
+ * or "": this machine.  Else as kr_datagram_open. */
 KR_API KR_NODISCARD int kr_datagram_connect(kr_datagram **d, const char *host, const char *service,
                                             const kr_datagram_options *options, kr_time timeout);
 
 /* kr_datagram_open_at - for any pair of addresses: bound to `local`, connected to `remote`, of
  * which each may be NULL, and not both.  Unix sockets, too; the close removes the file that the
- * bind has made. */
+ * bind has made.
+ *
+ * Returns   as kr_datagram_open; -EINVAL: both are NULL, or no addresses; -ENOENT, -ECONNREFUSED:
+ *           nobody has that Unix address
+ */
 KR_API KR_NODISCARD int kr_datagram_open_at(kr_datagram **d, const kr_address *local,
                                             const kr_address *remote,
                                             const kr_datagram_options *options);
@@ -61,7 +68,7 @@ KR_API KR_NODISCARD int kr_datagram_open_at(kr_datagram **d, const kr_address *l
  *           -EDESTADDRREQ nothing is connected; -EISCONN
  *           -ETIMEDOUT, -ECANCELED   nothing was sent
  *           -EBADF        it is closed, or was meanwhile
- *           -EINVAL       a negative timeout
+ *           -EINVAL       a negative timeout, or no address
  *           ...           the system's
  */
 KR_API KR_NODISCARD int kr_datagram_send(kr_datagram *d, const void *bytes, size_t size,
@@ -82,9 +89,8 @@ KR_API KR_NODISCARD int64_t kr_datagram_recv(kr_datagram *d, void *bytes, size_t
 KR_API KR_NODISCARD int64_t kr_datagram_recvfrom(kr_datagram *d, void *bytes, size_t size,
                                                  kr_address *from, kr_time timeout);
 
-/* kr_datagram_local_address, kr_datagram_peer_address - 0; -EBADF, -ENOTCONN;
- * kr_datagram_descriptor
- * - the socket, to ask the system about; -EBADF. */
+/* kr_datagram_local_address, _peer_address - the two ends.  0; -EBADF: closed; -ENOTCONN.
+ * kr_datagram_descriptor - the socket, to ask the system about; -EBADF. */
 KR_API KR_NODISCARD int kr_datagram_local_address(kr_datagram *d, kr_address *address);
 KR_API KR_NODISCARD int kr_datagram_peer_address(kr_datagram *d, kr_address *address);
 KR_API int kr_datagram_descriptor(kr_datagram *d);

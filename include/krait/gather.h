@@ -3,8 +3,7 @@
  *     kr_future *pages[2];
  *     err = kr_spawn(&pages[0], fetch, &first, sizeof first, sizeof(kr_buffer), NULL);
  *     err = kr_submit(pool, &pages[1], parse, &second, sizeof second, 0);
- *     err = kr_gather(pages, 2, NULL, NULL, KR_FOREVER);      // 0, or the error of the first to
- * fail
+ *     err = kr_gather(pages, 2, NULL, NULL, KR_FOREVER);      // 0, or the first error
  *
  *     err = kr_wait_for(pages[0], &bytes, sizeof bytes, NULL, kr_sec(5));    // or it is cancelled
  *
@@ -48,7 +47,8 @@ typedef struct kr_gather_options {
  *                       with KR_NOWAIT
  *           -EINVAL     negative timeout, a NULL among the futures, more than INT_MAX of them, or a
  *                       reserved field is set
- *           -ENOMEM, KR_EFORKED
+ *           -ENOMEM
+ *           KR_EFORKED  one of them is a parent process's
  * Blocks    a thread sleeps, a coroutine is suspended
  */
 KR_API KR_NODISCARD int kr_gather(kr_future *const *futures, size_t count, int *errors,

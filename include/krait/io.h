@@ -35,7 +35,7 @@ KR_EXTERN_BEGIN
  * Returns   how many bytes
  *           -ETIMEDOUT  nothing was read or written within the timeout
  *           -ECANCELED  nothing was read or written: the caller's scope is cancelled
- *           -EBADF      no descriptor, or closed by kr_close meanwhile
+ *           -EBADF      no descriptor, not open for this, or closed by kr_close meanwhile
  *           -EINVAL     a negative timeout, and what the system's call says so of
  *           -EMFILE     the caller would have to wait inside a cancel scope, and there is no
  *                       descriptor left for being cancelled by
@@ -57,7 +57,8 @@ KR_API KR_NODISCARD int kr_write_all(int fd, const void *bytes, size_t size, siz
 /* kr_recv, kr_send - the same with recv(2)'s flags; kr_recvfrom, kr_sendto - with addresses, which
  * are told of by *from_size as by recvfrom(2); NULL: not wanted.
  *
- * -ENOTSOCK: the descriptor is none.  MSG_DONTWAIT and MSG_WAITALL have no effect: KR_NOWAIT is for
+ * Returns as kr_read and kr_write; -ENOTSOCK: the descriptor is no socket; -EINVAL: also from
+ * without from_size.  MSG_DONTWAIT and MSG_WAITALL have no effect: KR_NOWAIT is for
  * the one, and nothing for the other.  A datagram that was cut is told as by recv(2): not at all,
  * or with MSG_TRUNC by its length. */
 KR_API KR_NODISCARD int64_t kr_recv(int fd, void *bytes, size_t size, int flags, kr_time timeout);
@@ -73,12 +74,18 @@ KR_API KR_NODISCARD int64_t kr_sendto(int fd, const void *bytes, size_t size, in
  * non-blocking.  Where the process has no descriptor left (-EMFILE, -ENFILE) it says so at once,
  * and the connection still waits; servers back off, see kr_server.  A connection that broke off
  * before is passed over.  Several may accept from one listener; where other processes do as well it
- * must be non-blocking. */
+ * must be non-blocking.
+ *
+ * Returns the descriptor, the caller's to close; errors as kr_read; -EMFILE, -ENFILE; -EINVAL: it
+ * does not listen. */
 KR_API KR_NODISCARD int kr_accept(int fd, struct sockaddr *from, uint32_t *from_size,
                                   kr_time timeout);
 
 /* kr_connect - connect a socket, which is of no use any more after an error.  A blocking one is
- * non-blocking while the connection begins, and no longer. */
+ * non-blocking while the connection begins, and no longer.
+ *
+ * Returns 0; -ETIMEDOUT: the time is up, or the system's own; -ECANCELED; -EBADF; -EINVAL: a
+ * negative timeout, no address; else as connect(2), such as -ECONNREFUSED or -EISCONN. */
 KR_API KR_NODISCARD int kr_connect(int fd, const struct sockaddr *to, uint32_t to_size,
                                    kr_time timeout);
 
@@ -86,7 +93,10 @@ enum { KR_READABLE = 1, KR_WRITABLE = 2 };
 
 /* kr_poll - wait until the descriptor is ready; which of `events` it is, errors and hang-ups count
  * as all of them.  It may be ready no more when the caller comes to it.  Files are always ready.
- * -EINVAL: no event, or others.  For calls of other libraries, on descriptors of theirs. */
+ * For calls of other libraries, on descriptors of theirs.
+ *
+ * Returns which; -ETIMEDOUT, -ECANCELED, -EBADF, -EMFILE: as kr_read; -EINVAL: no event, or others,
+ * or a negative timeout. */
 KR_API KR_NODISCARD int kr_poll(int fd, unsigned events, kr_time timeout);
 
 /* kr_close - close the descriptor, and end all krait waits for it with -EBADF, those of threads

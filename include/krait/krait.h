@@ -40,8 +40,8 @@
 #include <krait/shared_memory.h>
 #include <krait/signal.h>
 #include <krait/stall.h>
-#include <krait/subprocess.h>
 #include <krait/stream.h>
+#include <krait/subprocess.h>
 #include <krait/thread.h>
 #include <krait/timeout.h>
 #include <krait/timer.h>

@@ -46,6 +46,7 @@ KR_API int kr_lock_init(kr_lock *lock, kr_scope scope);
  * end: a waiter that is still too late five milliseconds after it was woken first is handed the
  * lock by whoever releases it next; several such in the order in which they asked.  In shared scope
  * there is no such bound: one may be too late again and again while others keep coming by.
+ * A private lock that only coroutines of one loop use goes to them in the order of their asking.
  *
  * When the process that holds a shared lock dies, however, the next to acquire it has it within
  * 100 ms and learns it by KR_OWNER_DIED.  What the lock guards may be half done: put it right and

@@ -47,8 +47,8 @@ typedef struct kr_map_options {
  * args and results are the caller's, so no task may outlive the call.  What was done is in results.
  *
  * The caller takes part in the work, as one of the runners and as a party of its own: in a task of
- * this executor, and otherwise unless the pool has an initializer or .no_outside_help.  So it never
- * waits for a worker to be free.  All items run inside one cancel scope, which stands in the
+ * this executor, and otherwise unless the pool has an initializer or .no_outside_help, or it is a
+ * coroutine, which would hold up its loop.  So it never waits for a worker to be free.  All items run inside one cancel scope, which stands in the
  * caller's.
  *
  * Returns   0             every item returned 0

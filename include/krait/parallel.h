@@ -37,8 +37,9 @@ typedef int (*kr_range_fn)(size_t first, size_t end, void *arg);
 /* kr_parallel_for - call fn for pieces that together are the range; returns when all are done.
  *
  * The caller takes part, wherever it is called from, as a party of its own inside the caller's
- * cancel scope: so it never waits for a worker to be free.  Pieces get shorter towards the end, so
- * that all end together.
+ * cancel scope: so it never waits for a worker to be free.  A coroutine does so only in an executor
+ * whose task it is, for it would hold up its loop, and otherwise leaves it all to helpers.  Pieces
+ * get shorter towards the end, so that all end together.
  *
  * Without a grain the caller begins alone, with short pieces, which tell how long others may be; it
  * calls helpers when what is left looks worth it.  So a range that is soon done costs no wake-up.

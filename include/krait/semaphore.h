@@ -68,7 +68,8 @@ KR_API KR_NODISCARD int kr_semaphore_init(kr_semaphore *semaphore, int64_t permi
 
 /* kr_semaphore_acquire - take a permit, waiting while there is none.
  *
- * No promise of order among those who wait.
+ * No promise of order among those who wait; but a private semaphore that only coroutines of one
+ * loop use, and that has no holders, serves them in the order of their asking.
  *
  * Returns   0           the caller has a permit
  *           -ETIMEDOUT  none was free within the timeout; none taken

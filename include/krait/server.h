@@ -61,7 +61,8 @@ typedef struct kr_server_options {
  * Returns   0
  *           -EADDRINUSE, -EACCES, -EADDRNOTAVAIL, -EMFILE ...  the system refuses
  *           -ENOENT, ...  as kr_getaddrinfo
- *           -EINVAL       no handler, no such port, a number is negative, or a reserved option set
+ *           -EINVAL       no handler, no such port, a number is negative, .mode has more than the
+ *                         nine bits of permissions, or a reserved option is set
  *           -ENOMEM, -EAGAIN, KR_ESHUTDOWN  no runner could be had
  *           -ECANCELED
  *           On every error *server is NULL
@@ -77,7 +78,7 @@ KR_API KR_NODISCARD int kr_server_open(kr_server **server, const char *host, int
  * still the one that was made here.
  *
  * Returns   as kr_server_open; -EADDRINUSE: somebody listens there, or what is there is no socket;
- *           -ENAMETOOLONG
+ *           -ENAMETOOLONG; -EINVAL: an empty path, too
  */
 KR_API KR_NODISCARD int kr_server_open_unix(kr_server **server, const char *path,
                                             kr_serve_fn handler, void *arg,
@@ -86,13 +87,15 @@ KR_API KR_NODISCARD int kr_server_open_unix(kr_server **server, const char *path
 /* kr_server_port - its TCP port; -EINVAL: it has none. */
 KR_API int kr_server_port(const kr_server *server);
 
-/* kr_server_address - the number'th address that it listens on, from 0; -ENOENT: no more. */
+/* kr_server_address - the number'th address that it listens on, from 0.  0; -ENOENT: no more;
+ * -EINVAL: a negative number. */
 KR_API KR_NODISCARD int kr_server_address(const kr_server *server, int number, kr_address *address);
 
 /* kr_server_serve_forever - wait until the server is closed; where the caller is cancelled, close
  * it.  Handlers may still run.
  *
  * Returns   0: closed by another runner; -ECANCELED: by the cancel
+ * Blocks    a thread sleeps, a coroutine is suspended
  */
 KR_API int kr_server_serve_forever(kr_server *server);
 
@@ -106,7 +109,8 @@ KR_API void kr_server_abort_clients(kr_server *server);
 
 /* kr_server_wait_closed - wait until the server is closed and all handlers have returned.
  *
- * Returns   0; -ETIMEDOUT, -ECANCELED; -EINVAL: a negative timeout
+ * Returns   0; -ETIMEDOUT, -ECANCELED: not yet; -EINVAL: a negative timeout
+ * Blocks    a thread sleeps, a coroutine is suspended; not from a handler of its own, for ever
  */
 KR_API KR_NODISCARD int kr_server_wait_closed(kr_server *server, kr_time timeout);
 

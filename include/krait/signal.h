@@ -43,9 +43,10 @@ KR_API KR_NODISCARD int kr_signal_open(kr_signal **s, const int *signos, int cou
  * Of several runners that wait each gets another one.
  *
  * Returns   0 and *signo (may be NULL)
- *           -ETIMEDOUT, -ECANCELED
+ *           -ETIMEDOUT, -ECANCELED   none was taken
  *           KR_ESHUTDOWN  it was closed meanwhile, or the process is exiting
- *           -EINVAL, KR_EFORKED
+ *           -EINVAL       a negative timeout, or s is NULL
+ *           KR_EFORKED    it is the parent's; close is all that is left
  * Blocks    a thread sleeps, a coroutine is suspended
  */
 KR_API KR_NODISCARD int kr_signal_wait(kr_signal *s, int *signo, kr_time timeout);
@@ -58,10 +59,10 @@ KR_API void kr_signal_auto(kr_signal **s); /* for KR_AUTO(kr_signal) */
 /* kr_signal_handle - have fn(signo, arg) called in the calling thread's loop, in its turn, each
  * time the signal has come; Python's loop.add_signal_handler.
  *
- * It is called by the loop itself: it must not wait, but may set events, put into queues without
- * waiting, cancel, and call this function.  It takes the place of the handler that the signal had
- * in this loop; with fn NULL that is taken away: from then on it is not called.  The end of kr_run,
- * or of the pool of loops, takes all away.
+ * It is called by the loop itself, as callbacks of krait/call_later.h are: a wait that would have
+ * to sleep returns -ECANCELED there.  It may also call this function.  It takes the place of the
+ * handler that the signal had in this loop; with fn NULL that is taken away: from then on it is not
+ * called.  The end of kr_run, or of the pool of loops, takes all away.
  *
  *   fn     NULL: none any more
  *

@@ -17,6 +17,9 @@
  * Where another runner closes the stream, or aborts it, calls that wait end with -EBADF, and so do
  * all calls that read or write after it.
  *
+ * A stream is used by any threads and coroutines of one process.  In a forked child it is a copy
+ * that shares the descriptor: it is to be released there, or left alone.
+ *
  * SPDX-License-Identifier: MIT
  */
 #ifndef KRAIT_STREAM_H
@@ -43,7 +46,8 @@ typedef struct kr_stream_options {
  * belongs to the stream from then on.
  *
  * Returns   0
- *           -EINVAL   low_water above high_water, or a reserved option is set
+ *           -EINVAL   low_water above high_water, a size that no memory has, a reserved option that
+ *                     is set, or no descriptor
  *           -ENOMEM
  *           On every error *s is NULL and the descriptor is still the caller's
  */
@@ -81,8 +85,9 @@ KR_API KR_NODISCARD int kr_stream_connect_unix(kr_stream **s, const char *path,
 /* Reading
  *
  * All of these return, beside what they say: -ETIMEDOUT, -ECANCELED: nothing is consumed; -EBUSY:
- * another runner is reading; -EBADF: the stream is closed; -ENOMEM; -EINVAL: a negative timeout;
- * and the error of the system, such as -ECONNRESET, once what came before it has been read. */
+ * another runner is reading; -EBADF: the stream is closed; -ENOMEM, -EMFILE: as kr_read, and it
+ * goes on after that; -EINVAL: a negative timeout; and the error of the system, such as
+ * -ECONNRESET, once what came before it has been read. */
 
 /* kr_stream_read - what there is, at most `size` bytes, at least one.  0: the end (or size is 0).
  */
@@ -154,7 +159,9 @@ KR_API bool kr_stream_at_eof(kr_stream *s);
  *           -EPIPE, -ECONNRESET ...  the connection is lost, possibly with bytes that were taken
  *                      before; the same from then on.  -EPIPE: after kr_stream_write_eof
  *           -EBADF     the stream is closed
+ *           -ENOMEM, -EMFILE   as kr_write; as with -ETIMEDOUT
  *           -EINVAL    a negative timeout
+ * Blocks    a thread sleeps, a coroutine is suspended
  */
 KR_API KR_NODISCARD int kr_stream_write(kr_stream *s, const void *bytes, size_t size,
                                         size_t *written, kr_time timeout);
@@ -181,9 +188,10 @@ KR_API KR_NODISCARD int kr_stream_write_eof(kr_stream *s, kr_time timeout);
 
 /* kr_stream_close - flush, within the timeout and the caller's not being cancelled, and close.
  *
- * It is closed in any case.  The handle stays good, and is to be released.
+ * It is closed in any case but -EINVAL.  The handle stays good, and is to be released.
  *
- * Returns   0; else as kr_stream_flush: not all bytes were sent; -EBADF: it was closed before
+ * Returns   0; else as kr_stream_flush: not all bytes were sent; -EBADF: it was closed before;
+ *           -EINVAL: a negative timeout, nothing was done
  */
 KR_API int kr_stream_close(kr_stream *s, kr_time timeout);
 

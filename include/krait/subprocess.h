@@ -86,14 +86,18 @@ KR_API KR_NODISCARD int kr_subprocess_shell(kr_subprocess **p, const char *comma
  * Any number of runners may wait, any number of times.  A child that fills a pipe which nobody
  * reads does not end: see kr_subprocess_communicate.
  *
- * Returns   0; -ETIMEDOUT: it runs; -ECANCELED: the caller's scope is cancelled; -EINVAL,
- * KR_EFORKED Blocks    a thread sleeps, a coroutine is suspended
+ * Returns   0; -ETIMEDOUT: it runs; -ECANCELED: the caller's scope is cancelled; -EMFILE: as
+ *           kr_read; -EINVAL: a negative timeout; KR_EFORKED
+ * Blocks    a thread sleeps, a coroutine is suspended
  */
 KR_API int kr_subprocess_wait(kr_subprocess *p, int *code, kr_time timeout);
 
-/* kr_subprocess_returncode - the same at once: -EAGAIN: it runs. */
+/* kr_subprocess_returncode - the same at once.  0; -EAGAIN: it runs; -EINVAL: code is NULL;
+ * KR_EFORKED. */
 KR_API KR_NODISCARD int kr_subprocess_returncode(kr_subprocess *p, int *code);
 
+/* kr_subprocess_pid - its number, which is another's some time after it has ended and was waited
+ * for; KR_EFORKED. */
 KR_API int kr_subprocess_pid(const kr_subprocess *p);
 
 /* kr_subprocess_sentinel - a descriptor that becomes readable when it ends: the handle's. */
@@ -140,9 +144,14 @@ typedef struct kr_subprocess_data {
  *
  *   data     NULL: no input, no outputs wanted
  *
- * Returns   0; -ETIMEDOUT, -ECANCELED; -EMSGSIZE: an output is longer than .limit; -ENOMEM,
- * -EMFILE; -EBUSY: another runner does it already; -EINVAL, KR_EFORKED Blocks    a thread sleeps, a
- * coroutine is suspended
+ * Returns   0
+ *           -ETIMEDOUT, -ECANCELED   it may be called again, see above
+ *           -EMSGSIZE   an output is longer than .limit
+ *           -EBUSY      another runner does it already
+ *           -ENOMEM, -EMFILE
+ *           -EINVAL     a negative timeout, a size without an input, or a reserved field is set
+ *           KR_EFORKED
+ * Blocks    a thread sleeps, a coroutine is suspended
  */
 KR_API KR_NODISCARD int kr_subprocess_communicate(kr_subprocess *p, kr_subprocess_data *data,
                                                   kr_time timeout);

@@ -105,10 +105,10 @@ KR_API KR_NODISCARD int kr_tls_connect(kr_stream **s, kr_tls_context *context, c
  *
  * Returns   0
  *           KR_ECERT  the certificate is not trusted, not of that host, or not of now:
- *                            kr_tls_error_text says why
- *           KR_ETLS          the other end does not speak TLS, or not with us, or went away
+ *                     kr_tls_error_text says why
+ *           KR_ETLS   the other end does not speak TLS, or not with us, or went away
  *           -ETIMEDOUT, -ECANCELED, -ENOMEM; errors of the stream below
- *           -EINVAL          no context, no host, a negative timeout, or an option of streams
+ *           -EINVAL   no context, no host, a negative timeout, or an option of streams
  *           On every error *s is NULL, and what lies below has had a part of it and can only be
  *           closed (not with -EINVAL)
  */
@@ -147,7 +147,7 @@ KR_API int64_t kr_tls_peer_certificate(kr_stream *s, void *bytes, size_t size);
 /* kr_tls_update_keys - have both ends change their keys: with the next write.  TLS 1.3 only, and
  * seldom needed: OpenSSL does it when it is time.
  *
- * Returns   0; -EOPNOTSUPP: not with this version; -EINVAL
+ * Returns   0; -EOPNOTSUPP: not with this version; -EINVAL: see above
  */
 KR_API int kr_tls_update_keys(kr_stream *s);
 

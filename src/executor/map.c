@@ -126,7 +126,8 @@ static bool takes_part(const kr_executor *executor)
 {
     if (kri_frame_in_executor(executor))
         return true;
-    return executor->ops == &kri_pool_ops && ((const kri_pool *)executor)->outside_help;
+    return !kri_party_shares_thread() && executor->ops == &kri_pool_ops &&
+           ((const kri_pool *)executor)->outside_help;
 }
 
 static int runners(const kr_executor *executor, size_t window)

@@ -33,11 +33,13 @@ static kri_team team_of(kr_executor *executor, size_t count, const kr_parallel_o
 {
     static const kr_parallel_options defaults;
     const kr_parallel_options *o = options ? options : &defaults;
+    bool leads = !kri_party_shares_thread() || kri_frame_in_executor(executor);
     return (kri_team){.executor = executor,
                       .count = count,
                       .grain = o->grain,
-                      .leads = true,
-                      .at_once = o->grain != 0,
+                      .leads = leads,
+                      .stands_in = true,
+                      .at_once = o->grain != 0 || !leads,
                       .most = o->runners,
                       .timeout = o->timeout};
 }

@@ -15,7 +15,8 @@
  *     alone, so a loop that is soon done wakes nobody.
  *     The caller never waits for a helper to begin: when nothing is left it removes those that are
  *     queued, and waits, which nothing ends, for those that have begun, for they use its frame.  A
- *     caller that does not lead waits for one first.
+ *     caller that does not lead waits for one first: a coroutine, which must not hold up its loop,
+ *     and who must not run what is for the workers.
  *     All runners stand in the team's scope, which the caller has entered and which stands in the
  *     caller's: a cancel from outside, the time limit and the first error reach all at once, and
  *     need nobody to carry them.  Helpers do not enter it but act in it, as parties of their own.
@@ -143,6 +144,8 @@ static void call_helpers(kri_team *team, size_t reach)
     team->runners = runners;
     if (!team->split || team->split(team, (size_t)kri_load_rlx64(&team->next)))
         submit_helpers(team, (int)wanted);
+    else if (!team->leads)
+        team->refused = -ENOMEM;
 }
 
 static void run_pieces(struct runner *runner)
@@ -218,6 +221,13 @@ static void dismiss(kri_team *team)
     os_free(team->helpers);
 }
 
+/* Nobody else can do it, or what is left of it. */
+static void stand_in(kri_team *team, struct runner *leader)
+{
+    team->refused = 0;
+    kri_run_as_party(lead, leader, &team->scope);
+}
+
 static int outcome(kri_team *team)
 {
     uint32_t error = kri_load_rlx(&team->error); /* [team-1] */
@@ -246,6 +256,10 @@ int kri_team_run(kri_team *team)
     bool here = !is_forked(team);
     if (here)
         dismiss(team);
+    if (here && team->refused && team->stands_in) {
+        stand_in(team, &leader);
+        here = !is_forked(team);
+    }
     team->cut = kr_cancel_scope_exit(&team->scope);
     return here ? outcome(team) : KR_EFORKED;
 }

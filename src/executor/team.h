@@ -20,6 +20,7 @@ struct kri_team {
     size_t grain;              /* a piece is at least so long; 0: found out by running */
     bool exact;                /* and never longer */
     bool leads;                /* the caller takes pieces too */
+    bool stands_in;            /* and, where not, when no helper can be had */
     bool at_once;              /* helpers are called first, not when time tells that they pay */
     int most;                  /* runners; 0: workers, or processors where these are fewer */
     kr_time timeout;           /* 0: none */

@@ -318,6 +318,12 @@ int os_call_hear(int hears)
     return -ENOSYS;
 }
 
+int os_call_take(int hears)
+{
+    (void)hears;
+    return -ENOSYS;
+}
+
 int os_bell_create(void)
 {
     if (kri_ex_refused() || bell_count == EX_BELLS)

@@ -129,7 +129,7 @@ int kri_wait_ready(int fd, unsigned events, kr_time deadline)
     if (fd < 0)
         return -EBADF;
     if (kri_in_coroutine())
-        return kri_wait_fd(fd, events, deadline);
+        return kri_descriptor_await(fd, events, deadline);
     return wait_as_thread(fd, events, deadline);
 }
 

@@ -69,8 +69,7 @@ static void call_first(void *arg)
     call->fn(call->arg); /* which may be the end of it */
 }
 
-/* As a party that cannot sleep. */
-static void call_as_party(void (*run)(void *arg), void *arg)
+void kri_loop_call(void (*run)(void *arg), void *arg)
 {
     kr_cancel_scope scope = {.state = {KRI_SCOPE_CANCELLED}, .deadline = KRI_NEVER};
     kri_run_as_party(run, arg, &scope);
@@ -81,8 +80,9 @@ static void run_turn(kri_posted *posted)
     kri_calls *calls = (kri_calls *)((char *)posted - offsetof(kri_calls, turn));
     calls->posted = false;
     move_all(&calls->due, &calls->now);
-    while (!is_empty(&calls->now))
-        call_as_party(call_first, &calls->now);
+    uint32_t generation = kri_fork_generation();
+    while (!is_empty(&calls->now) && !kri_forked_since(generation))
+        kri_loop_call(call_first, &calls->now);
 }
 
 static void make_due(kr_call *call)
@@ -241,7 +241,7 @@ static void run_call(void *arg)
 static void run_posted(kri_posted *posted)
 {
     thread_call *call = (thread_call *)posted;
-    call_as_party(run_call, call);
+    kri_loop_call(run_call, call);
     os_free(call);
 }
 

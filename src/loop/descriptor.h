@@ -10,6 +10,10 @@
 /* kri_in_coroutine - is the caller one?  Else it is a thread, which may block. */
 bool kri_in_coroutine(void);
 
+/* kri_descriptor_await - kri_wait_fd for a coroutine that has just tried, in vain: it spares the
+ * system call that looks whether the descriptor is ready already. */
+int kri_descriptor_await(int fd, unsigned events, kr_time deadline);
+
 /* kri_descriptor_drained - the caller, a coroutine, has just found less than it wanted: until the
  * next event there is nothing (OS_READABLE), or no room (OS_WRITABLE).  Only for stream sockets and
  * pipes.  kri_descriptor_is_drained - has somebody said so, and no event come since?  Then

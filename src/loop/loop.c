@@ -15,7 +15,10 @@
  */
 #include "loop/loop.h"
 
+#include <errno.h>
+
 #include "base/global.h"
+#include "loop/line.h"
 #include "loop/sentry.h"
 #include "loop/signal.h"
 #include "os/os.h"
@@ -100,6 +103,7 @@ int kri_loop_create(kri_loop **result, const kr_run_options *options, kr_executo
 void kri_loop_enter(kri_loop *loop)
 {
     loop->thread_party = kri_party_self();
+    loop->error_number = &errno;
     kri_context_of_thread(&loop->thread);
     *kri_loop_current() = loop;
     kri_stack_ask_name(kri_runner_name_here);

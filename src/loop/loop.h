@@ -26,7 +26,7 @@ typedef struct kri_posted {
     void (*run)(struct kri_posted *posted);
 } kri_posted;
 
-typedef struct kri_line {
+typedef struct kri_line { /* see line.h */
     kri_item first;
     kri_item last;
     size_t count;
@@ -88,6 +88,7 @@ struct kri_loop {
     size_t budget;       /* how many may run before the loop looks at the rest */
     kri_runner *running; /* NULL: the loop itself */
     kri_party *thread_party;
+    int *error_number;  /* const once it has entered: its thread's errno */
     kri_runner *oldest; /* of those that have a task */
     kri_runner *newest;
     kri_runner *idle; /* without one, for the next task */
@@ -104,6 +105,7 @@ struct kri_loop {
     bool holds_back;                    /* tasks that come stand back in `held_back` */
     kri_line held_back;
     kr_word *broken;     /* const; 1 there: tasks fail instead of beginning.  NULL: none */
+    kr_word *cancels;    /* const; 1 there: those submitted are cancelled instead.  NULL: none */
     kr_word *queued;     /* const; counts down for each task that begins.  NULL: none */
     bool debug;          /* const */
     kr_time slow_after;  /* const */
@@ -137,13 +139,6 @@ bool kri_loop_is_empty(const kri_loop *loop);
 void kri_loops_each(void (*visit)(kri_loop *loop, void *arg), void *arg); /* under their lock */
 extern const kri_executor_ops kri_loop_ops;
 
-/* line.c: the queue of what is ready, first in, first out. */
-void kri_line_put(kri_line *line, kri_item item);
-void kri_line_put_first(kri_line *line, kri_item item);
-kri_item kri_line_take(kri_line *line); /* 0: empty */
-/* Those of tasks, begun or not; `visit` changes nothing in the line. */
-void kri_line_each_task(const kri_line *line, void (*visit)(kr_future *f));
-
 /* inbox.c */
 void kri_inbox_end(kri_inbox *inbox); /* it is closed; wait for those who are about to ring */
 bool kri_inbox_put(kri_inbox *inbox, kri_item item); /* from any thread; false: it is closed */
@@ -161,6 +156,7 @@ void kri_inbox_bell_rang(kri_inbox *inbox);
 extern const kri_party_ops kri_coroutine_ops;
 void kri_runner_ready(kri_runner *runner); /* it is parked, or has yielded */
 void kri_runner_suspend(kri_loop *loop);   /* by a coroutine: until it is made ready and chosen */
+void kri_runner_yield(kri_runner *self);   /* let those who are ready run before */
 void kri_runner_go_on(kri_loop *loop);     /* by the loop: run the first that is ready, and so on */
 void kri_runners_end(kri_loop *loop);      /* give the idle ones back */
 void kri_runner_notify(kri_runner *runner);
@@ -174,6 +170,9 @@ void kri_runner_give_way_to(kri_loop *loop, kri_runner *next);
 /* kri_loop_post - have posted->run called in the loop's thread, in its turn; from any thread while
  * the loop is sure to stay.  false: the loop is closed. */
 bool kri_loop_post(kri_loop *loop, kri_posted *posted);
+
+/* call_later.c: call run(arg) in the loop itself, as a party that cannot sleep. */
+void kri_loop_call(void (*run)(void *arg), void *arg);
 
 /* poller.c */
 int kri_poller_events(kri_loop *loop); /* the descriptor of the loop's events; made when needed */
@@ -196,6 +195,7 @@ void kri_calls_end(kri_loop *loop); /* forget those that are pending */
 const char *kri_runner_name(kri_runner *runner);
 void kri_loop_made_room(kr_word *queued);
 int kri_loop_submit(kri_loop *loop, kr_future *f); /* takes over the queue's reference */
+void kri_loop_cancel_unbegun(kri_loop *loop);
 void kri_loop_cancel_all(kri_loop *loop);
 
 #endif

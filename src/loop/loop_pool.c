@@ -10,11 +10,14 @@
  *     A task is given to the loop that has the fewest that are not over, which is looked up without
  *     a lock: two who submit at once may choose the same one.  It stays there.
  *     A shutdown marks the pool, and has each loop told by a function that is posted to it, which
- *     is also what wakes it.  A loop ends once it was told and has nothing left, by closing its
- *     inbox: what was put before that is done, and who comes later is refused.
+ *     is also what wakes it.  Where what has not begun is to be cancelled, a runner that comes upon
+ *     a task sees the mark; the function sees to those that wait for the initializer.  A loop ends
+ * once it was told and has nothing left, by closing its inbox: what was put before that is done,
+ * and who comes later is refused.
  *
  * SPDX-License-Identifier: MIT
  */
+#include "loop/line.h"
 #include "loop/loop_pool.h"
 
 #include <stdio.h>
@@ -64,15 +67,24 @@ static void release(kr_executor *executor)
 
 /* The loops. */
 
+static void be_broken(kri_loop_pool *pool, int err)
+{
+    kri_store_rel(&pool->broken, 1);
+    kri_task_report_error(err, "initializer", pool->name);
+}
+
+static bool is_forked(const kri_loop_pool *pool)
+{
+    return kri_forked_since(pool->executor.generation);
+}
+
 static int initialize(const void *arg, void *result)
 {
     kri_loop_pool *pool = *(kri_loop_pool *const *)arg;
     (void)result;
     int err = pool->initializer(pool->initializer_arg);
-    if (err < 0) {
-        kri_store_rel(&pool->broken, 1);
-        kri_task_report_error(err, "initializer", pool->name);
-    }
+    if (err < 0)
+        be_broken(pool, err);
     return 0;
 }
 
@@ -85,17 +97,21 @@ static void begin(kri_loop_pool *pool, kri_loop *loop)
         return;
     int err = kri_submit(&loop->executor, &f, &task, KRI_NEVER);
     if (err != 0) {
-        kri_store_rel(&pool->broken, 1);
-        kri_task_report_error(err, "initializer", pool->name);
+        be_broken(pool, err);
         return;
     }
     loop->holds_back = true;
     do {
         kri_runner_go_on(loop);
+        if (is_forked(pool))
+            return;
         kri_loop_look(loop, !kr_future_done(f));
     } while (!kr_future_done(f));
     loop->holds_back = false;
+    int how = kr_future_exception(f, &err, KR_NOWAIT);
     kr_future_release(f);
+    if (how == 0 && err < 0 && err != KR_EBROKEN) /* it has not run */
+        be_broken(pool, err);
     kri_item item;
     while ((item = kri_line_take(&loop->held_back)) != 0)
         kri_line_put(&loop->ready, item);
@@ -110,8 +126,10 @@ static int run_loop(void *arg)
     begin(pool, loop);
     do {
         do {
+            if (is_forked(pool))
+                return 0;
             kri_runner_go_on(loop);
-            if (kri_forked_since(pool->executor.generation))
+            if (is_forked(pool))
                 return 0;
             kri_loop_look(loop, !member->told || loop->alive != 0);
         } while (!member->told || !kri_loop_is_empty(loop));
@@ -129,26 +147,22 @@ static void told_to_end(kri_posted *posted)
     member->told = true;
 }
 
-static void cancel_one(kr_future *f)
-{
-    if (f != NULL && !kri_future_is_claimed(f))
-        (void)kr_future_cancel(f);
-}
-
 static void told_to_cancel(kri_posted *posted)
 {
     kri_loop_member *member =
         (kri_loop_member *)((char *)posted - offsetof(kri_loop_member, cancel));
-    kri_line_each_task(&member->loop->ready, cancel_one);
+    kri_loop_cancel_unbegun(member->loop);
 }
 
 /* Submitting. */
 
+/* Initializers of the first may submit while the last are being made. */
 static kri_loop_member *least_loaded(kri_loop_pool *pool)
 {
     kri_loop_member *best = &pool->members[0];
     uint32_t least = UINT32_MAX;
-    for (int i = 0; i < pool->executor.workers; i++) {
+    uint32_t started = kri_load_acq(&pool->started);
+    for (uint32_t i = 0; i < started; i++) {
         uint32_t load = kri_load_rlx(&pool->members[i].loop->load);
         if (load < least) {
             least = load;
@@ -215,11 +229,11 @@ static void tell(kri_loop_pool *pool, bool cancel_pending)
 {
     kri_mutex_lock(&pool->mutex);
     bool first = !pool->told;
-    bool cancels = cancel_pending && !pool->cancelled;
+    bool cancels = cancel_pending && kri_swap_acq_rel(&pool->cancels, 1) == 0;
     pool->told = true;
-    pool->cancelled |= cancel_pending;
     kri_store_sc(&pool->executor.shut, 1);
-    for (int i = 0; i < pool->started; i++) {
+    uint32_t started = kri_load_acq(&pool->started);
+    for (uint32_t i = 0; i < started; i++) {
         kri_loop_member *member = &pool->members[i];
         if (cancels)
             (void)kri_loop_post(member->loop, &member->cancel);
@@ -243,7 +257,8 @@ static int await_end(kri_loop_pool *pool, kr_time deadline, unsigned flags)
         if (err != 0 && err != -EAGAIN)
             return err;
     }
-    for (int i = 0; i < pool->started; i++)
+    uint32_t started = kri_load_acq(&pool->started);
+    for (uint32_t i = 0; i < started; i++)
         (void)kr_thread_join(pool->members[i].thread, NULL, KR_FOREVER);
     return 0;
 }
@@ -274,25 +289,32 @@ static bool is_valid(const kr_pool_options *o)
            !(o->reserved[0] | o->reserved[1] | o->reserved[2] | o->reserved[3]);
 }
 
-static int start_one(kri_loop_pool *pool, int i, const kr_pool_options *o)
+static int make_one(kri_loop_pool *pool, int i, const kr_pool_options *o)
 {
     kri_loop_member *member = &pool->members[i];
     kr_run_options options = {.stack_size = o->stack_size};
-    char name[KR_THREAD_NAME_SIZE];
     *member = (kri_loop_member){
         .pool = pool, .end = {.run = told_to_end}, .cancel = {.run = told_to_cancel}};
     int err = kri_loop_create(&member->loop, &options, &pool->executor);
     if (err != 0)
         return err;
     member->loop->broken = &pool->broken;
+    member->loop->cancels = &pool->cancels;
     member->loop->queued = pool->max_queued != 0 ? &pool->queued : NULL;
+    return 0;
+}
+
+static int start_one(kri_loop_pool *pool, int i)
+{
+    kri_loop_member *member = &pool->members[i];
+    char name[KR_THREAD_NAME_SIZE];
     snprintf(name, sizeof name, "%.16s_%d", pool->name, i);
     kri_add_rlx(&pool->references, 1);
     kri_add_rlx(&pool->alive, 1);
-    err = kr_thread_start(&member->thread, run_loop, member, 0,
-                          &(kr_thread_options){.name = name, .daemon = true});
+    int err = kr_thread_start(&member->thread, run_loop, member, 0,
+                              &(kr_thread_options){.name = name, .daemon = true});
     if (err == 0) {
-        pool->started++;
+        kri_add_acq_rel(&pool->started, 1);
         return 0;
     }
     kri_sub_rlx(&pool->references, 1);
@@ -304,7 +326,9 @@ static int start(kri_loop_pool *pool, const kr_pool_options *o)
 {
     int err = kri_finish_add(&pool->finish);
     for (int i = 0; i < pool->executor.workers && err == 0; i++)
-        err = start_one(pool, i, o);
+        err = make_one(pool, i, o);
+    for (int i = 0; i < pool->executor.workers && err == 0; i++)
+        err = start_one(pool, i);
     if (err == 0)
         return 0;
     tell(pool, false);

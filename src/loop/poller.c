@@ -309,13 +309,20 @@ static record *record_of(kri_loop *loop, int fd)
     return r != NULL ? r : make_record(loop->poller, fd);
 }
 
+/* Somebody may have taken the event, and left what it was about: so the system is asked first. */
 int kri_poller_wait(int fd, unsigned events, kr_time deadline)
+{
+    int ready = os_poll(fd, events, -1, 0);
+    if (deadline == 0 || (ready != -ETIMEDOUT && ready != -EINTR))
+        return ready;
+    return kri_descriptor_await(fd, events, deadline);
+}
+
+int kri_descriptor_await(int fd, unsigned events, kr_time deadline)
 {
     kri_loop *loop = kri_loop_here();
     if (fd < 0)
         return -EBADF;
-    if (deadline == 0)
-        return os_poll(fd, events, -1, 0);
     int err = kri_poller_events(loop);
     if (err < 0)
         return err;

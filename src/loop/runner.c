@@ -26,10 +26,10 @@
  */
 #include "loop/loop.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "base/global.h"
+#include "loop/line.h"
 #include "loop/sentry.h"
 #include "os/os.h"
 
@@ -93,10 +93,15 @@ const char *kri_runner_name_here(void)
     return name_given_to(kri_runner_self());
 }
 
-static void check_stack(const kri_runner *runner)
+static _Noreturn __attribute__((noinline)) void lament(const kri_runner *runner)
+{
+    kri_stack_abort(&runner->stack, name_given_to(runner));
+}
+
+static inline void check_stack(const kri_runner *runner)
 {
     if (!kri_stack_intact(&runner->stack))
-        kri_stack_abort(&runner->stack, name_given_to(runner));
+        lament(runner);
 }
 
 /* false: this is a forked child of the task. */
@@ -144,6 +149,8 @@ static bool run_task(kri_runner *runner)
     *kri_frame_current() = &runner->frame;
     kri_scope_begin(&runner->party, &scope);
     leave_queue(loop, f);
+    if (loop->cancels != NULL && f->executor == loop->face && kri_load_acq(loop->cancels))
+        (void)kri_future_remove(f);
     if (kri_future_claim(f, (uintptr_t)&scope)) { /* [future-4] */
         if (!run_claimed(runner, &scope))
             return false;
@@ -178,7 +185,7 @@ static kri_runner *take_idle(kri_loop *loop)
     return runner;
 }
 
-static kri_runner *choose(kri_loop *loop);
+static inline kri_runner *choose(kri_loop *loop);
 
 static void switch_to(kri_context *from, kri_loop *loop, kri_runner *target)
 {
@@ -289,7 +296,7 @@ static kr_future *future_of(kri_item item)
 }
 
 /* The first in the line; NULL: the loop itself is to see to it, or there is nothing. */
-static kri_runner *choose(kri_loop *loop)
+static inline __attribute__((always_inline)) kri_runner *choose(kri_loop *loop)
 {
     if (loop->budget == 0 || loop->ready.count == 0)
         return NULL;
@@ -306,17 +313,18 @@ static kri_runner *choose(kri_loop *loop)
     return runner;
 }
 
-static void give_way(kri_runner *self, kri_loop *loop, kri_runner *next)
+static inline __attribute__((always_inline)) void give_way(kri_runner *self, kri_loop *loop,
+                                                           kri_runner *next)
 {
     self->acts_as = *kri_party_current();
     self->innermost = *kri_frame_current();
-    self->error_number = errno;
+    self->error_number = *loop->error_number;
     check_stack(self);
     if (next != self)
         switch_to(&self->context, loop, next);
     *kri_party_current() = self->acts_as;
     *kri_frame_current() = self->innermost;
-    errno = self->error_number;
+    *loop->error_number = self->error_number;
 }
 
 void kri_runner_suspend(kri_loop *loop)
@@ -326,6 +334,21 @@ void kri_runner_suspend(kri_loop *loop)
     give_way(loop->running, loop, choose(loop));
     if (loop->debug)
         loop->slice_began = os_now();
+}
+
+/* Mostly the next is a runner that has yielded, too. */
+void kri_runner_yield(kri_runner *self)
+{
+    kri_loop *loop = self->loop;
+    if (loop->budget != 0 && loop->ready.count == 0) {
+        loop->budget--;
+    } else if (loop->budget == 0 || loop->debug || !kri_item_is_runner(loop->ready.first)) {
+        kri_runner_ready(self);
+        kri_runner_suspend(loop);
+    } else {
+        loop->budget--;
+        give_way(self, loop, (kri_runner *)kri_line_exchange(&loop->ready, item_of(self)));
+    }
 }
 
 void kri_runner_give_way_to(kri_loop *loop, kri_runner *next)
@@ -374,6 +397,8 @@ void kri_runner_go_on(kri_loop *loop)
         kri_runner *next = choose(loop);
         if (next == NULL) {
             see_to_first(loop);
+            if (kri_forked_since(loop->executor.generation))
+                return;
             continue;
         }
         switch_to(&loop->thread, loop, next);
@@ -430,6 +455,15 @@ static void unpark(kri_waiter *w)
         (void)kri_inbox_put(&loop->inbox, item_of(runner));
 }
 
+static bool give_way_if_some(void)
+{
+    const kri_loop *loop = *kri_loop_current();
+    if (loop->ready.count == 0)
+        return false;
+    kri_runner_yield(loop->running);
+    return true;
+}
+
 const kri_party_ops kri_coroutine_ops = {
     .park = park,
     .unpark = unpark,
@@ -438,5 +472,6 @@ const kri_party_ops kri_coroutine_ops = {
     .wait_fds = kri_poller_wait_many,
     .watch = kri_sentry_post,
     .unwatch = kri_sentry_relieve,
+    .give_way = give_way_if_some,
     .shares_thread = true,
 };

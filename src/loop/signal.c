@@ -46,6 +46,12 @@ static void hear(kri_listener *l)
         kri_store_rel(&h->posted, 0);
 }
 
+static void call_handler(void *arg)
+{
+    const kri_signal_handler *h = arg;
+    h->fn(h->listener.signo, h->arg);
+}
+
 static void call(kri_posted *posting)
 {
     kri_signal_handler *h = behind(posting);
@@ -53,7 +59,7 @@ static void call(kri_posted *posting)
     if (h->taken_away)
         os_free(h);
     else
-        h->fn(h->listener.signo, h->arg);
+        kri_loop_call(call_handler, h);
 }
 
 static kri_signal_handler **find(kri_loop *loop, int signo)

@@ -22,16 +22,21 @@ int kr_sleep(kr_time duration)
     return err == -ETIMEDOUT ? 0 : err;
 }
 
+/* The same as kr_cancelled, and at hand where there is no time limit. */
+static bool is_cancelled(void)
+{
+    const kr_cancel_scope *scope = kri_party_self()->scope;
+    if (scope == NULL || (scope->deadline == KRI_NEVER && !kri_scope_marked(scope)))
+        return false;
+    return kr_cancelled();
+}
+
 int kr_yield(void)
 {
     kri_runner *self = kri_runner_self();
-    if (self == NULL) {
+    if (self != NULL)
+        kri_runner_yield(self);
+    else
         os_yield();
-    } else if (self->loop->ready.count != 0 || self->loop->budget == 0) {
-        kri_runner_ready(self);
-        kri_runner_suspend(self->loop);
-    } else {
-        self->loop->budget--;
-    }
-    return kr_cancelled() ? -ECANCELED : 0;
+    return is_cancelled() ? -ECANCELED : 0;
 }

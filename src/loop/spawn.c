@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "loop/loop.h"
+#include "loop/line.h"
 
 #include "os/os.h"
 
@@ -206,15 +206,30 @@ int kr_task_all(kr_future **futures, int most)
     return count;
 }
 
-static void cancel_unbegun(kr_future *f)
+static void drop_unbegun(kr_future *f)
 {
-    if (f != NULL)
-        (void)kr_future_cancel(f);
+    if (f != NULL && kri_future_claim(f, KRI_CLAIM_DROPPED))
+        kri_future_conclude(f, -ECANCELED);
+}
+
+static void announce_dropped(kr_future *f)
+{
+    if (f != NULL && kr_future_done(f))
+        kri_future_announce(f);
+}
+
+/* All are done before the first callback runs: it may wait for another of them. */
+void kri_loop_cancel_unbegun(kri_loop *loop)
+{
+    kri_line_each_task(&loop->ready, drop_unbegun);
+    kri_line_each_task(&loop->held_back, drop_unbegun);
+    kri_line_each_task(&loop->ready, announce_dropped);
+    kri_line_each_task(&loop->held_back, announce_dropped);
 }
 
 void kri_loop_cancel_all(kri_loop *loop)
 {
-    kri_line_each_task(&loop->ready, cancel_unbegun);
+    kri_loop_cancel_unbegun(loop);
     kri_runner *next;
     for (kri_runner *r = loop->oldest; r != NULL; r = next) {
         next = r->newer;

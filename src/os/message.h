@@ -21,6 +21,10 @@ void os_call(int calls, int count); /* at most OS_CALLS; those that find no room
 /* Take one call.  May block when there is none.  1; 0: nobody can call any more; -EINTR. */
 int os_call_hear(int hears);
 
+/* The same at once: -EAGAIN: there is none.  Where the system cannot say so (before Linux 6.4), it
+ * may block if somebody else takes the call at that moment. */
+int os_call_take(int hears);
+
 /* OS_CALLS_WAIT: there is one; OS_CALLS_OVER: nobody can call any more. */
 enum { OS_CALLS_WAIT = 1, OS_CALLS_OVER = 2 };
 unsigned os_call_look(int hears);

@@ -112,6 +112,18 @@ static void do_without_code(kr_process *p)
     kri_processes_remove(p);
 }
 
+/* A coroutine lets others run meanwhile, whether or not it can be cancelled. */
+static int await_readable(int fd, kr_time deadline, bool cancellable)
+{
+    kri_party *self = kri_party_self();
+    kr_cancel_scope *scope = self->scope;
+    if (!cancellable)
+        self->scope = NULL;
+    int ready = kri_wait_fd(fd, OS_READABLE, deadline);
+    self->scope = scope;
+    return ready;
+}
+
 /* The server tells the code at once; one that somebody has stopped may never do so. */
 static int wait_once(kr_process *p, kr_time deadline, bool cancellable)
 {
@@ -119,8 +131,7 @@ static int wait_once(kr_process *p, kr_time deadline, bool cancellable)
     int fd = ended ? p->status : p->sentinel;
     kr_time patience = ended ? os_now() + kr_sec(5) : OS_NEVER;
     kr_time until = deadline < patience ? deadline : patience;
-    int ready =
-        cancellable ? kri_wait_fd(fd, OS_READABLE, until) : os_poll(fd, OS_READABLE, -1, until);
+    int ready = await_readable(fd, until, cancellable);
     if (ready == -ETIMEDOUT && until != deadline)
         do_without_code(p);
     return ready == -ETIMEDOUT && until != deadline ? 0 : ready;

@@ -25,6 +25,11 @@
  * faster than its producer would sleep for each item; after a pause it finds a batch.  It only
  * looks while nobody else waits at the gate and there is another processor: someone else could run
  * here.
+ * A coroutine gives way once instead, which costs a tenth of going to sleep.  They keep their order
+ * among those of their loop: who has given way goes on before who came later and did; but one who
+ * came before may have looked, and entered the gate, meanwhile, and may have been called then, and
+ * so stand further back.  So while some wait and there is something, it gives way again, as often
+ * as there were some.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -66,10 +71,46 @@ static int looks_worth(uint32_t in_vain)
     return in_vain % NOW_AND_THEN == 0 ? LOOKS : 0;
 }
 
-static bool look_for_a_moment(kri_gate *gate, kri_gate_look look, void *p)
+static bool is_cancelled(const kri_party *self)
 {
-    if (LOOKS == 0 || !kri_spin_pays())
-        return false;
+    return self->scope != NULL && kri_scope_marked(self->scope);
+}
+
+static void learn(kri_gate *gate, uint32_t in_vain, bool some)
+{
+    if (!some || in_vain != 0)
+        kri_store_rlx(&gate->in_vain, some ? 0 : in_vain + 1);
+}
+
+/* By a coroutine.  Hooks run around a sleep, which this is not: so not where there are any. */
+static int look_after_others(kri_party *self, kri_gate *gate, kri_gate_look look, void *p)
+{
+    if (kri_load_rlx(&gate->waiting) != 0 || self->hooks != NULL || is_cancelled(self))
+        return 0;
+    uint32_t in_vain = kri_load_rlx(&gate->in_vain);
+    bool some = false;
+    if (looks_worth(in_vain) > 0 && self->ops->give_way()) {
+        uint32_t ahead = kri_load_rlx(&gate->waiting);
+        while (ahead > 0 && look(p) && self->ops->give_way())
+            ahead--;
+        if (is_cancelled(self))
+            return -ECANCELED;
+        some = look(p);
+    }
+    learn(gate, in_vain, some);
+    return some;
+}
+
+/* 1: there is something, 0: nothing, -ECANCELED. */
+static int look_for_a_moment(kri_gate *gate, kri_gate_look look, void *p)
+{
+    kri_party *self = kri_party_self();
+    if (LOOKS == 0)
+        return 0;
+    if (self->ops->shares_thread)
+        return look_after_others(self, gate, look, p);
+    if (!kri_spin_pays())
+        return 0;
     uint32_t in_vain = kri_load_rlx(&gate->in_vain);
     int looks = looks_worth(in_vain);
     bool some = false;
@@ -78,8 +119,7 @@ static bool look_for_a_moment(kri_gate *gate, kri_gate_look look, void *p)
             os_pause();
         some = look(p);
     }
-    if (!some || in_vain != 0)
-        kri_store_rlx(&gate->in_vain, some ? 0 : in_vain + 1);
+    learn(gate, in_vain, some);
     return some;
 }
 
@@ -102,9 +142,9 @@ static int put_slow(kri_private *p, const void *items, size_t count, int64_t pri
 {
     if (deadline == 0)
         return -ETIMEDOUT;
-    int done = -EAGAIN;
-    if (look_for_a_moment(&p->room, p->ops->has_room, p))
-        done = p->ops->try_put(p, items, count, priority);
+    int done = look_for_a_moment(&p->room, p->ops->has_room, p);
+    if (done >= 0)
+        done = done > 0 ? p->ops->try_put(p, items, count, priority) : -EAGAIN;
     if (done != -EAGAIN)
         return done;
     unsigned flags = p->queue.wait_flags;
@@ -168,9 +208,9 @@ static int get_slow(kri_private *p, kri_take *take, kr_time deadline)
 {
     if (deadline == 0)
         return -ETIMEDOUT;
-    int done = -EAGAIN;
-    if (look_for_a_moment(&p->items, p->ops->has_items, p))
-        done = p->ops->try_get(p, take);
+    int done = look_for_a_moment(&p->items, p->ops->has_items, p);
+    if (done >= 0)
+        done = done > 0 ? p->ops->try_get(p, take) : -EAGAIN;
     if (done != -EAGAIN)
         return done;
     unsigned flags = p->queue.wait_flags;

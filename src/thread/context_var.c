@@ -211,6 +211,8 @@ int kr_context_var_set(const kr_context_var *var, const void *bytes, kr_context_
 
 int kr_context_var_reset(const kr_context_var *var, kr_context_token *token)
 {
+    if (token == NULL)
+        return -EINVAL;
     if (!token->held)
         return -EALREADY;
     if (token->var != var)
@@ -235,12 +237,16 @@ void kr_context_token_drop(kr_context_token *token)
 
 int kr_context_new(kr_context **context)
 {
+    if (context == NULL)
+        return -EINVAL;
     *context = new_context(NULL);
     return *context != NULL ? 0 : -ENOMEM;
 }
 
 int kr_context_copy(kr_context **copy, const kr_context *of)
 {
+    if (copy == NULL)
+        return -EINVAL;
     if (of == NULL)
         of = kri_party_self()->vars;
     *copy = new_context(of != NULL ? of->values : NULL);

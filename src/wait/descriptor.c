@@ -110,9 +110,11 @@ int kri_wait_call(int hears, kr_time deadline)
 {
     kri_party *self = kri_party_self();
     int result;
-    if (deadline != KRI_NEVER || self->scope != NULL || self->ops->wait_fd != NULL) {
+    while (deadline != KRI_NEVER || self->scope != NULL || self->ops->wait_fd != NULL) {
         result = kri_wait_fd(hears, OS_READABLE, deadline);
-        if (result < 0)
+        if (result >= 0)
+            result = os_call_take(hears); /* somebody else may have taken it */
+        if (result != -EAGAIN && result != -EINTR)
             return result;
     }
     kri_block_begin(self);

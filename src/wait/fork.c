@@ -11,7 +11,7 @@
 #include "os/os.h"
 #include "wait/internal.h"
 
-enum { HANDLERS = 16 };
+enum { HANDLERS = 32 };
 
 static void (*handlers[HANDLERS])(void) KRI_GLOBAL;
 static unsigned handler_count KRI_GLOBAL;

@@ -206,7 +206,8 @@ static kri_waiter *take_parked(const kr_word *word, int count, int *taken)
     kri_waiter *w = take(b, word, count, taken);
     kri_mutex_unlock(&b->lock);
     if (w != NULL) {
-        kri_spin_note_waker(&b->spin);
+        if (!w->party->ops->shares_thread) /* that one does not spin */
+            kri_spin_note_waker(&b->spin);
         (void)kri_party_self(); /* a foreign thread is known from here on as one who may act */
     }
     return w;

@@ -237,7 +237,8 @@ typedef struct kri_party_ops {
     /* Have somebody sleep in the kernel on shared words; NULL: the thread does that itself. */
     int (*watch)(struct kri_sentry *watch);    /* 0, -EAGAIN: it differs, -ENOMEM: nobody can */
     bool (*unwatch)(struct kri_sentry *watch); /* true: a wake may have been spent on it */
-    bool shares_thread; /* others run while it sleeps: so it neither spins nor helps */
+    bool (*give_way)(void); /* let those run who are ready in the caller's thread; false: nobody */
+    bool shares_thread;     /* others run while it sleeps: so it neither spins nor helps */
 } kri_party_ops;
 
 /* Blocking hooks: `before` runs when the party is about to sleep in any krait wait, `after` when it
@@ -372,7 +373,7 @@ static inline bool kri_forked_since(uint32_t generation)
 }
 
 /* kri_at_fork_child - run fn in every forked child, after the waiting point is usable there; in
- * the order of registration; idempotent for the same fn.  -ENOMEM when the table (16) is full. */
+ * the order of registration; idempotent for the same fn.  -ENOMEM when the table (32) is full. */
 int kri_at_fork_child(void (*fn)(void));
 
 #endif

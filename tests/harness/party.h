@@ -76,11 +76,11 @@ typedef struct party_bunch {
     party_member members[PARTY_MAX];
 } party_bunch;
 
-extern const party_kind party_threads;   /* of the system, unknown to the library before */
-extern const party_kind party_processes; /* forked children, in memory shared with them */
+extern const party_kind party_threads;    /* of the system, unknown to the library before */
+extern const party_kind party_processes;  /* forked children, in memory shared with them */
 extern const party_kind party_coroutines; /* of one loop */
 extern const party_kind party_runners; /* those with an even index coroutines, the others threads */
-extern const party_kind party_mixed; /* those with an even index processes, the others threads */
+extern const party_kind party_mixed;   /* those with an even index processes, the others threads */
 
 /* party_kind_now - the kind that the body under way runs with; a TEST that needs parties sets it.
  */
@@ -133,7 +133,9 @@ void party_await_parked(const void *object, size_t size, int count);
 int party_asleep(void);
 void party_await_asleep(int count);
 
-/* PARTY_TEST - a case for threads, one for coroutines, and one for processes.  PARTY_TEST_OF - for one kind. */
+/* PARTY_TEST - a case for threads, one for coroutines, and one for processes.  PARTY_TEST_OF - for
+ * one kind.  PARTY_CASE below a body - for one more kind: `runners` where it matters that threads
+ * and coroutines meet at one object. */
 #define PARTY_TEST(name)                                                                           \
     static void name(void);                                                                        \
     PARTY_CASE(name, threads)                                                                      \

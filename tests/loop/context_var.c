@@ -109,6 +109,9 @@ TEST(test_context_run)
     kr_context_token_drop(&token);
     CHECK_EQ(kr_context_run(context, run_again, context), 0);
     CHECK_EQ(kr_context_run(NULL, run_again, NULL), -EINVAL);
+    CHECK_EQ(kr_context_copy(NULL, NULL), -EINVAL);
+    CHECK_EQ(kr_context_new(NULL), -EINVAL);
+    CHECK_EQ(kr_context_var_reset(NULL, NULL), -EINVAL);
     CHECK_EQ(kr_context_copy(&copy, context), 0);
     kr_context_release(context);
     CHECK_EQ(kr_context_get(copy, &number, &value), 0);

@@ -1,5 +1,7 @@
 /* Coroutines of one loop are served in their order, and nobody who comes by is faster.
  *
+ * Behaviours: section 13.1
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "harness/test.h"
@@ -121,4 +123,105 @@ static int cancel_race(void *arg)
 TEST(test_cancel_race)
 {
     CHECK_EQ(kr_run(cancel_race, NULL), 0);
+}
+
+/* Getters that have all found the queue empty; then somebody puts who stands anywhere between them
+ * in the line, so that some have looked again already, and sleep, and some have not. */
+enum { GETTERS = 4, MOST_YIELDS = 3 };
+
+static kr_queue *queue;
+static int got[GETTERS], begun;
+
+static int get_one(const void *arg, void *result)
+{
+    (void)result;
+    begun++;
+    return kr_queue_get(queue, &got[*(const int *)arg], KR_FOREVER);
+}
+
+static void yield_times(int times)
+{
+    for (int i = 0; i < times; i++)
+        CHECK_EQ(kr_yield(), 0);
+}
+
+typedef struct putting {
+    int before; /* yields */
+    int between;
+    int at_first; /* items at once */
+} putting;
+
+static int put_all(const void *arg, void *result)
+{
+    const putting *how = arg;
+    (void)result;
+    while (begun < GETTERS)
+        (void)kr_yield();
+    yield_times(how->before);
+    for (int i = 0; i < GETTERS; i++) {
+        CHECK_EQ(kr_queue_put(queue, &i, KR_NOWAIT), 0);
+        yield_times(i + 1 < how->at_first ? 0 : how->between);
+    }
+    return 0;
+}
+
+static void get_in_order(int place, int apart, const putting *how)
+{
+    kr_future *getters[GETTERS], *putter = NULL;
+    begun = 0;
+    for (int i = 0; i < GETTERS; i++) {
+        if (i == place)
+            CHECK_EQ(kr_spawn(&putter, put_all, how, sizeof *how, 0, NULL), 0);
+        CHECK_EQ(kr_spawn(&getters[i], get_one, &i, sizeof i, 0, NULL), 0);
+        yield_times(i % 2 == 0 ? apart : 0);
+    }
+    end(getters, GETTERS);
+    end(&putter, 1);
+    for (int i = 0; i < GETTERS; i++)
+        CHECK_EQ(got[i], i);
+}
+
+/* A new queue each time: one learns whether it pays to look before sleeping. */
+static int all_get_in_order(void *arg)
+{
+    enum { EACH = MOST_YIELDS + 1 };
+    (void)arg;
+    for (int way = 0; way < EACH * EACH * EACH * GETTERS * GETTERS; way++) {
+        int rest = way / (EACH * EACH * EACH);
+        putting how = {way % EACH, way / EACH % EACH, 1 + rest / GETTERS};
+        CHECK_EQ(kr_queue_create(&queue, sizeof(int), 0, NULL), 0);
+        get_in_order(rest % GETTERS, way / (EACH * EACH) % EACH, &how);
+        kr_queue_release(queue);
+    }
+    return 0;
+}
+
+TEST(test_getters_in_order)
+{
+    CHECK_EQ(kr_run(all_get_in_order, NULL), 0);
+}
+
+static int cancelled_before_an_item(void *arg)
+{
+    kr_future *task;
+    int item = 1, none = 0, error;
+    (void)arg;
+    for (int yields = 1; yields <= MOST_YIELDS; yields++) {
+        CHECK_EQ(kr_queue_create(&queue, sizeof(int), 0, NULL), 0);
+        CHECK_EQ(kr_spawn(&task, get_one, &none, sizeof none, 0, NULL), 0);
+        yield_times(yields);
+        CHECK_EQ(kr_future_cancel(task), KR_ASKED);
+        CHECK_EQ(kr_queue_put(queue, &item, KR_NOWAIT), 0);
+        CHECK_EQ(kr_future_exception(task, &error, KR_FOREVER), 0);
+        CHECK_EQ(error, -ECANCELED);
+        CHECK_EQ(kr_queue_qsize(queue), 1);
+        kr_future_release(task);
+        kr_queue_release(queue);
+    }
+    return 0;
+}
+
+TEST(test_cancelled_getter_takes_nothing)
+{
+    CHECK_EQ(kr_run(cancelled_before_an_item, NULL), 0);
 }

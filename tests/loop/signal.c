@@ -256,6 +256,28 @@ TEST(test_add_signal_handler)
     CHECK(is_default(SIGUSR2)); /* taken away by the end */
 }
 
+static void wait_long(int signo, void *arg)
+{
+    *(int *)arg = kr_sleep(kr_sec(30));
+    note(signo, arg);
+}
+
+static int have_it_wait(void *arg)
+{
+    int result = 0;
+    (void)arg;
+    CHECK_EQ(kr_signal_handle(SIGUSR1, wait_long, &result), 0);
+    CHECK_EQ(raise(SIGUSR1), 0);
+    expect_call(SIGUSR1, &result);
+    CHECK_EQ(result, -ECANCELED);
+    return 0;
+}
+
+TEST(a_callback_cannot_hold_up_the_loop)
+{
+    CHECK_EQ(kr_run(have_it_wait, NULL), 0);
+}
+
 static int be_rung(void *arg)
 {
     struct itimerval timer = {.it_value.tv_usec = 5000};

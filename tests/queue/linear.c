@@ -104,7 +104,7 @@ static void play(void *arg, int index)
     uint64_t random = party_random_start(index);
     for (int round = 1;; round++) {
         while ((int)kri_load_acq(&world->round) < round && kri_load_acq(&world->stop) == 0)
-            sched_yield();
+            (void)kr_yield();
         if (kri_load_acq(&world->stop))
             return;
         for (int i = 0; i < CALLS; i++)
@@ -148,6 +148,8 @@ PARTY_TEST(test_fifo_is_linearizable)
     check_rounds(&linear_unbounded, make_queue(KR_FIFO, 0), "unbounded");
 }
 
+PARTY_CASE(test_fifo_is_linearizable, runners)
+
 PARTY_TEST_OF(test_lifo_is_linearizable, threads)
 {
     check_rounds(&linear_lifo, make_queue(KR_LIFO, LINEAR_ROOM), "bounded");
@@ -157,6 +159,8 @@ PARTY_TEST(test_priority_is_linearizable)
 {
     check_rounds(&linear_priority, make_queue(KR_PRIORITY, LINEAR_ROOM), "bounded");
 }
+
+PARTY_CASE(test_priority_is_linearizable, runners)
 
 PARTY_TEST_OF(test_reentrant_is_linearizable, threads)
 {
@@ -173,3 +177,5 @@ PARTY_TEST(test_fifo_of_bytes_is_linearizable)
     CHECK_EQ(kr_queue_create(&q, 0, 0, &options), 0);
     check_rounds(&fifo_of_bytes, q, "of any length");
 }
+
+PARTY_CASE(test_fifo_of_bytes_is_linearizable, runners)

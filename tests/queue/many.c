@@ -114,15 +114,21 @@ PARTY_TEST(test_many_threads)
     check_all(BLOCKING);
 }
 
+PARTY_CASE(test_many_threads, runners)
+
 PARTY_TEST(test_many_threads_nonblock)
 {
     check_all(NONBLOCK);
 }
 
+PARTY_CASE(test_many_threads_nonblock, runners)
+
 PARTY_TEST(test_many_threads_timeout)
 {
     check_all(TIMEOUT);
 }
+
+PARTY_CASE(test_many_threads_timeout, runners)
 
 /* One who puts, one who gets: the order is that of the puts. */
 
@@ -160,6 +166,8 @@ PARTY_TEST(test_order)
     if (party_scope() == KR_PRIVATE)
         check_in_order(make_reentrant());
 }
+
+PARTY_CASE(test_order, runners)
 
 /* A signal handler puts while the thread that it interrupts is inside a put or a get.  Items of the
  * handler are odd, the thread's own are even; both come in order. */

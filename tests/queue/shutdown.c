@@ -264,10 +264,14 @@ PARTY_TEST(test_shutdown_get)
     check_get(false);
 }
 
+PARTY_CASE(test_shutdown_get, runners)
+
 PARTY_TEST(test_shutdown_immediate_get)
 {
     check_get(true);
 }
+
+PARTY_CASE(test_shutdown_immediate_get, runners)
 
 /* Two of them wait at the full queue when it is shut down. */
 static void check_put(bool immediate)
@@ -293,10 +297,14 @@ PARTY_TEST(test_shutdown_put)
     check_put(false);
 }
 
+PARTY_CASE(test_shutdown_put, runners)
+
 PARTY_TEST(test_shutdown_immediate_put)
 {
     check_put(true);
 }
+
+PARTY_CASE(test_shutdown_immediate_put, runners)
 
 static void check_join(bool immediate, size_t items)
 {
@@ -325,6 +333,8 @@ PARTY_TEST(test_shutdown_join)
     check_join(false, 1);
     check_join(false, 3);
 }
+
+PARTY_CASE(test_shutdown_join, runners)
 
 PARTY_TEST(test_shutdown_immediate_join)
 {
@@ -419,3 +429,5 @@ PARTY_TEST(test_shutdown_pending_get)
             world_free(world);
         }
 }
+
+PARTY_CASE(test_shutdown_pending_get, runners)

@@ -71,6 +71,8 @@ PARTY_TEST(test_sleep_and_results)
     check_parties();
 }
 
+PARTY_CASE(test_sleep_and_results, runners)
+
 PARTY_TEST_OF(test_mixed, mixed)
 {
     check_parties();

@@ -65,9 +65,10 @@ TEST(test_failed_check_in_a_party)
 {
     CHECK_EQ(run_faults("fault_in_party"), 1);
     check_has("fault_in_party.threads");
+    check_has("fault_in_party.coroutines");
     check_has("fault_in_party.processes");
     check_has("party 1 has failed");
-    check_has("0 passed, 4 failed, 0 skipped\n");
+    check_has("0 passed, 6 failed, 0 skipped\n");
 }
 
 TEST(test_killed)

@@ -343,10 +343,10 @@ RUNNER_TEST(test_terminate)
 
 RUNNER_TEST(test_send_signal)
 {
-    kr_subprocess *p = shell("trap 'echo got; exit 3' HUP; echo ready; read nothing",
+    kr_subprocess *p = shell("trap 'echo got; exit 3' USR1; echo ready; read nothing",
                              OPTIONS(.stdin_to = KR_TO_PIPE, .stdout_to = KR_TO_PIPE));
     expect_line(p, "ready\n");
-    CHECK_EQ(kr_subprocess_signal(p, SIGHUP), 0);
+    CHECK_EQ(kr_subprocess_signal(p, SIGUSR1), 0);
     expect_line(p, "got\n");
     CHECK_EQ(end(p), 3);
 }

@@ -48,6 +48,7 @@ static void run(party_body body, barrier_world *world)
     party_join(bunch);
 }
 
+/* behaviour: 13.1 test_barrier_parties */
 TEST(test_constructor)
 {
     kr_barrier barrier, zero;
@@ -107,6 +108,7 @@ static void check_passes(int passes)
     world_free(world);
 }
 
+/* behaviour: 13.1 test_barrier */
 PARTY_TEST(test_barrier)
 {
     check_passes(1);
@@ -117,6 +119,8 @@ PARTY_TEST(test_barrier_10)
 {
     check_passes(10);
 }
+
+PARTY_CASE(test_barrier_10, runners)
 
 PARTY_TEST(test_thousand)
 {
@@ -134,6 +138,7 @@ static void meet(void *arg, int index)
     kri_add_acq_rel(world->results[index] < 0 ? &world->broken : &world->passed, 1);
 }
 
+/* behaviour: 13.1 test_filling_tasks_check_return_value */
 PARTY_TEST(test_wait_return)
 {
     barrier_world *world = world_create();
@@ -240,12 +245,15 @@ PARTY_TEST(test_abort)
     world_free(world);
 }
 
+PARTY_CASE(test_abort, runners)
+
 static void await_waiting(kr_barrier *barrier, unsigned count)
 {
     while (kr_barrier_n_waiting(barrier) != count)
         party_nap();
 }
 
+/* behaviour: 13.1 test_reset_barrier */
 PARTY_TEST(test_reset)
 {
     barrier_world *world = world_create();
@@ -260,6 +268,8 @@ PARTY_TEST(test_reset)
     check_broken(world, PARTIES - 1, PARTIES);
     world_free(world);
 }
+
+PARTY_CASE(test_reset, runners)
 
 /* Broken, and made whole by one of them while all others stand at another barrier. */
 static void break_mend_meet(void *arg, int index)
@@ -285,6 +295,8 @@ PARTY_TEST(test_abort_and_reset)
     CHECK_EQ(kri_load_acq(&world->after), PARTIES);
     world_free(world);
 }
+
+PARTY_CASE(test_abort_and_reset, runners)
 
 /* One comes later than the others' time-out. */
 static void come_late(void *arg, int index)
@@ -335,6 +347,7 @@ PARTY_TEST(test_own_timeout)
     world_free(world);
 }
 
+/* behaviours: 13.1 test_filling_one_task, test_filling_one_task_twice */
 PARTY_TEST(test_single_thread)
 {
     barrier_world *world = party_world(sizeof *world);
@@ -375,6 +388,9 @@ PARTY_TEST_OF(test_cancel, threads)
     CHECK(kr_barrier_broken(&world->barrier));
     world_free(world);
 }
+
+PARTY_CASE(test_cancel, coroutines)
+PARTY_CASE(test_cancel, runners)
 
 static void ignore(int signo)
 {

@@ -183,9 +183,12 @@ PARTY_TEST(test_notify)
     world_free(world);
 }
 
+PARTY_CASE(test_notify, runners)
+
 PARTY_CASE(test_notify, mixed)
 
 /* The same over a lock of the user's. */
+/* behaviour: 13.1 test_explicit_lock */
 PARTY_TEST(test_notify_with_lock)
 {
     condition_world *world = world_create();
@@ -263,6 +266,7 @@ static void step_and_notify(condition_world *world, int steps)
     }
 }
 
+/* behaviour: 13.1 test_wait_for */
 PARTY_TEST(test_waitfor)
 {
     condition_world *world = world_create();
@@ -363,6 +367,8 @@ PARTY_TEST(test_notify_n)
     world_free(world);
 }
 
+PARTY_CASE(test_notify_n, runners)
+
 PARTY_CASE(test_notify_n, mixed)
 
 static void wait_in_three_ways(void *arg, int index)
@@ -451,6 +457,8 @@ PARTY_TEST(test_notify_is_not_for_latecomers)
     world_free(world);
 }
 
+PARTY_CASE(test_notify_is_not_for_latecomers, runners)
+
 static void wait_once(void *arg, int index)
 {
     condition_world *world = arg;
@@ -488,6 +496,8 @@ PARTY_TEST(test_notify_one_by_one)
     world_free(world);
 }
 
+PARTY_CASE(test_notify_one_by_one, runners)
+
 PARTY_TEST(test_notify_all_wakes_a_hundred)
 {
     condition_world *world = world_create();
@@ -504,6 +514,8 @@ PARTY_TEST(test_notify_all_wakes_a_hundred)
         CHECK_EQ(world->results[i], 0);
     world_free(world);
 }
+
+PARTY_CASE(test_notify_all_wakes_a_hundred, runners)
 
 /* Two conditions over one lock do not take each other's wake-ups. */
 PARTY_TEST(test_two_conditions_of_one_lock)

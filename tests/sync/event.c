@@ -83,6 +83,8 @@ PARTY_TEST(test_notify)
     world_free(world);
 }
 
+PARTY_CASE(test_notify, runners)
+
 static void wait_timed(void *arg, int index)
 {
     event_world *world = arg;
@@ -145,6 +147,8 @@ PARTY_TEST(test_set_and_clear)
     world_free(world);
 }
 
+PARTY_CASE(test_set_and_clear, runners)
+
 /* The same with time-outs that are about to pass: whoever was counted in by the set returns 0, and
  * a late one waits for its own time. */
 PARTY_TEST(test_set_and_clear_beside_timeouts)
@@ -166,6 +170,8 @@ PARTY_TEST(test_set_and_clear_beside_timeouts)
     }
     world_free(world);
 }
+
+PARTY_CASE(test_set_and_clear_beside_timeouts, runners)
 
 static bool works_after_reinit(kr_event *event)
 {
@@ -214,6 +220,8 @@ PARTY_TEST(test_set_wakes_a_hundred)
     CHECK_EQ(party_parked(&world->event, sizeof world->event), 0);
     world_free(world);
 }
+
+PARTY_CASE(test_set_wakes_a_hundred, runners)
 
 PARTY_TEST(test_errors)
 {

@@ -83,7 +83,7 @@ static void notify_for_a_while(void *arg, int index)
             world->granted += (uint64_t)woken;
         kr_condition_release(&world->condition);
         if (party_random_below(&random, 4) == 0)
-            kri_test_nap();
+            party_nap();
     }
 }
 
@@ -123,6 +123,8 @@ PARTY_TEST(test_notify_is_exact)
     party_world_free(world, sizeof *world);
 }
 
+PARTY_CASE(test_notify_is_exact, runners)
+
 static int acquire_somehow(stress_world *world, uint64_t *random)
 {
     kr_time moment = kr_us(1 + party_random_below(random, 300));
@@ -154,7 +156,7 @@ static void borrow_permits(void *arg, int index)
 
         count_result(&mine, err);
         if (party_random_below(&random, 4) == 0)
-            kri_test_nap();
+            party_nap();
         if (err == 0 && kr_semaphore_release(&world->semaphore, 1) != 0)
             mine.wrong++;
     }
@@ -186,3 +188,5 @@ PARTY_TEST(test_no_permit_is_lost)
     CHECK_GE(world->notified, 1);
     party_world_free(world, sizeof *world);
 }
+
+PARTY_CASE(test_no_permit_is_lost, runners)

@@ -95,7 +95,7 @@ static void play(linear_world *world, int index,
     for (int round = 1;; round++) {
         int held = 0;
         while ((int)kri_load_acq(&world->round) < round && kri_load_acq(&world->stop) == 0)
-            sched_yield();
+            (void)kr_yield();
         if (kri_load_acq(&world->stop))
             return;
         for (int i = 0; i < CALLS; i++)
@@ -157,12 +157,18 @@ PARTY_TEST(test_lock_is_linearizable)
     check_rounds(&linear_lock, play_lock);
 }
 
+PARTY_CASE(test_lock_is_linearizable, runners)
+
 PARTY_TEST(test_rlock_is_linearizable)
 {
     check_rounds(&linear_rlock, play_rlock);
 }
 
+PARTY_CASE(test_rlock_is_linearizable, runners)
+
 PARTY_TEST(test_semaphore_is_linearizable)
 {
     check_rounds(&linear_semaphore, play_semaphore);
 }
+
+PARTY_CASE(test_semaphore_is_linearizable, runners)

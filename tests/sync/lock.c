@@ -120,6 +120,8 @@ PARTY_TEST(test_acquire_contended)
     world_free(world);
 }
 
+PARTY_CASE(test_acquire_contended, runners)
+
 /* Fails with the lock held, as a body that raises does. */
 static int fail_inside(kr_lock *lock)
 {
@@ -212,6 +214,8 @@ PARTY_TEST(test_timeout)
     world_free(world);
 }
 
+PARTY_CASE(test_timeout, runners)
+
 static void wait_for_long(void *arg, int index)
 {
     lock_world *world = arg;
@@ -282,6 +286,8 @@ PARTY_TEST(test_different_thread)
     CHECK_EQ(kr_lock_release(&world->lock), 0);
     world_free(world);
 }
+
+PARTY_CASE(test_different_thread, runners)
 
 static void time_out_soon(void *arg, int index)
 {

@@ -56,9 +56,9 @@ static void hold(stress_world *world, int index, uint64_t *random)
     world->hand_overs += world->last != index;
     world->last = index;
     if (party_random_below(random, 64) == 0)
-        sched_yield();
+        (void)kr_yield();
     if (party_random_below(random, 512) == 0)
-        kri_test_nap();
+        party_nap();
 }
 
 static void count_round(void *arg, int index)
@@ -100,11 +100,14 @@ PARTY_TEST(test_counter)
     CHECK_EQ(party_parked(&world->lock, sizeof world->lock), 0);
     kri_test_note("%ju acquired, %ju refused, %ju timed out, %ju hand-overs", (uintmax_t)sum,
                   (uintmax_t)refused, (uintmax_t)timed_out, (uintmax_t)world->hand_overs);
-    CHECK_GE(refused, 1);
+    if (party_kind_now() != &party_coroutines) /* those take turns */
+        CHECK_GE(refused, 1);
     CHECK_GE(timed_out, 1);
     CHECK_GE(world->hand_overs, PARTIES);
     party_world_free(world, sizeof *world);
 }
+
+PARTY_CASE(test_counter, runners)
 
 /* Holds the lock nearly all the time: a moment after the release it has it again. */
 static void hold_long(void *arg, int index)

@@ -234,6 +234,8 @@ PARTY_TEST(test_acquire_contended)
     world_free(world);
 }
 
+PARTY_CASE(test_acquire_contended, runners)
+
 static int fail_inside(kr_rlock *lock)
 {
     kr_with (lock) {
@@ -323,3 +325,5 @@ PARTY_TEST(test_excludes)
     CHECK(!kr_rlock_locked(&world->lock));
     world_free(world);
 }
+
+PARTY_CASE(test_excludes, runners)

@@ -136,10 +136,14 @@ PARTY_TEST(test_acquire_contended)
     check_contended(false);
 }
 
+PARTY_CASE(test_acquire_contended, runners)
+
 PARTY_TEST(test_multirelease)
 {
     check_contended(true);
 }
+
+PARTY_CASE(test_multirelease, runners)
 
 PARTY_TEST(test_try_acquire)
 {
@@ -335,3 +339,5 @@ PARTY_TEST(test_release_wakes_a_hundred)
     CHECK_EQ(kr_semaphore_value(&world->semaphore), 1);
     world_free(world);
 }
+
+PARTY_CASE(test_release_wakes_a_hundred, runners)

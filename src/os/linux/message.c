@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 _Static_assert(sizeof(os_polled) == sizeof(struct pollfd), "they are cast");
@@ -71,6 +72,18 @@ int os_call_hear(int hears)
     int result = got < 0 ? -errno : (int)got;
     errno = saved;
     return result;
+}
+
+int os_call_take(int hears)
+{
+    int saved = errno;
+    char byte;
+    ssize_t got = preadv2(hears, &(struct iovec){&byte, 1}, 1, -1, RWF_NOWAIT);
+    int result = got < 0 ? -errno : (int)got;
+    errno = saved;
+    if (result != -EOPNOTSUPP && result != -ENOSYS)
+        return result;
+    return os_call_look(hears) == 0 ? -EAGAIN : os_call_hear(hears);
 }
 
 unsigned os_call_look(int hears)

@@ -1,0 +1,318 @@
+/* Pools of loops at odd moments: initializers, the lack of memory, shutdowns and forks.
+ *
+ * Behaviours: section 13.6
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "loop/in_loop.h"
+#include "thread/child.h"
+
+#include "base/atomic.h"
+
+static kr_word reports; /* atomic */
+
+static void count_report(const kr_task_report *report)
+{
+    (void)report;
+    kri_add_rlx(&reports, 1);
+}
+
+static int succeed(const void *arg, void *result)
+{
+    (void)arg;
+    (void)result;
+    return 0;
+}
+
+/* Initializers. */
+
+static kr_word submitted; /* atomic */
+static kr_event all_submitted;
+
+static int submit_some(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 8; i++)
+        CHECK_EQ(kr_submit(kr_running_loop(), NULL, succeed, NULL, 0, 0), 0);
+    if (kri_add_rlx(&submitted, 8) == 3 * 8)
+        kr_event_set(&all_submitted);
+    return 0;
+}
+
+TEST(an_initializer_submits_while_the_pool_is_made)
+{
+    for (int i = 0; i < 50; i++) {
+        kr_executor *pool;
+        kr_pool_options o = {.workers = 4, .initializer = submit_some};
+        CHECK_EQ(kr_loop_pool(&pool, &o), 0);
+        CHECK_EQ(kr_event_wait(&all_submitted, KR_FOREVER), 0);
+        kr_executor_release(pool);
+        kr_event_clear(&all_submitted);
+        kri_store_rlx(&submitted, 0);
+    }
+}
+
+static int fail(void *arg)
+{
+    (void)arg;
+    return -EIO;
+}
+
+TEST(a_broken_pool_is_reported_by_who_broke_it)
+{
+    kr_executor *pool;
+    (void)kr_set_task_hook(count_report);
+    for (int i = 0; i < 20; i++) {
+        kr_pool_options o = {.workers = 1, .initializer = fail};
+        CHECK_EQ(kr_loop_pool(&pool, &o), 0);
+        kr_executor_release(pool);
+    }
+    CHECK_EQ(kri_load_rlx(&reports), 20);
+    for (int i = 0; i < 20; i++) {
+        kr_pool_options o = {.workers = 4, .initializer = fail};
+        kri_store_rlx(&reports, 0);
+        CHECK_EQ(kr_loop_pool(&pool, &o), 0);
+        kr_executor_release(pool);
+        CHECK_GE(kri_load_rlx(&reports), 1);
+        CHECK_LE(kri_load_rlx(&reports), 4);
+    }
+}
+
+/* Memory. */
+
+static const size_t too_large = (size_t)1 << 50;
+
+static void submit_in_vain(kr_executor *pool, int want)
+{
+    for (int i = 0; i < 10; i++) {
+        kr_future *f;
+        int err = kr_submit(pool, &f, succeed, NULL, 0, 0);
+        if (err == want && want == KR_EBROKEN)
+            continue;
+        CHECK_EQ(err, 0);
+        CHECK_EQ(error_of(f), want);
+    }
+}
+
+TEST(tasks_without_memory_leave_the_queue)
+{
+    kr_executor *pool;
+    kr_pool_options o = {.workers = 1, .stack_size = too_large, .max_queued = 2};
+    CHECK_EQ(kr_loop_pool(&pool, &o), 0);
+    submit_in_vain(pool, -ENOMEM);
+    kr_executor_release(pool);
+}
+
+static int do_nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+TEST(an_initializer_without_memory_has_failed)
+{
+    kr_executor *pool;
+    kr_pool_options o = {.workers = 1, .stack_size = too_large, .initializer = do_nothing};
+    (void)kr_set_task_hook(count_report);
+    CHECK_EQ(kr_loop_pool(&pool, &o), 0);
+    while (kri_load_rlx(&reports) == 0)
+        kri_test_nap();
+    submit_in_vain(pool, KR_EBROKEN);
+    kr_executor_release(pool);
+    CHECK_EQ(kri_load_rlx(&reports), 1);
+}
+
+/* What has not begun is cancelled. */
+
+static kr_event begun, go;
+
+static int begin_and_wait(void *arg)
+{
+    (void)arg;
+    kr_event_set(&begun);
+    return kr_event_wait(&go, KR_FOREVER);
+}
+
+TEST(what_waits_for_an_initializer_is_cancelled)
+{
+    kr_executor *pool;
+    kr_future *f[3];
+    kr_pool_options o = {.workers = 1, .initializer = begin_and_wait};
+    kr_shutdown_options cancel = {.cancel_pending = true};
+    CHECK_EQ(kr_loop_pool(&pool, &o), 0);
+    CHECK_EQ(kr_event_wait(&begun, KR_FOREVER), 0);
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(kr_submit(pool, &f[i], succeed, NULL, 0, 0), 0);
+    CHECK_EQ(kr_executor_shutdown(pool, &cancel, 0), -ETIMEDOUT);
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ(kr_future_result(f[i], NULL, 0, NULL, KR_FOREVER), -ECANCELED);
+        kr_future_release(f[i]);
+    }
+    kr_event_set(&go);
+    CHECK_EQ(kr_executor_shutdown(pool, NULL, KR_FOREVER), 0);
+    kr_executor_release(pool);
+}
+
+static kr_word held; /* atomic */
+
+static int hold_up(const void *arg, void *result)
+{
+    (void)arg;
+    (void)result;
+    kr_event_set(&begun);
+    while (kri_load_acq(&held) == 0)
+        kri_test_nap();
+    return 0;
+}
+
+static kr_executor *make_busy(void)
+{
+    kr_executor *pool;
+    CHECK_EQ(kr_loop_pool(&pool, &(kr_pool_options){.workers = 1}), 0);
+    CHECK_EQ(kr_submit(pool, NULL, hold_up, NULL, 0, 0), 0);
+    CHECK_EQ(kr_event_wait(&begun, KR_FOREVER), 0);
+    return pool;
+}
+
+static void end_busy(kr_executor *pool)
+{
+    kr_shutdown_options cancel = {.cancel_pending = true};
+    CHECK_EQ(kr_executor_shutdown(pool, &cancel, 0), -ETIMEDOUT);
+    kri_store_rel(&held, 1);
+    CHECK_EQ(kr_executor_shutdown(pool, NULL, KR_FOREVER), 0);
+    kr_executor_release(pool);
+}
+
+TEST(what_waits_for_its_turn_is_cancelled)
+{
+    kr_future *f[100];
+    kr_executor *pool = make_busy();
+    for (int i = 0; i < 100; i++)
+        CHECK_EQ(kr_submit(pool, &f[i], succeed, NULL, 0, 0), 0);
+    end_busy(pool);
+    for (int i = 0; i < 100; i++) {
+        CHECK(kr_future_cancelled(f[i]));
+        kr_future_release(f[i]);
+    }
+}
+
+static kr_word callbacks; /* atomic */
+
+static int await_other(kr_future *f, void *arg)
+{
+    (void)f;
+    CHECK_EQ(kr_future_result(arg, NULL, 0, NULL, KR_FOREVER), -ECANCELED);
+    kri_add_rlx(&callbacks, 1);
+    return 0;
+}
+
+static int submit_two(kr_future **f, kr_executor *executor)
+{
+    for (int i = 0; i < 2; i++)
+        CHECK_EQ(kr_submit(executor, &f[i], succeed, NULL, 0, 0), 0);
+    for (int i = 0; i < 2; i++)
+        CHECK_EQ(kr_future_add_done_callback(f[i], await_other, f[!i]), 0);
+    return 0;
+}
+
+TEST(a_callback_waits_for_another_that_is_cancelled)
+{
+    kr_future *f[2];
+    kr_executor *pool = make_busy();
+    submit_two(f, pool);
+    end_busy(pool);
+    CHECK_EQ(kri_load_rlx(&callbacks), 2);
+    for (int i = 0; i < 2; i++)
+        kr_future_release(f[i]);
+}
+
+static kr_future *left[2];
+
+static int leave_two(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 100; i++) /* more than run before the loop sees the end */
+        CHECK_EQ(kr_spawn(NULL, succeed, NULL, 0, 0, NULL), 0);
+    return submit_two(left, kr_running_loop());
+}
+
+TEST(a_callback_waits_for_another_that_is_left)
+{
+    CHECK_EQ(kr_run(leave_two, NULL), 0);
+    CHECK_EQ(kri_load_rlx(&callbacks), 2);
+    for (int i = 0; i < 2; i++)
+        kr_future_release(left[i]);
+}
+
+/* Forks in what is not a task. */
+
+static pid_t forked = -1;
+
+static int fork_once(void *arg)
+{
+    (void)arg;
+    if (forked == -1)
+        forked = fork();
+    return 0;
+}
+
+static int note_parent(const void *arg, void *result)
+{
+    (void)result;
+    CHECK_EQ(getpid(), *(const pid_t *)arg);
+    return 0;
+}
+
+TEST(the_child_of_an_initializer_may_return)
+{
+    kr_executor *pool;
+    kr_future *f;
+    pid_t self = getpid();
+    kr_pool_options o = {.workers = 1, .initializer = fork_once};
+    if (KRI_TSAN)
+        SKIP("the sanitizer does not follow threads started after a fork");
+    CHECK_EQ(kr_loop_pool(&pool, &o), 0);
+    CHECK_EQ(kr_submit(pool, &f, note_parent, &self, sizeof self, 0), 0);
+    CHECK_EQ(error_of(f), 0);
+    child_wait(forked);
+    kr_executor_release(pool);
+}
+
+static void fork_and_return(void *arg)
+{
+    (void)arg;
+    forked = fork();
+}
+
+static void call_in_parent(void *arg)
+{
+    CHECK_EQ(getpid(), *(pid_t *)arg);
+}
+
+static int call_fork(void *arg)
+{
+    static kr_call first, second;
+    kr_future *f;
+    CHECK_EQ(kr_spawn(&f, note_parent, arg, sizeof(pid_t), 0, NULL), 0);
+    CHECK_EQ(kr_future_result(f, NULL, 0, NULL, KR_FOREVER), 0);
+    kr_future_release(f);
+    CHECK_EQ(kr_call_soon(&first, fork_and_return, NULL), 0);
+    CHECK_EQ(kr_call_soon(&second, call_in_parent, arg), 0);
+    CHECK_EQ(kr_spawn(&f, note_parent, arg, sizeof(pid_t), 0, NULL), 0);
+    CHECK_EQ(kr_future_result(f, NULL, 0, NULL, KR_FOREVER), 0);
+    CHECK_EQ(getpid(), *(pid_t *)arg);
+    kr_future_release(f);
+    return 3;
+}
+
+TEST(the_child_of_a_callback_may_return)
+{
+    pid_t self = getpid();
+    if (KRI_TSAN)
+        SKIP("the sanitizer does not follow threads started after a fork");
+    int result = kr_run(call_fork, &self);
+    CHECK_EQ(result, forked != 0 ? 3 : KR_EFORKED);
+    CHECK(kr_running_loop() == NULL);
+    if (forked != 0)
+        child_wait(forked);
+}
