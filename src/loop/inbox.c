@@ -21,7 +21,10 @@
  * Ordering.
  *     [inbox-1]  what was written before an item was put is visible to the loop: the head is
  *                changed with release and taken with acquire
- *     [inbox-2]  after `rung` was set nobody touches it: set with release, read with acquire
+ *     [inbox-2]  after `rung` was set nobody touches it: set with release, read with acquire.  It
+ *                is put back before ON_WORD is, with release, so that it is not put back later
+ *                than whoever finds ON_WORD, with acquire, sets it
+ *     [inbox-3]  who rings the bell knows its number: it is written before ON_BELL, as above
  *
  * Why not the word `rung` alone, with the bell for all?  Who sleeps on a descriptor costs both
  * sides a system call more than a futex: a loop that waits for no descriptor is to be as fast as a
@@ -90,7 +93,7 @@ bool kri_inbox_put(kri_inbox *inbox, kri_item item)
         kri_store_rel(rung, 1); /* [inbox-2] */
         os_futex_wake(rung, 1, false);
     } else if (head == ON_BELL) {
-        os_bell_ring(inbox->bell);
+        os_bell_ring(inbox->bell); /* [inbox-3] */
     }
     return true;
 }
@@ -146,7 +149,7 @@ static void sleep_on_word(kri_inbox *inbox, kr_time deadline)
 {
     uint64_t head = EMPTY;
     settle(inbox);
-    if (!kri_cas_acq_rel64(&inbox->head, &head, ON_WORD))
+    if (!kri_cas_acq_rel64(&inbox->head, &head, ON_WORD)) /* [inbox-2] */
         return;
     while (kri_load_acq(&inbox->rung) == 0) /* [inbox-2] */
         if (os_futex_wait(&inbox->rung, 0, deadline, false) == -ETIMEDOUT)
@@ -172,7 +175,7 @@ void kri_inbox_sleep(kri_inbox *inbox, kr_time deadline)
 bool kri_inbox_lie_down(kri_inbox *inbox)
 {
     uint64_t head = EMPTY;
-    return kri_cas_acq_rel64(&inbox->head, &head, ON_BELL);
+    return kri_cas_acq_rel64(&inbox->head, &head, ON_BELL); /* [inbox-3] */
 }
 
 void kri_inbox_get_up(kri_inbox *inbox)

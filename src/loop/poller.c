@@ -23,7 +23,8 @@
  *
  * Ordering.
  *     [poller-1]  who closes adds to the generation before it changes the words, and a waiter that
- *                 sees a changed word looks at the generation after it: sequentially consistent
+ *                 sees a changed word looks at the generation after it: sequentially consistent,
+ *                 as are all changes of the words, for kri_wake
  *
  * Why not a table for the whole process?  Several loops may wait for one descriptor, such as a
  * listening socket; each would have to be told by the one loop whose table it is.

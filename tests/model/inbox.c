@@ -139,6 +139,15 @@ SCENARIO(put_while_it_lies_down, .preemptions = 3)
     kr_explore_join_all();
 }
 
+SCENARIO(put_beside_the_first_bell)
+{
+    fresh(false);
+    kr_explore_spawn(put_both, NULL);
+    s.inbox->bell = os_bell_create();
+    run_until(2, true, 0);
+    kr_explore_join_all();
+}
+
 SCENARIO(put_while_it_gets_up_by_bell, .early = 2)
 {
     fresh(true);

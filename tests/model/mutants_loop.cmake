@@ -22,11 +22,14 @@ krait_mutant(inbox_touched_after_the_ring loop/inbox.c inbox/put_while_it_falls_
   "        os_futex_wake(rung, 1, false);"
   "        os_futex_wake(rung, 1, false), (void)kri_load_rlx(rung);")
 krait_mutant(inbox_sleeps_over_an_item loop/inbox.c loop/unparked_by_thread
-  "    if (!kri_cas_acq_rel64(&inbox->head, &head, ON_WORD))
+  "    if (!kri_cas_acq_rel64(&inbox->head, &head, ON_WORD)) /* [inbox-2] */
         return;" "    kri_store_rel64(&inbox->head, ON_WORD);")
 krait_mutant(inbox_lies_down_over_an_item loop/inbox.c loop/unparked_beside_descriptor
   "    return kri_cas_acq_rel64(&inbox->head, &head, ON_BELL);"
   "    return kri_swap_acq_rel64(&inbox->head, ON_BELL) != head + CLOSED;")
+krait_mutant(inbox_lies_down_acquire loop/inbox.c inbox/put_beside_the_first_bell
+  "    return kri_cas_acq_rel64(&inbox->head, &head, ON_BELL);"
+  "    return kri_cas_acq64(&inbox->head, &head, ON_BELL);")
 krait_mutant(inbox_gets_up_over_an_item loop/inbox.c inbox/put_while_it_gets_up
   "    inbox->owed = !kri_cas_acq_rel64(&inbox->head, &head, EMPTY);"
   "    inbox->owed = kri_swap_acq_rel64(&inbox->head, EMPTY) != head;")
