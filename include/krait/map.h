@@ -48,8 +48,8 @@ typedef struct kr_map_options {
  *
  * The caller takes part in the work, as one of the runners and as a party of its own: in a task of
  * this executor, and otherwise unless the pool has an initializer or .no_outside_help, or it is a
- * coroutine, which would hold up its loop.  So it never waits for a worker to be free.  All items run inside one cancel scope, which stands in the
- * caller's.
+ * coroutine, which would hold up its loop.  So it never waits for a worker to be free.  All items
+ * run inside one cancel scope, which stands in the caller's.
  *
  * Returns   0             every item returned 0
  *           the error     of the first item, by index, that failed, where all were run
