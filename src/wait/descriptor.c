@@ -110,8 +110,11 @@ int kri_wait_call(int hears, kr_time deadline)
 {
     kri_party *self = kri_party_self();
     int result;
-    while (deadline != KRI_NEVER || self->scope != NULL || self->ops->wait_fd != NULL) {
-        result = kri_wait_fd(hears, OS_READABLE, deadline);
+    bool waits_for_events = self->ops->wait_fd != NULL; /* and not for what is there already */
+    bool first = true;
+    while (deadline != KRI_NEVER || self->scope != NULL || waits_for_events) {
+        result = first && waits_for_events ? 0 : kri_wait_fd(hears, OS_READABLE, deadline);
+        first = false;
         if (result >= 0)
             result = os_call_take(hears); /* somebody else may have taken it */
         if (result != -EAGAIN && result != -EINTR)
