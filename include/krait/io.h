@@ -5,8 +5,8 @@
  * Any descriptor will do, blocking or not, and its mode is left as it is.  Each call tries first,
  * and waits only when there was nothing: so what can be had at once is had with KR_NOWAIT too, and
  * inside a cancelled scope.  A coroutine whose calls never have to wait gives way to others after
- * some dozens of them, but for those with KR_NOWAIT.  A time limit and a cancel end the wait and nothing else: what they end
- * has moved no byte.
+ * some dozens of them, but for those with KR_NOWAIT.  A time limit and a cancel end the wait and
+ * nothing else: what they end has moved no byte.
  *
  * Any number of threads and coroutines may use the same descriptor at once.  Each byte goes to one
  * of them; several of them that write more than the system takes at once mix what they write.

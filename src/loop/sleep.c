@@ -8,18 +8,24 @@
 #include "loop/descriptor.h"
 #include "os/os.h"
 
+/* On a word, by which the report of a stall tells of it. */
+static int sleep_for_ever(void)
+{
+    kr_word word = {0};
+    int err;
+    do {
+        err = kri_wait(&word, 0, KRI_NEVER, KRI_NO_SPIN);
+    } while (err == 0 || err == -EAGAIN);
+    return err;
+}
+
 int kr_sleep(kr_time duration)
 {
     if (duration < 0)
         return -EINVAL;
     if (duration == 0)
         return kr_yield();
-    kr_word word = {0};
-    kr_time deadline = kri_deadline(duration);
-    int err;
-    do {
-        err = kri_wait(&word, 0, deadline, KRI_NO_SPIN | (duration == KR_FOREVER ? 0 : KRI_IDLE));
-    } while (err == 0 || err == -EAGAIN);
+    int err = duration == KR_FOREVER ? sleep_for_ever() : kri_pause(kri_deadline(duration));
     return err == -ETIMEDOUT ? 0 : err;
 }
 

@@ -94,13 +94,14 @@ static int wait_private(kr_word *word, uint32_t expected, kr_time deadline, kr_c
     w.take = take;
     w.describe = describe;
     w.main = &on_word;
-    if (!kri_place_enter(&on_word, &w, word, expected))
+    if (word != NULL && !kri_place_enter(&on_word, &w, word, expected))
         return -EAGAIN;
     bool live = scope == NULL || kri_place_enter(&on_scope, &w, &scope->state, KRI_SCOPE_LIVE);
     kri_block_begin(w.party);
     bool woken =
         !live && kri_waiter_leave(&w) ? false : kri_waiter_sleep(&w, live ? deadline : KRI_NEVER);
-    leave(&w, &on_word);
+    if (word != NULL)
+        leave(&w, &on_word);
     if (scope != NULL && live)
         leave(&w, &on_scope);
     kri_block_end(w.party);
@@ -199,6 +200,11 @@ int kri_wait_for(kr_word *word, uint32_t expected, kr_time deadline, unsigned fl
                  kri_describe describe)
 {
     return kri_wait_to_take(word, expected, deadline, flags, describe, NULL);
+}
+
+int kri_pause(kr_time deadline)
+{
+    return kri_wait_to_take(NULL, 0, deadline, KRI_IDLE | KRI_NO_SPIN, NULL, NULL);
 }
 
 int kri_wait_to_take(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags,

@@ -56,6 +56,9 @@ typedef void (*kri_describe)(const kr_word *word, kri_text *text);
 int kri_wait_for(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags,
                  kri_describe describe);
 
+/* kri_pause - sleep until the deadline, which comes: -ETIMEDOUT, -ECANCELED. */
+int kri_pause(kr_time deadline);
+
 /* kri_wait_to_take - the same in private scope, for who then calls take(word).
  *
  * KRI_TAKEN: the waker has called it already, with success.  It does so for a coroutine of its own
