@@ -1,4 +1,4 @@
-/* Coroutines: who runs a task, and how it sleeps.
+/* Coroutines: who runs a task, and who goes on next.
  *
  * State.  A runner
  *     runs        the loop's `running`
@@ -13,9 +13,7 @@
  *     stack; where there is none it becomes idle.  Who suspends himself chooses the next one that
  *     is ready and switches to it at once; the loop itself runs again when there is nothing more,
  *     or when the budget of this turn is used up, to look at what else there is.
- *     A wait parks the runner.  Its waker (wait.h) sets the waiter woken and then notifies the
- *     runner: itself in the loop's thread, else through the inbox.  The waiter's frame is left only
- *     after that, so that nobody notifies a runner that has gone on (`settle`).
+ *     How a wait parks and wakes it is told in park.c.
  *     Of the idle ones so many are kept as had a task at once a moment ago: stacks that come and go
  *     cost more than what most tasks do.  The loop looks now and then, and does not sleep past that
  *     while there may be too many.
@@ -33,7 +31,6 @@
 
 #include "base/global.h"
 #include "loop/line.h"
-#include "loop/sentry.h"
 #include "os/os.h"
 
 enum { IDLE_LEAST = 1024, AT_ONCE = 1024, BUDGET = 64 };
@@ -440,70 +437,3 @@ void kri_runner_go_on(kri_loop *loop)
     }
     trim(loop);
 }
-
-/* As a party. */
-
-static kri_runner *runner_behind(const kri_waiter *w)
-{
-    return kri_waiter_party(w)->runner;
-}
-
-static void park(kri_waiter *w, kr_time deadline)
-{
-    kri_runner *self = runner_behind(w);
-    kri_loop *loop = self->loop;
-    self->served = 0;
-    if (self->notified)
-        return;
-    if (deadline != KRI_NEVER)
-        kri_timers_set(&loop->timers, &self->timer, deadline);
-    self->parked = true;
-    kri_runner_suspend(loop);
-    if (deadline != KRI_NEVER)
-        kri_timers_cancel(&loop->timers, &self->timer);
-}
-
-static void settle(kri_waiter *w)
-{
-    kri_runner *self = runner_behind(w);
-    while (!self->notified) {
-        self->parked = true;
-        kri_runner_suspend(self->loop);
-    }
-    self->notified = false;
-}
-
-static void unpark(kri_waiter *w)
-{
-    kri_runner *runner = runner_behind(w);
-    kri_loop *loop = runner->loop;
-    bool here = loop == kri_loop_here();
-    if (here)
-        kri_waiter_take(w);
-    kri_waiter_set_woken(w);
-    if (here)
-        kri_runner_notify(runner);
-    else
-        (void)kri_inbox_put(&loop->inbox, item_of(runner));
-}
-
-static bool give_way_if_some(void)
-{
-    const kri_loop *loop = *kri_loop_current();
-    if (loop->ready.count == 0)
-        return false;
-    kri_runner_yield(loop->running);
-    return true;
-}
-
-const kri_party_ops kri_coroutine_ops = {
-    .park = park,
-    .unpark = unpark,
-    .settle = settle,
-    .wait_fd = kri_poller_wait,
-    .wait_fds = kri_poller_wait_many,
-    .watch = kri_sentry_post,
-    .unwatch = kri_sentry_relieve,
-    .give_way = give_way_if_some,
-    .shares_thread = true,
-};

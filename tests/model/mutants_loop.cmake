@@ -56,16 +56,16 @@ krait_mutant(inbox_put_into_a_closed_one loop/inbox.c inbox/put_against_close
   "        if (head == CLOSED)" "        if (head == CLOSED + 1)")
 
 # Runners.
-krait_mutant(runner_not_settled loop/runner.c loop/timed_out_against_wake
+krait_mutant(runner_not_settled loop/park.c loop/timed_out_against_wake
   "    .settle = settle," "")
-krait_mutant(runner_settled_once loop/runner.c loop/timed_out_and_waits_again
+krait_mutant(runner_settled_once loop/park.c loop/timed_out_and_waits_again
   "    self->notified = false;" "    (void)self;")
 krait_mutant(runner_notice_forgotten loop/runner.c loop/timed_out_and_woken_within_loop
   "    runner->notified = true;" "    runner->notified = runner->parked;")
 krait_mutant(runner_ready_twice loop/runner.c loop/timed_out_against_wake
   "    kri_runner *runner = runner_of(timer);
     if (runner->parked)" "    kri_runner *runner = runner_of(timer);")
-krait_mutant(runner_notified_before_woken loop/runner.c loop/unparked_by_thread
+krait_mutant(runner_notified_before_woken loop/park.c loop/unparked_by_thread
   "    kri_waiter_set_woken(w);
     if (here)
         kri_runner_notify(runner);

@@ -1,0 +1,81 @@
+/* Coroutines as parties: how one sleeps in a wait, and is woken.
+ *
+ * Protocol.
+ *     A wait parks the runner.  Its waker (wait.h) sets the waiter woken and then notifies the
+ *     runner: itself in the loop's thread, else through the inbox.  The waiter's frame is left only
+ *     after that, so that nobody notifies a runner that has gone on (`settle`).
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "loop/loop.h"
+#include "loop/sentry.h"
+
+static kri_item item_of(kri_runner *runner)
+{
+    return (kri_item)runner | KRI_ITEM_RUNNER;
+}
+
+static kri_runner *runner_behind(const kri_waiter *w)
+{
+    return kri_waiter_party(w)->runner;
+}
+
+static void park(kri_waiter *w, kr_time deadline)
+{
+    kri_runner *self = runner_behind(w);
+    kri_loop *loop = self->loop;
+    self->served = 0;
+    if (self->notified)
+        return;
+    if (deadline != KRI_NEVER)
+        kri_timers_set(&loop->timers, &self->timer, deadline);
+    self->parked = true;
+    kri_runner_suspend(loop);
+    if (deadline != KRI_NEVER)
+        kri_timers_cancel(&loop->timers, &self->timer);
+}
+
+static void settle(kri_waiter *w)
+{
+    kri_runner *self = runner_behind(w);
+    while (!self->notified) {
+        self->parked = true;
+        kri_runner_suspend(self->loop);
+    }
+    self->notified = false;
+}
+
+static void unpark(kri_waiter *w)
+{
+    kri_runner *runner = runner_behind(w);
+    kri_loop *loop = runner->loop;
+    bool here = loop == kri_loop_here();
+    if (here)
+        kri_waiter_take(w);
+    kri_waiter_set_woken(w);
+    if (here)
+        kri_runner_notify(runner);
+    else
+        (void)kri_inbox_put(&loop->inbox, item_of(runner));
+}
+
+static bool give_way_if_some(void)
+{
+    const kri_loop *loop = *kri_loop_current();
+    if (loop->ready.count == 0)
+        return false;
+    kri_runner_yield(loop->running);
+    return true;
+}
+
+const kri_party_ops kri_coroutine_ops = {
+    .park = park,
+    .unpark = unpark,
+    .settle = settle,
+    .wait_fd = kri_poller_wait,
+    .wait_fds = kri_poller_wait_many,
+    .watch = kri_sentry_post,
+    .unwatch = kri_sentry_relieve,
+    .give_way = give_way_if_some,
+    .shares_thread = true,
+};
