@@ -189,11 +189,15 @@ LOOP_TEST(test_rearm)
     CHECK_EQ(kr_call_later(&first_call, 0, set_again, "a"), 0);
     wait_logged(4);
     expect("aaaa");
-    later(&second_call, kr_ms(2), "b");
     for (int i = 0; i < 8; i++) {
-        CHECK_EQ(kr_call_rearm(&second_call, kr_ms(2) + kr_now() % 3), 0);
+        later(&second_call, 1, "b"); /* due before the loop's next turn, but put off before that */
+        CHECK_EQ(kr_call_rearm(&second_call, kr_sec(3600) + i % 3), 0);
         CHECK_EQ(kr_sleep(kr_us(300)), 0);
+        CHECK_EQ(kr_call_rearm(&second_call, kr_sec(3600) - i % 3), 0);
+        CHECK_EQ(kr_sleep(1), 0);
+        CHECK_EQ(kr_call_cancel(&second_call), 1);
     }
+    later(&second_call, kr_sec(3600), "b");
     expect("aaaa");
     soon(&second_call, "c");
     wait_logged(5);
