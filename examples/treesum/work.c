@@ -393,8 +393,11 @@ bool work_close(struct work *work, kr_time patience)
     if (work->pool) {
         /* After an error there are tasks in the queue that nobody waits for any more. */
         kr_shutdown_options drop = {.cancel_pending = true};
-        if (work->processes && work->first)
+        if (work->processes && work->first) {
             (void)kr_executor_kill_workers(work->pool);
+            if (patience < kr_sec(5)) /* what is killed ends, however busy the machine is */
+                patience = kr_sec(5);
+        }
         if (kr_executor_shutdown(work->pool, &drop, patience) != 0)
             return false;
         kr_executor_release(work->pool);
