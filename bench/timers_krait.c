@@ -1,4 +1,4 @@
-/* krait's timers: the heap of a loop by itself, with nothing but a sleep around it.
+/* krait's timers: those of a loop by themselves, with nothing but a sleep around them.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,7 +14,7 @@
 
 static const kr_time SECOND = 1000000000, MILLISECOND = 1000000;
 
-static kri_timers heap;
+static kri_timers all;
 static kri_timer *timers;
 
 static void fire(kri_timer *timer)
@@ -26,21 +26,21 @@ static void fire(kri_timer *timer)
 static void arm(const unsigned *delays, size_t count)
 {
     timers = calloc(count, sizeof *timers);
-    if (!timers || kri_timers_reserve(&heap, count) != 0)
+    if (!timers || kri_timers_reserve(&all, count) != 0)
         bench_fail("kri_timers_reserve");
     kr_time now = os_now();
     for (size_t i = 0; i < count; i++) {
         timers[i].fire = fire;
-        kri_timers_set(&heap, &timers[i], now + delays[i] * MILLISECOND);
+        kri_timers_set(&all, &timers[i], now + delays[i] * MILLISECOND);
     }
 }
 
 static void run(void)
 {
-    for (kr_time next; (next = kri_timers_next(&heap)) != KRI_NEVER;) {
+    for (kr_time next; (next = kri_timers_next(&all)) != KRI_NEVER;) {
         struct timespec until = {next / SECOND, next % SECOND};
         clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
-        (void)kri_timers_fire(&heap, os_now());
+        (void)kri_timers_fire(&all, os_now());
     }
 }
 
@@ -50,7 +50,7 @@ static void rearm(const unsigned *numbers, size_t count)
     for (size_t i = 0; i < count; i++) {
         if (i % BENCH_LOOK_EVERY == 0)
             now = os_now();
-        kri_timers_set(&heap, &timers[numbers[i]], now + BENCH_TIMEOUT * MILLISECOND);
+        kri_timers_set(&all, &timers[numbers[i]], now + BENCH_TIMEOUT * MILLISECOND);
     }
 }
 

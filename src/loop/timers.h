@@ -1,4 +1,4 @@
-/* The timers of a loop: a heap of deadlines, for one thread.
+/* The timers of a loop, by deadline, for one thread.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,16 +15,19 @@
 /* All-zero is empty. */
 typedef struct kri_timers {
     struct kri_timer_entry *heap;
+    struct kri_wheel *wheel; /* NULL: there is no room for so many as would need one */
     struct kri_timer_slot *slots;
     uint32_t *free;  /* slots, the one freed last at the end */
-    void *memory;    /* where the heap lies, and the slots */
-    size_t count;    /* entries of the heap */
-    size_t fresh;    /* entries behind it, which wait until a kri_timers_fire is over */
+    void *memory;    /* where heap and wheel lie */
+    size_t count;    /* entries, dead ones too */
+    size_t near;     /* of those, how many stand in the heap */
+    size_t most;     /* so many may */
     size_t live;     /* timers that are set */
     size_t room;     /* slots; twice as many entries */
     size_t reserved; /* never more than room */
     uint32_t used;   /* slots that were ever taken */
     uint32_t freed;  /* of those, not taken now: so many stand in `free` */
+    uint32_t fresh;  /* + 1, the slot of what was set last while timers fire; 0: none */
     uint32_t orders; /* the next order */
     bool firing;
 } kri_timers;
@@ -56,6 +59,6 @@ size_t kri_timers_fire(kri_timers *timers, kr_time now);
 /* kri_timers_each - visit those that are set; they may be cancelled there. */
 void kri_timers_each(kri_timers *timers, void (*visit)(kri_timer *timer, void *arg), void *arg);
 
-void kri_timers_end(kri_timers *timers); /* free the heap; the timers are not touched */
+void kri_timers_end(kri_timers *timers); /* free all memory; the timers are not touched */
 
 #endif

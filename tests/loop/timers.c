@@ -7,7 +7,7 @@
 #include "wait/wait.h"
 #include <stdlib.h>
 
-enum { TIMERS = 400 };
+enum { TIMERS = 400, MANY = 4000 };
 
 /* What is to be: of each timer whether it is set, to when, and how manyth setting that was. */
 typedef struct item {
@@ -20,7 +20,8 @@ typedef struct item {
 
 typedef struct model {
     kri_timers timers;
-    item items[TIMERS];
+    item items[MANY];
+    int many; /* of them are in use */
     uint64_t settings;
     uint64_t random;
     kr_time now;
@@ -38,14 +39,15 @@ static uint64_t choose(uint64_t below)
 
 static kr_time some_deadline(void)
 {
-    static const uint64_t spans[] = {1, 4, 100, 1000000};
-    return the.now + (kr_time)choose(spans[choose(4)]) - (choose(8) == 0 ? 3 : 0);
+    static const uint64_t spans[] = {1, 4, 100, 1000000, UINT64_C(1) << 40};
+    uint64_t span = spans[choose(the.many > TIMERS ? 5 : 4)];
+    return the.now + (kr_time)choose(span) - (choose(8) == 0 ? 3 : 0);
 }
 
 static item *first_due(void)
 {
     item *first = NULL;
-    for (int i = 0; i < TIMERS; i++) {
+    for (int i = 0; i < the.many; i++) {
         item *it = &the.items[i];
         if (!it->set || it->late || it->deadline > the.now)
             continue;
@@ -73,7 +75,7 @@ static void cancel(item *it)
 
 static void step(void)
 {
-    item *it = &the.items[choose(TIMERS)];
+    item *it = &the.items[choose((uint64_t)the.many)];
     if (choose(3) == 0)
         cancel(it);
     else
@@ -98,7 +100,7 @@ static void fire(kri_timer *timer)
 static kr_time model_next(void)
 {
     kr_time next = KRI_NEVER;
-    for (int i = 0; i < TIMERS; i++)
+    for (int i = 0; i < the.many; i++)
         if (the.items[i].set && the.items[i].deadline < next)
             next = the.items[i].deadline;
     return next;
@@ -112,16 +114,22 @@ static void fire_due(void)
     the.firing = false;
     CHECK_EQ(fired, the.fired);
     CHECK(first_due() == NULL);
-    for (int i = 0; i < TIMERS; i++)
+    for (int i = 0; i < the.many; i++)
         the.items[i].late = false;
+}
+
+static void begin_with(int many)
+{
+    the.random = kri_test_seed();
+    the.now = 1000;
+    the.many = many;
+    for (int i = 0; i < many; i++)
+        the.items[i].timer.fire = fire;
 }
 
 static void begin(void)
 {
-    the.random = kri_test_seed();
-    the.now = 1000;
-    for (int i = 0; i < TIMERS; i++)
-        the.items[i].timer.fire = fire;
+    begin_with(TIMERS);
     CHECK_EQ(kri_timers_reserve(&the.timers, TIMERS), 0);
 }
 
@@ -145,6 +153,112 @@ TEST(test_random_operations)
     fire_due();
     CHECK_EQ(kri_timers_next(&the.timers), KRI_NEVER);
     kri_timers_end(&the.timers);
+}
+
+static size_t far_ones(void)
+{
+    return the.timers.count - the.timers.near;
+}
+
+/* So many that they do not all stand in the heap; the room for them grows as they are set. */
+TEST(test_many_random_operations)
+{
+    begin_with(MANY);
+    size_t most_far = 0;
+    for (int i = 0; i < MANY; i++) {
+        CHECK_EQ(kri_timers_reserve(&the.timers, 1), 0);
+        set(&the.items[i]);
+        if (i % 64 == 0)
+            CHECK_EQ(kri_timers_next(&the.timers), model_next());
+        most_far = far_ones() > most_far ? far_ones() : most_far;
+    }
+    CHECK_GE(most_far, MANY / 4);
+    for (int round = 0; round < 20; round++) {
+        for (int n = 0; n < MANY; n++)
+            step();
+        play(20);
+    }
+    CHECK_GE(far_ones(), 1);
+    the.quiet = true;
+    for (int i = 0; i < 3 * MANY && model_next() != KRI_NEVER; i++) {
+        the.now = model_next();
+        CHECK_EQ(kri_timers_next(&the.timers), the.now);
+        fire_due();
+    }
+    CHECK_EQ(kri_timers_next(&the.timers), KRI_NEVER);
+    kri_timers_end(&the.timers);
+}
+
+/* All at one time, before and after that, and for ever. */
+TEST(test_many_of_one_time)
+{
+    begin_with(MANY);
+    the.quiet = true;
+    CHECK_EQ(kri_timers_reserve(&the.timers, MANY), 0);
+    static const kr_time times[] = {5000, 5000, 5000, 5001, -7, KRI_NEVER};
+    for (int i = 0; i < MANY; i++) {
+        item *it = &the.items[i];
+        it->set = true;
+        it->order = the.settings++;
+        it->deadline = times[choose(6)];
+        kri_timers_set(&the.timers, &it->timer, it->deadline);
+    }
+    for (the.now = -8; the.now < 5003; the.now += the.now < 4990 ? 100 : 1) {
+        CHECK_EQ(kri_timers_next(&the.timers), model_next());
+        fire_due();
+    }
+    CHECK_GE(the.timers.live, 100);
+    CHECK_EQ(kri_timers_next(&the.timers), KRI_NEVER);
+    for (int i = 0; i < MANY; i++)
+        cancel(&the.items[i]);
+    CHECK_EQ(the.timers.count, 0);
+    kri_timers_end(&the.timers);
+}
+
+/* The same of one that is far, beside thousands. */
+TEST(test_set_and_cancel_far_leaves_nothing)
+{
+    begin_with(MANY);
+    CHECK_EQ(kri_timers_reserve(&the.timers, MANY), 0);
+    for (int i = 1; i < MANY; i++)
+        kri_timers_set(&the.timers, &the.items[i].timer, 1000 + i);
+    CHECK_GE(far_ones(), 1);
+    size_t count = the.timers.count;
+    for (int i = 0; i < 100; i++) {
+        kri_timers_set(&the.timers, &the.items[0].timer, 1000000 + i * 1000);
+        CHECK_EQ(the.timers.count, count + 1);
+        kri_timers_cancel(&the.timers, &the.items[0].timer);
+        CHECK_EQ(the.timers.count, count);
+    }
+    for (int i = 1; i < MANY - 10; i++)
+        kri_timers_cancel(&the.timers, &the.items[i].timer);
+    CHECK_LE(the.timers.count, 60);
+    kri_timers_end(&the.timers);
+}
+
+static void unreserve_one(kri_timer *timer)
+{
+    (void)timer;
+    kri_timers_unreserve(&the.timers, 1);
+}
+
+/* Room that is no more needed is given back, also where the last of all fire at once. */
+TEST(test_room_is_given_back)
+{
+    enum { SO_MANY = 100000 };
+    kri_timer *timers = calloc(SO_MANY, sizeof *timers);
+    for (int i = 0; i < SO_MANY; i++) {
+        CHECK_EQ(kri_timers_reserve(&the.timers, 1), 0);
+        timers[i].fire = unreserve_one;
+        kri_timers_set(&the.timers, &timers[i], 100 + i % 1000);
+    }
+    size_t room = the.timers.room;
+    CHECK_GE(room, SO_MANY);
+    CHECK_EQ(kri_timers_fire(&the.timers, 100000), SO_MANY);
+    CHECK_EQ(the.timers.reserved, 0);
+    CHECK_LE(the.timers.room, room / 4);
+    kri_timers_end(&the.timers);
+    free(timers);
 }
 
 /* The numbers of settings go round while timers are set. */
