@@ -12,7 +12,10 @@
  *              probably followed by another, no more than a header is read ahead, so that nearly
  *              all of the next is copied by nobody but the system, and in one call.
  *     waiting  A thread that nothing but the other end can interrupt waits in the call itself; any
- *              other tries, and waits for the descriptor.
+ *              other tries, and waits for the descriptor.  Such a thread looks for a moment before
+ *              it sleeps, where the last bytes came from another processor and waits were short of
+ *              late: a receiver is faster than a sender of small messages, who would have to wake
+ *              it for each.
  *
  * A receive that is given up keeps what it got.  A send that is given up in the midst of a message
  * cannot: the rest would have to come before anything else, and nobody has it any more.
@@ -28,6 +31,8 @@
 #include <string.h>
 
 enum { SHORT_HEADER = 4, LONG_HEADER = 12, COPIED = 4096, LARGE = 8192, SHORT_REACH = 16 };
+enum { BUDGET = 40 * 1000, LONG_WAIT = 150 * 1000 }; /* nanoseconds */
+enum { FEW_LONG = 3, MANY_LONG = 6, PAUSES = 16 };
 
 /* Headers */
 
@@ -87,6 +92,29 @@ static int wait_for(const kri_stream *s, unsigned events, kr_time deadline)
 {
     int ready = kri_wait_fd(s->fd, events, deadline);
     return ready < 0 ? ready : 0;
+}
+
+/* Looking before sleeping, as in src/wait/spin.c */
+
+static kr_time budget_of(const kri_stream *s)
+{
+    return s->long_waits < FEW_LONG ? BUDGET : s->long_waits < MANY_LONG ? BUDGET / 8 : 0;
+}
+
+static bool may_look(const kri_stream *s)
+{
+    if (s->local || budget_of(s) == 0 || !kri_spin_pays())
+        return false;
+    int cpu = os_socket_cpu(s->fd);
+    return cpu >= 0 && cpu != os_cpu_current();
+}
+
+static void learn(kri_stream *s, kr_time waited)
+{
+    if (waited < LONG_WAIT)
+        s->long_waits = 0;
+    else if (s->long_waits < MANY_LONG)
+        s->long_waits++;
 }
 
 /* Opening and closing */
@@ -203,6 +231,32 @@ static int read_ahead(kri_stream *s, size_t most, bool wait)
     return got < 0 ? (int)got : 0;
 }
 
+static int look_ahead(kri_stream *s, kr_time until)
+{
+    int err;
+    do {
+        for (int i = 0; i < PAUSES; i++)
+            os_pause();
+        err = read_ahead(s, s->reach, false);
+    } while (err == -EAGAIN && os_now() < until);
+    return err;
+}
+
+/* Waits in the call, but not at once. */
+static int read_ahead_waiting(kri_stream *s)
+{
+    int err = read_ahead(s, s->reach, false);
+    if (err != -EAGAIN)
+        return err;
+    kr_time began = os_now();
+    if (may_look(s))
+        err = look_ahead(s, began + budget_of(s));
+    if (err == -EAGAIN)
+        err = read_ahead(s, s->reach, true);
+    learn(s, os_now() - began);
+    return err;
+}
+
 /* 1: the message at hand has begun. */
 static int parse(kri_stream *s)
 {
@@ -229,7 +283,7 @@ int kri_stream_begin(kri_stream *s, uint64_t *size, kr_time deadline)
     while (!s->begun) {
         int err = parse(s);
         if (err == 0)
-            err = read_ahead(s, s->reach, wait);
+            err = wait && !s->local ? read_ahead_waiting(s) : read_ahead(s, s->reach, wait);
         if (err == -EAGAIN)
             err = wait_for(s, OS_READABLE, deadline);
         if (err < 0)

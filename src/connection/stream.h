@@ -22,6 +22,7 @@ typedef struct kri_stream {
     unsigned char *part;  /* what came of it before a receive was given up; NULL: nothing */
     size_t part_size;
     size_t reach;       /* how much is to be read ahead */
+    int long_waits;     /* how many in a row */
     size_t first, last; /* what was read ahead lies between */
     unsigned char ahead[KRI_STREAM_AHEAD];
 } kri_stream;

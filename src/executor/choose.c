@@ -15,6 +15,7 @@ static int check(const kr_choice *choice)
 static bool attempt(kr_choice *choice, kri_spot *spot)
 {
     kr_future *f = choice->object;
+    kri_future_look(f, true);
     uint32_t state = kri_load_acq(&f->state); /* [future-1] */
     kri_spot_set(spot, &f->state, state, false);
     choice->result = 0;

@@ -398,8 +398,15 @@ bool kr_future_cancelled(const kr_future *f)
     return (kri_load_acq(&f->state) & KRI_STATE) == KRI_CANCELLED; /* [future-1] */
 }
 
+void kri_future_look(const kr_future *f, bool watched)
+{
+    if (f->remote && !kri_future_is_over(f) && !kri_future_is_forked(f))
+        f->remote->ops->look(f, watched);
+}
+
 bool kr_future_running(const kr_future *f)
 {
+    kri_future_look(f, false);
     uint64_t claim = kri_load_acq64(&f->claim) & ~(uint64_t)KRI_CLAIM_OUTSIDE;
     if (claim == KRI_UNCLAIMED && f->remote)
         return !kri_future_is_over(f) && f->remote->ops->has_begun(f);
@@ -408,6 +415,7 @@ bool kr_future_running(const kr_future *f)
 
 bool kr_future_done(const kr_future *f)
 {
+    kri_future_look(f, false);
     return kri_future_is_over(f);
 }
 
@@ -419,6 +427,7 @@ bool kri_future_add_callback(kr_future *f, kri_callback *callback)
         f->callbacks = callback;
     }
     close(f);
+    kri_future_look(f, true);
     return waiting;
 }
 
@@ -434,6 +443,7 @@ bool kri_future_watch(kr_future *f, kri_watcher *watcher)
         f->watchers = watcher;
     }
     close(f);
+    kri_future_look(f, true);
     return waiting;
 }
 

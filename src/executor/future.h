@@ -68,7 +68,11 @@ typedef struct kri_remote_ops {
     void (*withdrawn)(kr_future *f); /* that one is done now */
 
     int (*await)(kr_future *f, kr_time deadline, unsigned flags); /* as kri_future_await */
-    void (*drop)(kri_remote *remote);                             /* the future is gone */
+
+    /* Somebody asks whether it is over now; watched: or is to be told at once when it is. */
+    void (*look)(const kr_future *f, bool watched);
+
+    void (*drop)(kri_remote *remote); /* the future is gone */
 } kri_remote_ops;
 
 struct kr_future {
@@ -135,6 +139,10 @@ bool kri_future_is_over(const kr_future *f); /* done; what the finisher wrote is
 bool kri_future_is_forked(const kr_future *f);
 int kri_future_check(const kr_future *f); /* 0, -EINVAL for NULL, KR_EFORKED */
 void kri_future_seen(kr_future *f);       /* somebody knows how it ended */
+
+/* What runs elsewhere may have ended without anybody's having looked; watched: from now on somebody
+ * is to look at once. */
+void kri_future_look(const kr_future *f, bool watched);
 int kri_future_error(const kr_future *f); /* of one that is over: what it ended with */
 
 /* Make it the caller's to run or to drop: `as` is a scope's address or KRI_CLAIM_...; false:
@@ -148,6 +156,12 @@ static inline bool kri_future_claim(kr_future *f, uint64_t as)
 static inline bool kri_future_is_claimed(const kr_future *f)
 {
     return kri_load_acq64(&f->claim) != KRI_UNCLAIMED;
+}
+
+/* It has a watcher or a callback, or somebody is just about to change that. */
+static inline bool kri_future_is_watched(const kr_future *f)
+{
+    return kri_load_acq(&f->state) & KRI_SLOW;
 }
 
 /* It will never run; it may be that it is not yet done for that. */

@@ -45,7 +45,7 @@ int kri_future_wait(kr_future *f, kr_time timeout)
     if (kri_future_is_over(f))
         return 0;
     if (timeout == KR_NOWAIT)
-        return -ETIMEDOUT;
+        return kr_future_done(f) ? 0 : -ETIMEDOUT;
     if (timeout == KR_FOREVER && !kr_cancelled() && kri_help(f, NULL))
         return kri_future_is_forked(f) ? KR_EFORKED : 0; /* the task may have forked */
     if (kri_frame_holds_up(f))

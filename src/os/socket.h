@@ -67,6 +67,7 @@ int os_socket_pair(int fds[2]);
 
 bool os_socket_is_stream(int fd); /* of a family that addresses here have */
 bool os_socket_is_local(int fd);  /* a Unix socket */
+int os_socket_cpu(int fd);        /* where its last bytes came in, a hint; -1: unknown */
 int os_socket_shutdown(int fd);   /* nothing more will be sent */
 
 /* Bytes */

@@ -20,6 +20,11 @@
  *     if there is more calls another itself.
  *     A worker that has told nobody of its last completion sleeps for PATIENCE at most before it
  *     does; see completion.c.  Called before that, it has slept once, and set one timer.
+ *     A worker that is always called from the processor on which it sleeps moves to another one:
+ *     kernels leave the woken there while few processors are idle, on average, although it takes
+ *     the processor from its caller, and both could spin if they were apart.  How often is enough
+ *     doubles with each move, and falls slowly while they are apart; so where moving does not help
+ *     it is seldom tried.
  *     A call that goes to a dying worker is lost, and so is one by a dying worker, which may have
  *     taken a bit out, or written CALLED, and come no further.  Whoever settles a death calls all,
  *     whatever stands in their words.
@@ -42,6 +47,7 @@
 #include "process_pool/work.h"
 
 enum { PATIENCE = 2000 * 1000, LONG_IDLE = 100 * 1000 * 1000 }; /* nanoseconds */
+enum { FEW_BESIDE = 8, MANY_BESIDE = 4096 };
 
 static kri_word64 *bits_of(const kri_work *work, uint32_t worker)
 {
@@ -90,11 +96,35 @@ static bool sleep_until(kr_word *call, kr_time deadline)
     return false;
 }
 
+static bool spin(kri_work_record *record, kr_time *began)
+{
+    bool called = kri_spin_word(&record->call, KRI_LOOKING, KRI_NEVER, &record->call_hint, began);
+    if (*began) {
+        record->beside = 0;
+        record->more_beside -= record->more_beside > 0;
+    }
+    return called;
+}
+
+/* true: the caller's processor is another one now. */
+static bool move(const kri_work *work, kri_work_record *record)
+{
+    if (!work->move || ++record->beside < FEW_BESIDE + record->more_beside)
+        return false;
+    record->beside = 0;
+    if (record->more_beside < MANY_BESIDE)
+        record->more_beside += FEW_BESIDE + record->more_beside;
+    return work->move();
+}
+
 static void sleep_until_called(const kri_work *work, uint32_t worker, int *kept)
 {
     kri_work_record *record = kri_work_record_of(work, worker);
     kr_time began = 0;
-    if (!kri_spin_word(&record->call, KRI_LOOKING, KRI_NEVER, &record->call_hint, &began)) {
+    bool called = spin(record, &began);
+    if (!called && !began && move(work, record))
+        called = spin(record, &began);
+    if (!called) {
         uint32_t looking = KRI_LOOKING;
         bool asleep = kri_cas_sc(&record->call, &looking, KRI_ASLEEP);
         if (asleep && *kept >= 0 && !began)
@@ -170,5 +200,7 @@ void kri_worker_reset(const kri_work *work, uint32_t worker)
     kri_store_rlx64(&record->running, 0);
     kri_store_rlx64(&record->tasks, 0);
     record->error = 0;
+    record->beside = 0;
+    record->more_beside = 0;
     kri_store_rel(&record->status, KRI_WORKER_STARTS);
 }

@@ -10,6 +10,7 @@
  *     completion.c; then the other bell is rung for what comes.  So a round trip has two wake-ups,
  *     that of the worker and that of the waiter.
  *     Who ends a future that is not his own rings the leader's bell, for it may be the leader's.
+ *     While nobody relies on the collector it dozes instead of having itself called, see doze.c.
  *
  * Why is the lead not handed to another waiter?  The collector is there anyway; to hand over would
  * wake a thread for nothing whenever the waiter's own task is the next to be done.
@@ -19,6 +20,8 @@
 #include "process_pool/pool.h"
 
 #include "wait/stall.h"
+
+enum { DOZE = 2000 * 1000 }; /* nanoseconds */
 
 /* With the mutex held: what this worker has completed. */
 static void take_from(kri_process_pool *pool, uint32_t worker, kri_job_list *list)
@@ -36,7 +39,7 @@ static void take_from(kri_process_pool *pool, uint32_t worker, kri_job_list *lis
     }
 }
 
-void kri_collect(kri_process_pool *pool, bool collector)
+bool kri_collect(kri_process_pool *pool, enum kri_collects who)
 {
     kri_job_list list = {NULL, NULL};
     kri_mutex_lock(&pool->mutex);
@@ -46,11 +49,12 @@ void kri_collect(kri_process_pool *pool, bool collector)
         kri_job_refill(pool);
     bool some = list.first != NULL;
     (void)kri_process_pool_unlock(pool);
-    kri_jobs_conclude(pool, &list, collector);
+    kri_jobs_conclude(pool, &list, who == KRI_COLLECTOR);
     if (some)
-        kri_completion_learn(&pool->work, !collector);
-    if (some && collector)
+        kri_completion_learn(&pool->work, who != KRI_COLLECTOR);
+    if (some && who != KRI_LEADER)
         kri_work_bell_ring(&pool->work, KRI_BELL_LEADER);
+    return some;
 }
 
 static int lead(kri_process_pool *pool, kr_future *f, kr_time deadline, unsigned flags)
@@ -59,7 +63,7 @@ static int lead(kri_process_pool *pool, kr_future *f, kr_time deadline, unsigned
     kr_time began = 0;
     for (;;) {
         kri_work_bell_begin(work, KRI_BELL_LEADER);
-        kri_collect(pool, false);
+        (void)kri_collect(pool, KRI_LEADER);
         if (kri_future_is_over(f))
             break;
         kr_time spun = 0;
@@ -74,30 +78,101 @@ static int lead(kri_process_pool *pool, kr_future *f, kr_time deadline, unsigned
     return 0;
 }
 
+static int follow(kri_process_pool *pool, kr_future *f, kr_time deadline, unsigned flags)
+{
+    kri_mutex_lock(&pool->mutex);
+    kri_doze_rely(&pool->doze);
+    kri_mutex_unlock(&pool->mutex);
+    int err = kri_future_await(f, deadline, flags);
+    kri_mutex_lock(&pool->mutex);
+    kri_doze_rely_no_more(&pool->doze);
+    kri_mutex_unlock(&pool->mutex);
+    return err;
+}
+
 int kri_job_await(kr_future *f, kr_time deadline, unsigned flags)
 {
     kri_process_pool *pool = kri_job_of(f)->pool;
     uint32_t nobody = 0;
     if (!kri_cas_acq_rel(&pool->leading, &nobody, 1))
-        return kri_future_await(f, deadline, flags);
+        return follow(pool, f, deadline, flags);
     int err = lead(pool, f, deadline, flags);
     kri_work_bell_end(&pool->work, KRI_BELL_LEADER);
-    kri_collect(pool, false); /* [completion-3] */
+    (void)kri_collect(pool, KRI_LEADER); /* [completion-3] */
     kri_store_rel(&pool->leading, 0);
     return kri_future_is_over(f) ? 0 : err;
+}
+
+void kri_job_watch(kri_process_pool *pool, kri_job *job)
+{
+    if (job->watched)
+        return;
+    job->watched = true;
+    kri_doze_rely(&pool->doze);
+}
+
+void kri_job_unwatch(kri_process_pool *pool, kri_job *job)
+{
+    if (job->watched)
+        kri_doze_rely_no_more(&pool->doze);
+    job->watched = false;
+}
+
+void kri_job_look(const kr_future *f, bool watched)
+{
+    kri_job *job = kri_job_of(f);
+    kri_process_pool *pool = job->pool;
+    (void)kri_collect(pool, KRI_PASSER_BY);
+    if (!watched)
+        return;
+    kri_completion_learn(&pool->work, false);
+    kri_mutex_lock(&pool->mutex);
+    if (job->place != KRI_JOB_NOWHERE)
+        kri_job_watch(pool, job);
+    kri_mutex_unlock(&pool->mutex);
+}
+
+/* With the mutex held. */
+static bool may_doze(const kri_process_pool *pool)
+{
+    return kri_spin_pays() && !pool->backlogged && !pool->due.first && !pool->shut &&
+           !pool->max_queued;
+}
+
+/* With its bell begun; true: it has dozed, and has to look. */
+static bool doze(kri_process_pool *pool)
+{
+    kri_mutex_lock(&pool->mutex);
+    bool dozes = may_doze(pool) && kri_doze_begin(&pool->doze);
+    kri_mutex_unlock(&pool->mutex);
+    if (!dozes)
+        return false;
+    kri_work_bell_end(&pool->work, KRI_BELL_COLLECTOR);
+    kri_doze_sleep(&pool->doze, kri_deadline(DOZE));
+    kri_mutex_lock(&pool->mutex);
+    kri_doze_over(&pool->doze);
+    kri_mutex_unlock(&pool->mutex);
+    return true;
 }
 
 static int serve(void *arg)
 {
     kri_process_pool *pool = *(kri_process_pool *const *)arg;
+    bool called = false;
     kri_stall_serve();
     while (!kri_load_acq(&pool->closing)) {
         kri_work_bell_begin(&pool->work, KRI_BELL_COLLECTOR);
-        kri_collect(pool, true);
+        bool some = kri_collect(pool, KRI_COLLECTOR);
         kri_process_pool_announce(pool);
-        if (!kri_load_acq(&pool->closing))
-            (void)kri_work_bell_wait(&pool->work, KRI_BELL_COLLECTOR, KRI_NEVER,
-                                     KRI_UNCANCELLABLE | KRI_IDLE);
+        if (kri_load_acq(&pool->closing))
+            break;
+        if ((some || called) && doze(pool)) {
+            called = false;
+            continue;
+        }
+        (void)kri_work_bell_wait(&pool->work, KRI_BELL_COLLECTOR, KRI_NEVER,
+                                 KRI_UNCANCELLABLE | KRI_IDLE);
+        called = true;
     }
     kri_process_pool_announce(pool);
     return 0;

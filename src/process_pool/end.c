@@ -16,7 +16,7 @@
 
 void kri_job_ended(kri_process_pool *pool, kri_job *job, int error, kri_job_list *list)
 {
-    (void)pool;
+    kri_job_unwatch(pool, job);
     job->error = error;
     kri_job_append(list, job);
 }
@@ -73,6 +73,8 @@ void kri_jobs_conclude(kri_process_pool *pool, kri_job_list *list, bool announce
     kri_mutex_lock(&pool->mutex);
     while (leave && due.first)
         kri_job_append(&pool->due, kri_job_shift(&due));
+    if (leave)
+        kri_doze_end(&pool->doze);
     kri_process_pool_departed(pool, count);
     (void)kri_process_pool_unlock(pool);
     if (leave)

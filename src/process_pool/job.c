@@ -178,5 +178,6 @@ const kri_remote_ops kri_job_ops = {
     .withdraw = kri_job_withdraw,
     .withdrawn = withdrawn,
     .await = kri_job_await,
+    .look = kri_job_look,
     .drop = kri_job_drop,
 };

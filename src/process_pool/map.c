@@ -162,7 +162,7 @@ static void cut_short(struct map *map)
         if (!kri_future_is_over(batch->future))
             abandon(map->pool, batch->future);
     }
-    kri_collect(map->pool, false);
+    (void)kri_collect(map->pool, KRI_PASSER_BY);
     while (map->length) {
         struct batch *batch = &map->ring[map->oldest];
         if (kri_future_is_over(batch->future)) {

@@ -9,6 +9,7 @@
 
 #include "executor/executor.h"
 #include "process_pool/arena.h"
+#include "process_pool/doze.h"
 #include "process_pool/work.h"
 
 typedef struct kri_process_pool kri_process_pool;
@@ -38,6 +39,7 @@ typedef struct kri_job {
     kr_crash *crash;   /* const once the future is done; NULL: it has not crashed */
     uint8_t place;     /* [mutex] kri_job_place */
     bool abandoned;    /* [mutex] its worker is killed because nobody wants it any more */
+    bool watched;      /* [mutex] it counts among those who rely on the collector */
 } kri_job;
 
 typedef struct kri_job_list {
@@ -88,6 +90,7 @@ struct kri_process_pool {
     uint32_t refills;         /* [mutex] */
     uint32_t to_call;         /* [mutex] puts since the mutex was taken */
     kri_job_list due;         /* [mutex] done, but for their callbacks: the collector's */
+    kri_doze doze;            /* the collector's */
     kri_pool_worker *workers; /* [mutex] */
     int alive;                /* [mutex] processes */
     int wanted;               /* [mutex] how many there should be */
@@ -142,7 +145,11 @@ void kri_process_pool_fail(kri_process_pool *pool, int error,
 int kri_collector_start(kri_process_pool *pool);
 void kri_collector_end(kri_process_pool *pool);
 int kri_job_await(kr_future *f, kr_time deadline, unsigned flags);
-void kri_collect(kri_process_pool *pool, bool collector);
+void kri_job_look(const kr_future *f, bool watched);
+void kri_job_watch(kri_process_pool *pool, kri_job *job);   /* mutex held */
+void kri_job_unwatch(kri_process_pool *pool, kri_job *job); /* mutex held: it is over */
+enum kri_collects { KRI_LEADER, KRI_COLLECTOR, KRI_PASSER_BY };
+bool kri_collect(kri_process_pool *pool, enum kri_collects who); /* true: some were done */
 
 /* supervisor.c */
 int kri_supervisor_start(kri_process_pool *pool);

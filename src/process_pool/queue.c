@@ -98,14 +98,19 @@ static bool put_in_slot(kri_process_pool *pool, kri_job *job)
     return false;
 }
 
-void kri_job_put(kri_process_pool *pool, kri_job *job)
+/* The collector is the one who knows when there is a slot again. */
+static void put_behind(kri_process_pool *pool, kri_job *job)
 {
-    kri_job_list *backlog = &pool->backlog[job->future->lane];
-    if (!backlog->first && put_in_slot(pool, job))
-        return;
     job->place = KRI_JOB_BACKLOG;
     pool->backlogged++;
-    kri_job_append(backlog, job);
+    kri_job_append(&pool->backlog[job->future->lane], job);
+    kri_doze_end(&pool->doze);
+}
+
+void kri_job_put(kri_process_pool *pool, kri_job *job)
+{
+    if (pool->backlog[job->future->lane].first || !put_in_slot(pool, job))
+        put_behind(pool, job);
 }
 
 /* Put the first of a lane's backlog into a slot. */
@@ -151,9 +156,7 @@ void kri_job_put_again(kri_process_pool *pool, kri_job *job)
         pool->to_call++;
         return;
     }
-    job->place = KRI_JOB_BACKLOG;
-    pool->backlogged++;
-    kri_job_append(&pool->backlog[job->future->lane], job);
+    put_behind(pool, job);
 }
 
 bool kri_job_take_back(kri_process_pool *pool, kri_job *job)
@@ -187,8 +190,10 @@ bool kri_job_withdraw(kr_future *f)
     kri_process_pool *pool = job->pool;
     kri_mutex_lock(&pool->mutex);
     bool withdrawn = kri_job_take_back(pool, job);
-    if (withdrawn)
+    if (withdrawn) {
+        kri_job_unwatch(pool, job);
         kri_job_refill(pool);
+    }
     (void)kri_process_pool_unlock(pool);
     return withdrawn;
 }
@@ -253,6 +258,8 @@ int kri_job_submit(kr_executor *executor, kr_future *f, kr_time deadline)
         rouse = true;
     }
     kri_job_put(pool, kri_job_of(f));
+    if (kri_future_is_watched(f))
+        kri_job_watch(pool, kri_job_of(f));
     if (rouse)
         kri_process_pool_rouse(pool);
     pool->to_call++;

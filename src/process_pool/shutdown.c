@@ -23,6 +23,7 @@ static void shut(kri_process_pool *pool)
 {
     pool->shut = true;
     kri_store_rel(&pool->executor.shut, 1);
+    kri_doze_end(&pool->doze);
     kri_process_pool_departed(pool, 0);
     kri_add_sc(&pool->room, 1);
     kri_wake(&pool->room, KRI_ALL, 0);

@@ -56,14 +56,16 @@ enum kri_work_status {
 };
 
 typedef struct kri_work_record {
-    kr_word call;       /* atomic: KRI_CALLED, ... */
-    kr_word call_hint;  /* of kri_spin_word */
-    kr_word status;     /* atomic: kri_work_status */
-    int32_t error;      /* const once FAILED */
-    kri_word64 running; /* atomic: the state of the slot that `began` is about */
-    kri_word64 began;   /* atomic: kr_time; when it began the item that it runs */
-    kri_word64 tasks;   /* atomic: tasks that it has ended; only it writes, as the above */
-    uint64_t reserved[11];
+    kr_word call;         /* atomic: KRI_CALLED, ... */
+    kr_word call_hint;    /* of kri_spin_word */
+    kr_word status;       /* atomic: kri_work_status */
+    int32_t error;        /* const once FAILED */
+    kri_word64 running;   /* atomic: the state of the slot that `began` is about */
+    kri_word64 began;     /* atomic: kr_time; when it began the item that it runs */
+    kri_word64 tasks;     /* atomic: tasks that it has ended; only it writes, as the above */
+    uint32_t beside;      /* only its own: sleeps in a row beside its caller, see calls.c .. */
+    uint32_t more_beside; /* .. and how many more than a few are to be enough */
+    uint64_t reserved[10];
     kri_word64 completed; /* atomic: how many it has put into its ring of completed slots */
     uint64_t reserved_too[15];
     /* The ring's entries follow, kr_word each: as many as there are slots. */
@@ -114,6 +116,7 @@ typedef struct kri_work {
     uint32_t slot_count;
     uint32_t workers;
     void (*long_idle)(void); /* called once each time that a worker stays idle; NULL: nothing */
+    bool (*move)(void);      /* to another processor; false: there is none; NULL: nobody can */
 } kri_work;
 
 size_t kri_work_size(uint32_t slots, uint32_t workers); /* a multiple of the page's size */

@@ -125,6 +125,22 @@ static void leave_if_free(void)
         os_exit_now(0);
 }
 
+/* Between two tasks, so none finds the processors fewer than they are. */
+static bool move_to_another(void)
+{
+    kr_cpu_set mine, others;
+    size_t words = KR_CPU_MAX / 64;
+    int cpu = os_cpu_current();
+    if (cpu < 0 || cpu >= KR_CPU_MAX || os_thread_get_affinity(0, mine.words, words) != 0)
+        return false;
+    others = mine;
+    others.words[cpu / 64] &= ~((uint64_t)1 << cpu % 64);
+    if (os_thread_set_affinity(0, others.words, words) != 0)
+        return false;
+    (void)os_thread_set_affinity(0, mine.words, words);
+    return true;
+}
+
 static int begin(struct worker *w)
 {
     void *memory = (void *)(uintptr_t)w->plan->work;
@@ -140,6 +156,7 @@ static int begin(struct worker *w)
     if (!err)
         err = kri_work_attach(&w->work, memory, w->plan->mapped);
     w->work.long_idle = leave_if_free;
+    w->work.move = move_to_another;
     return err;
 }
 

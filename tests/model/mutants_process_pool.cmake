@@ -34,3 +34,12 @@ krait_mutant(completion_patience_without_end process_pool/calls.c
 krait_mutant(completion_rings_before_it_counts process_pool/completion.c
   process_pool/process_pool_hands_over
   "    kri_store_sc64(&record->completed, count + 1);" "    kri_store_rel64(&record->completed, count + 1);")
+krait_mutant(doze_ended_without_a_wake process_pool/doze.c
+  process_pool/process_pool_relied_collector
+  "    kri_wake(&doze->dozes, 1, 0);
+" "")
+krait_mutant(doze_in_spite_of_who_relies process_pool/doze.c
+  process_pool/process_pool_relied_collector
+  "    if (doze->relied)
+        return false;
+" "")

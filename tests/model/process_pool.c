@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "model/scenario.h"
+#include "process_pool/doze.h"
 #include "process_pool/work.h"
 
 enum { VICTIM = 1, OTHER = 2, SLOTS = 2, WORKERS = 2, SIZE = 16384 };
@@ -300,6 +301,50 @@ SCENARIO(process_pool_patience_ends, .stale = 1)
     put(0);
     kr_explore_join(1);
     close_pool();
+    kr_explore_join_all();
+    check_each_once(1);
+}
+
+/* A collector that dozes, without an end, and somebody who comes to rely on it. */
+static kri_doze doze;
+
+static bool sleeps_for_once(void)
+{
+    kri_mutex_lock(&collecting);
+    bool dozes = kri_doze_begin(&doze);
+    kri_mutex_unlock(&collecting);
+    if (!dozes)
+        return false;
+    kri_work_bell_end(&s.work, KRI_BELL_COLLECTOR);
+    kri_doze_sleep(&doze, KRI_NEVER);
+    kri_mutex_lock(&collecting);
+    kri_doze_over(&doze);
+    kri_mutex_unlock(&collecting);
+    return true;
+}
+
+static void be_collector_who_dozes(void *arg)
+{
+    (void)arg;
+    while (s.count == 0) {
+        kri_work_bell_begin(&s.work, KRI_BELL_COLLECTOR);
+        collect();
+        if (s.count == 0 && !sleeps_for_once())
+            (void)kri_work_bell_wait(&s.work, KRI_BELL_COLLECTOR, KRI_NEVER, 0);
+    }
+}
+
+SCENARIO(process_pool_relied_collector, .stale = 1)
+{
+    fresh();
+    collecting = (kri_mutex){0};
+    doze = (kri_doze){.relied = 0};
+    kr_explore_spawn(be_collector_who_dozes, NULL);
+    kr_explore_spawn_in(OTHER, work_0_once, NULL);
+    put(0);
+    kri_mutex_lock(&collecting);
+    kri_doze_rely(&doze);
+    kri_mutex_unlock(&collecting);
     kr_explore_join_all();
     check_each_once(1);
 }

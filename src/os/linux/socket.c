@@ -180,6 +180,12 @@ bool os_socket_is_local(int fd)
     return option_of(fd, SO_DOMAIN) == AF_UNIX;
 }
 
+/* Of a connection to ourselves, where the other end sent them. */
+int os_socket_cpu(int fd)
+{
+    return option_of(fd, SO_INCOMING_CPU);
+}
+
 int os_socket_shutdown(int fd)
 {
     int saved = errno;
