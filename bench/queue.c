@@ -2,6 +2,8 @@
  *
  *     queue.bounded.PpCc     P threads put numbers into a queue for 1024, C threads take them; one
  *                            op is an item that went through
+ *                            krait-coroutines: as many coroutines on two loops, as Go has it
+ *                            futex-ring: what threads reach at best that do nothing else
  *     queue.unbounded.PpCc   the same without a limit
  *     queue.many.PpCc        bounded, put and taken up to 64 at a time
  *
@@ -19,6 +21,11 @@ enum { CAPACITY = 1024, BATCH = 64, ROUNDS = 5, ITEMS = 1000000, MOST_CONSUMERS 
 #define KRAIT (&bench_krait_queue)
 #else
 #define KRAIT NULL
+#endif
+#ifdef KRI_HAVE_LOOP
+#define COROUTINES (&bench_krait_coroutines_queue)
+#else
+#define COROUTINES NULL
 #endif
 #ifdef KRI_HAVE_GLIB
 #define GLIB (&bench_glib_queue)
@@ -67,8 +74,16 @@ enum { CAPACITY = 1024, BATCH = 64, ROUNDS = 5, ITEMS = 1000000, MOST_CONSUMERS 
     }
 
 static const struct bench_peer bounded_peers[] = {
-    PEER_KRAIT, {"go", BENCH_GO, "golang-go", false},     PEER_NAIVE,   PEER_MOODYCAMEL, PEER_TBB,
-    PEER_BOOST, {"pipe", &bench_pipe_queue, NULL, false}, PEER_CPYTHON,
+    PEER_KRAIT,
+    {"krait-coroutines", COROUTINES, "krait's loops", false},
+    {"go", BENCH_GO, "golang-go", false},
+    PEER_NAIVE,
+    {"futex-ring", &bench_futex_queue, NULL, false},
+    PEER_MOODYCAMEL,
+    PEER_TBB,
+    PEER_BOOST,
+    {"pipe", &bench_pipe_queue, NULL, false},
+    PEER_CPYTHON,
 };
 
 static const struct bench_peer unbounded_peers[] = {
@@ -142,7 +157,7 @@ static double move_items(struct traffic *traffic, const struct bench_party *part
 {
     uint64_t sum = 0, all = items * (uint64_t)traffic->producers;
     traffic->items = items;
-    double taken = bench_party(party);
+    double taken = traffic->kind->run ? traffic->kind->run(party) : bench_party(party);
     for (int i = 0; i < traffic->producers; i++)
         sum += traffic->taken[i].sum;
     if (sum != all * (all + 1) / 2)
@@ -160,6 +175,8 @@ static struct bench_result measure(const struct bench_workload *workload, const 
     struct traffic traffic = {.kind = subject, .producers = (int)pairs};
     struct bench_party party = {
         .place = workload->place, .count = workload->threads, .body = body, .arg = &traffic};
+    if (traffic.kind->run)
+        bench_place_process(workload->place);
     traffic.kind->open(capacity);
     double warming = move_items(&traffic, &party, warm);
     /* So many at least that who slept and was woken once does not show. */

@@ -41,4 +41,5 @@ void *get()
 
 } // namespace
 
-extern "C" const struct bench_queue bench_boost_queue = {open_queue, put, get, nullptr, nullptr};
+extern "C" const struct bench_queue bench_boost_queue = {open_queue, put,     get,
+                                                         nullptr,    nullptr, nullptr};

@@ -24,4 +24,4 @@ static void *get(void)
     return g_async_queue_pop(queue);
 }
 
-const struct bench_queue bench_glib_queue = {open_queue, put, get, NULL, NULL};
+const struct bench_queue bench_glib_queue = {.open = open_queue, .put = put, .get = get};

@@ -2,9 +2,11 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "party.h"
 #include "peers.h"
 #include "queue.h"
 
+#include <krait/coroutine.h>
 #include <krait/queue.h>
 
 static kr_queue *queue;
@@ -44,7 +46,48 @@ static size_t get_many(void **items, size_t most)
     return (size_t)got;
 }
 
-const struct bench_queue bench_krait_queue = {open_queue, put, get, put_many, get_many};
+const struct bench_queue bench_krait_queue = {
+    .open = open_queue, .put = put, .get = get, .put_many = put_many, .get_many = get_many};
+
+/* The same by coroutines on two loops.  A task goes to the loop that has the fewest, so each loop
+ * has as many who put as who get, but where there is one of each. */
+
+enum { LOOPS = 2, MOST = 16 };
+
+struct member {
+    const struct bench_party *party;
+    int index;
+};
+
+static int run_member(const void *arg, void *result)
+{
+    const struct member *member = arg;
+    (void)result;
+    member->party->body(member->party->arg, member->index);
+    return 0;
+}
+
+static double run_coroutines(const struct bench_party *party)
+{
+    static kr_executor *loops;
+    kr_pool_options options = {.workers = LOOPS};
+    kr_future *futures[MOST];
+    if (!loops)
+        BENCH_MUST(kr_loop_pool(&loops, &options));
+    double begun = bench_now();
+    for (int i = 0; i < party->count; i++) {
+        struct member member = {party, i};
+        BENCH_MUST(kr_submit(loops, &futures[i], run_member, &member, sizeof member, 0));
+    }
+    for (int i = 0; i < party->count; i++) {
+        BENCH_MUST(kr_future_result(futures[i], NULL, 0, NULL, KR_FOREVER));
+        kr_future_release(futures[i]);
+    }
+    return bench_now() - begun;
+}
+
+const struct bench_queue bench_krait_coroutines_queue = {
+    .open = open_queue, .put = put, .get = get, .run = run_coroutines};
 
 /* Messages of one length, and of any */
 

@@ -63,5 +63,5 @@ std::size_t get_many(void **items, std::size_t most)
 
 } // namespace
 
-extern "C" const struct bench_queue bench_moodycamel_queue = {open_queue, put, get, put_many,
-                                                              get_many};
+extern "C" const struct bench_queue bench_moodycamel_queue = {open_queue, put,      get,
+                                                              put_many,   get_many, nullptr};

@@ -99,8 +99,11 @@ static void *get_from_ring(void)
     return item;
 }
 
-const struct bench_queue bench_naive_queue = {open_ring, put_in_ring, get_from_ring,
-                                              put_many_in_ring, get_many_from_ring};
+const struct bench_queue bench_naive_queue = {.open = open_ring,
+                                              .put = put_in_ring,
+                                              .get = get_from_ring,
+                                              .put_many = put_many_in_ring,
+                                              .get_many = get_many_from_ring};
 
 /* The pipe, which holds 65,536 bytes unless it is told otherwise. */
 
@@ -124,4 +127,5 @@ static void *get_from_pipe(void)
     return item;
 }
 
-const struct bench_queue bench_pipe_queue = {open_pipe, put_in_pipe, get_from_pipe, NULL, NULL};
+const struct bench_queue bench_pipe_queue = {
+    .open = open_pipe, .put = put_in_pipe, .get = get_from_pipe};

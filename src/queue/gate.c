@@ -6,6 +6,7 @@
  *     waiting   atomic: how many have entered and not left, asleep or not
  *     called    atomic: 1 from a call until somebody answers it.  They sleep on it while it is 0
  *     in_vain   a hint of whoever looks for a moment before it enters: how often that was in vain
+ *     yields_in_vain  the same of yields of the processor
  *
  * Protocol.
  *     Whoever publishes something reads `waiting`; nobody there: done.  Else, unless `called` is 1

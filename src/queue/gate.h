@@ -14,6 +14,7 @@ typedef struct kri_gate {
     kr_word waiting;
     kr_word called;
     kr_word in_vain;
+    kr_word yields_in_vain;
 } kri_gate;
 
 /* Is there something for whoever stands at the gate?  Called by others too, who may see a moment

@@ -9,7 +9,8 @@
  *     put, get  Try; if that will not do, look again for a moment, then enter the gate, and try
  *               whenever there is something.  Whoever has tried with success is through: a cancel
  *               or a time-out that comes later takes nothing back.
- *     latch     As kr_lock: who has waited takes it as contended, so no debt of a wake is lost.
+ *     latch     As kr_lock: who has waited takes it as contended, so no debt of a wake is lost; and
+ *               who finds it held looks a few times before it waits.
  *     join      Looks whether as many are done as were put, and sleeps while all_done stays.
  *
  * Ordering.
@@ -25,6 +26,16 @@
  * faster than its producer would sleep for each item; after a pause it finds a batch.  It only
  * looks while nobody else waits at the gate and there is another processor: someone else could run
  * here.
+ *
+ * Why yield the processor then, which waits elsewhere never do (src/wait/spin.c)?  Where there are
+ * more threads than processors those who could bring an item, or room, are mostly ready and have no
+ * processor.  A yield hands it to them for a tenth of what a sleep and a wake cost, and they move
+ * many items before they come to an end themselves: four who put and four who get on two
+ * processors take half the time.  Whether it was one of them who ran is not known beforehand, so it
+ * is learnt: a yield after which there is nothing was in vain, and so was one that took long,
+ * because then the processor went to somebody else's work.  One who holds an interpreter lock must
+ * not: that is given up around a sleep only.
+ *
  * A coroutine gives way once instead, which costs a tenth of going to sleep.  They keep their order
  * among those of their loop: who has given way goes on before who came later and did; but one who
  * came before may have looked, and entered the gate, meanwhile, and may have been called then, and
@@ -40,6 +51,13 @@
 #include "os/os.h"
 #include "wait/stall.h"
 
+#ifdef KRI_MODEL
+enum { FIRST_PAUSES = 1, LAST_PAUSES = 0, LOOKS = 0 }; /* there is nothing to gain in a model */
+#else
+enum { FIRST_PAUSES = 8, LAST_PAUSES = 64, LOOKS = 16 };
+#endif
+enum { PAUSES = 12, YIELDS = 2, LONG_YIELD = 500 * 1000 };
+
 /* The latch. */
 
 static void describe_latch(const kr_word *word, kri_text *text)
@@ -47,28 +65,37 @@ static void describe_latch(const kr_word *word, kri_text *text)
     kri_text_add(text, "the inside of a queue at %p", (const void *)word);
 }
 
+/* A few looks, each after twice the time of the one before, as at a kr_lock: meanwhile the holder
+ * goes on without losing the line. */
+static bool take_latch_soon(kr_word *latch)
+{
+    for (int pauses = FIRST_PAUSES; pauses <= LAST_PAUSES; pauses *= 2) {
+        for (int i = 0; i < pauses; i++)
+            os_pause();
+        uint32_t seen = kri_load_rlx(latch);
+        if (seen == KRI_LATCH_FREE && kri_cas_acq(latch, &seen, KRI_LATCH_HELD)) /* [latch-1] */
+            return true;
+    }
+    return false;
+}
+
 __attribute__((noinline)) void kri_latch_wait(kr_word *latch)
 {
+    if (LOOKS > 0 && kri_spin_pays() && take_latch_soon(latch))
+        return;
     while (kri_swap_acq(latch, KRI_LATCH_CONTENDED) != KRI_LATCH_FREE) /* [latch-1] */
         kri_wait_for(latch, KRI_LATCH_CONTENDED, KRI_NEVER, KRI_UNCANCELLABLE, describe_latch);
 }
 
 /* Looking before waiting. */
 
-#ifdef KRI_MODEL
-enum { LOOKS = 0 }; /* there is nothing to gain in a model */
-#else
-enum { LOOKS = 16 };
-#endif
-enum { PAUSES = 12 };
-
 /* After looks that were in vain fewer and fewer, then none but now and then. */
-static int looks_worth(uint32_t in_vain)
+static int worth(int looks, uint32_t in_vain)
 {
     enum { FEWER = 4, NOW_AND_THEN = 16 };
     if (in_vain < FEWER)
-        return LOOKS >> in_vain;
-    return in_vain % NOW_AND_THEN == 0 ? LOOKS : 0;
+        return looks >> in_vain;
+    return in_vain % NOW_AND_THEN == 0 ? looks : 0;
 }
 
 static bool is_cancelled(const kri_party *self)
@@ -76,10 +103,10 @@ static bool is_cancelled(const kri_party *self)
     return self->scope != NULL && kri_scope_marked(self->scope);
 }
 
-static void learn(kri_gate *gate, uint32_t in_vain, bool some)
+static void learn(kr_word *hint, uint32_t in_vain, bool paid)
 {
-    if (!some || in_vain != 0)
-        kri_store_rlx(&gate->in_vain, some ? 0 : in_vain + 1);
+    if (!paid || in_vain != 0)
+        kri_store_rlx(hint, paid ? 0 : in_vain + 1);
 }
 
 /* By a coroutine.  Hooks run around a sleep, which this is not: so not where there are any. */
@@ -89,7 +116,7 @@ static int look_after_others(kri_party *self, kri_gate *gate, kri_gate_look look
         return 0;
     uint32_t in_vain = kri_load_rlx(&gate->in_vain);
     bool some = false;
-    if (looks_worth(in_vain) > 0 && self->ops->give_way()) {
+    if (worth(LOOKS, in_vain) > 0 && self->ops->give_way()) {
         uint32_t ahead = kri_load_rlx(&gate->waiting);
         while (ahead > 0 && look(p) && self->ops->give_way())
             ahead--;
@@ -97,7 +124,37 @@ static int look_after_others(kri_party *self, kri_gate *gate, kri_gate_look look
             return -ECANCELED;
         some = look(p);
     }
-    learn(gate, in_vain, some);
+    learn(&gate->in_vain, in_vain, some);
+    return some;
+}
+
+/* By a thread. */
+static bool look_often(kri_gate *gate, kri_gate_look look, void *p)
+{
+    uint32_t in_vain = kri_load_rlx(&gate->in_vain);
+    int looks = worth(LOOKS, in_vain);
+    bool some = false;
+    for (int i = 0; i < looks && !some && kri_load_rlx(&gate->waiting) == 0; i++) {
+        for (int j = 0; j < PAUSES; j++)
+            os_pause();
+        some = look(p);
+    }
+    learn(&gate->in_vain, in_vain, some);
+    return some;
+}
+
+/* The same, who has looked in vain. */
+static bool let_others_run(kri_gate *gate, kri_gate_look look, void *p)
+{
+    uint32_t in_vain = kri_load_rlx(&gate->yields_in_vain);
+    int yields = worth(YIELDS, in_vain);
+    bool some = false;
+    kr_time began = yields > 0 ? os_now() : 0;
+    for (int i = 0; i < yields && !some; i++) {
+        os_yield();
+        some = look(p);
+    }
+    learn(&gate->yields_in_vain, in_vain, some && os_now() - began < LONG_YIELD);
     return some;
 }
 
@@ -109,18 +166,8 @@ static int look_for_a_moment(kri_gate *gate, kri_gate_look look, void *p)
         return 0;
     if (self->ops->shares_thread)
         return look_after_others(self, gate, look, p);
-    if (!kri_spin_pays())
-        return 0;
-    uint32_t in_vain = kri_load_rlx(&gate->in_vain);
-    int looks = looks_worth(in_vain);
-    bool some = false;
-    for (int i = 0; i < looks && !some && kri_load_rlx(&gate->waiting) == 0; i++) {
-        for (int j = 0; j < PAUSES; j++)
-            os_pause();
-        some = look(p);
-    }
-    learn(gate, in_vain, some);
-    return some;
+    bool some = kri_spin_pays() && look_often(gate, look, p);
+    return some || (self->hooks == NULL && let_others_run(gate, look, p));
 }
 
 /* Putting. */

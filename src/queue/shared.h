@@ -12,6 +12,7 @@
 #define KRI_QUEUE_SHARED_H
 
 #include "queue/segment.h"
+#include "sync/internal.h"
 #include "wait/wait.h"
 #include <krait/lock.h>
 
@@ -134,8 +135,9 @@ typedef struct kri_shared {
     kri_owing *owing;
     uint32_t owners; /* how many entries it has */
     bool priority;
-    kr_time slice;         /* how long a sleeper trusts that it will be woken */
-    kr_word long_waits[2]; /* atomic, hints: of the puts and of the gets of this process */
+    kr_time slice;             /* how long a sleeper trusts that it will be woken */
+    kr_word long_waits[2];     /* atomic, hints: of the puts and of the gets of this process */
+    kr_word yields_in_vain[2]; /* the same */
 } kri_shared;
 
 /* One call. */
@@ -176,8 +178,28 @@ bool kri_shared_has_room(const kri_shared *q);
 uint32_t kri_shared_unfinished(const kri_shared *q);
 int kri_shared_task_done(const kri_shared *q);
 int kri_shared_close(const kri_shared *q, bool immediate);
-int kri_side_enter(const kri_shared *q, kri_side *side, kr_time deadline);
-void kri_side_leave(kri_side *side);
+int kri_side_enter_slow(const kri_shared *q, kri_side *side, kr_time deadline);
+static inline int kri_side_enter(const kri_shared *q, kri_side *side, kr_time deadline)
+{
+    if (__builtin_expect(kri_lock_take_shared(&side->lock), 1))
+        return 0;
+    return kri_side_enter_slow(q, side, deadline);
+}
+
+static inline void kri_side_leave(kri_side *side)
+{
+    if (__builtin_expect(!kri_lock_give_shared(&side->lock), 0))
+        (void)kr_lock_release(&side->lock);
+}
+
+/* kri_side_look - how far a side has come; not less than when its lock was last released, as far as
+ * who did so does not see a bell that the caller has armed. */
+static inline uint64_t kri_side_look(const kri_side *side)
+{
+    kri_lock_look(&side->lock); /* [bell-1] */
+    return kri_load_sc64(&side->at);
+}
+
 static inline kri_side *kri_getting_side(const kri_shared *q)
 {
     return q->priority ? &q->state->put : &q->state->get;
@@ -191,10 +213,20 @@ void kri_owing_settle(const kri_shared *q);  /* what dead processes owed */
 void kri_owing_task_done(const kri_shared *q);
 
 /* Bells; shared_bell.c. */
+enum { KRI_BELL_ARMED = 1 };
 uint32_t kri_bell_arm(kr_word *bell);
-void kri_bell_ring(kr_word *bell, int count); /* each time the same: 1 or KRI_ALL */
 void kri_bell_call_all(kr_word *bell);
-bool kri_bell_armed(const kr_word *bell);
+static inline bool kri_bell_armed(const kr_word *bell)
+{
+    return kri_load_sc(bell) & KRI_BELL_ARMED; /* [bell-1] */
+}
+
+void kri_bell_ring_armed(kr_word *bell, int count);
+static inline void kri_bell_ring(kr_word *bell, int count) /* each time the same: 1 or KRI_ALL */
+{
+    if (__builtin_expect(kri_bell_armed(bell), 0))
+        kri_bell_ring_armed(bell, count);
+}
 
 /* The whole of a call; shared_wait.c.  Also -ETIMEDOUT, -ECANCELED. */
 int kri_shared_put(kri_shared *q, const kri_put *put, kr_time deadline);

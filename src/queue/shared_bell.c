@@ -21,9 +21,14 @@
  * until their slice ends: sleepers of a shared queue look around some times a second.
  *
  * Ordering.
- *     [bell-1]  The change of a position, the look at the bit, the setting of the bit and the look
- *               at the position are sequentially consistent: either the sleeper sees the change, or
- *               the waker sees the bit.
+ *     [bell-1]  Whoever changes a position changes the lock of that side next, by releasing it,
+ *               and looks at the bit then; who is about to sleep sets the bit, looks at that lock
+ *               and then at the position.  All of that but the change of the position is
+ *               sequentially consistent.  So either the waker sees the bit, or the sleeper reads
+ *               what the release wrote or a later change of the lock, and each of those is one of
+ *               what stood there before: with it comes the position.  Where a position is changed
+ *               sequentially consistently itself (shared_heap.c), and for what task_done counts,
+ *               the look at the lock adds nothing.
  *
  * Why not.  A number of sleepers: one that is killed would be counted for ever.  Clearing the bit
  * when a wake finds nobody: whoever has looked at the word and not yet reached the kernel would
@@ -33,7 +38,7 @@
  */
 #include "queue/shared.h"
 
-enum { ARMED = 1, ONE_RING = 2 };
+enum { ARMED = KRI_BELL_ARMED, ONE_RING = 2 };
 
 uint32_t kri_bell_arm(kr_word *bell)
 {
@@ -45,12 +50,7 @@ uint32_t kri_bell_arm(kr_word *bell)
     return seen;
 }
 
-bool kri_bell_armed(const kr_word *bell)
-{
-    return kri_load_sc(bell) & ARMED; /* [bell-1] */
-}
-
-void kri_bell_ring(kr_word *bell, int count)
+void kri_bell_ring_armed(kr_word *bell, int count)
 {
     uint32_t seen = kri_load_sc(bell); /* [bell-1] */
     while (seen & ARMED) {

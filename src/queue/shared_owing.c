@@ -32,7 +32,6 @@
  * SPDX-License-Identifier: MIT
  */
 #include "queue/shared.h"
-#include "sync/internal.h"
 
 #define NUMBER   UINT32_C(0x3fffffff)
 #define GETTING  UINT32_C(0x40000000)

@@ -25,8 +25,7 @@
  * Ordering.
  *     [ring-1]  put.at releases the records to whoever gets them
  *     [ring-2]  get.at releases the room to whoever fills it
- *     Both are stored and, before somebody sleeps, loaded sequentially consistent for the bells'
- *     sake [bell-1].
+ *     The release of the lock that follows each orders it with the bells [bell-1].
  *
  * Why not.
  *     Reserve under the lock, copy outside of it, commit each record: it lets several writers copy
@@ -42,7 +41,7 @@
 #include <krait/explore.h>
 #include <string.h>
 
-enum { UNIT = 8 };
+enum { UNIT = 8, LINE = 64 };
 enum { FETCH_AHEAD = 72 }; /* units, some lines; measured */
 
 /* The first unit of a record. */
@@ -102,26 +101,35 @@ static bool measure(const kri_shared *q, uint64_t put_at, uint64_t get_at, span 
     return between->units >= between->items;
 }
 
-static void copy_in(const kri_shared *q, uint32_t unit, const void *from, size_t length)
+/* A line of the cache is copied without a call. */
+static inline void copy(void *to, const void *from, size_t length)
+{
+    if (length == LINE)
+        memcpy(to, from, LINE);
+    else
+        memcpy(to, from, length);
+}
+
+static inline void copy_in(const kri_shared *q, uint32_t unit, const void *from, size_t length)
 {
     size_t at = (size_t)unit * UNIT;
     size_t to_end = (size_t)q->units * UNIT - at;
     size_t first = length < to_end ? length : to_end;
     kr_explore_write(q->bytes + at, first);
     if (first > 0) /* from may be NULL then */
-        memcpy(q->bytes + at, from, first);
+        copy(q->bytes + at, from, first);
     if (first < length)
         memcpy(q->bytes, (const unsigned char *)from + first, length - first);
 }
 
-static void copy_out(const kri_shared *q, uint32_t unit, void *to, size_t length)
+static inline void copy_out(const kri_shared *q, uint32_t unit, void *to, size_t length)
 {
     size_t at = (size_t)unit * UNIT;
     size_t to_end = (size_t)q->units * UNIT - at;
     size_t first = length < to_end ? length : to_end;
     kr_explore_read(q->bytes + at, first);
     if (first > 0)
-        memcpy(to, q->bytes + at, first);
+        copy(to, q->bytes + at, first);
     if (first < length)
         memcpy((unsigned char *)to + first, q->bytes, length - first);
 }
@@ -146,15 +154,16 @@ static uint32_t advance(const kri_shared *q, uint32_t unit, uint32_t by)
     return by < left ? unit + by : by - left;
 }
 
-/* How many records of `need` units fit; -1: damaged. */
-static int64_t room_for(const kri_shared *q, uint64_t put_at, uint64_t get_at, uint32_t need)
+/* How many records of `need` units fit, of `count`. */
+static size_t room_in(const kri_shared *q, const span *used, uint32_t need, size_t count)
 {
-    span used;
-    if (!measure(q, put_at, get_at, &used))
-        return -1;
-    uint32_t by_units = (q->units - used.units) / need;
-    uint32_t by_items = q->maxsize - used.items;
-    return by_units < by_items ? by_units : by_items;
+    uint32_t units = q->units - used->units;
+    uint32_t by_items = q->maxsize - used->items;
+    if (__builtin_expect(count == 1, 1)) /* a division takes longer than the rest */
+        return units >= need && by_items > 0;
+    uint32_t by_units = units / need;
+    uint32_t fit = by_units < by_items ? by_units : by_items;
+    return fit < count ? fit : count;
 }
 
 int kri_ring_put(const kri_shared *q, const kri_put *put)
@@ -162,18 +171,19 @@ int kri_ring_put(const kri_shared *q, const kri_put *put)
     kri_side *side = &q->state->put;
     uint64_t at = kri_load_rlx64(&side->at);
     uint32_t need = units_of(put->length);
-    int64_t room = room_for(q, at, kri_load_rlx64(&side->seen), need);
-    if (room < (int64_t)put->count) {
-        uint64_t seen = kri_load_sc64(&q->state->get.at); /* [ring-2] [bell-1] */
+    span used;
+    bool sound = measure(q, at, kri_load_rlx64(&side->seen), &used);
+    if (!sound || room_in(q, &used, need, put->count) < put->count) {
+        uint64_t seen = kri_side_look(&q->state->get); /* [ring-2] [bell-1] */
         kri_store_rlx64(&side->seen, seen);
-        room = room_for(q, at, seen, need);
+        sound = measure(q, at, seen, &used);
     }
-    if (room < 0)
+    if (!sound)
         return KR_ECORRUPT;
-    if (room == 0)
+    size_t count = room_in(q, &used, need, put->count);
+    if (count == 0)
         return -EAGAIN;
-    fetch(q, unit_of(at), (uint64_t)room * need, true);
-    size_t count = put->count < (size_t)room ? put->count : (size_t)room;
+    fetch(q, unit_of(at), q->units - used.units, true);
     uint32_t unit = unit_of(at);
     uint32_t item = items_of(at);
     for (size_t i = 0; i < count; i++, item++) {
@@ -183,7 +193,7 @@ int kri_ring_put(const kri_shared *q, const kri_put *put)
             copy_in(q, advance(q, unit, 1), put->items + i * put->length, put->length);
         unit = advance(q, unit, need);
     }
-    kri_store_sc64(&side->at, at_of(unit, item)); /* [ring-1] [bell-1] */
+    kri_store_rel64(&side->at, at_of(unit, item)); /* [ring-1] */
     return (int)count;
 }
 
@@ -210,7 +220,7 @@ int kri_ring_get(const kri_shared *q, kri_get *get)
     span full;
     bool sound = measure(q, kri_load_rlx64(&side->seen), at, &full);
     if (!sound || full.items < get->count) {
-        uint64_t seen = kri_load_sc64(&q->state->put.at); /* [ring-1] [bell-1] */
+        uint64_t seen = kri_side_look(&q->state->put); /* [ring-1] [bell-1] */
         kri_store_rlx64(&side->seen, seen);
         sound = measure(q, seen, at, &full);
     }
@@ -233,12 +243,14 @@ int kri_ring_get(const kri_shared *q, kri_get *get)
     }
     if (taken == 0)
         return (int)used;
-    kri_store_sc64(&side->at, at_of(unit, item)); /* [ring-2] [bell-1] */
+    kri_store_rel64(&side->at, at_of(unit, item)); /* [ring-2] */
     return (int)taken;
 }
 
 bool kri_ring_has_room(const kri_shared *q)
 {
-    uint64_t put_at = kri_load_sc64(&q->state->put.at);
-    return room_for(q, put_at, kri_load_sc64(&q->state->get.at), units_of(q->item_size)) > 0;
+    span used;
+    uint64_t put_at = kri_side_look(&q->state->put);
+    return measure(q, put_at, kri_side_look(&q->state->get), &used) &&
+           room_in(q, &used, units_of(q->item_size), 1) > 0;
 }

@@ -20,7 +20,7 @@
  *
  * Ordering.
  *     [shared-1]  who sees the shutdown sees all items put before it
- *     [bell-1]    positions and done are loaded sequentially consistent for who is about to sleep
+ *     [bell-1]    the locks and done are loaded sequentially consistent for who is about to sleep
  *
  * Why not.  Waiting for the lock without a limit where the caller does not wait: the kernel stops a
  * process anywhere, for a debugger or a terminal, and such a holder is not dead.  Taking the lock
@@ -30,7 +30,6 @@
  */
 #include "os/os.h"
 #include "queue/shared.h"
-#include "sync/internal.h"
 
 /* Nobody who runs holds a lock for a second: calls that do not wait give up on who was stopped. */
 static int acquire(kr_lock *lock, kr_time deadline)
@@ -58,19 +57,15 @@ static int repair(const kri_shared *q, kri_side *side)
     return err;
 }
 
-int kri_side_enter(const kri_shared *q, kri_side *side, kr_time deadline)
+__attribute__((noinline)) int kri_side_enter_slow(const kri_shared *q, kri_side *side,
+                                                  kr_time deadline)
 {
     int err = acquire(&side->lock, deadline);
-    if (__builtin_expect(err == 0, 1))
+    if (err == 0)
         return 0;
     if (err == KR_OWNER_DIED)
         return repair(q, side);
     return err == -ETIMEDOUT || err == -ECANCELED ? err : KR_ECORRUPT;
-}
-
-void kri_side_leave(kri_side *side)
-{
-    (void)kr_lock_release(&side->lock);
 }
 
 /* For who spins on the other side. */
@@ -132,8 +127,8 @@ uint32_t kri_shared_count(const kri_shared *q)
 {
     if (kri_load_sc(&q->state->bells.closed) == KRI_CLOSED_AND_EMPTY)
         return 0;
-    uint32_t taken = (uint32_t)kri_load_sc64(&q->state->get.at); /* [bell-1] */
-    uint32_t count = (uint32_t)kri_load_sc64(&q->state->put.at) - taken;
+    uint32_t taken = (uint32_t)kri_side_look(&q->state->get); /* [bell-1] */
+    uint32_t count = (uint32_t)kri_side_look(&q->state->put) - taken;
     return count <= q->maxsize ? count : q->maxsize;
 }
 

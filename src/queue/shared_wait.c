@@ -4,8 +4,9 @@
  *
  * Fields.
  *     bells        shared; see shared_bell.c
- *     long_waits   this process's own, atomic, hints: how many waits in a row were long, of puts
- *                  and of gets
+ *     long_waits, yields_in_vain
+ *                  this process's own, atomic, hints: how many waits in a row were long, how many
+ *                  yields of the processor brought nothing, of puts and of gets
  *     side.cpu     a hint: the processor of whoever was at that side last
  *     processors   which ones all who attached may use
  *
@@ -21,9 +22,9 @@
  * A sleeper never trusts a bell for longer than a slice: whoever should have rung may have died.
  * Slices differ by chance, so that many sleepers do not look all at once.
  *
- * Before it sleeps a call spins as src/wait/spin.c has it, by the same two hints: while the last
+ * Before it sleeps a thread spins as src/wait/spin.c has it, by the same two hints: while the last
  * one on the other side ran on another processor, and less after waits that were long; and only
- * where nobody sleeps already.
+ * where nobody sleeps already.  Then it yields the processor, for the reason that private.c gives.
  *
  * Ordering.  Bells and positions are sequentially consistent, see [bell-1] in shared_bell.c; hints
  * need no order.
@@ -44,6 +45,12 @@ enum { LONG_WAITS_TO_REDUCE = 4, LOOKS_PER_CLOCK = 2 };
 /* Looking takes the line of the cache away from whoever is at work there.  After so long some items
  * have come together, and one look finds them all. */
 enum { PAUSES_PER_LOOK = 40 };
+#ifdef KRI_MODEL
+enum { YIELDS = 0 }; /* neither spins: there is nothing to gain in a model */
+#else
+enum { YIELDS = 2 };
+#endif
+enum { LONG_YIELD = 500 * MICROSECOND, IN_VAIN_TO_STOP = 2, NOW_AND_THEN = 16 };
 
 typedef int (*attempt)(const kri_shared *q, void *call, kr_time deadline);
 
@@ -55,7 +62,7 @@ typedef struct kri_want {
     const kri_side *own;
     const kri_side *other; /* who can bring it */
     int side;
-    bool (*more)(const kri_shared *q); /* is there more of it?  NULL: all are called at a time */
+    bool (*more)(const kri_shared *q); /* as of pass_on */
 } kri_want;
 
 static kr_time end_of_slice(const kri_shared *q, kr_time deadline)
@@ -82,11 +89,9 @@ static bool is_here(const kri_side *other)
     return kri_load_rlx(&other->cpu) == (uint32_t)os_cpu_current() + 1;
 }
 
-/* Until the other side has done something; false: it seems better to sleep. */
-static bool spin(const kri_shared *q, const kri_want *want, kr_time deadline)
+/* Until the other side has done something; false: it seems better not to go on. */
+static bool spin(const kri_shared *q, const kri_want *want, uint64_t since, kr_time deadline)
 {
-    /* Of a ring, what the try has seen; the try has not looked at it each time. */
-    uint64_t since = kri_load_rlx64(q->priority ? &want->other->at : &want->own->seen);
     kr_time budget = budget_of(q, want);
     if (budget == 0)
         return false;
@@ -102,6 +107,38 @@ static bool spin(const kri_shared *q, const kri_want *want, kr_time deadline)
         now = os_now();
     }
     return false;
+}
+
+/* Let others of the processor run; the same. */
+static bool yield(kri_shared *q, const kri_want *want, uint64_t since)
+{
+    kr_word *hint = &q->yields_in_vain[want->side];
+    uint32_t in_vain = kri_load_rlx(hint);
+    bool some = false;
+    if (in_vain < IN_VAIN_TO_STOP || in_vain % NOW_AND_THEN == 0) {
+        kr_time began = os_now();
+        for (int i = 0; i < YIELDS && !some; i++) {
+            os_yield();
+            some = kri_load_rlx64(&want->other->at) != since;
+        }
+        if (some && os_now() - began < LONG_YIELD) {
+            if (in_vain != 0)
+                kri_store_rlx(hint, 0);
+            return true;
+        }
+    }
+    kri_store_rlx(hint, in_vain + 1);
+    return some;
+}
+
+static bool spin_or_yield(kri_shared *q, const kri_want *want, kr_time deadline)
+{
+    const kri_party *self = kri_party_self();
+    if (YIELDS == 0 || self->ops->shares_thread)
+        return false;
+    /* Of a ring, what the try has seen; the try has not looked at it each time. */
+    uint64_t since = kri_load_rlx64(q->priority ? &want->other->at : &want->own->seen);
+    return spin(q, want, since, deadline) || (self->hooks == NULL && yield(q, want, since));
 }
 
 static void learn(kri_shared *q, int side, kr_time began)
@@ -129,27 +166,27 @@ static int sleep_for(kri_shared *q, const kri_want *want, kr_time deadline)
     }
 }
 
-/* To the next, what was brought while a wake was on its way to this one. */
-static void pass_on(const kri_shared *q, const kri_want *want)
+/* To the next, what was brought while a wake was on its way to this one.  more: is there more of
+ * it?  NULL: all are called at a time. */
+static inline void pass_on(const kri_shared *q, kr_word *bell, bool (*more)(const kri_shared *q))
 {
-    if (want->more != NULL && kri_bell_armed(want->bell) && want->more(q))
-        kri_bell_ring(want->bell, 1);
+    if (__builtin_expect(kri_bell_armed(bell), 0) && more != NULL && more(q))
+        kri_bell_ring(bell, 1);
 }
 
+/* After a try in vain. */
 static int wait_for(kri_shared *q, const kri_want *want, kr_time deadline)
 {
-    int result = want->try(q, want->call, deadline);
-    if (result != -EAGAIN)
-        return result;
+    int result = -EAGAIN;
     if (deadline == 0)
         return -ETIMEDOUT;
     kr_time began = os_now();
-    if (spin(q, want, deadline))
+    if (spin_or_yield(q, want, deadline))
         result = want->try(q, want->call, deadline);
     if (result == -EAGAIN)
         result = sleep_for(q, want, deadline);
     if (result < 0)
-        pass_on(q, want);
+        pass_on(q, want->bell, want->more);
     learn(q, want->side, began);
     return result;
 }
@@ -169,38 +206,53 @@ static bool has_items(const kri_shared *q)
     return kri_shared_count(q) > 0;
 }
 
-int kri_shared_put(kri_shared *q, const kri_put *put, kr_time deadline)
+static __attribute__((noinline)) int wait_to_put(kri_shared *q, const kri_put *put,
+                                                 kr_time deadline)
 {
-    kri_shared_state *state = q->state;
     kri_want want = {.try = try_put,
                      .call = (void *)(uintptr_t)put,
-                     .bell = &state->bells.space,
-                     .own = &state->put,
-                     .other = &state->get,
+                     .bell = &q->state->bells.space,
+                     .own = &q->state->put,
+                     .other = &q->state->get,
                      .side = PUTS,
                      .more = q->item_size != 0 ? kri_shared_has_room : NULL};
-    int result = wait_for(q, &want, deadline);
+    return wait_for(q, &want, deadline);
+}
+
+int kri_shared_put(kri_shared *q, const kri_put *put, kr_time deadline)
+{
+    kri_bells *bells = &q->state->bells;
+    int result = kri_shared_try_put(q, put, deadline);
+    if (__builtin_expect(result == -EAGAIN, 0))
+        result = wait_to_put(q, put, deadline);
     if (result > 0) {
-        kri_bell_ring(&state->bells.items, 1);
-        pass_on(q, &want);
+        kri_bell_ring(&bells->items, 1);
+        pass_on(q, &bells->space, q->item_size != 0 ? kri_shared_has_room : NULL);
     }
     return result;
 }
 
-int kri_shared_get(kri_shared *q, kri_get *get, kr_time deadline)
+static __attribute__((noinline)) int wait_to_get(kri_shared *q, kri_get *get, kr_time deadline)
 {
-    kri_shared_state *state = q->state;
     kri_want want = {.try = try_get,
                      .call = get,
-                     .bell = &state->bells.items,
-                     .own = &state->get,
-                     .other = &state->put,
+                     .bell = &q->state->bells.items,
+                     .own = &q->state->get,
+                     .other = &q->state->put,
                      .side = GETS,
                      .more = has_items};
-    int result = wait_for(q, &want, deadline);
+    return wait_for(q, &want, deadline);
+}
+
+int kri_shared_get(kri_shared *q, kri_get *get, kr_time deadline)
+{
+    kri_bells *bells = &q->state->bells;
+    int result = kri_shared_try_get(q, get, deadline);
+    if (__builtin_expect(result == -EAGAIN, 0))
+        result = wait_to_get(q, get, deadline);
     if (result > 0) {
-        kri_bell_ring(&state->bells.space, q->item_size != 0 ? 1 : KRI_ALL);
-        pass_on(q, &want);
+        kri_bell_ring(&bells->space, q->item_size != 0 ? 1 : KRI_ALL);
+        pass_on(q, &bells->items, has_items);
     }
     return result;
 }

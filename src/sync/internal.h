@@ -5,6 +5,7 @@
 #ifndef KRI_SYNC_INTERNAL_H
 #define KRI_SYNC_INTERNAL_H
 
+#include "sync/debug.h"
 #include "wait/wait.h"
 #include <krait/condition.h>
 #include <krait/event.h>
@@ -82,6 +83,33 @@ int kri_lock_take_within(kr_lock *lock, kr_time timeout);
 static inline bool kri_lock_is_shared(const kr_lock *lock)
 {
     return kri_load_rlx64((kri_word64 *)(uintptr_t)lock) & KRI_LOCK_SHARED;
+}
+
+/* kri_lock_take_shared - acquire a shared lock that is free, with nobody asleep;
+ * kri_lock_give_shared
+ * - release one that nobody waits for.  false: nothing was done, the function of that name does it.
+ * The release is sequentially consistent, as every change of the lock is one of what stood there:
+ * see kri_lock_look. */
+static inline bool kri_lock_take_shared(kr_lock *lock)
+{
+    uint64_t seen = KRI_LOCK_SHARED;
+    kri_owner self = kri_process_if_known();
+    return self != 0 && !kri_debug_on() &&
+           kri_cas_acq64((kri_word64 *)lock, &seen, self | KRI_LOCK_SHARED); /* [lock-1] */
+}
+
+static inline bool kri_lock_give_shared(kr_lock *lock)
+{
+    uint64_t seen = kri_process_if_known() | KRI_LOCK_SHARED;
+    return !kri_debug_on() &&
+           kri_cas_sc64((kri_word64 *)lock, &seen, KRI_LOCK_SHARED); /* [lock-1] */
+}
+
+/* kri_lock_look - what was done before a release that comes before this in the one order of all
+ * that is sequentially consistent is visible after it. */
+static inline void kri_lock_look(const kr_lock *lock)
+{
+    (void)kri_load_sc64((kri_word64 *)(uintptr_t)lock);
 }
 
 /* kri_lock_holder - the process that holds a shared lock now; 0: none. */

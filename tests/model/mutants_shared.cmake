@@ -4,23 +4,23 @@
 
 # The ring.
 krait_mutant(ring_put_relaxed queue/shared_ring.c shared_queue/shared_fifo_hands_over
-  "kri_store_sc64(&side->at, at_of(unit, item)); /* [ring-1] [bell-1] */"
+  "kri_store_rel64(&side->at, at_of(unit, item)); /* [ring-1] */"
   "kri_store_rlx64(&side->at, at_of(unit, item));")
-krait_mutant(ring_put_release queue/shared_ring.c shared_queue/shared_fifo_hands_over
-  "kri_store_sc64(&side->at, at_of(unit, item)); /* [ring-1] [bell-1] */"
-  "kri_store_rel64(&side->at, at_of(unit, item));")
 krait_mutant(ring_get_relaxed queue/shared_ring.c shared_queue/shared_fifo_hands_over
-  "kri_store_sc64(&side->at, at_of(unit, item)); /* [ring-2] [bell-1] */"
+  "kri_store_rel64(&side->at, at_of(unit, item)); /* [ring-2] */"
   "kri_store_rlx64(&side->at, at_of(unit, item));")
-krait_mutant(ring_get_release queue/shared_ring.c shared_queue/shared_fifo_hands_over
-  "kri_store_sc64(&side->at, at_of(unit, item)); /* [ring-2] [bell-1] */"
-  "kri_store_rel64(&side->at, at_of(unit, item));")
 krait_mutant(ring_put_looks_relaxed queue/shared_ring.c shared_queue/shared_fifo_hands_over
-  "kri_load_sc64(&q->state->get.at); /* [ring-2] [bell-1] */"
+  "kri_side_look(&q->state->get); /* [ring-2] [bell-1] */"
   "kri_load_rlx64(&q->state->get.at);")
 krait_mutant(ring_get_looks_relaxed queue/shared_ring.c shared_queue/shared_fifo_hands_over
-  "kri_load_sc64(&q->state->put.at); /* [ring-1] [bell-1] */"
+  "kri_side_look(&q->state->put); /* [ring-1] [bell-1] */"
   "kri_load_rlx64(&q->state->put.at);")
+krait_mutant(ring_put_looks_past_the_lock queue/shared_ring.c shared_queue/shared_fifo_hands_over
+  "kri_side_look(&q->state->get); /* [ring-2] [bell-1] */"
+  "kri_load_sc64(&q->state->get.at);")
+krait_mutant(ring_get_looks_past_the_lock queue/shared_ring.c shared_queue/shared_fifo_hands_over
+  "kri_side_look(&q->state->put); /* [ring-1] [bell-1] */"
+  "kri_load_sc64(&q->state->put.at);")
 krait_mutant(ring_commits_before_the_copy queue/shared_ring.c
   shared_queue/shared_fifo_long_item_dies
   "        copy_in(q, advance(q, unit, 1), put->items + i * put->length, put->length);"
@@ -92,24 +92,20 @@ krait_mutant(shared_sleeps_without_a_second_look queue/shared_wait.c
   "        kr_time until")
 krait_mutant(shared_get_calls_nobody_else queue/shared_wait.c
   shared_queue/shared_fifo_passes_the_wake_on
-  "        kri_bell_ring(&state->bells.space, q->item_size != 0 ? 1 : KRI_ALL);
-        pass_on(q, &want);"
-  "        kri_bell_ring(&state->bells.space, q->item_size != 0 ? 1 : KRI_ALL);")
+  "        pass_on(q, &bells->items, has_items);" "        (void)has_items;")
 krait_mutant(shared_put_calls_nobody_else queue/shared_wait.c
   shared_queue/shared_fifo_passes_the_room_on
-  "        kri_bell_ring(&state->bells.items, 1);
-        pass_on(q, &want);"
-  "        kri_bell_ring(&state->bells.items, 1);")
+  "        pass_on(q, &bells->space, q->item_size != 0 ? kri_shared_has_room : NULL);" "")
 krait_mutant(shared_get_calls_one_of_two_lengths queue/shared_wait.c
   shared_queue/shared_fifo_room_of_two_lengths "q->item_size != 0 ? 1 : KRI_ALL" "1")
 krait_mutant(shared_get_refused_calls_nobody queue/shared_wait.c
   shared_queue/shared_fifo_too_long_for_one
   "    if (result < 0)
-        pass_on(q, want);" "")
+        pass_on(q, want->bell, want->more);" "")
 krait_mutant(shared_put_refused_calls_nobody queue/shared_wait.c
   shared_queue/shared_heap_room_that_comes_late
   "    if (result < 0)
-        pass_on(q, want);" "")
+        pass_on(q, want->bell, want->more);" "")
 krait_mutant(shared_sleeper_trusts_for_ever queue/shared_wait.c shared_queue/shared_waiter_dies
   "    if (q->slice == KRI_NEVER)" "    if (q->slice != 0)")
 krait_mutant(shared_last_task_done_wakes_nobody queue/shared_try.c shared_queue/shared_join_waits
