@@ -54,7 +54,7 @@ foreach(source ${sources})
       -Wl,--wrap=os_spawn_pipe,--wrap=os_spawn_null,--wrap=os_spawn_program
       -Wl,--wrap=os_pidfd_open,--wrap=os_fork,--wrap=os_spawn_self
       -Wl,--wrap=os_channel_create,--wrap=os_life_create,--wrap=os_duplicate_above
-      -Wl,--wrap=os_stack_map,--wrap=os_net_connect)
+      -Wl,--wrap=os_stack_map,--wrap=os_net_connect,--wrap=pwritev2)
   endif()
   # Tests that run an example find it below this folder.
   target_compile_definitions(${target} PRIVATE KRI_TEST_BUILD="${CMAKE_BINARY_DIR}"

@@ -25,6 +25,8 @@ typedef enum faulty_group {
     FAULTY_NAME,      /* os_segment_publish: the name is in use */
     FAULTY_BUSY,      /* os_segment_hold: somebody removes it just now */
     FAULTY_PROCESSES, /* os_process_start, os_process_ended: the system does not tell */
+    FAULTY_NO_FLAG,   /* pwritev2: the kernel does not know how to write without SIGPIPE */
+    FAULTY_NO_FLAGS,  /* the same: the driver knows no flags at all */
     FAULTY_SYSTEM, /* what makes descriptors, stacks, threads and processes: see faulty_system.c */
 } faulty_group;
 

@@ -14,6 +14,9 @@
 #include "os/spawn.h"
 #include "os/stack.h"
 
+#include <errno.h>
+#include <sys/uio.h>
+
 #define REFUSED(error, name, parameters, ...)                                                      \
     int __real_##name parameters;                                                                  \
     int __wrap_##name parameters;                                                                  \
@@ -59,6 +62,16 @@ WRAPPED(int, os_net_connect, const os_address *address, int *fd)
 {
     *fd = -1;
     return faulty_fails(FAULTY_SYSTEM) ? -EMFILE : __real_os_net_connect(address, fd);
+}
+
+WRAPPED(ssize_t, pwritev2, int fd, const struct iovec *parts, int count, off_t offset, int flags)
+{
+    enum { NO_SIGNAL = 0x100 };
+    if (faulty_fails(FAULTY_NO_FLAGS) || ((flags & NO_SIGNAL) && faulty_fails(FAULTY_NO_FLAG))) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
+    return __real_pwritev2(fd, parts, count, offset, flags);
 }
 
 /* Processes. */
