@@ -34,8 +34,8 @@ foreach(source ${sources})
     target_link_libraries(${target} PRIVATE m) # rounding modes
   endif()
   if(folder STREQUAL faults)
-    # Their calls of src/os come to tests/harness/faulty.c first.
-    target_sources(${target} PRIVATE tests/harness/faulty.c)
+    # Their calls of src/os come to tests/harness/faulty.c and its like first.
+    target_sources(${target} PRIVATE tests/harness/faulty.c tests/harness/faulty_system.c)
     target_link_options(${target} PRIVATE
       -Wl,--wrap=os_alloc,--wrap=os_free,--wrap=os_pages,--wrap=os_pages_free
       -Wl,--wrap=os_shared_map,--wrap=os_shared_unmap,--wrap=os_futex_wait
@@ -44,7 +44,17 @@ foreach(source ${sources})
       -Wl,--wrap=os_segment_anonymous,--wrap=os_segment_nameless,--wrap=os_segment_resize
       -Wl,--wrap=os_segment_reserve,--wrap=os_segment_seal,--wrap=os_segment_duplicate
       -Wl,--wrap=os_segment_look,--wrap=os_segment_map,--wrap=os_segment_mark
-      -Wl,--wrap=os_segment_publish,--wrap=os_segment_open,--wrap=os_segment_hold)
+      -Wl,--wrap=os_segment_publish,--wrap=os_segment_open,--wrap=os_segment_hold
+      -Wl,--wrap=os_bell_create,--wrap=os_events_create,--wrap=os_events_add
+      -Wl,--wrap=os_events_add_bell,--wrap=os_thread_start,--wrap=os_stack_guard_light
+      -Wl,--wrap=os_stack_guard_mapped,--wrap=os_signal_stack_begin,--wrap=os_open
+      -Wl,--wrap=os_accept,--wrap=os_net_socket,--wrap=os_net_bind
+      -Wl,--wrap=os_watch_create,--wrap=os_watch_add_for,--wrap=os_net_watch_connect
+      -Wl,--wrap=os_call_pair,--wrap=os_rights_pair,--wrap=os_duplicate
+      -Wl,--wrap=os_spawn_pipe,--wrap=os_spawn_null,--wrap=os_spawn_program
+      -Wl,--wrap=os_pidfd_open,--wrap=os_fork,--wrap=os_spawn_self
+      -Wl,--wrap=os_channel_create,--wrap=os_life_create,--wrap=os_duplicate_above
+      -Wl,--wrap=os_stack_map,--wrap=os_net_connect,--wrap=pwritev2)
   endif()
   # Tests that run an example find it below this folder.
   target_compile_definitions(${target} PRIVATE KRI_TEST_BUILD="${CMAKE_BINARY_DIR}"

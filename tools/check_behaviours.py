@@ -13,10 +13,12 @@ import re
 from lintlib import Check
 
 REQUIRED = ("1 2 3 4 5 6 7 8.1 8.2 8.4 8.5 8.6 8.7 8.8 9 10 11.1 11.2 11.3 11.4 11.5 11.6 11.7 11.8 "
-            "11.10 12.1 12.2 12.3 12.4 12.5 12.6 12.7 12.8 12.10 13.1 13.2 13.3 13.5").split()
+            "11.10 12.1 12.2 12.3 12.4 12.5 12.6 12.7 12.8 12.10 "
+            "13.1 13.2 13.3 13.4 13.5 13.6 13.7").split()
 
 check = Check()
-NAME = r"[A-Za-z_][\w.]*\*?"
+NAME = r"(?!behaviours?:)[A-Za-z_][\w.]*\*?"
+SAID = rf"behaviours?: (\d+(?:\.\d+)?)((?:[\s*,]+(?:and )?{NAME})+)"
 
 
 def read_rows():
@@ -54,8 +56,7 @@ def read_tests():
         sections = re.findall(r"\d+(?:\.\d+)?", head.group(1)) if head else []
         for name in re.findall(r"\b[A-Z_]*TEST(?:_OF)?\((\w+)", text):
             answered.update((section, name) for section in sections)
-        for section, names in re.findall(rf"behaviours?: (\d+(?:\.\d+)?)((?:[\s*,]+(?:and )?{NAME})+)",
-                                         text):
+        for section, names in re.findall(SAID, text):
             answered.update((section, name) for name in re.findall(NAME, names))
     return answered
 

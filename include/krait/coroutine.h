@@ -158,8 +158,9 @@ KR_API const char *kr_task_name(const kr_future *future);
 KR_API int kr_task_set_name(const char *name);
 
 /* kr_task_all - the futures of the coroutines of the caller's loop that are not done, oldest first,
- * each with a reference for the caller.  How many there are, without those that have not begun;
- * the first `most` are written.  -EPERM: the caller is no coroutine. */
+ * each with a reference for the caller; those that have not begun come last.  What another thread
+ * has submitted is there once the loop has come to look.  How many there are; the first `most` are
+ * written.  -EPERM: the caller is no coroutine. */
 KR_API int kr_task_all(kr_future **futures, int most);
 
 KR_EXTERN_END

@@ -40,8 +40,8 @@ KR_EXTERN_BEGIN
  *           -EINVAL     a negative timeout, and what the system's call says so of
  *           -EMFILE     the caller would have to wait inside a cancel scope, and there is no
  *                       descriptor left for being cancelled by
- *           else        -errno of the system's call; never -EINTR, never -EAGAIN.  SIGPIPE is not
- *                       raised by sockets (-EPIPE), but by pipes it is
+ *           -EPIPE      nobody can read it any more, a socket or a pipe.  SIGPIPE is never raised
+ *           else        -errno of the system's call; never -EINTR, never -EAGAIN
  * Blocks    a thread sleeps, a coroutine is suspended
  */
 KR_API KR_NODISCARD int64_t kr_read(int fd, void *bytes, size_t size, kr_time timeout);

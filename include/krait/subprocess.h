@@ -112,7 +112,7 @@ KR_API int kr_subprocess_kill(kr_subprocess *p);
 
 /* kr_subprocess_pipe - our end of the pipe to its standard stream 0, 1 or 2: a descriptor that does
  * not block, for kr_read and kr_write.  It is the handle's.  Writing to a program that reads no
- * more raises SIGPIPE, as with any pipe, and is -EPIPE where that is ignored.
+ * more is -EPIPE.
  *
  * kr_subprocess_take_pipe - the same, and from now on it is the caller's: for a kr_stream.
  * kr_subprocess_close_pipe - close it: the end of its input.

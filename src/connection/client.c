@@ -4,6 +4,7 @@
  */
 #include "base/options.h"
 #include "connection/address.h"
+#include "loop/descriptor.h"
 #include "connection/handshake.h"
 #include "connection/socket.h"
 #include "os/os.h"
@@ -38,7 +39,7 @@ static int connect_one(const os_address *address, kr_time deadline, int *fd)
     err = kri_wait_fd(*fd, OS_WRITABLE, deadline);
     err = err < 0 ? err : os_socket_connected(*fd);
     if (err < 0)
-        os_close(*fd);
+        kri_descriptor_close(*fd);
     return err;
 }
 
@@ -114,7 +115,7 @@ int kr_client(kr_connection **c, const char *address, const kr_client_options *o
     kr_connection *made;
     err = kri_socket_create(fd, o->max_message != 0 ? o->max_message : KRI_MAX_MESSAGE, &made);
     if (err < 0) {
-        os_close(fd);
+        kri_descriptor_close(fd);
         return err;
     }
     err = begin(made, o, deadline);

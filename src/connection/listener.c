@@ -29,6 +29,7 @@
  */
 #include "base/options.h"
 #include "connection/address.h"
+#include "loop/descriptor.h"
 #include "connection/handshake.h"
 #include "connection/listener.h"
 #include "connection/socket.h"
@@ -305,7 +306,7 @@ static void remove_file(const kr_listener *l)
 static void drop_watch(kr_listener *l)
 {
     if (l->watch >= 0) {
-        os_close(l->watch);
+        kri_descriptor_close(l->watch);
         os_close(l->bell);
     }
     l->watch = l->bell = -1;
@@ -423,7 +424,7 @@ void kr_listener_close(kr_listener *l)
             os_bell_ring(l->bell);
         }
         remove_file(l);
-        os_close(l->fd);
+        kri_descriptor_close(l->fd);
         l->fd = -1;
     }
     unlock(l);

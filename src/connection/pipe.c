@@ -11,6 +11,7 @@
  */
 #include "base/options.h"
 #include "connection/ring.h"
+#include "loop/descriptor.h"
 #include "memory/segment.h"
 #include "os/message.h"
 #include "os/os.h"
@@ -39,7 +40,7 @@ static kri_ring ring_of(void *memory, uint32_t rings, uint64_t capacity, uint32_
 static void close_if(int fd)
 {
     if (fd >= 0)
-        os_close(fd);
+        kri_descriptor_close(fd);
 }
 
 static void end_close(kr_connection *c)

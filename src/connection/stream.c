@@ -26,6 +26,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "connection/stream.h"
+#include "loop/descriptor.h"
 #include "os/os.h"
 #include "os/socket.h"
 #include <string.h>
@@ -129,7 +130,7 @@ void kri_stream_open(kri_stream *s, int fd, uint64_t max_message)
 
 void kri_stream_close(kri_stream *s)
 {
-    os_close(s->fd);
+    kri_descriptor_close(s->fd);
     os_free(s->part);
     s->part = NULL;
     s->fd = -1;

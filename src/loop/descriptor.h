@@ -5,6 +5,7 @@
 #ifndef KRI_LOOP_DESCRIPTOR_H
 #define KRI_LOOP_DESCRIPTOR_H
 
+#include "os/os.h"
 #include "wait/wait.h"
 
 /* kri_in_coroutine - is the caller one?  Else it is a thread, which may block. */
@@ -39,5 +40,13 @@ void kri_descriptor_fresh(int fd);
 
 /* kri_descriptor_closing - call before close(2): waits for it end with -EBADF. */
 void kri_descriptor_closing(int fd);
+
+/* kri_descriptor_close - both.  What a coroutine may have waited for is closed so, or the next
+ * descriptor of that number is taken for it. */
+static inline void kri_descriptor_close(int fd)
+{
+    kri_descriptor_closing(fd);
+    os_close(fd);
+}
 
 #endif

@@ -190,20 +190,46 @@ int kr_task_set_name(const char *name)
     return 0;
 }
 
+struct listing {
+    kr_future **futures;
+    int most;
+    int count;
+};
+
+static void note(struct listing *all, kr_future *f)
+{
+    if (all->count < all->most)
+        all->futures[all->count] = kr_future_retain(f);
+    all->count++;
+}
+
+static void note_unbegun(struct listing *all, const kri_line *line)
+{
+    kri_item item = line->count != 0 ? line->first : 0;
+    for (; item != 0; item = kri_line_next(item)) {
+        kr_future *f = NULL;
+        if ((item & KRI_ITEM_KIND) == KRI_ITEM_TASK)
+            f = kri_item_address(item);
+        else if (kri_item_is_runner(item))
+            f = ((kri_runner *)item)->future;
+        if (f != NULL && !kr_future_running(f) && !kr_future_done(f))
+            note(all, f);
+    }
+}
+
 int kr_task_all(kr_future **futures, int most)
 {
     const kri_runner *self = kri_runner_self();
+    struct listing all = {futures, most, 0};
     if (self == NULL)
         return -EPERM;
-    int count = 0;
     for (const kri_runner *r = self->loop->oldest; r != NULL; r = r->newer) {
-        if (r->future == NULL)
-            continue;
-        if (count < most)
-            futures[count] = kr_future_retain(r->future);
-        count++;
+        if (r->future != NULL)
+            note(&all, r->future);
     }
-    return count;
+    note_unbegun(&all, &self->loop->ready);
+    note_unbegun(&all, &self->loop->held_back);
+    return all.count;
 }
 
 static void drop_unbegun(kr_future *f)

@@ -2,7 +2,7 @@
  *
  * As os.h: errors are negative errno, descriptors are closed by exec.  Unless it says otherwise a
  * function neither blocks, whatever the descriptor's mode is, nor is interrupted by a signal, nor
- * raises SIGPIPE for a socket.
+ * raises SIGPIPE.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -54,7 +54,7 @@ int64_t os_write_now(int fd, const void *bytes, size_t size);
 int64_t os_read_ready(int fd, void *bytes, size_t size);
 int64_t os_write_ready(int fd, const void *bytes, size_t size);
 
-/* Files.  All may block. */
+/* Files.  All may block, and raise SIGPIPE for what is a pipe. */
 int64_t os_read(int fd, void *bytes, size_t size);
 int64_t os_write(int fd, const void *bytes, size_t size);
 int64_t os_pread(int fd, void *bytes, size_t size, int64_t offset);

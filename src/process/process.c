@@ -19,6 +19,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "process/internal.h"
+#include "loop/descriptor.h"
 #include <string.h>
 
 kr_process *kr_process_retain(kr_process *p)
@@ -31,9 +32,9 @@ kr_process *kr_process_retain(kr_process *p)
 static void close_descriptors(kr_process *p)
 {
     if (p->sentinel >= 0)
-        os_close(p->sentinel);
+        kri_descriptor_close(p->sentinel);
     if (p->status >= 0)
-        os_close(p->status);
+        kri_descriptor_close(p->status);
     p->sentinel = p->status = -1;
 }
 

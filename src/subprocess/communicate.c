@@ -149,7 +149,7 @@ static int communicate(exchange *x)
     if (err == 0)
         err = exchange_all(x);
     if (x->watch >= 0)
-        kri_subprocess_close_fd(x->watch);
+        kri_descriptor_close(x->watch);
     return err == 0 ? kri_subprocess_await(x->p, x->deadline) : err;
 }
 

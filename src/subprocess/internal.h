@@ -39,13 +39,6 @@ int kri_subprocess_check(const kr_subprocess *p);
 /* kri_subprocess_await - wait for its end. */
 int kri_subprocess_await(kr_subprocess *p, kr_time deadline);
 
-/* kri_subprocess_close_fd - close a descriptor that coroutines may know. */
-static inline void kri_subprocess_close_fd(int fd)
-{
-    kri_descriptor_closing(fd);
-    os_close(fd);
-}
-
 /* kri_subprocess_close - one of its pipes, if it is there; by whoever may. */
 void kri_subprocess_close(kr_subprocess *p, int stream);
 

@@ -116,7 +116,7 @@ int kr_subprocess_kill(kr_subprocess *p)
 void kri_subprocess_close(kr_subprocess *p, int stream)
 {
     if (p->pipes[stream] >= 0)
-        kri_subprocess_close_fd(p->pipes[stream]);
+        kri_descriptor_close(p->pipes[stream]);
     p->pipes[stream] = -1;
 }
 
@@ -148,7 +148,7 @@ int kr_subprocess_close_pipe(kr_subprocess *p, int stream)
 {
     int fd = pipe_of(p, stream, true);
     if (fd >= 0)
-        kri_subprocess_close_fd(fd);
+        kri_descriptor_close(fd);
     return fd < 0 ? fd : 0;
 }
 
@@ -181,7 +181,7 @@ void kr_subprocess_release(kr_subprocess *p)
     if (!kri_forked_since(p->generation))
         finish(p);
     if (p->sentinel >= 0)
-        kri_subprocess_close_fd(p->sentinel);
+        kri_descriptor_close(p->sentinel);
     for (int i = 0; i < 2; i++)
         os_free(p->gathered[i].bytes);
     os_free(p);

@@ -49,7 +49,7 @@ int64_t faulty_live(void)
     return (int64_t)kri_load_sc64(&live);
 }
 
-static bool fails(faulty_group group)
+bool faulty_fails(faulty_group group)
 {
     if (kri_load_sc(&faults->group) != group)
         return false;
@@ -60,11 +60,6 @@ static bool fails(faulty_group group)
     kri_add_sc(&faults->failed, now);
     return now;
 }
-
-#define WRAPPED(type, name, ...)                                                                   \
-    type __real_##name(__VA_ARGS__);                                                               \
-    type __wrap_##name(__VA_ARGS__);                                                               \
-    type __wrap_##name(__VA_ARGS__)
 
 static void *counted(void *memory)
 {
@@ -82,7 +77,7 @@ static void *discounted(void *memory)
 
 WRAPPED(void *, os_alloc, size_t size)
 {
-    return fails(FAULTY_MEMORY) ? NULL : counted(__real_os_alloc(size));
+    return faulty_fails(FAULTY_MEMORY) ? NULL : counted(__real_os_alloc(size));
 }
 
 WRAPPED(void, os_free, void *memory)
@@ -92,7 +87,7 @@ WRAPPED(void, os_free, void *memory)
 
 WRAPPED(void *, os_pages, size_t size)
 {
-    return fails(FAULTY_MEMORY) ? NULL : counted(__real_os_pages(size));
+    return faulty_fails(FAULTY_MEMORY) ? NULL : counted(__real_os_pages(size));
 }
 
 WRAPPED(void, os_pages_free, void *pages, size_t size)
@@ -102,7 +97,7 @@ WRAPPED(void, os_pages_free, void *pages, size_t size)
 
 WRAPPED(void *, os_shared_map, size_t size)
 {
-    return fails(FAULTY_MEMORY) ? NULL : counted(__real_os_shared_map(size));
+    return faulty_fails(FAULTY_MEMORY) ? NULL : counted(__real_os_shared_map(size));
 }
 
 WRAPPED(void, os_shared_unmap, void *memory, size_t size)
@@ -112,11 +107,11 @@ WRAPPED(void, os_shared_unmap, void *memory, size_t size)
 
 WRAPPED(int, os_futex_wait, kr_word *word, uint32_t expected, kr_time deadline, bool shared)
 {
-    if (fails(FAULTY_SLEEP) || fails(FAULTY_SIGNAL)) {
+    if (faulty_fails(FAULTY_SLEEP) || faulty_fails(FAULTY_SIGNAL)) {
         sched_yield();
         return kri_load_sc(&faults->group) == FAULTY_SLEEP ? 0 : -EINTR;
     }
-    if (fails(FAULTY_ENDLESS))
+    if (faulty_fails(FAULTY_ENDLESS))
         deadline = OS_NEVER;
     return __real_os_futex_wait(word, expected, deadline, shared);
 }
@@ -124,9 +119,9 @@ WRAPPED(int, os_futex_wait, kr_word *word, uint32_t expected, kr_time deadline, 
 WRAPPED(int, os_futex_wait_either, kr_word *cancel, uint32_t cancel_expected, kr_word *word,
         uint32_t expected, kr_time deadline)
 {
-    if (fails(FAULTY_EITHER))
+    if (faulty_fails(FAULTY_EITHER))
         return -ENOSYS;
-    if (fails(FAULTY_ENDLESS))
+    if (faulty_fails(FAULTY_ENDLESS))
         deadline = OS_NEVER;
     return __real_os_futex_wait_either(cancel, cancel_expected, word, expected, deadline);
 }
@@ -152,13 +147,13 @@ bool faulty_in_any(void)
 
 WRAPPED(int, os_futex_wait_any, const os_sleep *list, unsigned count, kr_time deadline)
 {
-    if (fails(FAULTY_EITHER))
+    if (faulty_fails(FAULTY_EITHER))
         return -ENOSYS;
-    if (fails(FAULTY_SLEEP) || fails(FAULTY_SIGNAL)) {
+    if (faulty_fails(FAULTY_SLEEP) || faulty_fails(FAULTY_SIGNAL)) {
         sched_yield();
         return kri_load_sc(&faults->group) == FAULTY_SLEEP ? (int)count - 1 : -EINTR;
     }
-    if (fails(FAULTY_ENDLESS))
+    if (faulty_fails(FAULTY_ENDLESS))
         deadline = OS_NEVER;
     bool asked = kri_swap_sc(&after_any.asked, 0);
     kri_store_sc(&after_any.begun, asked);
@@ -170,82 +165,82 @@ WRAPPED(int, os_futex_wait_any, const os_sleep *list, unsigned count, kr_time de
 
 WRAPPED(int, os_futex_requeue, kr_word *from, int count, kr_word *to, bool shared)
 {
-    return fails(FAULTY_REQUEUE) ? 0 : __real_os_futex_requeue(from, count, to, shared);
+    return faulty_fails(FAULTY_REQUEUE) ? 0 : __real_os_futex_requeue(from, count, to, shared);
 }
 
 WRAPPED(uint64_t, os_process_start, pid_t id)
 {
-    return fails(FAULTY_PROCESSES) ? 0 : __real_os_process_start(id);
+    return faulty_fails(FAULTY_PROCESSES) ? 0 : __real_os_process_start(id);
 }
 
 WRAPPED(bool, os_process_ended, pid_t id)
 {
-    return fails(FAULTY_PROCESSES) ? false : __real_os_process_ended(id);
+    return faulty_fails(FAULTY_PROCESSES) ? false : __real_os_process_ended(id);
 }
 
 /* Segments: with the error that each is likeliest to have. */
 WRAPPED(int, os_segment_anonymous, void)
 {
-    return fails(FAULTY_SEGMENT) ? -EMFILE : __real_os_segment_anonymous();
+    return faulty_fails(FAULTY_SEGMENT) ? -EMFILE : __real_os_segment_anonymous();
 }
 
 WRAPPED(int, os_segment_nameless, void)
 {
-    return fails(FAULTY_SEGMENT) ? -ENFILE : __real_os_segment_nameless();
+    return faulty_fails(FAULTY_SEGMENT) ? -ENFILE : __real_os_segment_nameless();
 }
 
 WRAPPED(int, os_segment_resize, int fd, size_t size)
 {
-    return fails(FAULTY_SEGMENT) ? -EFBIG : __real_os_segment_resize(fd, size);
+    return faulty_fails(FAULTY_SEGMENT) ? -EFBIG : __real_os_segment_resize(fd, size);
 }
 
 WRAPPED(int, os_segment_reserve, int fd, size_t size)
 {
-    return fails(FAULTY_SEGMENT) ? -ENOSPC : __real_os_segment_reserve(fd, size);
+    return faulty_fails(FAULTY_SEGMENT) ? -ENOSPC : __real_os_segment_reserve(fd, size);
 }
 
 WRAPPED(int, os_segment_seal, int fd)
 {
-    return fails(FAULTY_SEGMENT) ? -EPERM : __real_os_segment_seal(fd);
+    return faulty_fails(FAULTY_SEGMENT) ? -EPERM : __real_os_segment_seal(fd);
 }
 
 WRAPPED(int, os_segment_duplicate, int fd)
 {
-    return fails(FAULTY_SEGMENT) ? -EMFILE : __real_os_segment_duplicate(fd);
+    return faulty_fails(FAULTY_SEGMENT) ? -EMFILE : __real_os_segment_duplicate(fd);
 }
 
 WRAPPED(int, os_segment_look, int fd, os_segment *about)
 {
-    return fails(FAULTY_SEGMENT) ? -EIO : __real_os_segment_look(fd, about);
+    return faulty_fails(FAULTY_SEGMENT) ? -EIO : __real_os_segment_look(fd, about);
 }
 
 WRAPPED(int, os_segment_map, int fd, size_t size, void **memory)
 {
-    int err = fails(FAULTY_SEGMENT) ? -ENOMEM : __real_os_segment_map(fd, size, memory);
+    int err = faulty_fails(FAULTY_SEGMENT) ? -ENOMEM : __real_os_segment_map(fd, size, memory);
     kri_add_sc64(&live, err == 0); /* os_shared_unmap takes it off */
     return err;
 }
 
 WRAPPED(int, os_segment_mark, int fd, unsigned mode, bool marked)
 {
-    return fails(FAULTY_SEGMENT) ? -EPERM : __real_os_segment_mark(fd, mode, marked);
+    return faulty_fails(FAULTY_SEGMENT) ? -EPERM : __real_os_segment_mark(fd, mode, marked);
 }
 
 WRAPPED(int, os_segment_publish, int fd, const char *name)
 {
-    if (fails(FAULTY_NAME))
+    if (faulty_fails(FAULTY_NAME))
         return -EEXIST;
-    return fails(FAULTY_SEGMENT) ? -EACCES : __real_os_segment_publish(fd, name);
+    return faulty_fails(FAULTY_SEGMENT) ? -EACCES : __real_os_segment_publish(fd, name);
 }
 
 WRAPPED(int, os_segment_open, const char *name)
 {
-    return fails(FAULTY_SEGMENT) ? -EMFILE : __real_os_segment_open(name);
+    return faulty_fails(FAULTY_SEGMENT) ? -EMFILE : __real_os_segment_open(name);
 }
 
 WRAPPED(int, os_segment_hold, int fd)
 {
-    if (fails(FAULTY_BUSY))
+    if (faulty_fails(FAULTY_BUSY))
         return -EAGAIN;
-    return fails(FAULTY_SEGMENT) ? -ENOMEM : __real_os_segment_hold(fd);
+    return faulty_fails(FAULTY_SEGMENT) ? -ENOMEM : __real_os_segment_hold(fd);
 }

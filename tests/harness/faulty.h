@@ -25,6 +25,9 @@ typedef enum faulty_group {
     FAULTY_NAME,      /* os_segment_publish: the name is in use */
     FAULTY_BUSY,      /* os_segment_hold: somebody removes it just now */
     FAULTY_PROCESSES, /* os_process_start, os_process_ended: the system does not tell */
+    FAULTY_NO_FLAG,   /* pwritev2: the kernel does not know how to write without SIGPIPE */
+    FAULTY_NO_FLAGS,  /* the same: the driver knows no flags at all */
+    FAULTY_SYSTEM, /* what makes descriptors, stacks, threads and processes: see faulty_system.c */
 } faulty_group;
 
 /* faulty_begin - from now on; faulty_end - nothing fails any more; how many calls the group had. */
@@ -33,6 +36,14 @@ uint32_t faulty_end(void);
 
 /* faulty_failed - how many calls have failed since the begin. */
 uint32_t faulty_failed(void);
+
+/* faulty_fails - for the wrappers: is this call of the group to fail? */
+bool faulty_fails(faulty_group group);
+
+#define WRAPPED(type, name, ...)                                                                   \
+    type __real_##name(__VA_ARGS__);                                                               \
+    type __wrap_##name(__VA_ARGS__);                                                               \
+    type __wrap_##name(__VA_ARGS__)
 
 /* faulty_after_any - call fn(arg) once, as the next os_futex_wait_any is over; as if it came while
  * the system woke the sleeper.  faulty_in_any - has that sleep been begun? */

@@ -354,19 +354,27 @@ IO_TEST(test_reset)
     CHECK_EQ(kr_close(fds[0]), 0);
 }
 
-/* No signal from sockets, though its disposition is the default one. */
+static bool is_pipe(int fd)
+{
+    struct stat about;
+    CHECK_EQ(fstat(fd, &about), 0);
+    return S_ISFIFO(about.st_mode);
+}
+
+/* No signal, though its disposition is the default one. */
 IO_TEST(test_no_sigpipe)
 {
     signal(SIGPIPE, SIG_DFL);
     for (io_channel *channel = io_channels(); channel->name != NULL; channel++) {
-        if (channel->socket) {
+        if (channel->socket || is_pipe(channel->writer)) {
             CHECK_EQ(close(channel->reader), 0);
             int64_t written;
             do {
                 written = kr_write(channel->writer, "abc", 3, KR_FOREVER);
             } while (written == 3);
             CHECK(written == -EPIPE || written == -ECONNRESET);
-            CHECK_EQ(kr_send(channel->writer, "abc", 3, 0, KR_FOREVER), -EPIPE);
+            CHECK_EQ(kr_send(channel->writer, "abc", 3, 0, KR_FOREVER),
+                     channel->socket ? -EPIPE : -ENOTSOCK);
             size_t count;
             CHECK_EQ(kr_write_all(channel->writer, "abc", 3, &count, KR_FOREVER), -EPIPE);
             CHECK_EQ(count, 0);

@@ -6,7 +6,10 @@
  */
 #include "harness/sanitizers.h"
 #include "loop/in_loop.h"
+#include "loop/loop.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -56,6 +59,87 @@ LOOP_TEST(an_event_for_nothing_holds_up_no_receiver)
     kr_connection_release(there);
     close(ends[0]);
     close(ends[1]);
+}
+
+/* A descriptor that has the number of one which was waited for before is another one: it is not
+ * left unheard until the loop asks about waits that last. */
+
+static bool is_watched(int fd)
+{
+    char path[64], line[256];
+    int number;
+    bool found = false;
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", kri_poller_events(kri_loop_here()));
+    FILE *file = fopen(path, "r");
+    CHECK(file != NULL);
+    while (!found && fgets(line, sizeof line, file) != NULL)
+        found = sscanf(line, "tfd: %d", &number) == 1 && number == fd;
+    fclose(file);
+    return found;
+}
+
+static int take_message(const void *arg, void *result)
+{
+    (void)result;
+    receive_one(*(kr_connection *const *)arg);
+    return 0;
+}
+
+LOOP_TEST(a_pipe_with_the_number_of_another)
+{
+    kr_connection *here, *there;
+    kr_future *receiver;
+    int number = -1;
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ(kr_pipe(&here, &there, NULL), 0);
+        CHECK(i == 0 || number == kr_connection_descriptor(here));
+        number = kr_connection_descriptor(here);
+        CHECK_EQ(kr_spawn(&receiver, take_message, &here, sizeof here, 0, NULL), 0);
+        let_others_run();
+        CHECK(is_watched(number));
+        CHECK_EQ(kr_connection_send(there, "x", 1, KR_FOREVER), 0);
+        CHECK_EQ(error_of(receiver), 0);
+        kr_connection_release(here);
+        kr_connection_release(there);
+    }
+}
+
+static int stay_until(void *arg)
+{
+    char byte;
+    return read(*(int *)arg, &byte, 1) == 0 ? 0 : 1;
+}
+
+static int join(const void *arg, void *result)
+{
+    kr_process *p = *(kr_process *const *)arg;
+    (void)result;
+    CHECK_EQ(kr_process_join(p, NULL, KR_FOREVER), 0);
+    return 0;
+}
+
+LOOP_TEST(a_process_with_the_number_of_another)
+{
+    kr_process *p;
+    kr_future *joiner;
+    int number = -1, ends[2];
+    if (KRI_TSAN)
+        SKIP("the sanitizer does not follow threads started after a fork");
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ(pipe2(ends, O_CLOEXEC), 0);
+        kr_process_options o = {.start = KR_FORK};
+        CHECK_EQ(kr_process_start(&p, stay_until, &ends[0], sizeof ends[0], &o), 0);
+        CHECK(i < 2 || number == kr_process_sentinel(p));
+        number = kr_process_sentinel(p);
+        CHECK_EQ(kr_spawn(&joiner, join, &p, sizeof p, 0, NULL), 0);
+        let_others_run();
+        CHECK(is_watched(number));
+        CHECK_EQ(kr_process_kill(p), 0);
+        CHECK_EQ(error_of(joiner), 0);
+        kr_process_release(p);
+        close(ends[0]);
+        close(ends[1]);
+    }
 }
 
 /* Without a descriptor for the loop's events. */

@@ -159,12 +159,30 @@ static void expect_all(int n, kr_future *const *expected)
     kr_future_release(all[0]);
 }
 
+LOOP_TEST(all_tasks_that_have_not_begun)
+{
+    kr_future *expected[3] = {kr_task_current()};
+    kr_spawn_options named = {.name = "named"};
+    int zero = 0;
+    kr_future *dropped = spawn(stay, 0);
+    expected[1] = spawn(stay, 0);
+    CHECK_EQ(kr_spawn(&expected[2], stay, &zero, sizeof zero, 0, &named), 0);
+    CHECK_EQ(kr_future_cancel(dropped), 0);
+    expect_all(3, expected);
+    kr_event_set(&event);
+    for (int i = 1; i < 3; i++)
+        CHECK_EQ(error_of(expected[i]), 0);
+    expect_all(1, expected);
+    kr_future_release(dropped);
+}
+
 LOOP_TEST(all_tasks)
 {
     kr_future *expected[4] = {kr_task_current()};
     expect_all(1, expected);
     for (int i = 1; i < 4; i++)
         expected[i] = spawn(stay, i);
+    expect_all(4, expected); /* those that have not begun, too */
     let_others_run();
     expect_all(4, expected);
     kr_event_set(&event);

@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "stream/help.h"
+#include <signal.h>
 
 enum { MUCH = 4 * 1024 * 1024 };
 
@@ -252,6 +253,20 @@ static int write_alone(const void *arg, void *result)
     int err = kr_stream_write(near, bytes, 100000, NULL, kr_sec(60));
     free(bytes);
     return err;
+}
+
+/* Without a signal, whatever is its disposition. */
+BOTH_TEST(test_broken_pipe)
+{
+    int fds[2];
+    kr_stream *s;
+    signal(SIGPIPE, SIG_DFL);
+    CHECK_EQ(pipe(fds), 0);
+    CHECK_EQ(kr_stream_open(&s, fds[1], NULL), 0);
+    feed(s, "x");
+    CHECK_EQ(kr_close(fds[0]), 0);
+    CHECK_EQ(kr_stream_write(s, "x", 1, NULL, kr_sec(10)), -EPIPE);
+    kr_stream_release(s);
 }
 
 /* Two that write at once take turns: each one's bytes stay together. */

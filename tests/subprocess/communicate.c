@@ -43,7 +43,7 @@ RUNNER_TEST(test_stdin_stdout)
 
 RUNNER_TEST(test_stdin_broken_pipe)
 {
-    signal(SIGPIPE, SIG_IGN);
+    signal(SIGPIPE, SIG_DFL);
     kr_subprocess *p = start(ARGV("true"), OPTIONS(.stdin_to = KR_TO_PIPE));
     CHECK_EQ(kr_subprocess_wait(p, NULL, KR_FOREVER), 0);
     CHECK_EQ(kr_write(kr_subprocess_pipe(p, 0), "x", 1, KR_FOREVER), -EPIPE);

@@ -1,4 +1,4 @@
-/* Bytes in and out of what is no socket, files, and the names of hosts.
+/* Bytes out of what is no socket, files, and the names of hosts.  For bytes into it see io_write.c.
  *
  * How to read without waiting from a descriptor that others want to block?  Newer kernels have a
  * flag for it, which not all drivers know.  Pipes have a second way, vmsplice; for the rest there
@@ -8,11 +8,9 @@
  */
 #include "os/io.h"
 #include <fcntl.h>
-#include <limits.h>
 #include <netdb.h>
 #include <poll.h>
 #include <sys/uio.h>
-#include <termios.h>
 #include <unistd.h>
 
 /* The result of a system call: itself or its error; errno is put back. */
@@ -60,19 +58,6 @@ int64_t os_read_now(int fd, void *bytes, size_t size)
     return result >= 0 || result == -EAGAIN ? result : -EOPNOTSUPP;
 }
 
-int64_t os_write_now(int fd, const void *bytes, size_t size)
-{
-    int saved = errno;
-    struct iovec part = {(void *)(uintptr_t)bytes, size};
-    ssize_t written;
-    do {
-        written = pwritev2(fd, &part, 1, -1, RWF_NOWAIT);
-    } while (again(written));
-    if (written < 0 && errno == ENOSYS)
-        errno = EOPNOTSUPP;
-    return settle(written, saved);
-}
-
 int64_t os_read_ready(int fd, void *bytes, size_t size)
 {
     int ready = os_poll(fd, OS_READABLE, -1, 0);
@@ -83,43 +68,6 @@ int64_t os_read_ready(int fd, void *bytes, size_t size)
     if (again(got))
         errno = EAGAIN;
     return settle(got, saved);
-}
-
-/* A terminal says that it is writable when it has a piece of 256 bytes left, and looks again before
- * each control character that it puts something else for. */
-static size_t terminal_takes(const struct termios *mode, const char *bytes, size_t size)
-{
-    enum { PIECE = 256, FIRST_PRINTABLE = 0x20 };
-    size_t most = size < PIECE ? size : PIECE;
-    if (!(mode->c_oflag & OPOST))
-        return most;
-    size_t plain = 0;
-    while (plain < most && (unsigned char)bytes[plain] >= FIRST_PRINTABLE)
-        plain++;
-    return plain > 0 ? plain : 1;
-}
-
-/* How much a descriptor that is writable is sure to take. */
-static size_t taken_for_sure(int fd, const void *bytes, size_t size)
-{
-    struct termios mode;
-    if (!os_blocks(fd))
-        return size;
-    if (tcgetattr(fd, &mode) == 0)
-        return terminal_takes(&mode, bytes, size);
-    return size < PIPE_BUF ? size : PIPE_BUF;
-}
-
-int64_t os_write_ready(int fd, const void *bytes, size_t size)
-{
-    int ready = os_poll(fd, OS_WRITABLE, -1, 0);
-    if (ready < 0)
-        return ready == -ETIMEDOUT || ready == -EINTR ? -EAGAIN : ready;
-    int saved = errno;
-    ssize_t written = write(fd, bytes, taken_for_sure(fd, bytes, size));
-    if (again(written))
-        errno = EAGAIN;
-    return settle(written, saved);
 }
 
 /* Files */

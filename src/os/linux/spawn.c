@@ -205,31 +205,3 @@ int64_t os_spawn_read(int pipe, void *bytes, size_t size)
     errno = saved;
     return result;
 }
-
-static ssize_t write_on(int pipe, const void *bytes, size_t size)
-{
-    ssize_t written;
-    do {
-        written = write(pipe, bytes, size);
-    } while (written < 0 && errno == EINTR);
-    return written < 0 ? -errno : written;
-}
-
-/* A SIGPIPE of a write is sent to the writing thread; one that had been pending is left there. */
-int64_t os_spawn_write(int pipe, const void *bytes, size_t size)
-{
-    sigset_t broken, before, pending;
-    int saved = errno;
-    sigemptyset(&broken);
-    sigaddset(&broken, SIGPIPE);
-    sigemptyset(&pending);
-    pthread_sigmask(SIG_BLOCK, &broken, &before);
-    sigpending(&pending);
-    ssize_t written = write_on(pipe, bytes, size);
-    if (written == -EPIPE && sigismember(&pending, SIGPIPE) != 1)
-        while (sigtimedwait(&broken, NULL, &(struct timespec){0, 0}) < 0 && errno == EINTR)
-            continue;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    errno = saved;
-    return written;
-}
