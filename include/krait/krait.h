@@ -22,6 +22,7 @@
 #include <krait/executor.h>
 #include <krait/future.h>
 #include <krait/gather.h>
+#include <krait/gil.h>
 #include <krait/group.h>
 #include <krait/holder.h>
 #include <krait/init.h>
