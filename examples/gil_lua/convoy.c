@@ -190,6 +190,10 @@ static int draw_one(const struct options *options, kr_gil_policy policy, struct 
     if (!err)
         err = read_timeline(host.gil, panel);
     snprintf(panel->title, sizeof panel->title, "%s policy", policy_name(policy));
+    snprintf(panel->remark, sizeof panel->remark,
+             "answers in 100 ms: %zu, each asked for 2 ms after the one before, "
+             "while %d threads compute",
+             client.count, options->threads);
     host_close(&host);
     return err;
 }

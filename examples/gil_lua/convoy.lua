@@ -22,7 +22,7 @@ local function echo()
     stop = true
 end
 
-spawn("echo", echo)
+spawn("answering", echo)
 local all = {}
 for i = 1, threads do all[i] = spawn("computing " .. i, compute, i) end
 local sum = 0

@@ -123,11 +123,20 @@ static void open_functions(lua_State *L)
     open_listing(L);
 }
 
+/* The ticks policy counts check points, CPython counted instructions: a hundred. */
+static uint32_t ticks_of(const struct setup *setup)
+{
+    return setup->check > 1 && setup->check < 100 ? 100 / (uint32_t)setup->check
+           : setup->check >= 100                  ? 1
+                                                  : 100;
+}
+
 int host_open(struct host *host, const struct setup *setup)
 {
     memset(host, 0, sizeof *host);
     host->setup = *setup;
-    int err = kr_gil_create(&host->gil, &setup->gil);
+    host->setup.gil.check_interval = ticks_of(setup);
+    int err = kr_gil_create(&host->gil, &host->setup.gil);
     if (err)
         return err;
     host->L = luaL_newstate();

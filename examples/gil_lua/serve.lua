@@ -21,7 +21,7 @@ end
 
 local listener = kind == "tcp" and tcp() or udp()
 print("listening on 127.0.0.1:" .. listener:port())
-spawn("echo", function()
+spawn("answering", function()
     while not stop do
         pcall(function() echo(kind == "tcp" and listener:accept() or listener) end)
     end

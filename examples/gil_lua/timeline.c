@@ -62,29 +62,36 @@ static void read_event(struct reading *reading, const kr_gil_event *event)
                                        .from = event->time};
 }
 
-/* Rows of those who did nothing meanwhile but wait for something else are left out. */
-static void drop_idle_rows(struct panel *panel)
+/* Rows of those who did nothing meanwhile but wait for something else are left out, the others are
+ * in the order of their names. */
+static void order_rows(struct panel *panel)
 {
-    int numbers[ROWS_MOST], rows = 0;
+    struct panel old = *panel;
     bool idle[ROWS_MOST];
-    for (int row = 0; row < panel->rows; row++)
+    int place[ROWS_MOST];
+    for (int row = 0; row < old.rows; row++)
         idle[row] = true;
-    for (size_t i = 0; i < panel->count; i++)
-        idle[panel->spans[i].row] &= panel->spans[i].state == BLOCKED;
-    for (int row = 0; row < panel->rows; row++) {
-        numbers[row] = idle[row] ? -1 : rows;
-        if (!idle[row] && rows++ != row)
-            memcpy(panel->names[rows - 1], panel->names[row], sizeof panel->names[row]);
+    for (size_t i = 0; i < old.count; i++)
+        idle[old.spans[i].row] &= old.spans[i].state == BLOCKED;
+    panel->rows = 0;
+    for (int row = 0; row < old.rows; row++) {
+        panel->rows += !idle[row];
+        place[row] = 0;
+        for (int i = 0; i < old.rows; i++) {
+            int order = strcmp(old.names[i], old.names[row]);
+            place[row] += !idle[i] && (order < 0 || (order == 0 && i < row));
+        }
+        if (!idle[row])
+            memcpy(panel->names[place[row]], old.names[row], sizeof old.names[row]);
     }
-    size_t kept = 0;
-    for (size_t i = 0; i < panel->count; i++) {
-        int row = numbers[panel->spans[i].row];
-        panel->spans[kept] = panel->spans[i];
-        panel->spans[kept].row = row;
-        kept += row >= 0;
+    panel->count = 0;
+    for (size_t i = 0; i < old.count; i++) {
+        struct span span = old.spans[i];
+        if (idle[span.row])
+            continue;
+        span.row = place[span.row];
+        panel->spans[panel->count++] = span;
     }
-    panel->count = kept;
-    panel->rows = rows;
 }
 
 int read_timeline(kr_gil *gil, struct panel *panel)
@@ -105,7 +112,7 @@ int read_timeline(kr_gil *gil, struct panel *panel)
         read_event(&reading, &events[i]);
     for (int row = 0; row < panel->rows; row++)
         end_span(&reading, row, panel->to);
-    drop_idle_rows(panel);
+    order_rows(panel);
     free(events);
     return 0;
 }

@@ -143,7 +143,7 @@ TEST(a_convoy_is_drawn_under_two_policies)
     check_well_formed(text);
     CHECK(strstr(text, ">interval policy") < strstr(text, ">deadline policy"));
     CHECK(strstr(text, ">interval policy") != NULL);
-    CHECK(strstr(text, ">echo<") != NULL);
+    CHECK(strstr(text, ">answering<") != NULL);
     CHECK(strstr(text, ">computing 1<") != NULL);
     CHECK(strstr(text, ">computing 2<") != NULL);
     CHECK(strstr(text, ">time in ms<") != NULL);
