@@ -30,7 +30,8 @@ static void no_check(unsigned long count)
 static void region(unsigned long count)
 {
     for (unsigned long i = 0; i < count; i++) {
-        kr_allow_threads(self) __asm__ volatile("" ::: "memory");
+        kr_allow_threads (self)
+            __asm__ volatile("" ::: "memory");
     }
 }
 

@@ -51,8 +51,7 @@ static int print(lua_State *L)
     luaL_pushresult(&line);
     const char *text = lua_tolstring(L, -1, &size);
     int err = 0;
-    kr_allow_threads(runner_current()->gil)
-    {
+    kr_allow_threads (runner_current()->gil) {
         err = kr_write_all(STDOUT_FILENO, text, size, NULL, KR_FOREVER);
     }
     must(L, err, "print");

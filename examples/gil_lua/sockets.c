@@ -133,14 +133,19 @@ static int port(lua_State *L)
     return 1;
 }
 
+/* The lock is given away in any case, as CPython does: who always finds something there would not
+ * let others in.  To send, which seldom waits, gives it away only while it does. */
 static int receive(lua_State *L)
 {
     struct connection *connection = luaL_checkudata(L, 1, SOCKET);
     char bytes[BYTES_MOST];
     struct sockaddr_in from;
     uint32_t size = sizeof from;
-    int64_t got = kr_recvfrom(connection->fd, bytes, sizeof bytes, 0, (struct sockaddr *)&from,
-                              &size, KR_FOREVER);
+    int64_t got = 0;
+    kr_allow_threads (runner_current()->gil) {
+        got = kr_recvfrom(connection->fd, bytes, sizeof bytes, 0, (struct sockaddr *)&from, &size,
+                          KR_FOREVER);
+    }
     must(L, got, "recv");
     if (size == sizeof from && from.sin_family == AF_INET) {
         connection->other = from;
