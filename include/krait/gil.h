@@ -82,7 +82,7 @@ KR_API int kr_gil_destroy(kr_gil *gil);
  * whether or not it did before.  Allocates, the first time; nothing later does.
  *
  * Returns   0; KR_ESHUTDOWN: not attached; -ENOMEM; -EOVERFLOW: nested too deep;
- *           -EDEADLK: a coroutine, whose thread is attached (it has the lock then)
+ *           -EDEADLK: a coroutine, or a callback, of a thread that holds it for all of them
  * Blocks    a thread sleeps, a coroutine is suspended; not ended by a cancel
  */
 KR_API KR_NODISCARD int kr_gil_attach(kr_gil *gil, kr_gil_thread **thread);

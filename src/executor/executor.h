@@ -107,6 +107,18 @@ static inline void kri_run_as_party(void (*run)(void *arg), void *arg, kr_cancel
         kri_party_clean_up(&party);
 }
 
+/* The same while the caller waits: it gives up what it gives up in a wait. */
+static inline void kri_run_while_waiting(void (*run)(void *arg), void *arg, kr_cancel_scope *scope)
+{
+    kri_party *self = kri_party_self();
+    bool hooked = self->hooks != NULL;
+    if (__builtin_expect(hooked, 0))
+        kri_block_begin(self);
+    kri_run_as_party(run, arg, scope);
+    if (__builtin_expect(hooked, 0))
+        kri_block_end(self);
+}
+
 /* Run a task that the caller has claimed with this scope, which it has begun, and end both, which
  * uses up a reference.  false: this is a forked child of the task, where the future is no more. */
 bool kri_run(kr_future *f, kr_cancel_scope *scope);

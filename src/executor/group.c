@@ -290,7 +290,7 @@ static void run_own(kr_group *group, kri_worker *worker)
             put_aside(worker->pool, item, &strangers);
             continue;
         }
-        kri_run_as_party(run_as_itself, task, &group->scope);
+        kri_run_while_waiting(run_as_itself, task, &group->scope);
         if (is_forked(group))
             return;
         if (watched)

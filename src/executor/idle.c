@@ -374,7 +374,7 @@ bool kri_worker_park(kri_worker *worker)
 
 bool kri_wait_briefly(const kr_word *word, bool (*is_over)(uint32_t bits))
 {
-    if (!kri_spin_pays() || kri_party_shares_thread())
+    if (!kri_spin_pays() || kri_party_shares_thread() || kri_party_self()->hooks != NULL)
         return is_over(kri_load_acq(word));
     kr_time end = os_now() + BRIEFLY;
     do {

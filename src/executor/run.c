@@ -189,7 +189,7 @@ bool kri_help(kr_future *f, kr_cancel_scope *outer)
     struct help help = {.future = f};
     if (frame && frame->worker && kri_worker_of(frame->worker, f))
         help.worker = frame->worker;
-    kri_run_as_party(run_helped, &help, outer);
+    kri_run_while_waiting(run_helped, &help, outer);
     if (help.executor)
         help.executor->ops->ran(help.executor);
     return help.ran;

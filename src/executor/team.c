@@ -225,7 +225,7 @@ static void dismiss(kri_team *team)
 static void stand_in(kri_team *team, struct runner *leader)
 {
     team->refused = 0;
-    kri_run_as_party(lead, leader, &team->scope);
+    kri_run_while_waiting(lead, leader, &team->scope);
 }
 
 static int outcome(kri_team *team)
@@ -252,7 +252,7 @@ int kri_team_run(kri_team *team)
     if (team->at_once && !kr_cancelled())
         call_helpers(team, leader.reach);
     if (team->leads)
-        kri_run_as_party(lead, &leader, &team->scope);
+        kri_run_while_waiting(lead, &leader, &team->scope);
     bool here = !is_forked(team);
     if (here)
         dismiss(team);

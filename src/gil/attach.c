@@ -47,10 +47,15 @@ kr_gil_thread *kr_gil_current(kr_gil *gil)
     return find(kri_party_self(), gil);
 }
 
-/* Whose thread is attached has the lock whenever it runs, and would wait for itself. */
-static bool is_in_loop_of_attached(const kri_party *self, const kr_gil *gil)
+/* Whoever acts for a thread that holds the lock would wait for itself. */
+static bool is_held_by_thread(const kri_party *self, const kr_gil *gil)
 {
-    return self->ops->shares_thread && self->outer != NULL && find(self->outer, gil) != NULL;
+    for (self = self->outer; self != NULL; self = self->outer) {
+        const kr_gil_thread *t = find(self, gil);
+        if (t != NULL && kri_gil_has(t))
+            return true;
+    }
+    return false;
 }
 
 static kr_gil_thread *new_record(kr_gil *gil, kri_party *self)
@@ -145,7 +150,7 @@ int kr_gil_attach(kr_gil *gil, kr_gil_thread **thread)
     kri_party *self = kri_party_self();
     kr_gil_thread *t = find(self, gil);
     if (t == NULL)
-        return is_in_loop_of_attached(self, gil) ? -EDEADLK : attach_first(gil, self, thread);
+        return is_held_by_thread(self, gil) ? -EDEADLK : attach_first(gil, self, thread);
     int err = attach_again(t);
     if (err == 0)
         *thread = t;

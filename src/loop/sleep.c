@@ -38,6 +38,18 @@ static bool is_cancelled(void)
     return kr_cancelled();
 }
 
+/* It is suspended, so its blocking hooks run. */
+static void yield(kri_runner *self)
+{
+    kri_party *party = kri_party_self();
+    bool hooked = party->hooks != NULL;
+    if (__builtin_expect(hooked, 0))
+        kri_block_begin(party);
+    kri_runner_yield(self);
+    if (__builtin_expect(hooked, 0))
+        kri_block_end(party);
+}
+
 void kri_descriptor_served(void)
 {
     enum { MOST = 64 };
@@ -46,14 +58,14 @@ void kri_descriptor_served(void)
         return;
     self->served = 0;
     self->loop->budget = 0;
-    kri_runner_yield(self);
+    yield(self);
 }
 
 int kr_yield(void)
 {
     kri_runner *self = kri_runner_self();
     if (self != NULL)
-        kri_runner_yield(self);
+        yield(self);
     else
         os_yield();
     return is_cancelled() ? -ECANCELED : 0;

@@ -97,6 +97,15 @@ static bool is_valid(const kr_spawn_options *o)
     return !(o->reserved[0] | o->reserved[1] | o->reserved[2] | o->reserved[3]);
 }
 
+/* The caller is suspended, so its blocking hooks run. */
+static void give_way_to(kri_loop *loop, kri_runner *runner)
+{
+    kri_party *self = kri_party_self();
+    kri_block_begin(self);
+    kri_runner_give_way_to(loop, runner);
+    kri_block_end(self);
+}
+
 /* With a runner of its own. */
 static int spawn_with(kri_loop *loop, kr_future **future, const kri_task *task,
                       const kr_spawn_options *o)
@@ -123,7 +132,7 @@ static int spawn_with(kri_loop *loop, kr_future **future, const kri_task *task,
     if (future != NULL)
         *future = f;
     if (o->eager)
-        kri_runner_give_way_to(loop, runner);
+        give_way_to(loop, runner);
     else
         kri_runner_ready(runner);
     return 0;

@@ -1,0 +1,159 @@
+/* Who gets how much of an interpreter lock.
+ *
+ * Shares are of held time, as the lock counts it: time that the machine steals from a holder is
+ * his.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "gil/help.h"
+
+#include <stdio.h>
+
+enum { MOST = 5 };
+
+typedef struct contest {
+    kr_gil *gil;
+    kr_word over;
+    kr_word begun;
+    int count;
+    kr_time held[MOST];
+    kr_gil_times wait[MOST];
+} contest;
+
+typedef struct runner {
+    contest *c;
+    int index;
+    kr_time hold; /* of one that gives it up by itself and asks again at once; 0: only checks */
+} runner;
+
+static void hold_for(kr_gil_thread *self, kr_time time)
+{
+    kr_time end = kr_now() + time;
+    while (kr_now() < end)
+        CHECK_EQ(kr_gil_check(self), 0);
+}
+
+static int compete(void *arg)
+{
+    runner *r = arg;
+    contest *c = r->c;
+    kr_gil_thread *self = gil_attach(c->gil);
+    kri_add_rlx(&c->begun, 1);
+    while ((int)kri_load_rlx(&c->begun) < c->count)
+        CHECK_EQ(kr_sleep(kr_us(100)), 0);
+    while (!kri_load_rlx(&c->over)) {
+        if (r->hold == 0) {
+            for (int i = 0; i < 100; i++)
+                CHECK_EQ(kr_gil_check(self), 0);
+        } else {
+            hold_for(self, r->hold);
+            CHECK_EQ(kr_gil_release(self), 0);
+            CHECK_EQ(kr_gil_acquire(self), 0);
+        }
+    }
+    kr_gil_metrics m;
+    kr_gil_measure_thread(self, &m);
+    c->held[r->index] = m.held;
+    c->wait[r->index] = m.wait;
+    CHECK_EQ(kr_gil_detach(self), 0);
+    return 0;
+}
+
+static void run_contest(contest *c, kr_gil_policy policy, int count, const kr_time *holds,
+                        kr_time time)
+{
+    runner runners[MOST];
+    kr_thread *threads[MOST];
+    *c = (contest){.gil = gil_create(policy), .count = count};
+    for (int i = 0; i < count; i++) {
+        runners[i] = (runner){.c = c, .index = i, .hold = holds != NULL ? holds[i] : 0};
+        threads[i] = start(compete, &runners[i]);
+    }
+    CHECK_EQ(kr_sleep(time), 0);
+    kri_store_rlx(&c->over, 1);
+    for (int i = 0; i < count; i++)
+        CHECK_EQ(join(threads[i]), 0);
+    CHECK_EQ(kr_gil_destroy(c->gil), 0);
+}
+
+static double share(const contest *c, int index)
+{
+    kr_time all = 0;
+    for (int i = 0; i < c->count; i++)
+        all += c->held[i];
+    return all > 0 ? (double)c->held[index] / (double)all : 0;
+}
+
+static void print_shares(const contest *c, const char *what, kr_gil_policy policy)
+{
+    char text[128] = "";
+    for (int i = 0; i < c->count; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), " %.1f %%", 100 * share(c, i));
+    kri_test_note("%s, %s:%s", what, policy_names[policy], text);
+}
+
+/* Four that compute: a quarter each, within a tenth of it. */
+TEST(test_equal_shares)
+{
+    contest c;
+    run_contest(&c, KR_GIL_DEADLINE, 4, NULL, kr_sec(2));
+    print_shares(&c, "four that compute", KR_GIL_DEADLINE);
+    for (int i = 0; i < 4; i++)
+        CHECK(share(&c, i) > 0.225 && share(&c, i) < 0.275);
+}
+
+TEST(test_shares_of_other_policies)
+{
+    contest c;
+    for (int i = 1; i < POLICIES; i++) {
+        run_contest(&c, policies[i], 4, NULL, kr_ms(500));
+        print_shares(&c, "four that compute", policies[i]);
+    }
+}
+
+/* Two that compute and one that gives it up every millisecond and asks again at once: it has no
+ * more than its third for that, and no less. */
+TEST(test_greedy_visitor)
+{
+    contest c;
+    const kr_time holds[] = {0, 0, kr_ms(1)};
+    run_contest(&c, KR_GIL_DEADLINE, 3, holds, kr_sec(2));
+    print_shares(&c, "two that compute and a visitor", KR_GIL_DEADLINE);
+    for (int i = 0; i < 3; i++)
+        CHECK(share(&c, i) > 0.28 && share(&c, i) < 0.387);
+    for (int i = 1; i < POLICIES; i++) {
+        run_contest(&c, policies[i], 3, holds, kr_ms(500));
+        print_shares(&c, "two that compute and a visitor", policies[i]);
+    }
+}
+
+/* One that keeps it for a slice at a time without a check owes it to the others. */
+TEST(test_long_holds)
+{
+    contest c;
+    const kr_time holds[] = {0, 0, kr_ms(12)};
+    run_contest(&c, KR_GIL_DEADLINE, 3, holds, kr_sec(2));
+    print_shares(&c, "two that compute and one with long holds", KR_GIL_DEADLINE);
+    for (int i = 0; i < 3; i++)
+        CHECK(share(&c, i) > 0.25 && share(&c, i) < 0.42);
+}
+
+/* Those that compute do not keep out one that wants it for 20 us at a time: mostly it waits for the
+ * least slice, not for the others' turns of 5 ms each. */
+TEST(test_short_visits)
+{
+    const kr_time holds[] = {0, 0, 0, 0, kr_us(20)};
+    contest c;
+    kr_time median[POLICIES];
+    for (int i = 0; i < POLICIES; i++) {
+        run_contest(&c, policies[i], 5, holds, kr_ms(1000));
+        print_shares(&c, "four that compute and short visits", policies[i]);
+        median[i] = c.wait[4].p50;
+        kri_test_note("%s: %llu visits waited, p50 %lld us, p99 %lld us", policy_names[i],
+                      (unsigned long long)c.wait[4].count, (long long)c.wait[4].p50 / 1000,
+                      (long long)c.wait[4].p99 / 1000);
+        if (policies[i] == KR_GIL_DEADLINE)
+            CHECK(share(&c, 4) < 0.5);
+    }
+    CHECK(median[KR_GIL_DEADLINE] < kr_ms(4));
+}
