@@ -58,6 +58,16 @@ static bool is_held_by_thread(const kri_party *self, const kr_gil *gil)
     return false;
 }
 
+/* Under the explorer there are no names to ask for. */
+static void name_it(kr_gil_thread *t)
+{
+#ifdef KRI_MODEL
+    (void)t;
+#else
+    (void)kr_thread_name(kr_thread_current(), t->name, sizeof t->name);
+#endif
+}
+
 static kr_gil_thread *new_record(kr_gil *gil, kri_party *self)
 {
     kr_gil_thread *t = os_alloc(sizeof *t);
@@ -70,7 +80,7 @@ static kr_gil_thread *new_record(kr_gil *gil, kri_party *self)
     t->depth = 1;
     t->ticks = gil->check_interval;
     t->calls = (kri_gil_calls){.room = KRI_GIL_CALLS_OF_ONE, .ring = t->call_ring};
-    (void)kr_thread_name(kr_thread_current(), t->name, sizeof t->name);
+    name_it(t);
     return t;
 }
 

@@ -60,7 +60,7 @@ static void ask_holder(kr_gil *g)
 static bool wait_a_while(kr_gil *g, kr_gil_thread *t)
 {
     kr_time deadline = KRI_NEVER;
-    uint64_t seen = kri_load_rlx64(&g->counts.switches);
+    uint64_t seen = g->turns;
     if (g->policy == KR_GIL_INTERVAL)
         deadline = os_now() + (kr_time)kri_load_rlx64(&g->interval);
     if (g->counted_from == 0)
@@ -70,8 +70,7 @@ static bool wait_a_while(kr_gil *g, kr_gil_thread *t)
     uint32_t turn = sleep_once(g, t, deadline);
     if (g->closed)
         return false;
-    if (turn == KRI_TURN_WAITS && deadline != KRI_NEVER &&
-        seen == kri_load_rlx64(&g->counts.switches))
+    if (turn == KRI_TURN_WAITS && deadline != KRI_NEVER && seen == g->turns)
         ask_holder(g);
     return true;
 }

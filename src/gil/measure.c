@@ -11,6 +11,7 @@
 /* Durations: 0 to 15 each for itself, then 8 steps for each doubling. */
 enum { STEP_BITS = 3, EXACT = 16 };
 
+#ifndef KRI_MODEL
 static unsigned step_of(uint64_t value)
 {
     if (value < EXACT)
@@ -18,16 +19,6 @@ static unsigned step_of(uint64_t value)
     unsigned top = 63 - (unsigned)__builtin_clzll(value);
     unsigned step = EXACT + (top - STEP_BITS - 1) * 8 + (unsigned)(value >> (top - STEP_BITS) & 7);
     return step < KRI_GIL_STEPS ? step : KRI_GIL_STEPS - 1;
-}
-
-/* The middle of a step. */
-static uint64_t value_of(unsigned step)
-{
-    if (step < EXACT)
-        return step;
-    unsigned top = (step - EXACT) / 8 + STEP_BITS + 1;
-    uint64_t low = (uint64_t)(8 + (step - EXACT) % 8) << (top - STEP_BITS);
-    return low + (UINT64_C(1) << (top - STEP_BITS)) / 2;
 }
 
 void kri_gil_note_time(kri_gil_histogram *h, kr_time time)
@@ -38,6 +29,17 @@ void kri_gil_note_time(kri_gil_histogram *h, kr_time time)
     kri_gil_count(&h->count, 1);
     if (value > kri_load_rlx64(&h->max))
         kri_store_rlx64(&h->max, value);
+}
+#endif
+
+/* The middle of a step. */
+static uint64_t value_of(unsigned step)
+{
+    if (step < EXACT)
+        return step;
+    unsigned top = (step - EXACT) / 8 + STEP_BITS + 1;
+    uint64_t low = (uint64_t)(8 + (step - EXACT) % 8) << (top - STEP_BITS);
+    return low + (UINT64_C(1) << (top - STEP_BITS)) / 2;
 }
 
 static kr_time percentile(const kri_gil_histogram *h, uint64_t count, unsigned percent)

@@ -51,6 +51,7 @@ void kri_gil_become_holder(kr_gil *g, kr_gil_thread *t, kr_time now)
     g->counted_from = g->first != NULL ? now : 0;
     if (g->last_holder != t) {
         g->last_holder = t;
+        g->turns++;
         kri_gil_count(&g->counts.switches, 1);
         kri_gil_count(&t->counts.switches, 1);
     }
