@@ -179,7 +179,8 @@ double bench_p99(double *values, size_t count)
 }
 
 struct samples {
-    double ns[MOST_ROUNDS], unfair[MOST_ROUNDS], p50[MOST_ROUNDS], p99[MOST_ROUNDS];
+    double ns[MOST_ROUNDS], unfair[MOST_ROUNDS], p50[MOST_ROUNDS], p99[MOST_ROUNDS],
+        kept[MOST_ROUNDS];
     size_t count, failed;
 };
 
@@ -194,6 +195,7 @@ static void take_round(const struct bench_workload *workload, struct samples *sa
         samples[i].ns[samples[i].count] = result.ns_per_op;
         samples[i].p50[samples[i].count] = result.p50;
         samples[i].p99[samples[i].count] = result.p99;
+        samples[i].kept[samples[i].count] = result.kept;
         samples[i].unfair[samples[i].count++] = result.unfair;
     }
 }
@@ -224,6 +226,7 @@ static void print_row(const struct bench_workload *workload, const struct bench_
     double unfair = bench_middle(samples->unfair, samples->count);
     double p50 = bench_middle(samples->p50, samples->count);
     double p99 = bench_middle(samples->p99, samples->count);
+    double kept = bench_middle(samples->kept, samples->count);
     if (unfair > 0)
         printf("   max/min %.2f (%.2f-%.2f)", unfair, samples->unfair[0],
                samples->unfair[samples->count - 1]);
@@ -231,6 +234,9 @@ static void print_row(const struct bench_workload *workload, const struct bench_
         printf("   %.0f/s   p50 %.1f", 1e9 / theirs, p50);
     if (p99 > 0)
         printf("   p99 %.1f", p99);
+    if (kept > 0)
+        printf("   kept %.3f (%.3f-%.3f)", kept, samples->kept[0],
+               samples->kept[samples->count - 1]);
     if (samples->failed)
         printf("   failed %zu times", samples->failed);
     putchar('\n');

@@ -29,6 +29,7 @@ struct bench_result {
     double unfair; /* the greatest share of a thread over the least; 0: means nothing here */
     double p50;    /* of single operations, of which many are under way; 0: means nothing here */
     double p99;    /* of single operations; 0: means nothing here */
+    double kept;   /* the share of their speed that others keep meanwhile; 0: means nothing here */
 };
 
 struct bench_peer {

@@ -138,6 +138,8 @@ static kri_gil_wake hand_over(kr_gil *g, kr_time now, kri_gil_wake *second)
         g->clock = next->key;
     kri_gil_become_holder(g, next, now);
     *second = arrange(g, now);
+    /* Where it is, until it knows better: one that sleeps is woken on a processor that is idle. */
+    kri_store_rlx(&g->cpu, kri_load_rlx(&next->turn) == KRI_TURN_SLEEPS ? 0 : next->cpu);
     return kri_gil_tell(next, KRI_TURN_GIVEN); /* [gil-1] */
 }
 
@@ -275,6 +277,7 @@ static void begin_to_wait(kr_gil *g, kr_gil_thread *t, kr_time now)
 {
     t->by_coroutine = kri_party_shares_thread();
     t->waits_since = now;
+    t->cpu = (uint32_t)os_cpu_current() + 1;
     if (g->counted_from == 0)
         g->counted_from = now;
     if (g->taken_at == 0)

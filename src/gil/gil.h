@@ -93,6 +93,7 @@ struct kr_gil_thread {
     kr_gil_thread *behind;
     bool queued;
     bool by_coroutine; /* who waits is one */
+    uint32_t cpu;      /* a hint: on which processor + 1 it began to wait */
     bool finalizer;    /* has called kr_gil_shutdown while it held the lock */
     kr_time waits_since;
     kr_time key;  /* virtual: the smaller, the sooner; see deadline.c */

@@ -1,0 +1,92 @@
+/* krait-bench-ask udp|tcp PORT THINK_US MILLISECONDS: asks an echo server on this machine again and
+ * again, 64 bytes at a time, with so long a pause after each answer; prints how many answers came
+ * in a second, and how many nanoseconds half and 99 of 100 of them took at most.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { SIZE = 64, ANSWERS_MOST = 1 << 22 };
+
+static _Noreturn void fail(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+static int64_t now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
+}
+
+static int open_connection(int type, int port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                  .sin_port = htons((uint16_t)port)};
+    int yes = 1, fd = socket(AF_INET, type, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
+        fail("connect");
+    if (type == SOCK_STREAM)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    return fd;
+}
+
+/* One request, and how long its answer took. */
+static int64_t ask(int fd)
+{
+    char bytes[SIZE] = "what is sent and comes back";
+    int64_t begun = now();
+    if (send(fd, bytes, sizeof bytes, 0) != SIZE)
+        fail("send");
+    for (size_t got = 0; got < SIZE;) {
+        ssize_t part = recv(fd, bytes + got, sizeof bytes - got, 0);
+        if (part <= 0)
+            fail("recv");
+        got += (size_t)part;
+    }
+    return now() - begun;
+}
+
+static int compare(const void *left, const void *right)
+{
+    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+    return (a > b) - (a < b);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 5)
+        return 2;
+    int fd = open_connection(strcmp(argv[1], "tcp") == 0 ? SOCK_STREAM : SOCK_DGRAM, atoi(argv[2]));
+    struct timespec think = {.tv_nsec = atol(argv[3]) * 1000};
+    int64_t time = atol(argv[4]) * INT64_C(1000000);
+    uint32_t *taken = malloc(ANSWERS_MOST * sizeof *taken);
+    size_t count = 0;
+    if (!taken)
+        fail("malloc");
+    prctl(PR_SET_TIMERSLACK, 1000); /* it thinks as long as it was told */
+    ask(fd);
+    int64_t begun = now(), end = begun + time, at = begun;
+    while ((at = now()) < end && count < ANSWERS_MOST) {
+        taken[count++] = (uint32_t)ask(fd);
+        if (think.tv_nsec > 0)
+            nanosleep(&think, NULL);
+    }
+    qsort(taken, count, sizeof *taken, compare);
+    printf("%.3f %u %u\n", (double)count * 1e9 / (double)(at - begun), taken[count / 2],
+           taken[count * 99 / 100]);
+    return 0;
+}
