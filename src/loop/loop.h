@@ -160,6 +160,7 @@ extern const kri_party_ops kri_coroutine_ops;
 void kri_runner_ready(kri_runner *runner); /* it is parked, or has yielded */
 void kri_runner_suspend(kri_loop *loop);   /* by a coroutine: until it is made ready and chosen */
 void kri_runner_yield(kri_runner *self);   /* let those who are ready run before */
+void kri_runner_give_way(kri_runner *self); /* the same, as a wait: its blocking hooks run */
 void kri_runner_go_on(kri_loop *loop);     /* by the loop: run the first that is ready, and so on */
 void kri_runners_end(kri_loop *loop);      /* give the idle ones back */
 void kri_runner_notify(kri_runner *runner);
@@ -178,13 +179,10 @@ bool kri_loop_post(kri_loop *loop, kri_posted *posted);
 void kri_loop_call(void (*run)(void *arg), void *arg);
 
 /* poller.c */
-int kri_poller_events(kri_loop *loop); /* the descriptor of the loop's events; made when needed */
 void kri_poller_end(kri_loop *loop);
 bool kri_poller_is_awaited(const kri_loop *loop); /* does a coroutine wait for a descriptor? */
 void kri_poller_look(kri_loop *loop, kr_time deadline); /* may sleep until then; 0: does not */
 int kri_poller_wait(int fd, unsigned events, kr_time deadline);
-kr_word *kri_poller_word(int fd);  /* changes at an event of it; NULL: it cannot be waited for */
-void kri_poller_await(int change); /* one more, or less, waits for descriptors */
 struct os_polled;
 int kri_poller_wait_many(struct os_polled *list, size_t count, kr_time deadline);
 

@@ -5,7 +5,6 @@
 #include "loop/loop.h"
 
 #include "base/atomic.h"
-#include "loop/descriptor.h"
 #include "os/os.h"
 
 /* On a word, by which the report of a stall tells of it. */
@@ -38,8 +37,7 @@ static bool is_cancelled(void)
     return kr_cancelled();
 }
 
-/* It is suspended, so its blocking hooks run. */
-static void yield(kri_runner *self)
+void kri_runner_give_way(kri_runner *self)
 {
     kri_party *party = kri_party_self();
     bool hooked = party->hooks != NULL;
@@ -50,22 +48,11 @@ static void yield(kri_runner *self)
         kri_block_end(party);
 }
 
-void kri_descriptor_served(void)
-{
-    enum { MOST = 64 };
-    kri_runner *self = kri_runner_self();
-    if (self == NULL || ++self->served < MOST)
-        return;
-    self->served = 0;
-    self->loop->budget = 0;
-    yield(self);
-}
-
 int kr_yield(void)
 {
     kri_runner *self = kri_runner_self();
     if (self != NULL)
-        yield(self);
+        kri_runner_give_way(self);
     else
         os_yield();
     return is_cancelled() ? -ECANCELED : 0;
