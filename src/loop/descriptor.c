@@ -49,14 +49,14 @@ void kri_descriptor_give_way(kri_runner *self)
 
 /* Closing. */
 
-static kri_descriptor_wait *wait_at(kri_ring *at)
+static kri_descriptor_wait *wait_at(kri_circle *at)
 {
     return (kri_descriptor_wait *)((char *)at - offsetof(kri_descriptor_wait, at_poller));
 }
 
-static void wake_closed(kri_ring *waits)
+static void wake_closed(kri_circle *waits)
 {
-    for (kri_ring *at = waits->next; at != waits; at = at->next) {
+    for (kri_circle *at = waits->next; at != waits; at = at->next) {
         const kri_descriptor_wait *w = wait_at(at);
         if (kri_load_sc(&w->known->generation) != w->generation) /* [poller-2] */
             (void)kri_wake_direct(*w->sleeper);

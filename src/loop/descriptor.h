@@ -9,10 +9,10 @@
 #include "os/os.h"
 #include "wait/wait.h"
 
-typedef struct kri_ring { /* a list round a head; who is in it */
-    struct kri_ring *next;
-    struct kri_ring *previous;
-} kri_ring;
+typedef struct kri_circle { /* a list round a head; who is in it */
+    struct kri_circle *next;
+    struct kri_circle *previous;
+} kri_circle;
 
 /* Of a descriptor's number, in one loop; see the legend in poller.c. */
 typedef struct kri_descriptor {
@@ -25,7 +25,7 @@ typedef struct kri_descriptor {
     bool registered : 1;
     bool special : 1;
     bool was_short : 1;
-    kri_ring waits;
+    kri_circle waits;
 } kri_descriptor;
 
 /* kri_in_coroutine - is the caller one?  Else it is a thread, which may block. */

@@ -22,8 +22,8 @@ static bool none(const kri_poller *p)
 
 static void ask_about(kri_poller *p, kri_descriptor_wait *w)
 {
-    kri_ring_take(&w->at_poller);
-    kri_ring_put(&p->old, &w->at_poller);
+    kri_circle_take(&w->at_poller);
+    kri_circle_put(&p->old, &w->at_poller);
     int err = os_events_again(p->events, w->fd);
     if (err == -ENOENT)
         err = os_events_add(p->events, w->fd);

@@ -157,12 +157,12 @@ void kri_inbox_bell_rang(kri_inbox *inbox);
 
 /* runner.c */
 extern const kri_party_ops kri_coroutine_ops;
-void kri_runner_ready(kri_runner *runner); /* it is parked, or has yielded */
-void kri_runner_suspend(kri_loop *loop);   /* by a coroutine: until it is made ready and chosen */
-void kri_runner_yield(kri_runner *self);   /* let those who are ready run before */
+void kri_runner_ready(kri_runner *runner);  /* it is parked, or has yielded */
+void kri_runner_suspend(kri_loop *loop);    /* by a coroutine: until it is made ready and chosen */
+void kri_runner_yield(kri_runner *self);    /* let those who are ready run before */
 void kri_runner_give_way(kri_runner *self); /* the same, as a wait: its blocking hooks run */
-void kri_runner_go_on(kri_loop *loop);     /* by the loop: run the first that is ready, and so on */
-void kri_runners_end(kri_loop *loop);      /* give the idle ones back */
+void kri_runner_go_on(kri_loop *loop); /* by the loop: run the first that is ready, and so on */
+void kri_runners_end(kri_loop *loop);  /* give the idle ones back */
 void kri_runner_notify(kri_runner *runner);
 const char *kri_runner_name_here(void); /* of the caller, a signal handler too; NULL: has none */
 

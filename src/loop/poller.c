@@ -73,8 +73,8 @@ static int make(kri_loop *loop)
     }
     *p = (kri_poller){
         .ask = {.fire = kri_poller_ask_late}, .loop = loop, .closed = {.run = kri_poller_closed}};
-    kri_ring_begin(&p->young);
-    kri_ring_begin(&p->old);
+    kri_circle_begin(&p->young);
+    kri_circle_begin(&p->old);
     int bell = os_bell_create();
     p->events = bell < 0 ? bell : os_events_create();
     int err = p->events < 0 ? p->events : os_events_add_bell(p->events, bell);
@@ -156,7 +156,7 @@ static kri_descriptor *make_record(kri_poller *p, int fd)
         return NULL;
     }
     for (size_t i = 0; i < KRI_CHUNK; i++)
-        kri_ring_begin(&records[i].waits);
+        kri_circle_begin(&records[i].waits);
     if (p->chunk_count != 0)
         memcpy(growth.chunks, p->chunks, p->chunk_count * sizeof *growth.chunks);
     growth.chunks[chunk] = records;
@@ -209,8 +209,8 @@ void kri_poller_enter(kri_poller *p, kri_descriptor_wait *w)
     w->generation = w->known->seen;
     w->epoch = p->epoch;
     w->runner = p->loop->running;
-    kri_ring_put(&w->known->waits, &w->at_descriptor);
-    kri_ring_put(&p->young, &w->at_poller);
+    kri_circle_put(&w->known->waits, &w->at_descriptor);
+    kri_circle_put(&p->young, &w->at_poller);
     p->waiting++;
     if (p->ask.place == 0)
         kri_timers_set(&p->loop->timers, &p->ask, kri_deadline(KRI_LATE));
@@ -218,8 +218,8 @@ void kri_poller_enter(kri_poller *p, kri_descriptor_wait *w)
 
 void kri_poller_leave(kri_poller *p, kri_descriptor_wait *w)
 {
-    kri_ring_take(&w->at_descriptor);
-    kri_ring_take(&w->at_poller);
+    kri_circle_take(&w->at_descriptor);
+    kri_circle_take(&w->at_poller);
     p->waiting--;
 }
 
@@ -298,7 +298,7 @@ int kri_descriptor_await_known(kri_descriptor *known, int fd, unsigned events, k
 
 static void wake_for(kri_descriptor *known, unsigned events)
 {
-    for (kri_ring *at = known->waits.next; at != &known->waits; at = at->next) {
+    for (kri_circle *at = known->waits.next; at != &known->waits; at = at->next) {
         kri_descriptor_wait *w = (kri_descriptor_wait *)at;
         if (w->events & events)
             (void)kri_wake_direct(*w->sleeper);

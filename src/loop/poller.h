@@ -15,8 +15,8 @@ typedef struct kri_poller {
     size_t waiting;
     kri_descriptor **chunks;
     size_t chunk_count;
-    kri_ring young; /* waits that the system was not asked about, oldest first */
-    kri_ring old;   /* the others */
+    kri_circle young; /* waits that the system was not asked about, oldest first */
+    kri_circle old;   /* the others */
     kri_timer ask;
     kri_loop *loop;
     kri_posted closed; /* others have closed something */
@@ -25,8 +25,8 @@ typedef struct kri_poller {
 
 /* A wait for one descriptor, or for one of several, in the frame of who waits. */
 typedef struct kri_descriptor_wait {
-    kri_ring at_descriptor;
-    kri_ring at_poller;
+    kri_circle at_descriptor;
+    kri_circle at_poller;
     kri_descriptor *known;
     struct kri_waiter **sleeper; /* the same for all of several */
     const kri_runner *runner;    /* who waits */
@@ -36,12 +36,12 @@ typedef struct kri_descriptor_wait {
     uint32_t epoch;
 } kri_descriptor_wait;
 
-static inline void kri_ring_begin(kri_ring *head)
+static inline void kri_circle_begin(kri_circle *head)
 {
     head->next = head->previous = head;
 }
 
-static inline void kri_ring_put(kri_ring *head, kri_ring *last)
+static inline void kri_circle_put(kri_circle *head, kri_circle *last)
 {
     last->next = head;
     last->previous = head->previous;
@@ -49,7 +49,7 @@ static inline void kri_ring_put(kri_ring *head, kri_ring *last)
     head->previous = last;
 }
 
-static inline void kri_ring_take(kri_ring *one)
+static inline void kri_circle_take(kri_circle *one)
 {
     one->previous->next = one->next;
     one->next->previous = one->previous;

@@ -6,7 +6,7 @@
  */
 #include "harness/sanitizers.h"
 #include "loop/in_loop.h"
-#include "loop/loop.h"
+#include "loop/poller.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -69,7 +69,7 @@ static bool is_watched(int fd)
     char path[64], line[256];
     int number;
     bool found = false;
-    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", kri_poller_events(kri_loop_here()));
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", kri_loop_here()->poller->events);
     FILE *file = fopen(path, "r");
     CHECK(file != NULL);
     while (!found && fgets(line, sizeof line, file) != NULL)
