@@ -334,6 +334,28 @@ static kr_future *future_of(kri_item item)
     return (kr_future *)(item & ~(kri_item)KRI_ITEM_KIND);
 }
 
+/* Where many stand in the line none of them has run for a while, or is in a cache.  While the first
+ * runs, the second comes there: its runner and, below that, the frames in which it goes on; or a
+ * new task's future, and the runner that will take it. */
+static inline __attribute__((always_inline)) void fetch_second(const kri_loop *loop)
+{
+    enum { MANY = 16, LINE = 64, FRAMES = 12 * LINE };
+    if (loop->ready.count < MANY)
+        return;
+    kri_item second = loop->ready.first;
+    const char *runner = (const char *)loop->idle;
+    if ((second & KRI_ITEM_KIND) == KRI_ITEM_RUNNER) {
+        runner = (const char *)second;
+    } else if ((second & KRI_ITEM_KIND) == KRI_ITEM_TASK) {
+        __builtin_prefetch(future_of(second), 1);
+        __builtin_prefetch((const char *)future_of(second) + LINE, 1);
+    }
+    if (runner == NULL)
+        return;
+    for (const char *at = runner - FRAMES; at < runner + sizeof(kri_runner); at += LINE)
+        __builtin_prefetch(at, 1);
+}
+
 /* The first in the line; NULL: the loop itself is to see to it, or there is nothing. */
 static inline __attribute__((always_inline)) kri_runner *choose(kri_loop *loop)
 {
@@ -345,10 +367,12 @@ static inline __attribute__((always_inline)) kri_runner *choose(kri_loop *loop)
         return NULL;
     (void)kri_line_take(&loop->ready);
     loop->budget--;
-    if (kind == KRI_ITEM_RUNNER)
-        return (kri_runner *)first;
-    kri_runner *runner = take_idle(loop);
-    runner->future = future_of(first);
+    kri_runner *runner = (kri_runner *)first;
+    if (kind == KRI_ITEM_TASK) {
+        runner = take_idle(loop);
+        runner->future = future_of(first);
+    }
+    fetch_second(loop);
     return runner;
 }
 
