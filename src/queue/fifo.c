@@ -198,7 +198,13 @@ static int try_put(kri_private *p, const void *items, size_t count, int64_t prio
     if (kri_load_rlx64(&p->closed) == 0) {
         uint64_t position = kri_load_rlx64(&f->tail.position);
         uint64_t room = least(room_at(f, position), count);
-        uint64_t done = room ? copy_in(f, position, items, room) : 0;
+        uint64_t done = 0;
+        if (__builtin_expect(room == 1 && !begins_chunk(f, position), 1)) {
+            kri_copy(slot(f, f->tail.chunk, position), items, p->slot_size);
+            done = 1;
+        } else if (room != 0) {
+            done = copy_in(f, position, items, room);
+        }
         if (done)
             kri_store_rel64(&f->tail.position, position + done); /* [fifo-1] */
         result = done ? (int)done : room ? -ENOMEM : -EAGAIN;
@@ -262,7 +268,10 @@ static uint64_t take_out(struct fifo *f, uint64_t position, uint64_t held, kri_t
     if (__builtin_expect(f->private.queue.item_size == 0, 0))
         return copy_record_out(f, position, take, error);
     uint64_t count = least(held, take->count);
-    copy_out(f, position, take->items, count);
+    if (__builtin_expect(count == 1 && !begins_chunk(f, position), 1))
+        kri_copy(take->items, slot(f, f->head.chunk, position), f->private.slot_size);
+    else
+        copy_out(f, position, take->items, count);
     return count;
 }
 

@@ -184,8 +184,8 @@ static void describe_items(const kr_word *word, kri_text *text)
                  (const void *)((const char *)word - offsetof(kri_private, items.called)));
 }
 
-static int put_slow(kri_private *p, const void *items, size_t count, int64_t priority,
-                    kr_time deadline)
+static __attribute__((noinline)) int put_slow(kri_private *p, const void *items, size_t count,
+                                              int64_t priority, kr_time deadline)
 {
     if (deadline == 0)
         return -ETIMEDOUT;
@@ -204,8 +204,8 @@ static int put_slow(kri_private *p, const void *items, size_t count, int64_t pri
     return done;
 }
 
-static int put_some(kri_private *p, const void *items, size_t count, int64_t priority,
-                    kr_time deadline)
+static inline int put_some(kri_private *p, const void *items, size_t count, int64_t priority,
+                           kr_time deadline)
 {
     int done = p->ops->try_put(p, items, count, priority);
     return __builtin_expect(done == -EAGAIN, 0) ? put_slow(p, items, count, priority, deadline)
@@ -251,7 +251,7 @@ int kri_private_put_many(kr_queue *q, const void *items, size_t count, kr_time d
 
 /* Getting. */
 
-static int get_slow(kri_private *p, kri_take *take, kr_time deadline)
+static __attribute__((noinline)) int get_slow(kri_private *p, kri_take *take, kr_time deadline)
 {
     if (deadline == 0)
         return -ETIMEDOUT;
@@ -270,7 +270,7 @@ static int get_slow(kri_private *p, kri_take *take, kr_time deadline)
     return done;
 }
 
-static int get_some(kri_private *p, kri_take *take, kr_time deadline)
+static inline int get_some(kri_private *p, kri_take *take, kr_time deadline)
 {
     int done = p->ops->try_get(p, take);
     return __builtin_expect(done == -EAGAIN, 0) ? get_slow(p, take, deadline) : done;

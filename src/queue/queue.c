@@ -118,10 +118,16 @@ static int check_bytes(const kr_queue *q, const void *bytes, size_t size, kr_tim
     return check(q);
 }
 
+/* Mostly without a call. */
+static inline kr_time deadline_of(kr_time timeout)
+{
+    return timeout == KR_FOREVER ? KRI_NEVER : kri_deadline(timeout);
+}
+
 int kr_queue_put(kr_queue *q, const void *item, kr_time timeout)
 {
     int err = check_item(q, item, timeout);
-    return err ? err : q->ops->put(q, item, q->item_size, 0, kri_deadline(timeout));
+    return err ? err : q->ops->put(q, item, q->item_size, 0, deadline_of(timeout));
 }
 
 int kr_queue_put_priority(kr_queue *q, const void *item, int64_t priority, kr_time timeout)
@@ -129,7 +135,7 @@ int kr_queue_put_priority(kr_queue *q, const void *item, int64_t priority, kr_ti
     int err = check_item(q, item, timeout);
     if (!err && q->order != KR_PRIORITY)
         err = -EINVAL;
-    return err ? err : q->ops->put(q, item, q->item_size, priority, kri_deadline(timeout));
+    return err ? err : q->ops->put(q, item, q->item_size, priority, deadline_of(timeout));
 }
 
 int kr_queue_get_priority(kr_queue *q, void *item, int64_t *priority, kr_time timeout)
@@ -138,7 +144,7 @@ int kr_queue_get_priority(kr_queue *q, void *item, int64_t *priority, kr_time ti
     int err = check_item(q, item, timeout);
     if (!err && (q->order != KR_PRIORITY || !priority))
         err = -EINVAL;
-    return err ? err : q->ops->get(q, item, q->item_size, &size, priority, kri_deadline(timeout));
+    return err ? err : q->ops->get(q, item, q->item_size, &size, priority, deadline_of(timeout));
 }
 
 int kr_queue_get(kr_queue *q, void *item, kr_time timeout)
@@ -146,7 +152,7 @@ int kr_queue_get(kr_queue *q, void *item, kr_time timeout)
     size_t size;
     int64_t priority;
     int err = check_item(q, item, timeout);
-    return err ? err : q->ops->get(q, item, q->item_size, &size, &priority, kri_deadline(timeout));
+    return err ? err : q->ops->get(q, item, q->item_size, &size, &priority, deadline_of(timeout));
 }
 
 static int check_many(const kr_queue *q, const void *items, size_t count, kr_time timeout)
@@ -157,19 +163,19 @@ static int check_many(const kr_queue *q, const void *items, size_t count, kr_tim
 int kr_queue_put_many(kr_queue *q, const void *items, size_t count, kr_time timeout)
 {
     int err = check_many(q, items, count, timeout);
-    return err || count == 0 ? err : q->ops->put_many(q, items, count, kri_deadline(timeout));
+    return err || count == 0 ? err : q->ops->put_many(q, items, count, deadline_of(timeout));
 }
 
 int kr_queue_get_many(kr_queue *q, void *items, size_t count, kr_time timeout)
 {
     int err = check_many(q, items, count, timeout);
-    return err || count == 0 ? err : q->ops->get_many(q, items, count, kri_deadline(timeout));
+    return err || count == 0 ? err : q->ops->get_many(q, items, count, deadline_of(timeout));
 }
 
 int kr_queue_put_bytes(kr_queue *q, const void *bytes, size_t size, kr_time timeout)
 {
     int err = check_bytes(q, bytes, size, timeout);
-    return err ? err : q->ops->put(q, bytes, size, 0, kri_deadline(timeout));
+    return err ? err : q->ops->put(q, bytes, size, 0, deadline_of(timeout));
 }
 
 int kr_queue_put_bytes_priority(kr_queue *q, const void *bytes, size_t size, int64_t priority,
@@ -178,7 +184,7 @@ int kr_queue_put_bytes_priority(kr_queue *q, const void *bytes, size_t size, int
     int err = check_bytes(q, bytes, size, timeout);
     if (!err && q->order != KR_PRIORITY)
         err = -EINVAL;
-    return err ? err : q->ops->put(q, bytes, size, priority, kri_deadline(timeout));
+    return err ? err : q->ops->put(q, bytes, size, priority, deadline_of(timeout));
 }
 
 int kr_queue_get_bytes(kr_queue *q, void *bytes, size_t room, size_t *size, kr_time timeout)
@@ -188,7 +194,7 @@ int kr_queue_get_bytes(kr_queue *q, void *bytes, size_t room, size_t *size, kr_t
     int err = check_bytes(q, bytes, room, timeout);
     if (err)
         return err;
-    err = q->ops->get(q, bytes, room, &length, &priority, kri_deadline(timeout));
+    err = q->ops->get(q, bytes, room, &length, &priority, deadline_of(timeout));
     if (size)
         *size = length;
     return err;
@@ -237,7 +243,7 @@ int kr_queue_task_done(kr_queue *q)
 int kr_queue_join(kr_queue *q, kr_time timeout)
 {
     int err = timeout < 0 ? -EINVAL : check(q);
-    return err ? err : q->ops->join(q, kri_deadline(timeout));
+    return err ? err : q->ops->join(q, deadline_of(timeout));
 }
 
 int kr_queue_shutdown(kr_queue *q, bool immediate)

@@ -207,8 +207,12 @@ static void block_signal(int what)
 static void put_and_get(kr_queue *q, kr_time until, int64_t taken[2])
 {
     int64_t next[2] = {0, 1};
-    for (int64_t own = 0; kr_now() < until || kr_queue_qsize(q) > 0;) {
-        if (kr_now() < until) {
+    bool putting = true;
+    for (int64_t own = 0; putting || kr_queue_qsize(q) > 0;) {
+        putting = kr_now() < until;
+        if (!putting && kr_queue_qsize(q) == 0)
+            break;
+        if (putting) {
             CHECK_EQ(kr_queue_put(q, &own, KR_NOWAIT), 0);
             own += 2;
         }
