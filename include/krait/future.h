@@ -107,7 +107,9 @@ typedef int (*kr_done_fn)(kr_future *future, void *arg);
  *
  * Callbacks run in the order of their adding, in the runner that finished or cancelled the future,
  * outside the task's cancel scope, after those who wait were woken; on a future that is done
- * already, before this call returns, in the caller.
+ * already, before this call returns, in the caller.  Of a coroutine's task that never began it may
+ * be the loop itself, where a wait that would have to sleep returns -ECANCELED, for no coroutine
+ * would run meanwhile.
  *
  * A callback may finish or cancel other futures.  Their callbacks run after it has returned, in the
  * same order and runner, however long the chain; so a callback must not wait for what they do.

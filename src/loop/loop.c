@@ -32,6 +32,9 @@ static KRI_GLOBAL kr_word loops_watched; /* atomic: forks are */
 /* The parent's loops are not here, and who was a coroutine is a thread now. */
 static void forked(void)
 {
+    bool whole = kri_load_rlx(&loops_lock) == 0; /* nobody was in the middle of changing the list */
+    for (kri_loop *loop = first_loop; whole && loop != NULL; loop = loop->next_loop)
+        kri_poller_forked(loop);
     loops_lock = (kri_mutex){0};
     first_loop = NULL;
     kri_interrupt_forked();

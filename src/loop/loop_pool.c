@@ -258,8 +258,10 @@ static int await_end(kri_loop_pool *pool, kr_time deadline, unsigned flags)
             return err;
     }
     uint32_t started = kri_load_acq(&pool->started);
-    for (uint32_t i = 0; i < started; i++)
-        (void)kr_thread_join(pool->members[i].thread, NULL, KR_FOREVER);
+    kr_shield { /* they are at their last instructions, and nobody is to come back before those */
+        for (uint32_t i = 0; i < started; i++)
+            (void)kr_thread_join(pool->members[i].thread, NULL, KR_FOREVER);
+    }
     return 0;
 }
 

@@ -111,6 +111,17 @@ void kri_poller_end(kri_loop *loop)
     loop->poller = NULL;
 }
 
+/* The system's set of events is the parent's, who goes on with it; so is the bell. */
+void kri_poller_forked(kri_loop *loop)
+{
+    poller *p = loop->poller;
+    if (p == NULL)
+        return;
+    os_close(p->events);
+    os_close(loop->inbox.bell);
+    p->events = loop->inbox.bell = -1;
+}
+
 bool kri_poller_is_awaited(const kri_loop *loop)
 {
     return loop->poller != NULL && loop->poller->waiting != 0;

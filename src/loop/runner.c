@@ -438,11 +438,17 @@ void kri_runner_give_way_to(kri_loop *loop, kri_runner *next)
     give_way(loop->running, loop, next);
 }
 
+static void end_without_memory(void *f)
+{
+    kri_future_end(f, -ENOMEM);
+}
+
+/* Its callbacks run in the loop itself. */
 static void fail(kri_loop *loop, kr_future *f)
 {
     leave_queue(loop, f);
     if (kri_future_claim(f, KRI_CLAIM_SILENT)) {
-        kri_future_end(f, -ENOMEM);
+        kri_loop_call(end_without_memory, f);
     } else {
         kri_future_pass(f);
         kr_future_release(f);

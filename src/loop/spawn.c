@@ -253,13 +253,20 @@ static void announce_dropped(kr_future *f)
         kri_future_announce(f);
 }
 
-/* All are done before the first callback runs: it may wait for another of them. */
+static void announce_all(void *arg)
+{
+    const kri_loop *loop = arg;
+    kri_line_each_task(&loop->ready, announce_dropped);
+    kri_line_each_task(&loop->held_back, announce_dropped);
+}
+
+/* All are done before the first callback runs: it may ask for another of them.  It runs in the loop
+ * itself, which a wait for a coroutine would hold up for ever. */
 void kri_loop_cancel_unbegun(kri_loop *loop)
 {
     kri_line_each_task(&loop->ready, drop_unbegun);
     kri_line_each_task(&loop->held_back, drop_unbegun);
-    kri_line_each_task(&loop->ready, announce_dropped);
-    kri_line_each_task(&loop->held_back, announce_dropped);
+    kri_loop_call(announce_all, loop);
 }
 
 void kri_loop_cancel_all(kri_loop *loop)

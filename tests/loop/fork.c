@@ -100,6 +100,31 @@ static void run_anew(kr_future *main, kr_executor *loop)
     CHECK_EQ(others, 0);
 }
 
+static void expect_no_events(kr_future *main, kr_executor *loop)
+{
+    char path[32], target[64];
+    (void)main;
+    (void)loop;
+    for (int fd = 0; fd < 256; fd++) {
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        ssize_t length = readlink(path, target, sizeof target - 1);
+        target[length > 0 ? length : 0] = '\0';
+        CHECK(strstr(target, "eventpoll") == NULL);
+    }
+}
+
+static int fork_and_look(void *arg)
+{
+    (void)arg;
+    fork_among_others(expect_no_events);
+    return 3;
+}
+
+TEST(the_parents_descriptors_are_not_kept)
+{
+    CHECK_EQ(kr_run(fork_and_look, NULL), 3);
+}
+
 static int fork_and_run(void *arg)
 {
     (void)arg;

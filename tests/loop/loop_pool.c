@@ -226,6 +226,81 @@ TEST(a_callback_waits_for_another_that_is_cancelled)
         kr_future_release(f[i]);
 }
 
+static kr_event initialized;
+
+static int initialize_late(void *arg)
+{
+    CHECK_EQ(begin_and_wait(arg), 0);
+    kr_event_set(&initialized);
+    return 0;
+}
+
+static int await_initialized(kr_future *f, void *arg)
+{
+    (void)f;
+    (void)arg;
+    CHECK_EQ(kr_event_wait(&initialized, KR_FOREVER), -ECANCELED);
+    kri_add_rlx(&callbacks, 1);
+    return 0;
+}
+
+/* What is done in the loop's own thread cannot wait for a coroutine. */
+TEST(a_callback_waits_for_the_initializer)
+{
+    kr_executor *pool;
+    kr_future *f;
+    kr_pool_options o = {.workers = 1, .initializer = initialize_late};
+    kr_shutdown_options cancel = {.cancel_pending = true};
+    CHECK_EQ(kr_loop_pool(&pool, &o), 0);
+    CHECK_EQ(kr_event_wait(&begun, KR_FOREVER), 0);
+    CHECK_EQ(kr_submit(pool, &f, succeed, NULL, 0, 0), 0);
+    CHECK_EQ(kr_future_add_done_callback(f, await_initialized, NULL), 0);
+    CHECK_EQ(kr_executor_shutdown(pool, &cancel, KR_NOWAIT), -ETIMEDOUT);
+    CHECK_EQ(error_of(f), -ECANCELED);
+    while (kri_load_acq(&callbacks) == 0)
+        kri_test_nap();
+    kr_event_set(&go);
+    CHECK_EQ(kr_executor_shutdown(pool, NULL, KR_FOREVER), 0);
+    CHECK(kr_event_is_set(&initialized));
+    kr_executor_release(pool);
+}
+
+static int await_left(kr_future *f, void *arg)
+{
+    (void)f;
+    CHECK_EQ(kr_future_result(arg, NULL, 0, NULL, KR_FOREVER), -ECANCELED);
+    CHECK(!kr_future_done(arg));
+    kri_add_rlx(&callbacks, 1);
+    return 0;
+}
+
+static int stay(const void *arg, void *result)
+{
+    (void)arg;
+    (void)result;
+    return kr_event_wait(&go, KR_FOREVER);
+}
+
+static int leave_one_and_another(void *arg)
+{
+    kr_future **f = arg;
+    CHECK_EQ(kr_spawn(&f[0], stay, NULL, 0, 0, NULL), 0);
+    let_others_run();
+    for (int i = 0; i < 100; i++) /* more than run before the loop sees the end */
+        CHECK_EQ(kr_spawn(NULL, succeed, NULL, 0, 0, NULL), 0);
+    CHECK_EQ(kr_spawn(&f[1], succeed, NULL, 0, 0, NULL), 0);
+    return kr_future_add_done_callback(f[1], await_left, f[0]);
+}
+
+TEST(a_callback_waits_for_a_coroutine_that_is_left)
+{
+    kr_future *f[2];
+    CHECK_EQ(kr_run(leave_one_and_another, f), 0);
+    CHECK_EQ(kri_load_rlx(&callbacks), 1);
+    for (int i = 0; i < 2; i++)
+        CHECK_EQ(error_of(f[i]), -ECANCELED);
+}
+
 static kr_future *left[2];
 
 static int leave_two(void *arg)
