@@ -100,6 +100,17 @@ SCENARIO(gil_handed, .early = KR_EXPLORE_NONE)
     finish(3);
 }
 
+/* Who is given it may be gone before he is woken. */
+SCENARIO(gil_given_and_gone, .early = KR_EXPLORE_NONE, .stale = KR_EXPLORE_NONE, .spurious = 1,
+         .preemptions = 1)
+{
+    fresh(KR_GIL_DEADLINE);
+    kr_gil_thread *self = attach();
+    await_asleep(kr_explore_spawn(count_once, NULL));
+    detach(self);
+    finish(1);
+}
+
 /* One that computes until the others have had it.  They are two, so that the one that keeps the
  * time may be the one that gets it. */
 static void check_until(uint32_t left)
@@ -324,10 +335,49 @@ SCENARIO(gil_forced_and_shut_down, .early = KR_EXPLORE_NONE, .stale = KR_EXPLORE
     shut_down();
 }
 
-SCENARIO(gil_ticks, .early = KR_EXPLORE_NONE, .stale = KR_EXPLORE_NONE)
+/* The one that was called leaves without it: who yields to it must not wait for ever. */
+static void shut_down_when_asleep(void *arg)
+{
+    (void)arg;
+    while (!kr_explore_asleep(0) && kri_load_rlx(&s.done) == 0)
+        kr_explore_yield();
+    kr_explore_check(kr_gil_shutdown(s.gil) == 0);
+}
+
+static void come_back_and_say(void *arg)
+{
+    come_back(arg);
+    kri_add_rlx(&s.left, 1);
+}
+
+SCENARIO(gil_yields_to_nobody, .early = KR_EXPLORE_NONE, .stale = KR_EXPLORE_NONE, .preemptions = 1)
+{
+    fresh(KR_GIL_INTERVAL);
+    kr_gil_thread *self = attach();
+    kr_explore_spawn(come_back_and_say, NULL);
+    kr_explore_spawn(shut_down_when_asleep, NULL);
+    int err = 0;
+    while (err == 0 && kri_load_rlx(&s.left) == 0) {
+        err = kr_gil_check(self);
+        kr_explore_yield();
+    }
+    kr_explore_check(err == 0 || err == KR_ESHUTDOWN);
+    kri_store_rlx(&s.done, 1);
+    detach(self);
+    kr_explore_join_all();
+    kr_explore_check(kr_gil_destroy(s.gil) == 0);
+}
+
+SCENARIO(gil_ticks, .early = KR_EXPLORE_NONE)
 {
     fresh(KR_GIL_TICKS);
     kr_explore_spawn(count_once, NULL);
-    check_until(1);
+    kr_gil_thread *self = attach();
+    for (int i = 0; i < 2; i++) {
+        s.counter++;
+        kr_explore_check(kr_gil_check(self) == 0);
+        kr_explore_check(kr_gil_held(self));
+    }
+    detach(self);
     finish(3);
 }
