@@ -136,6 +136,7 @@ static kri_gil_wake hand_over(kr_gil *g, kr_time now, kri_gil_wake *second)
         g->keeper = NULL;
     if (next->key > g->clock)
         g->clock = next->key;
+    kri_store_rlx(&g->cpu, next->cpu); /* until it knows better */
     kri_gil_become_holder(g, next, now);
     *second = arrange(g, now);
     return kri_gil_tell(next, KRI_TURN_GIVEN); /* [gil-1] */
@@ -275,6 +276,7 @@ static void begin_to_wait(kr_gil *g, kr_gil_thread *t, kr_time now)
 {
     t->by_coroutine = kri_party_shares_thread();
     t->waits_since = now;
+    t->cpu = (uint32_t)os_cpu_current() + 1;
     if (g->counted_from == 0)
         g->counted_from = now;
     if (g->taken_at == 0)

@@ -94,6 +94,7 @@ struct kr_gil_thread {
     kr_gil_thread *behind;
     bool queued;
     bool by_coroutine; /* who waits is one */
+    uint32_t cpu;      /* a hint: on which processor + 1 it began to wait */
     kr_time waits_since;
     kr_time key;  /* virtual: the smaller, the sooner; see deadline.c */
     kr_time used; /* how much of its slice */
