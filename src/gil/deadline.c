@@ -136,9 +136,10 @@ static kri_gil_wake hand_over(kr_gil *g, kr_time now, kri_gil_wake *second)
         g->keeper = NULL;
     if (next->key > g->clock)
         g->clock = next->key;
-    kri_store_rlx(&g->cpu, next->cpu); /* until it knows better */
     kri_gil_become_holder(g, next, now);
     *second = arrange(g, now);
+    /* Where it is, until it knows better: one that sleeps is woken on a processor that is idle. */
+    kri_store_rlx(&g->cpu, kri_load_rlx(&next->turn) == KRI_TURN_SLEEPS ? 0 : next->cpu);
     return kri_gil_tell(next, KRI_TURN_GIVEN); /* [gil-1] */
 }
 
