@@ -1,4 +1,4 @@
-"""gil.py udp|tcp COMPUTING: what gil_lua serve does, with CPython.
+"""gil.py udp|tcp COMPUTING [apart]: what gil_lua serve does, with CPython.
 
 One thread echoes, so many others compute in the same interpreter.  Prints where it listens, and for
 each line of standard input how many rounds were computed until when.  Ends where that ends.
@@ -14,9 +14,17 @@ import time
 
 kind, computing = sys.argv[1], int(sys.argv[2])
 rounds = [0] * computing
+processors = sorted(os.sched_getaffinity(0))
+
+
+def bind(number):
+    """The calling thread, as gil_lua's --apart."""
+    if len(sys.argv) > 3 and number <= len(processors):
+        os.sched_setaffinity(0, {processors[number - 1]})
 
 
 def compute(i):
+    bind(1)
     while True:
         total = 0
         for j in range(1000):
@@ -25,12 +33,14 @@ def compute(i):
 
 
 def echo_datagrams(listener):
+    bind(2)
     while True:
         data, other = listener.recvfrom(65536)
         listener.sendto(data, other)
 
 
 def echo_connections(listener):
+    bind(2)
     while True:
         connection, _ = listener.accept()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

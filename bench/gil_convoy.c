@@ -30,13 +30,14 @@ struct reading {
     double rounds, seconds;
 };
 
-static pid_t start(const char *line, int input, int output)
+static pid_t start(const char *line, enum bench_place place, int input, int output)
 {
     pid_t child = fork();
     BENCH_MUST(child);
     if (child > 0)
         return child;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    bench_place_thread(place, 1);
     if (input >= 0)
         dup2(input, STDIN_FILENO);
     dup2(output, STDOUT_FILENO);
@@ -44,18 +45,22 @@ static pid_t start(const char *line, int input, int output)
     _exit(127);
 }
 
-static struct host start_host(const struct bench_gil_host *subject, const char *kind, int computing)
+static struct host start_host(const struct bench_gil_host *subject, const char *kind,
+                              const struct bench_workload *workload)
 {
+    bool apart = workload->place == BENCH_TWO_CPUS;
     char line[4096];
     int in[2], out[2];
     BENCH_MUST(pipe2(in, O_CLOEXEC));
     BENCH_MUST(pipe2(out, O_CLOEXEC));
     if (subject->policy)
-        snprintf(line, sizeof line, "exec '%s' --policy=%s -n %d %s serve", subject->program,
-                 subject->policy, computing, strcmp(kind, "tcp") == 0 ? "--tcp" : "");
+        snprintf(line, sizeof line, "exec '%s' --policy=%s -n %d %s %s serve", subject->program,
+                 subject->policy, workload->threads, strcmp(kind, "tcp") == 0 ? "--tcp" : "",
+                 apart ? "--apart" : "");
     else
-        snprintf(line, sizeof line, "exec %s %s %d", subject->program, kind, computing);
-    struct host host = {.pid = start(line, in[0], out[1]), .input = in[1]};
+        snprintf(line, sizeof line, "exec %s %s %d %s", subject->program, kind, workload->threads,
+                 apart ? "apart" : "");
+    struct host host = {.pid = start(line, BENCH_FREE, in[0], out[1]), .input = in[1]};
     close(in[0]);
     close(out[1]);
     host.output = fdopen(out[0], "r");
@@ -98,17 +103,17 @@ static double rate_alone(struct host *host)
 }
 
 /* The rate of the others meanwhile. */
-static double rate_beside(struct host *host, const char *kind, bool thinks,
-                          struct bench_result *result)
+static double rate_beside(struct host *host, const char *kind,
+                          const struct bench_workload *workload, struct bench_result *result)
 {
     char line[4096];
     int ends[2], status = 1;
     double rate, p50, p99;
     snprintf(line, sizeof line, "exec '%s' %s %d %d %lu", KRI_ASK_PROGRAM, kind, host->port,
-             thinks ? THINK_US : 0, bench_amount(MILLISECONDS));
+             strstr(workload->name, ".think") ? THINK_US : 0, bench_amount(MILLISECONDS));
     BENCH_MUST(pipe2(ends, O_CLOEXEC));
     struct reading from = read_host(host);
-    pid_t client = start(line, -1, ends[1]);
+    pid_t client = start(line, workload->place, -1, ends[1]);
     close(ends[1]);
     FILE *said = fdopen(ends[0], "r");
     bool right = said && fscanf(said, "%lf %lf %lf", &rate, &p50, &p99) == 3;
@@ -125,9 +130,9 @@ struct bench_result bench_gil_convoy(const struct bench_workload *workload, cons
 {
     const char *kind = strstr(workload->name, ".tcp") ? "tcp" : "udp";
     struct bench_result result;
-    struct host host = start_host(subject, kind, workload->threads);
+    struct host host = start_host(subject, kind, workload);
     double alone = workload->threads > 0 ? rate_alone(&host) : 0;
-    double beside = rate_beside(&host, kind, strstr(workload->name, ".think") != NULL, &result);
+    double beside = rate_beside(&host, kind, workload, &result);
     end_host(&host);
     if (alone > 0)
         result.kept = beside / alone;
@@ -136,7 +141,7 @@ struct bench_result bench_gil_convoy(const struct bench_workload *workload, cons
 
 struct bench_result bench_gil_compute(const struct bench_workload *workload, const void *subject)
 {
-    struct host host = start_host(subject, "udp", workload->threads);
+    struct host host = start_host(subject, "udp", workload);
     double rate = rate_alone(&host);
     end_host(&host);
     return (struct bench_result){.ns_per_op = 1e9 / rate};

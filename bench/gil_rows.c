@@ -4,9 +4,10 @@
  *     gil.region      the lock given away and taken again, uncontended
  *     gil.handover    from one who has it to another who wants it, .free, .1cpu, .2cpu
  *     gil.compute.kN  N threads of one interpreter compute; one op is a round of any of them
- *     gil.udp.kN, gil.tcp.kN, with .think after
+ *     gil.udp.kN, gil.tcp.kN, with .think, .2cpu after
  *                     a request of 64 bytes and its answer by another thread beside them, back to
- *                     back or 2 ms apart
+ *                     back or 2 ms apart; .2cpu: those that compute on one processor, the thread
+ *                     that answers and the client on a second
  *
  * SPDX-License-Identifier: MIT
  */
@@ -44,26 +45,25 @@ static const struct bench_peer hosts[] = {
 #endif
 };
 
-#define ROW(row, how, computing)                                                                   \
+#define ROW(row, how, computing, where)                                                            \
     {                                                                                              \
         .name = row, .measure = how, .peers = hosts, .peer_count = sizeof hosts / sizeof *hosts,   \
-        .threads = computing, .rounds = ROUNDS                                                     \
+        .threads = computing, .place = where, .rounds = ROUNDS                                     \
     }
-#define CONVOYS(row)                                                                               \
-    ROW(row ".k0", bench_gil_convoy, 0), ROW(row ".k1", bench_gil_convoy, 1),                      \
-        ROW(row ".k2", bench_gil_convoy, 2), ROW(row ".k4", bench_gil_convoy, 4)
+#define CONVOY(row, count, where)                                                                  \
+    ROW("gil.udp." row, bench_gil_convoy, count, where),                                           \
+        ROW("gil.tcp." row, bench_gil_convoy, count, where)
+#define CONVOYS(row, count)                                                                        \
+    CONVOY(row, count, BENCH_FREE), CONVOY(row ".2cpu", count, BENCH_TWO_CPUS),                    \
+        CONVOY(row ".think", count, BENCH_FREE), CONVOY(row ".think.2cpu", count, BENCH_TWO_CPUS)
 
-static const struct bench_workload convoys[] = {
-    CONVOYS("gil.udp"),
-    CONVOYS("gil.tcp"),
-    CONVOYS("gil.udp.think"),
-    CONVOYS("gil.tcp.think"),
-};
+static const struct bench_workload convoys[] = {CONVOYS("k0", 0), CONVOYS("k1", 1),
+                                                CONVOYS("k2", 2), CONVOYS("k4", 4)};
 
 static const struct bench_workload computing[COMPUTE_ROWS] = {
-    ROW("gil.compute.k1", bench_gil_compute, 1),
-    ROW("gil.compute.k2", bench_gil_compute, 2),
-    ROW("gil.compute.k4", bench_gil_compute, 4),
+    ROW("gil.compute.k1", bench_gil_compute, 1, BENCH_FREE),
+    ROW("gil.compute.k2", bench_gil_compute, 2, BENCH_FREE),
+    ROW("gil.compute.k4", bench_gil_compute, 4, BENCH_FREE),
 };
 
 static const struct bench_peer checks[] = {

@@ -103,7 +103,7 @@ struct options {
     bool one_policy; /* it was named */
     int threads;
     kr_time time;
-    bool tcp;
+    bool tcp, apart;
     const char *timeline;
 };
 

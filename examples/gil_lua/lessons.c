@@ -211,17 +211,19 @@ int lesson_parallel(const struct options *options)
     return err;
 }
 
-/* Scripts of others */
-
 int run_server(const struct options *options)
 {
     char threads[16];
     snprintf(threads, sizeof threads, "%d", options->threads);
     return run_script(&options->setup, &script_serve,
-                      (const char *const[]){options->tcp ? "tcp" : "udp", threads, NULL}, NULL);
+                      (const char *const[]){options->tcp ? "tcp" : "udp", threads,
+                                            options->apart ? "apart" : NULL, NULL},
+                      NULL);
 }
 
-/* Its bytes, with a zero behind them; to be freed. */
+/* Scripts of others */
+
+/* Its bytes, to be freed. */
 static char *read_whole(const char *path, size_t *size)
 {
     FILE *file = fopen(path, "re");

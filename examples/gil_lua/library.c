@@ -72,6 +72,21 @@ static int now(lua_State *L)
     return 1;
 }
 
+/* From now on the calling thread runs on the n-th processor, where there are so many. */
+static int bind_to(lua_State *L)
+{
+    lua_Integer number = luaL_checkinteger(L, 1);
+    kr_cpu_set usable = {.words = {0}}, set = {.words = {0}};
+    must(L, kr_thread_get_affinity(kr_thread_main(), &usable), "bind");
+    for (int cpu = 0; cpu < KR_CPU_MAX; cpu++) {
+        if (!kr_cpu_set_has(&usable, cpu) || --number != 0)
+            continue;
+        must(L, kr_cpu_set_add(&set, cpu), "bind");
+        must(L, kr_thread_set_affinity(kr_thread_current(), &set), "bind");
+    }
+    return 0;
+}
+
 /* A line of standard input without its end, of at most 255 bytes; nil: there is no more. */
 static int read_line(lua_State *L)
 {
@@ -164,6 +179,7 @@ void open_library(lua_State *L)
     lua_register(L, "print", print);
     lua_register(L, "sleep", nap);
     lua_register(L, "now", now);
+    lua_register(L, "bind", bind_to);
     lua_register(L, "read_line", read_line);
     lua_register(L, "queue", new_queue);
     lua_register(L, "lock", new_lock);

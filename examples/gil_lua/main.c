@@ -35,6 +35,7 @@ static const char help[] =
     "  -n, --threads=N      (default: 2; compute, sleep, convoy: 1 to 4)\n"
     "  -t, --time=SECONDS   of a lesson, roughly (default: 1)\n"
     "      --tcp            serve: connections instead of datagrams\n"
+    "      --apart          serve: those that compute on one processor, the other on a second\n"
     "      --timeline=FILE  draw who held the lock when: of a script, or of a convoy of its own,\n"
     "                       under the interval and the deadline policy or the one that is named\n"
     "      --help           print this and exit\n"
@@ -45,14 +46,20 @@ static const char help[] =
     "listing.  Exit status: 0, 1 after an error, also in a thread, 2 for a mistake in the "
     "arguments.\n";
 
-enum { TIMELINE = 256, TCP, HELP, VERSION, USAGE_STATUS = 2, CHECK_MOST = 1000000000 };
+enum { TIMELINE = 256, TCP, APART, HELP, VERSION, USAGE_STATUS = 2, CHECK_MOST = 1000000000 };
 
 static const struct option long_options[] = {
-    {"policy", required_argument, NULL, 'p'},        {"interval", required_argument, NULL, 'i'},
-    {"check", required_argument, NULL, 'c'},         {"threads", required_argument, NULL, 'n'},
-    {"time", required_argument, NULL, 't'},          {"tcp", no_argument, NULL, TCP},
-    {"timeline", required_argument, NULL, TIMELINE}, {"help", no_argument, NULL, HELP},
-    {"version", no_argument, NULL, VERSION},         {NULL, 0, NULL, 0},
+    {"policy", required_argument, NULL, 'p'},
+    {"interval", required_argument, NULL, 'i'},
+    {"check", required_argument, NULL, 'c'},
+    {"threads", required_argument, NULL, 'n'},
+    {"time", required_argument, NULL, 't'},
+    {"tcp", no_argument, NULL, TCP},
+    {"apart", no_argument, NULL, APART},
+    {"timeline", required_argument, NULL, TIMELINE},
+    {"help", no_argument, NULL, HELP},
+    {"version", no_argument, NULL, VERSION},
+    {NULL, 0, NULL, 0},
 };
 
 static const char *const policies[] = {
@@ -149,6 +156,9 @@ static void take_option(struct options *options, int option)
         return;
     case TCP:
         options->tcp = true;
+        return;
+    case APART:
+        options->apart = true;
         return;
     case TIMELINE:
         options->timeline = optarg;

@@ -1,9 +1,10 @@
 -- As convoy.lua, for a client in a process of its own: prints where it listens, and for each line of
 -- standard input how many rounds were computed until when.  Ends where that ends.
-local kind, threads = ...
+local kind, threads, apart = ...
 local stop, rounds = false, {}
 
 local function compute(i)
+    if apart then bind(1) end
     while not stop do
         local sum = 0
         for j = 1, 1000 do sum = sum + j % 7 end
@@ -22,6 +23,7 @@ end
 local listener = kind == "tcp" and tcp() or udp()
 print("listening on 127.0.0.1:" .. listener:port())
 spawn("answering", function()
+    if apart then bind(2) end
     while not stop do
         pcall(function() echo(kind == "tcp" and listener:accept() or listener) end)
     end

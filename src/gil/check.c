@@ -109,8 +109,8 @@ static int check_asked(kr_gil_thread *t, uint32_t asked)
     if (asked & KRI_GIL_CALLS)
         err = run_calls(t);
     if (err == 0 && !kri_gil_has(t))
-        err = -EPERM; /* a call has given it up */
-    if (err == 0)
+        err = -EPERM;              /* a call has given it up */
+    if (err == 0 && !t->finalizer) /* who could not take it again */
         err = drop_if_asked(t, kri_load_rlx(&t->asked));
     if (err == 0 && kri_load_rlx(&t->asked) & KRI_GIL_INTERRUPT)
         err = take_interrupt(t);

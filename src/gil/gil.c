@@ -16,7 +16,7 @@ static KRI_GLOBAL kri_mutex gils_lock; /* guards the list */
 static KRI_GLOBAL kr_gil *first_gil;
 static KRI_GLOBAL kr_word gils_watched; /* atomic: forks are */
 
-enum { INTERVAL_US = 5000, MIN_SLICE_US = 50, CHECKS = 100, LOG_MOST = 1 << 24 };
+enum { INTERVAL_US = 5000, MIN_SLICE_US = 65, CHECKS = 100, LOG_MOST = 1 << 24 };
 
 /* Forks. */
 
@@ -183,8 +183,8 @@ int kr_gil_shutdown(kr_gil *gil)
     if (!gil->closed) {
         gil->closed = true;
         kr_gil_thread *holder = kri_gil_holder_in(kri_or_rlx64(&gil->holder, KRI_GIL_SLOW));
-        if (holder != NULL)
-            holder->finalizer = kri_gil_is_mine(holder);
+        if (holder != NULL && kri_gil_is_mine(holder))
+            holder->finalizer = true;
         for (kr_gil_thread *t = gil->newest; t != NULL; t = t->older)
             kri_or_rlx(&t->asked, KRI_GIL_CLOSED);
         refuse_all(gil);

@@ -84,6 +84,7 @@ struct kr_gil_thread {
     unsigned levels;                /* length of `taken` */
     unsigned taken[KRI_GIL_LEVELS]; /* the depths of those attaches that found it not held */
     bool gave;                      /* the hook has given the lock up, and is to take it again */
+    bool finalizer;                 /* has called kr_gil_shutdown while it held the lock */
     uint32_t ticks;                 /* checks until it is given away */
 
     /* gil->lock */
@@ -94,7 +95,6 @@ struct kr_gil_thread {
     bool queued;
     bool by_coroutine; /* who waits is one */
     uint32_t cpu;      /* a hint: on which processor + 1 it began to wait */
-    bool finalizer;    /* has called kr_gil_shutdown while it held the lock */
     kr_time waits_since;
     kr_time key;  /* virtual: the smaller, the sooner; see deadline.c */
     kr_time used; /* how much of its slice */

@@ -23,6 +23,7 @@ typedef struct scene {
     kr_queue *queue;
     kr_future *future;
     int fds[2];
+    kr_cancel_scope scope;
 } scene;
 
 static int have_it(void *arg)
@@ -205,26 +206,27 @@ TEST(test_shared_wait)
 /* A wait that a cancel ends takes it again all the same, inside the cancelled scope. */
 static int cancel_when_had(void *arg)
 {
-    void **given = arg;
-    CHECK_EQ(have_it(given[0]), 0);
-    kr_cancel(given[1]);
+    scene *s = arg;
+    CHECK_EQ(have_it(s), 0);
+    kr_cancel(&s->scope);
     return 0;
 }
 
 TEST(test_cancelled_wait)
 {
     scene *s = begin(NULL);
-    kr_cancel_scope scope;
     kr_gil_thread *self = gil_attach(s->gil);
-    CHECK_EQ(kr_cancel_scope_enter(&scope, KR_FOREVER), 0);
-    kr_thread *other = start(cancel_when_had, (void *[]){s, &scope});
+    CHECK_EQ(kr_cancel_scope_enter(&s->scope, KR_FOREVER), 0);
+    kr_thread *other = start(cancel_when_had, s);
     CHECK_EQ(kr_event_wait(&s->event, KR_FOREVER), -ECANCELED);
     CHECK(kr_gil_held(self));
     kr_allow_threads(self) CHECK(!kr_gil_held(self));
     CHECK(kr_gil_held(self));
     CHECK_EQ(kr_gil_release(self), 0);
     CHECK_EQ(kr_gil_acquire(self), 0);
-    kr_cancel_scope_exit(&scope);
+    while (kr_thread_alive(other)) /* it may be in the call that cancels */
+        CHECK_EQ(kr_gil_check(self), 0);
+    kr_cancel_scope_exit(&s->scope);
     finish(s, self, other);
 }
 
