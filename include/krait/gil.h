@@ -47,7 +47,7 @@ typedef enum kr_gil_policy {
 typedef struct kr_gil_options {
     kr_gil_policy policy;
     kr_time switch_interval; /* how long one may have it while others wait; 0: 5 ms.  Not TICKS */
-    kr_time min_slice;       /* DEADLINE: so long nobody is asked for it; 0: 50 us */
+    kr_time min_slice;       /* DEADLINE: so long nobody is asked for it; 0: 65 us */
     uint32_t check_interval; /* TICKS: checks between two give-aways; 0: 100 */
     size_t log;              /* so many events are kept for kr_gil_log, and every hold is measured;
                                 0: none */

@@ -16,7 +16,7 @@ static KRI_GLOBAL kri_mutex gils_lock; /* guards the list */
 static KRI_GLOBAL kr_gil *first_gil;
 static KRI_GLOBAL kr_word gils_watched; /* atomic: forks are */
 
-enum { INTERVAL_US = 5000, MIN_SLICE_US = 50, CHECKS = 100, LOG_MOST = 1 << 24 };
+enum { INTERVAL_US = 5000, MIN_SLICE_US = 65, CHECKS = 100, LOG_MOST = 1 << 24 };
 
 /* Forks. */
 

@@ -10,7 +10,7 @@
  *     not wait in the parking table: a hand-over is to cost what two calls of the system cost, and
  *     nobody but the one who gives it the turn has to find it.  A coroutine waits as ever.
  *
- *     Spinning.  It pays in three cases, for at most some 50 us each: who was asked for the lock
+ *     Spinning.  It pays in three cases, for at most 70 us each: who was asked for the lock
  * and has given it to one that is likely to be back in a blocking region within microseconds; who
  * has just asked the holder, which lets go at its next check; and who must ask in less than that.
  *     Not where the holder was last seen on the waiter's own processor.  The first two are left
@@ -29,6 +29,9 @@
 enum { MICROSECOND = 1000 };
 enum { LOOKS_PER_CLOCK = 8 };
 enum { BUDGET = 50 * MICROSECOND };
+/* A usual least slice, as to sleep in the kernel for less than its timers' slack takes twice that.
+ */
+enum { BUDGET_TO_ASK = 70 * MICROSECOND };
 enum { FEW = 3, MANY = 12 };
 
 kri_gil_wake kri_gil_tell(kr_gil_thread *t, uint32_t turn)
@@ -83,7 +86,7 @@ static bool spin(kr_gil_thread *t, enum kri_gil_spin kind, kr_time until)
         return false;
     kr_time now = os_now();
     if (kind == KRI_SPIN_TO_ASK)
-        return until - now <= BUDGET && (spin_until(t, now, until) || os_now() >= until);
+        return until - now <= BUDGET_TO_ASK && (spin_until(t, now, until) || os_now() >= until);
     kr_word *in_vain = &t->gil->idle_spins[kind];
     kr_time budget = budget_of(in_vain);
     bool told = budget != 0 && spin_until(t, now, now + budget);
