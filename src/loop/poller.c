@@ -219,7 +219,6 @@ void kri_poller_enter(kri_poller *p, kri_descriptor_wait *w)
 {
     w->generation = w->known->seen;
     w->epoch = p->epoch;
-    w->runner = p->loop->running;
     kri_circle_put(&w->known->waits, &w->at_descriptor);
     kri_circle_put(&p->young, &w->at_poller);
     p->waiting++;
@@ -232,22 +231,6 @@ void kri_poller_leave(kri_poller *p, kri_descriptor_wait *w)
     kri_circle_take(&w->at_descriptor);
     kri_circle_take(&w->at_poller);
     p->waiting--;
-}
-
-/* Of many coroutines each finds its own memory cold when its turn comes.  Before this one goes on
- * to its system calls, what the next one is about to use is asked for. */
-static inline void look_ahead(const kri_loop *loop)
-{
-    enum { LINE = 64, LINES_OF_RUNNER = 6, LINES_OF_FRAMES = 14 };
-    if (loop->ready.count == 0 || (loop->ready.first & KRI_ITEM_KIND) != KRI_ITEM_RUNNER)
-        return;
-    const kri_runner *next = (const kri_runner *)loop->ready.first;
-    const char *frames = next->context.sp;
-    for (int i = 0; i < LINES_OF_RUNNER; i++)
-        __builtin_prefetch((const char *)next + i * LINE, 1);
-    __builtin_prefetch(next->party.scope, 1);
-    for (int i = 0; i < LINES_OF_FRAMES; i++)
-        __builtin_prefetch(frames + i * LINE, 1);
 }
 
 static int wait_on(kri_poller *p, kri_descriptor *known, int fd, unsigned events, kr_time deadline)
@@ -266,7 +249,6 @@ static int wait_on(kri_poller *p, kri_descriptor *known, int fd, unsigned events
     w.events = events;
     kri_poller_enter(p, &w);
     err = kri_wait_direct(&sleeper, deadline);
-    look_ahead(p->loop);
     kri_poller_leave(p, &w);
     if (kri_load_rlx(&known->generation) != w.generation)
         return -EBADF;
@@ -335,28 +317,12 @@ static void tell(kri_descriptor *known, const os_event *event)
     wake_for(known, event->ready);
 }
 
-/* What is used as an event is told of is asked for some events before, the record first. */
-static void fetch_ahead(const kri_poller *p, const os_event *list, int i, int count)
-{
-    enum { SOON = 3, LATER = 6 };
-    if (i + LATER < count)
-        __builtin_prefetch(kri_poller_look_up(p, list[i + LATER].fd), 1);
-    const kri_descriptor *known =
-        i + SOON < count ? kri_poller_look_up(p, list[i + SOON].fd) : NULL;
-    if (known == NULL || known->waits.next == &known->waits)
-        return;
-    const char *frame = (const char *)known->waits.next;
-    for (int line = -5; line <= 1; line++)
-        __builtin_prefetch(frame + line * 64, 1);
-}
-
 void kri_poller_look(kri_loop *loop, kr_time deadline)
 {
     os_event list[OS_EVENTS_AT_ONCE];
     kri_poller *p = loop->poller;
     int count = os_events_wait(p->events, list, deadline);
     for (int i = 0; i < count; i++) {
-        fetch_ahead(p, list, i, count);
         kri_descriptor *known = kri_poller_look_up(p, list[i].fd);
         if (known != NULL && list[i].fd != loop->inbox.bell)
             tell(known, &list[i]);

@@ -29,7 +29,6 @@ typedef struct kri_descriptor_wait {
     kri_circle at_poller;
     kri_descriptor *known;
     struct kri_waiter **sleeper; /* the same for all of several */
-    const kri_runner *runner;    /* who waits */
     int fd;
     unsigned events;
     uint32_t generation;

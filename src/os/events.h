@@ -7,7 +7,7 @@
 
 #include <krait/base.h>
 
-enum { OS_EVENTS_AT_ONCE = 256 };
+enum { OS_EVENTS_AT_ONCE = 128 };
 
 typedef struct os_event {
     int fd;         /* as it was added */
