@@ -66,14 +66,14 @@ static inline kri_item kri_line_take(kri_line *line)
     return item;
 }
 
-/* kri_line_exchange - put an item into a line that is not empty, and take the first. */
-static inline kri_item kri_line_exchange(kri_line *line, kri_item item)
+/* kri_line_exchange - put a runner into a line the first of which is one, too, and take that. */
+static inline kri_runner *kri_line_exchange(kri_line *line, kri_runner *runner)
 {
-    kri_item first = line->first;
-    kri_line_set_next(item, 0);
-    kri_line_set_next(line->last, item);
-    line->last = item;
-    line->first = kri_line_next(first);
+    kri_runner *first = (kri_runner *)line->first;
+    runner->next = 0;
+    kri_line_set_next(line->last, (kri_item)runner);
+    line->last = (kri_item)runner;
+    line->first = first->next;
     return first;
 }
 

@@ -17,8 +17,9 @@
  *     Of the idle ones so many are kept as had a task at once a moment ago: stacks that come and go
  *     cost more than what most tasks do.  The loop looks now and then, and does not sleep past that
  *     while there may be too many.
- *     A runner knows whom it acted as and the innermost frame of its tasks: both are the thread's
- *     while it runs, and are put back when it goes on.
+ *     A runner knows whom it acted as, the innermost frame of its tasks, and its errno: they are
+ * the thread's while it runs.  Who switches to it puts them back, so that nothing is left to be
+ * done behind the switch, and the functions that suspend end in it.
  *
  * Why does a coroutine never change its thread?  Compilers keep the address of thread-locals, errno
  * among them, over calls; and what lies on one loop needs no lock against the rest of it.
@@ -190,10 +191,20 @@ static kri_runner *take_idle(kri_loop *loop)
 
 static inline kri_runner *choose(kri_loop *loop);
 
-static void switch_to(kri_context *from, kri_loop *loop, kri_runner *target)
+/* What stands in a runner that has no task yet is of no use and does no harm: it begins with its
+ * own.  The loop itself, NULL, sees to its own. */
+static inline __attribute__((always_inline)) void switch_to(kri_context *from, kri_loop *loop,
+                                                            kri_runner *target)
 {
     loop->running = target;
-    kri_context_switch(from, target != NULL ? &target->context : &loop->thread);
+    if (target == NULL) {
+        kri_context_switch(from, &loop->thread);
+        return;
+    }
+    *kri_party_current() = target->acts_as;
+    *kri_frame_current() = target->innermost;
+    *loop->error_number = target->error_number;
+    kri_context_switch(from, &target->context);
 }
 
 /* To be given back by the loop itself, for it stands on its own stack still. */
@@ -341,27 +352,45 @@ static inline __attribute__((always_inline)) kri_runner *choose(kri_loop *loop)
     return runner;
 }
 
-static inline __attribute__((always_inline)) void give_way(kri_runner *self, kri_loop *loop,
-                                                           kri_runner *next)
+static inline __attribute__((always_inline)) void go_over(kri_runner *self, kri_loop *loop,
+                                                          kri_runner *next)
 {
     self->acts_as = *kri_party_current();
     self->innermost = *kri_frame_current();
     self->error_number = *loop->error_number;
-    check_stack(self);
     if (next != self)
         switch_to(&self->context, loop, next);
-    *kri_party_current() = self->acts_as;
-    *kri_frame_current() = self->innermost;
-    *loop->error_number = self->error_number;
+}
+
+static __attribute__((noinline)) void check_and_go_over(kri_runner *self, kri_loop *loop,
+                                                        kri_runner *next)
+{
+    check_stack(self);
+    go_over(self, loop, next);
+}
+
+static inline __attribute__((always_inline)) void give_way(kri_runner *self, kri_loop *loop,
+                                                           kri_runner *next)
+{
+    if (__builtin_expect(self->stack.canary, 0))
+        check_and_go_over(self, loop, next);
+    else
+        go_over(self, loop, next);
+}
+
+static __attribute__((noinline)) void suspend_watched(kri_loop *loop)
+{
+    kri_loop_look_for_slow(loop);
+    give_way(loop->running, loop, choose(loop));
+    loop->slice_began = os_now();
 }
 
 void kri_runner_suspend(kri_loop *loop)
 {
-    if (loop->debug)
-        kri_loop_look_for_slow(loop);
-    give_way(loop->running, loop, choose(loop));
-    if (loop->debug)
-        loop->slice_began = os_now();
+    if (__builtin_expect(loop->debug, 0))
+        suspend_watched(loop);
+    else
+        give_way(loop->running, loop, choose(loop));
 }
 
 /* Mostly the next is a runner that has yielded, too. */
@@ -375,7 +404,7 @@ void kri_runner_yield(kri_runner *self)
         kri_runner_suspend(loop);
     } else {
         loop->budget--;
-        give_way(self, loop, (kri_runner *)kri_line_exchange(&loop->ready, item_of(self)));
+        give_way(self, loop, kri_line_exchange(&loop->ready, self));
     }
 }
 
