@@ -68,19 +68,6 @@ static void leave(const kri_waiter *w, kri_place *place)
         kri_place_leave(place);
 }
 
-/* Member by member: compilers clear the whole with a string instruction, which takes longer. */
-static inline void begin(kri_waiter *w, kri_party *party)
-{
-    w->state.bits = 0;
-    w->bell = 0;
-    w->party = party;
-    w->next = NULL;
-    w->through = NULL;
-    w->began = 0;
-    w->taken = false;
-    w->shown = NULL;
-}
-
 static int wait_private(kr_word *word, uint32_t expected, kr_time deadline, kr_cancel_scope *scope,
                         unsigned flags, kri_describe describe, kri_take_fn take)
 {
@@ -88,7 +75,7 @@ static int wait_private(kr_word *word, uint32_t expected, kr_time deadline, kr_c
     kri_waiter w;
     kri_place on_word;
     kri_place on_scope;
-    begin(&w, kri_party_self());
+    kri_waiter_begin(&w, kri_party_self());
     w.spin = flags & KRI_NO_SPIN ? NULL : kri_spin_of(word);
     w.waits_for = endless ? word : NULL;
     w.take = take;
