@@ -103,12 +103,18 @@ static void append(struct bucket *b, kri_place *place)
     place->queued = true;
 }
 
+/* Under the lock nobody else changes it, so this needs no locked instruction. */
+static inline void uncount(struct bucket *b)
+{
+    kri_store_rlx(&b->count, kri_load_rlx(&b->count) - 1);
+}
+
 static void take_out(struct bucket *b, kri_place *place)
 {
     *(place->previous != NULL ? &place->previous->next : &b->first) = place->next;
     *(place->next != NULL ? &place->next->previous : &b->last) = place->previous;
     place->queued = false;
-    kri_sub_rlx(&b->count, 1);
+    uncount(b);
 }
 
 bool kri_place_enter(kri_place *place, kri_waiter *waiter, kr_word *word, uint32_t expected)
@@ -123,7 +129,7 @@ bool kri_place_enter(kri_place *place, kri_waiter *waiter, kr_word *word, uint32
     if (unchanged)
         append(b, place);
     else
-        kri_sub_rlx(&b->count, 1);
+        uncount(b);
     kri_mutex_unlock(&b->lock);
     return unchanged;
 }
