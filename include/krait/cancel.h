@@ -42,10 +42,13 @@ typedef struct kr_cancel_scope {
     struct {
         uint64_t bits;
     } looked; /* how many cancels there had been when it was last found live */
+    struct {
+        void *bits;
+    } sleeper; /* one that sleeps inside */
 } kr_cancel_scope;
 
 /* clang-format off */
-#define KR_CANCEL_SCOPE_INIT { { 0 }, { 0 }, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, { 0 }, { 0 } }
+#define KR_CANCEL_SCOPE_INIT { { 0 }, { 0 }, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, { 0 }, { 0 }, { NULL } }
 /* clang-format on */
 
 /* kr_cancel_scope_enter - from here to the exit the calling runner is inside `scope`.

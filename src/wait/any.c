@@ -272,8 +272,11 @@ int kri_wait_any(kri_spot *first, kr_time deadline, unsigned flags, const kri_to
         return -ETIMEDOUT;
     kri_party *self = kri_party_self();
     kr_cancel_scope *scope = flags & KRI_UNCANCELLABLE ? NULL : self->scope;
-    struct wait wait = {
-        .waiter = {.party = self}, .scope = scope, .first = first, .shared = count_shared(first)};
+    struct wait wait;
+    kri_waiter_begin(&wait.waiter, self);
+    wait.scope = scope;
+    wait.first = first;
+    wait.shared = count_shared(first);
     kr_time until = deadline;
     if (scope != NULL) {
         kri_scope_join(scope);

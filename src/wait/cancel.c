@@ -188,6 +188,7 @@ bool kr_shield_next(kr_shield_guard *guard)
         return false;
     kri_party *self = kri_party_self();
     guard->begun = true;
+    kri_store_rlx(&guard->scope.lock, kri_scope_free_lock());
     guard->scope.outer = self->scope;
     guard->scope.deadline = KRI_NEVER;
     guard->scope.flags = ENTERED;

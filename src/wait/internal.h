@@ -25,6 +25,25 @@ struct kri_waiter {
     const struct kri_place *shown; /* const: the one of several places that a report looks at */
 };
 
+/* kri_waiter_begin - without a word to tell of, spin on, or take.  Member by member: compilers
+ * clear the whole with a string instruction, which takes longer. */
+static inline void kri_waiter_begin(kri_waiter *w, kri_party *party)
+{
+    w->state.bits = 0;
+    w->bell = 0;
+    w->party = party;
+    w->next = NULL;
+    w->through = NULL;
+    w->spin = NULL;
+    w->began = 0;
+    w->take = NULL;
+    w->main = NULL;
+    w->taken = false;
+    w->waits_for = NULL;
+    w->describe = NULL;
+    w->shown = NULL;
+}
+
 /* What is known about waits on one word (or on several that share a bucket); hints all. */
 struct kri_spin {
     kr_word waker_cpu;  /* processor of the last waker + 1; 0: none yet */
@@ -35,6 +54,23 @@ struct kri_spin {
 bool kri_place_enter(kri_place *place, kri_waiter *waiter, kr_word *word, uint32_t expected);
 void kri_place_leave(kri_place *place); /* does nothing for one that a waker took out */
 struct kri_spin *kri_spin_of(kr_word *word);
+
+/* Where a waiter stands for a cancel of its scope: in the scope's slot, or in the queue of its
+ * state; see slot.c. */
+typedef struct kri_stand {
+    bool in_slot;
+    kri_place place;
+} kri_stand;
+
+/* kri_stand_enter - false: the scope is cancelled, and the waiter stands nowhere.
+ * kri_stand_leave - after an enter that was true, however the wait has ended. */
+bool kri_stand_enter(kri_stand *stand, kri_waiter *w, kr_cancel_scope *scope);
+void kri_stand_leave(kri_stand *stand, const kri_waiter *w, kr_cancel_scope *scope);
+void kri_slot_close(kr_cancel_scope *scope);  /* by a cancel, under the scope's lock */
+void kri_slot_forked(kr_cancel_scope *scope); /* in a child: of those who are not there */
+
+/* kri_waiter_wake - take a waiter, unless somebody was first, and wake it. */
+void kri_waiter_wake(kri_waiter *w);
 
 /* kri_waiter_leave - take the waiter back for its own party; false: a waker was first, and the
  * waiter is woken any moment. */

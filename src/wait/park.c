@@ -27,7 +27,8 @@
  *     The waker, after it has changed the word, reads the count; nobody there: done.  Else it locks
  *     the bucket, takes places of this word out of the list from the front, takes their waiters,
  *     unlocks, and only then wakes them, one after the other.
- *     A waiter may stand in two queues, its word's and its cancel scope's, or in more (any.c).
+ *     A waiter may stand in two queues, its word's and its cancel scope's (or in the slot of that,
+ *     slot.c), or in more (any.c).
  *     Whichever wake takes it first counts it; the others find it taken and go on to the next in
  *     line, so that no wake-up is spent on a party that does not use it.  Having been woken, the
  *     party locks the other buckets once to take out the places that are still there.
@@ -103,12 +104,18 @@ static void append(struct bucket *b, kri_place *place)
     place->queued = true;
 }
 
+/* Under the lock nobody else changes it, so this needs no locked instruction. */
+static inline void uncount(struct bucket *b)
+{
+    kri_store_rlx(&b->count, kri_load_rlx(&b->count) - 1);
+}
+
 static void take_out(struct bucket *b, kri_place *place)
 {
     *(place->previous != NULL ? &place->previous->next : &b->first) = place->next;
     *(place->next != NULL ? &place->next->previous : &b->last) = place->previous;
     place->queued = false;
-    kri_sub_rlx(&b->count, 1);
+    uncount(b);
 }
 
 bool kri_place_enter(kri_place *place, kri_waiter *waiter, kr_word *word, uint32_t expected)
@@ -123,7 +130,7 @@ bool kri_place_enter(kri_place *place, kri_waiter *waiter, kr_word *word, uint32
     if (unchanged)
         append(b, place);
     else
-        kri_sub_rlx(&b->count, 1);
+        uncount(b);
     kri_mutex_unlock(&b->lock);
     return unchanged;
 }
@@ -166,6 +173,14 @@ void kri_waiter_set_woken(kri_waiter *w)
         kri_stall_leave();
     if (before & ASLEEP)
         os_futex_wake(state, 1, false);
+}
+
+void kri_waiter_wake(kri_waiter *w)
+{
+    if (!claim(w, TAKEN))
+        return;
+    (void)kri_party_self(); /* a foreign thread is known from here on as one who may act */
+    w->party->ops->unpark(w);
 }
 
 kri_party *kri_waiter_party(const kri_waiter *w)

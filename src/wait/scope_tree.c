@@ -8,13 +8,14 @@
  *     state                     atomic; anyone sets it, once
  *     joined                    atomic; cleared by the owner as it enters, set under the parent's
  *                               lock by whoever stands inside
+ *     sleeper                   atomic; see slot.c
  *     lock                      children, and next, previous of each child; FREE, HELD or
  *                               HELD_WITH_SLEEPERS as in mutex.c, above two bits the generation of
  *                               forks in which it was last touched
  *     parent                    constant from enter to exit
  *
  * Protocol.
- *     A waiter queues on the state of its innermost scope only (park.c).  So that one look is
+ *     A waiter stands in its innermost scope only (slot.c).  So that one look is
  *     enough there, a cancel is carried down: kr_cancel marks the scope and all its descendants,
  *     in tree order, holding the locks from the top to where it is.  A scope that joins while that
  *     goes on does so under its parent's lock, and finds the parent marked there, or is found as a
@@ -63,7 +64,7 @@
 #include "os/os.h"
 #include "wait/internal.h"
 
-enum { FREE, HELD, HELD_WITH_SLEEPERS, LOCK_STATE = 3, GENERATION_SHIFT = 2 };
+enum { FREE, HELD, HELD_WITH_SLEEPERS, LOCK_STATE = 3 };
 
 #ifdef KRI_MODEL
 enum { BATCH = 2 };
@@ -72,11 +73,6 @@ enum { BATCH = 64 };
 #endif
 
 kri_word64 kri_cancels KRI_GLOBAL;
-
-static uint32_t generation_bits(void)
-{
-    return kri_fork_generation() << GENERATION_SHIFT;
-}
 
 static __attribute__((noinline)) void lock_slow(kr_cancel_scope *scope, uint32_t here,
                                                 uint32_t seen)
@@ -87,6 +83,7 @@ static __attribute__((noinline)) void lock_slow(kr_cancel_scope *scope, uint32_t
         if (!ours && kri_cas_acq(word, &seen, here | HELD)) { /* [scope-2] */
             scope->children = NULL;
             scope->flags = 0;
+            kri_slot_forked(scope);
             return;
         }
         if (!ours)
@@ -105,7 +102,7 @@ static __attribute__((noinline)) void lock_slow(kr_cancel_scope *scope, uint32_t
 
 void kri_scope_lock(kr_cancel_scope *scope)
 {
-    uint32_t here = generation_bits();
+    uint32_t here = kri_scope_free_lock();
     uint32_t seen = here | FREE;
     if (!kri_cas_acq(&scope->lock, &seen, here | HELD)) /* [scope-2] */
         lock_slow(scope, here, seen);
@@ -113,7 +110,7 @@ void kri_scope_lock(kr_cancel_scope *scope)
 
 void kri_scope_unlock(kr_cancel_scope *scope)
 {
-    uint32_t old = kri_swap_rel(&scope->lock, generation_bits() | FREE); /* [scope-2] */
+    uint32_t old = kri_swap_rel(&scope->lock, kri_scope_free_lock()); /* [scope-2] */
     if ((old & LOCK_STATE) == HELD_WITH_SLEEPERS)
         os_futex_wake(&scope->lock, 1, false);
 }
@@ -140,6 +137,7 @@ static void mark(kr_cancel_scope *scope)
 {
     if (kri_swap_sc(&scope->state, KRI_SCOPE_CANCELLED) != KRI_SCOPE_LIVE) /* [scope-1] */
         return;
+    kri_slot_close(scope);
     kri_wake(&scope->state, KRI_ALL, 0);
     os_futex_wake(&scope->state, KRI_ALL, false); /* those who sleep on it and on a shared word */
 }
@@ -220,7 +218,8 @@ void kri_scope_forked(kr_cancel_scope *innermost)
 {
     kr_cancel_scope *inner = NULL;
     for (kr_cancel_scope *scope = innermost; scope != NULL; scope = scope->outer) {
-        kri_store_rlx(&scope->lock, generation_bits() | FREE);
+        kri_store_rlx(&scope->lock, kri_scope_free_lock());
+        kri_slot_forked(scope);
         bool child = inner != NULL && inner->parent == scope && is_joined(inner);
         scope->children = child ? inner : NULL;
         scope->next = NULL;

@@ -1,8 +1,9 @@
 /* Waiting on a word: the steps that are the same for every kind of party.
  *
- * Protocol.  In private memory a waiter queues on the word, and inside a cancel scope also on the
- * scope's state, to which a cancel of any scope around it comes once the scope is joined; then it
- * sleeps.  In shared memory a thread sleeps in the kernel on both.
+ * Protocol.  In private memory a waiter queues on the word, and inside a cancel scope it stands in
+ * the scope's slot too, or queues on its state (slot.c), to which a cancel of any scope around it
+ * comes once the scope is joined; then it sleeps.  In shared memory a thread sleeps in the kernel
+ * on the word and the state.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -68,27 +69,14 @@ static void leave(const kri_waiter *w, kri_place *place)
         kri_place_leave(place);
 }
 
-/* Member by member: compilers clear the whole with a string instruction, which takes longer. */
-static inline void begin(kri_waiter *w, kri_party *party)
-{
-    w->state.bits = 0;
-    w->bell = 0;
-    w->party = party;
-    w->next = NULL;
-    w->through = NULL;
-    w->began = 0;
-    w->taken = false;
-    w->shown = NULL;
-}
-
 static int wait_private(kr_word *word, uint32_t expected, kr_time deadline, kr_cancel_scope *scope,
                         unsigned flags, kri_describe describe, kri_take_fn take)
 {
     bool endless = deadline == KRI_NEVER && !(flags & KRI_IDLE);
     kri_waiter w;
     kri_place on_word;
-    kri_place on_scope;
-    begin(&w, kri_party_self());
+    kri_stand in_scope;
+    kri_waiter_begin(&w, kri_party_self());
     w.spin = flags & KRI_NO_SPIN ? NULL : kri_spin_of(word);
     w.waits_for = endless ? word : NULL;
     w.take = take;
@@ -96,14 +84,14 @@ static int wait_private(kr_word *word, uint32_t expected, kr_time deadline, kr_c
     w.main = &on_word;
     if (word != NULL && !kri_place_enter(&on_word, &w, word, expected))
         return -EAGAIN;
-    bool live = scope == NULL || kri_place_enter(&on_scope, &w, &scope->state, KRI_SCOPE_LIVE);
+    bool live = scope == NULL || kri_stand_enter(&in_scope, &w, scope);
     kri_block_begin(w.party);
     bool woken =
         !live && kri_waiter_leave(&w) ? false : kri_waiter_sleep(&w, live ? deadline : KRI_NEVER);
     if (word != NULL)
         leave(&w, &on_word);
     if (scope != NULL && live)
-        leave(&w, &on_scope);
+        kri_stand_leave(&in_scope, &w, scope);
     kri_block_end(w.party);
     if (woken && w.through == &on_word)
         return w.taken ? KRI_TAKEN : 0;

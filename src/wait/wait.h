@@ -317,6 +317,16 @@ uint64_t kri_party_new_id(void);
 
 /* Scopes of the library's own, around tasks and groups: entered and left with plain stores. */
 
+/* Above two bits a scope's lock has the generation in which it was last touched: one of another is
+ * a copy, see scope_tree.c. */
+enum { KRI_SCOPE_GENERATION = 2 };
+extern kr_word kri_forks;
+
+static inline uint32_t kri_scope_free_lock(void)
+{
+    return kri_load_rlx(&kri_forks) << KRI_SCOPE_GENERATION;
+}
+
 void kri_scope_unlink(kr_cancel_scope *scope); /* by its owner: a joined one leaves the tree */
 
 /* kri_scope_begin - as kr_cancel_scope_enter without a time limit, whatever the scope held before.
@@ -327,8 +337,10 @@ void kri_scope_unlink(kr_cancel_scope *scope); /* by its owner: a joined one lea
 static inline void kri_scope_begin(kri_party *self, kr_cancel_scope *scope)
 {
     kr_cancel_scope *outer = self->scope;
-    *scope = (kr_cancel_scope){
-        .outer = outer, .parent = outer, .deadline = outer != NULL ? outer->deadline : KRI_NEVER};
+    *scope = (kr_cancel_scope){.lock = {kri_scope_free_lock()},
+                               .outer = outer,
+                               .parent = outer,
+                               .deadline = outer != NULL ? outer->deadline : KRI_NEVER};
     scope->looked.bits = outer != NULL ? kri_load_rlx64(kri_scope_looked(outer))
                                        : kri_load_acq64(&kri_cancels); /* [scope-4] */
     self->scope = scope;
@@ -378,7 +390,6 @@ uint32_t kri_fork_generation(void);
 
 /* kri_forked_since - for an object that noted the generation by kri_fork_generation: is this a
  * process that was forked since? */
-extern kr_word kri_forks;
 static inline bool kri_forked_since(uint32_t generation)
 {
     return kri_load_rlx(&kri_forks) != generation;

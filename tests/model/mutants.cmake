@@ -95,8 +95,10 @@ krait_mutant(park_touches_waiter_after_wake wait/park.c mutex/wake_counts
 krait_mutant(park_place_left_behind wait/wait.c mutex/time_out_and_again
   "    leave(&w, &on_word);" "    if (w.through != NULL)
         leave(&w, &on_word);")
-krait_mutant(cancel_does_not_wake wait/scope_tree.c mutex/cancel_ends_a_wait
+krait_mutant(cancel_does_not_wake wait/scope_tree.c slot/slot_two_sleepers_cancelled
   "    kri_wake(&scope->state, KRI_ALL, 0);" "")
+krait_mutant(cancel_passes_the_slot_by wait/scope_tree.c mutex/cancel_ends_a_wait
+  "    kri_slot_close(scope);" "")
 krait_mutant(cancel_not_handed_down wait/scope_tree.c cancel/cancel_enters_late
   "        if (kri_scope_reached(parent))
             mark(scope);" "")
@@ -107,6 +109,52 @@ krait_mutant(cancel_exit_does_not_wait wait/cancel.c cancel/cancel_then_freed
     kri_scope_unlock(scope);"
   "    int result = outcome(scope);
     scope->flags = 0;")
+
+# The slot of a scope.
+krait_mutant(slot_left_open wait/slot.c slot/slot_used_again
+  "kri_swap_acq_rel_ptr(slot_of(scope), CLOSED)" "kri_swap_acq_rel_ptr(slot_of(scope), EMPTY)")
+krait_mutant(slot_closed_in_two_steps wait/slot.c slot/slot_used_again
+  "    kri_waiter *w = kri_swap_acq_rel_ptr(slot_of(scope), CLOSED); /* [slot-1] [slot-2] */"
+  "    kri_waiter *w = kri_load_acq_ptr(slot_of(scope));
+    kri_store_rel_ptr(slot_of(scope), CLOSED);")
+krait_mutant(slot_filled_over_another wait/slot.c slot/slot_two_sleepers_cancelled
+  "kri_cas_acq_rel_ptr(slot_of(scope), &seen, w); /* [slot-1] [slot-2] */"
+  "kri_load_acq_ptr(slot_of(scope)) != CLOSED;
+    if (stand->in_slot)
+        (void)kri_swap_acq_rel_ptr(slot_of(scope), w);
+    (void)seen;")
+krait_mutant(slot_second_stands_nowhere wait/slot.c slot/slot_second_sleeper_cancelled
+  "    return stand->in_slot || kri_place_enter(" "    return true || kri_place_enter(")
+krait_mutant(slot_not_emptied wait/slot.c slot/slot_cancel_against_wake
+  "    } else if (!kri_cas_acq_rel_ptr(slot_of(scope), &seen, EMPTY)) {"
+  "    } else if (kri_load_acq_ptr(slot_of(scope)) != seen) {")
+krait_mutant(slot_left_at_once_woken wait/slot.c slot/slot_cancel_against_wake
+  "        kri_scope_lock(scope);
+        kri_scope_unlock(scope);" "        return;")
+krait_mutant(slot_left_at_once_by_time wait/slot.c slot/slot_cancel_against_time_out
+  "        kri_scope_lock(scope);
+        kri_scope_unlock(scope);" "        return;")
+krait_mutant(slot_left_at_once_at_the_end wait/slot.c slot/slot_cancel_against_end
+  "        kri_scope_lock(scope);
+        kri_scope_unlock(scope);" "        return;")
+krait_mutant(slot_waiter_taken_twice wait/park.c slot/slot_cancel_against_wake
+  "    if (!claim(w, TAKEN))
+        return;
+    (void)kri_party_self();" "    (void)claim(w, TAKEN);
+    (void)kri_party_self();")
+krait_mutant(slot_unlocked_before_the_wake wait/scope_tree.c slot/slot_cancel_against_wake
+  "    kri_slot_close(scope);" "    kri_scope_unlock(scope);
+    kri_slot_close(scope);
+    kri_scope_lock(scope);")
+krait_mutant(slot_closed_before_marked wait/scope_tree.c slot/slot_two_sleepers_cancelled
+  "    if (kri_swap_sc(&scope->state, KRI_SCOPE_CANCELLED) != KRI_SCOPE_LIVE) /* [scope-1] */
+        return;
+    kri_slot_close(scope);
+    kri_wake(&scope->state, KRI_ALL, 0);"
+  "    kri_slot_close(scope);
+    kri_wake(&scope->state, KRI_ALL, 0);
+    if (kri_swap_sc(&scope->state, KRI_SCOPE_CANCELLED) != KRI_SCOPE_LIVE)
+        return;")
 
 # Scopes that join the tree late.
 krait_mutant(lazy_sleeps_unjoined wait/wait.c lazy_scope/lazy_two_join_against_cancel

@@ -296,11 +296,13 @@ TEST(test_generation)
     CHECK_EQ(kri_fork_generation(), generations[0]);
 }
 
-/* As if a thread were in the midst of a cancel, below which a scope of its own is linked. */
+/* As if a thread were in the midst of a cancel, below which a scope of its own is linked, and
+ * another one slept inside. */
 static void leave_locked(kr_cancel_scope *scope)
 {
     kri_store_rlx(&scope->lock, 1);
     scope->children = (kr_cancel_scope *)(uintptr_t)sizeof *scope;
+    scope->sleeper.bits = scope->children;
 }
 
 static void cancel_the_locked(void *arg)
@@ -323,6 +325,68 @@ TEST(test_child_cancels_what_a_vanished_thread_had_locked)
     CHECK(!kr_cancelled());
     leave_locked(&scope);
     check_in_child(cancel_the_locked, &scope);
+}
+
+/* As if another party slept in the scope of the forking one. */
+static void sleep_where_one_slept(void *arg)
+{
+    kr_cancel_scope *scope = arg;
+    kr_event never = KR_EVENT_INIT;
+
+    CHECK(scope->sleeper.bits == NULL);
+    CHECK_EQ(kr_event_wait(&never, kr_us(50)), -ETIMEDOUT);
+    kr_cancel(scope);
+    CHECK_EQ(kr_event_wait(&never, KR_FOREVER), -ECANCELED);
+    CHECK_EQ(kr_cancel_scope_exit(scope), -ECANCELED);
+}
+
+TEST(test_child_empties_the_slot_of_its_scope)
+{
+    kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
+
+    CHECK_EQ(kr_cancel_scope_enter(&scope, KR_FOREVER), 0);
+    scope.sleeper.bits = (void *)(uintptr_t)sizeof scope;
+    check_in_child(sleep_where_one_slept, &scope);
+    scope.sleeper.bits = NULL;
+    CHECK_EQ(kr_cancel_scope_exit(&scope), 0);
+}
+
+/* A scope that begins in a child is no copy: who sleeps there is found by the first who locks it.
+ */
+typedef struct begun_world {
+    kr_cancel_scope scope;
+    kr_event never;
+} begun_world;
+
+static void sleep_in_begun(void *arg, int index)
+{
+    begun_world *world = arg;
+    kri_party *self = kri_party_self();
+
+    (void)index;
+    kri_scope_begin(self, &world->scope);
+    CHECK_EQ(kr_event_wait(&world->never, KR_FOREVER), -ECANCELED);
+    kri_scope_end(self, &world->scope);
+}
+
+static void cancel_begun(void *arg)
+{
+    begun_world *world = party_world(sizeof *world);
+    party_bunch *sleeper = party_start(1, sleep_in_begun, world);
+
+    (void)arg;
+    PARTY_AWAIT_PARKED(&world->never, 1);
+    kr_cancel(&world->scope);
+    party_join(sleeper);
+    party_world_free(world, sizeof *world);
+}
+
+TEST(test_child_cancels_what_it_began)
+{
+    if (KRI_TSAN)
+        SKIP("a forked child has no threads there");
+    party_be(&party_threads);
+    check_in_child(cancel_begun, NULL);
 }
 
 /* The parties around the forking one have scopes that live on in the child. */
