@@ -114,7 +114,7 @@ void kri_poller_end(kri_loop *loop)
 /* The system's set of events is the parent's, who goes on with it; so is the bell. */
 void kri_poller_forked(kri_loop *loop)
 {
-    poller *p = loop->poller;
+    kri_poller *p = loop->poller;
     if (p == NULL)
         return;
     os_close(p->events);

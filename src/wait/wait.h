@@ -123,8 +123,8 @@ typedef struct kri_told {
 int kri_wait_any(kri_spot *first, kr_time deadline, unsigned flags, const kri_told *told,
                  kri_spot **which);
 
-/* kri_wait_direct - sleep until kri_wake_direct(*place), which who shares the caller's thread with it
- * calls; *place is NULL, but for while the caller sleeps.  No part of a stall.  See direct.c.
+/* kri_wait_direct - sleep until kri_wake_direct(*place), which who shares the caller's thread with
+ * it calls; *place is NULL, but for while the caller sleeps.  No part of a stall.  See direct.c.
  *
  * 0; -ETIMEDOUT, -ECANCELED: no wake was spent on it.  kri_wake_direct: false: NULL, or it was
  * taken before. */
