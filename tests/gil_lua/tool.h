@@ -48,10 +48,10 @@ static inline void tool_write(const char *path, const char *text)
     CHECK_EQ(fclose(file), 0);
 }
 
-/* What is in a file, at most 1 MiB; the text stays until the second call after. */
+/* What is in a file, at most 16 MiB; the text stays until the second call after. */
 static inline const char *tool_read(const char *path)
 {
-    static char texts[2][1 << 20];
+    static char texts[2][1 << 24];
     static unsigned turn;
     char *text = texts[turn++ % 2];
     FILE *file = fopen(path, "re");
