@@ -2,8 +2,9 @@
  *
  * Fields.
  *     turn         the waiter's own word.  It sets WAITS before it queues, and SLEEPS before it
- * sleeps in the kernel; others, under the lock, set LOOK, GIVEN or REFUSED cpu, idle_spins   hints,
- * relaxed
+ *                  sleeps in the kernel; others, under the lock, set LOOK, GIVEN or REFUSED
+ *     cpu, idle_spins
+ *                  hints, relaxed
  *
  * Protocol.
  *     A thread spins where that is likely to pay, and then sleeps in the kernel on `turn`.  It does
@@ -18,8 +19,8 @@
  *
  * Ordering.
  *     [gil-1]  who gives the turn releases, who has got it acquires: what was done under the lock
- *              before is visible.  The giver's last touch of the waiter is that store; the wake
- * uses the address only
+ *              before is visible.  The wake, without the lock, uses the address only: the waiter
+ * may be gone
  *
  * SPDX-License-Identifier: MIT
  */
