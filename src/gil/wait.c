@@ -19,8 +19,8 @@
  *
  * Ordering.
  *     [gil-1]  who gives the turn releases, who has got it acquires: what was done under the lock
- *              before is visible.  The wake, without the lock, uses the address only: the waiter
- * may be gone
+ *              before is visible.  The wake, without the lock, uses the address only, for the
+ *              waiter may be gone
  *
  * SPDX-License-Identifier: MIT
  */
