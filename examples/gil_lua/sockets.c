@@ -141,10 +141,10 @@ static int receive(lua_State *L)
     char bytes[BYTES_MOST];
     struct sockaddr_in from;
     uint32_t size = sizeof from;
+    int fd = connection->fd; /* which is Lua's memory */
     int64_t got = 0;
     kr_allow_threads (runner_current()->gil) {
-        got = kr_recvfrom(connection->fd, bytes, sizeof bytes, 0, (struct sockaddr *)&from, &size,
-                          KR_FOREVER);
+        got = kr_recvfrom(fd, bytes, sizeof bytes, 0, (struct sockaddr *)&from, &size, KR_FOREVER);
     }
     must(L, got, "recv");
     if (size == sizeof from && from.sin_family == AF_INET) {

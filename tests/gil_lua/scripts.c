@@ -46,7 +46,15 @@ TEST(the_end_of_the_script_waits_for_threads_and_their_threads)
 
 GIVES_AWAY(print, "", "print('x')")
 GIVES_AWAY(sleep, "", "sleep(0.001)")
-GIVES_AWAY(join, "local t = spawn('first', sleep, 0.01)", "t:join()")
+
+TEST(join_gives_the_lock_away)
+{
+    tool_begin();
+    tool_expect(NEVER,
+                "local t = spawn('other', function() print('other') end)\n"
+                "t:join() print('joined')\n",
+                "other\njoined\n");
+}
 
 /* What waits for the other, which could not come if the lock were kept. */
 TEST(a_queue_gives_the_lock_away)
