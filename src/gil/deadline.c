@@ -6,8 +6,9 @@
  *                waited, a slice at a time: who was interrupted in his slice keeps his place
  *     clock      the key of the last one who was due
  *     keeper     the one waiter that has a time limit: at the end of the holder's slice it looks,
- * and has the first in the queue woken, which asks.  A waiting thread; NULL: the holder is asked
- * already, or nobody waits due        when the holder is to let go
+ *                and has the first in the queue woken, which asks.  A waiting thread; NULL: the
+ *                holder is asked already, or nobody waits
+ *     due        when the holder is to let go
  *
  * Protocol.
  *     take.  The runner that comes, from a blocking region or new, stands one slice ahead of the

@@ -2,9 +2,10 @@
  *
  * State.  `holder` is who holds it, 0: nobody, with a bit:
  *     SLOW    whoever takes it or gives it away goes the slow way, under the inner lock: somebody
- *             waits, or the lock is watched (shut down, or with a log, or INTERVAL: somebody waits
- * for another to have had it) With the bit set the word is changed under the inner lock only, and
- * so who holds it stays there as long as one has the inner lock: his fields may be looked at.
+ *             waits, or the lock is watched (shut down, or with a log; INTERVAL: somebody waits
+ *             until another has had it)
+ *     With the bit set the word is changed under the inner lock only.  So the holder stays the
+ *     holder as long as one has the inner lock, and his fields may be looked at.
  *
  * Fields.
  *     holder         atomic
@@ -15,9 +16,10 @@
  *
  * Protocol.
  *     Nobody waits: a take is one compare-and-swap from 0, a give one back to 0.  No clock.
- *     Who finds it held takes the inner lock, sets SLOW, and looks again: free, it is his; held,
- * the holder cannot let go now without the inner lock, and so without seeing the queue. What the
- * queue is, and who asks the holder when, depends on the policy: deadline.c, barging.c.
+ *     Who finds it held takes the inner lock, sets SLOW, and looks again.  Free: it is his.  Held:
+ *     the holder cannot let go without the inner lock now, and so not without seeing the queue.
+ *     What the queue is, and who asks the holder when, depends on the policy: deadline.c,
+ *     barging.c.
  *
  * Ordering.
  *     [gil-2]  give releases, take acquires

@@ -2,24 +2,25 @@
  *
  * Fields.
  *     turn         the waiter's own word.  It sets WAITS before it queues, and SLEEPS before it
- * sleeps in the kernel; others, under the lock, set LOOK, GIVEN or REFUSED cpu, idle_spins   hints,
- * relaxed
+ *                  sleeps in the kernel; others, under the lock, set LOOK, GIVEN or REFUSED
+ *     cpu, idle_spins
+ *                  hints, relaxed
  *
  * Protocol.
  *     A thread spins where that is likely to pay, and then sleeps in the kernel on `turn`.  It does
  *     not wait in the parking table: a hand-over is to cost what two calls of the system cost, and
  *     nobody but the one who gives it the turn has to find it.  A coroutine waits as ever.
  *
- *     Spinning.  It pays in three cases, for at most 70 us each: who was asked for the lock
- * and has given it to one that is likely to be back in a blocking region within microseconds; who
- * has just asked the holder, which lets go at its next check; and who must ask in less than that.
- *     Not where the holder was last seen on the waiter's own processor.  The first two are left
- *     out more and more often as they turn out to be in vain.
+ *     Spinning.  It pays in three cases, for at most 70 us each: who was asked for the lock and has
+ *     given it to one that is likely to be back in a blocking region within microseconds; who has
+ *     just asked the holder, which lets go at its next check; and who must ask in less than that.
+ *     Not where the holder was last seen on the waiter's own processor.  The first two are left out
+ *     more and more often as they turn out to be in vain.
  *
  * Ordering.
  *     [gil-1]  who gives the turn releases, who has got it acquires: what was done under the lock
- *              before is visible.  The giver's last touch of the waiter is that store; the wake
- * uses the address only
+ *              before is visible.  The wake, without the lock, uses the address only, for the
+ *              waiter may be gone
  *
  * SPDX-License-Identifier: MIT
  */

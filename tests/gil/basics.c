@@ -332,7 +332,8 @@ TEST(test_log)
     kr_event held = KR_EVENT_INIT;
     CHECK_EQ(kr_gil_create(&gil, &(kr_gil_options){.log = 8}), 0);
     CHECK_EQ(kr_gil_log(gil, events, 16), 0);
-    kr_thread *holder = start(hold_until_asked, (void *[]){gil, &held});
+    void *given[] = {gil, &held};
+    kr_thread *holder = start(hold_until_asked, given);
     CHECK_EQ(kr_event_wait(&held, KR_FOREVER), 0);
     kr_gil_thread *self = gil_attach(gil);
     kr_gil_set_name(self, "the one who waits for long");
@@ -366,7 +367,8 @@ TEST(test_metrics)
     kr_gil *gil = gil_create(KR_GIL_DEADLINE);
     kr_event held = KR_EVENT_INIT;
     kr_gil_metrics m;
-    kr_thread *holder = start(hold_until_asked, (void *[]){gil, &held});
+    void *given[] = {gil, &held};
+    kr_thread *holder = start(hold_until_asked, given);
     CHECK_EQ(kr_event_wait(&held, KR_FOREVER), 0);
     kr_gil_thread *self = gil_attach(gil);
     CHECK_EQ(join(holder), 0);
