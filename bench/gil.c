@@ -6,6 +6,7 @@
 
 #include <krait/gil.h>
 #include <pthread.h>
+#include <sched.h>
 #include <unistd.h>
 
 enum { ALONE = 20000000, WARM = 1000, HANDOVERS = 200000 };
@@ -84,10 +85,21 @@ struct play {
     _Alignas(128) unsigned char storage[BENCH_STORAGE];
 };
 
+/* Both are there: who came first would be done before the other begins. */
+static void await_other(kr_gil *gil)
+{
+    kr_gil_metrics metrics;
+    do {
+        sched_yield();
+        kr_gil_measure(gil, &metrics);
+    } while (metrics.waiting == 0);
+}
+
 static void play_lock(struct play *play)
 {
     kr_gil_thread *thread;
     BENCH_MUST(kr_gil_attach(play->gil, &thread));
+    await_other(play->gil);
     for (unsigned long i = 0; i < play->rounds; i++) {
         BENCH_MUST(kr_gil_release(thread));
         BENCH_MUST(kr_gil_acquire(thread));
