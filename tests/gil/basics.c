@@ -240,8 +240,7 @@ TEST(test_misuse)
 
 static int return_from_block(kr_gil_thread *self)
 {
-    kr_allow_threads(self)
-    {
+    kr_allow_threads (self) {
         CHECK(!kr_gil_held(self));
         return 7;
     }
@@ -253,24 +252,25 @@ TEST(test_allow_threads)
     kr_gil *gil = gil_create(KR_GIL_DEADLINE);
     kr_gil_thread *self = gil_attach(gil);
     int runs = 0;
-    kr_allow_threads(self)
-    {
+    kr_allow_threads (self) {
         CHECK(!kr_gil_held(self));
-        kr_allow_threads(self) /* inside another it just runs */
+        kr_allow_threads (self) /* inside another it just runs */
             runs++;
         CHECK(!kr_gil_held(self));
         runs++;
     }
     CHECK_EQ(runs, 2);
     CHECK(kr_gil_held(self));
-    kr_allow_threads(self) break;
+    kr_allow_threads (self)
+        break;
     CHECK(kr_gil_held(self));
     CHECK_EQ(return_from_block(self), 7);
     CHECK(kr_gil_held(self));
-    kr_allow_threads(self) goto out;
+    kr_allow_threads (self)
+        goto out;
 out:
     CHECK(kr_gil_held(self));
-    kr_allow_threads(self)
+    kr_allow_threads (self)
         CHECK_EQ(kr_gil_acquire(self), 0); /* taken in between: it is held behind it */
     CHECK(kr_gil_held(self));
     CHECK_EQ(kr_gil_detach(self), 0);
@@ -291,7 +291,8 @@ static int keep_errno(void *arg)
         for (int j = 0; j < 100; j++)
             CHECK_EQ(kr_gil_check(self), 0);
         CHECK_EQ(errno, ERANGE + i % 2);
-        kr_allow_threads(self) errno = EDOM;
+        kr_allow_threads (self)
+            errno = EDOM;
         CHECK_EQ(errno, EDOM);
     }
     CHECK_EQ(kr_gil_detach(self), 0);

@@ -30,7 +30,8 @@ static void work_a_little(place *p, kr_gil_thread *self, uint64_t *state)
         CHECK_EQ(kr_gil_acquire(self), 0);
         break;
     case 1:
-        kr_allow_threads(self) kri_test_nap();
+        kr_allow_threads (self)
+            kri_test_nap();
         break;
     case 2:
         CHECK_EQ(kr_sleep(kr_us((int64_t)(kri_test_random(state) % 50))), 0);

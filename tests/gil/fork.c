@@ -19,7 +19,8 @@ static int take_turns(void *arg)
     while (!kr_event_is_set(&stop)) {
         for (int i = 0; i < 20; i++)
             CHECK_EQ(kr_gil_check(self), 0);
-        kr_allow_threads(self) kri_test_nap();
+        kr_allow_threads (self)
+            kri_test_nap();
     }
     CHECK_EQ(kr_gil_detach(self), 0);
     return 0;

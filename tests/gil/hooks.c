@@ -220,7 +220,8 @@ TEST(test_cancelled_wait)
     kr_thread *other = start(cancel_when_had, s);
     CHECK_EQ(kr_event_wait(&s->event, KR_FOREVER), -ECANCELED);
     CHECK(kr_gil_held(self));
-    kr_allow_threads(self) CHECK(!kr_gil_held(self));
+    kr_allow_threads (self)
+        CHECK(!kr_gil_held(self));
     CHECK(kr_gil_held(self));
     CHECK_EQ(kr_gil_release(self), 0);
     CHECK_EQ(kr_gil_acquire(self), 0);

@@ -114,7 +114,8 @@ TEST(test_shutdown_during_wait)
     CHECK_EQ(join(start(shut_down_meanwhile, (void *[]){gil, self})), 0);
     CHECK(!kr_gil_held(self));
     CHECK_EQ(kr_gil_check(self), KR_ESHUTDOWN);
-    kr_allow_threads(self) CHECK(!kr_gil_held(self));
+    kr_allow_threads (self)
+        CHECK(!kr_gil_held(self));
     CHECK_EQ(kr_sleep(kr_us(1)), 0);
     CHECK_EQ(kr_gil_detach(self), 0);
     CHECK_EQ(kr_gil_destroy(gil), 0);
