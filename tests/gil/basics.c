@@ -344,8 +344,6 @@ TEST(test_log)
     size_t count = kr_gil_log(gil, events, 16);
     bool waited = false, took = false, blocked = false;
     for (size_t i = 0; i < count; i++) {
-        if (i > 0)
-            CHECK_GE(events[i].time, events[i - 1].time - kr_ms(1));
         bool mine = events[i].thread == 2;
         waited = waited || (mine && events[i].what == KR_GIL_WAITS);
         took = took || (mine && waited && events[i].what == KR_GIL_TAKES);
