@@ -139,19 +139,48 @@ static void write_waits(FILE *out, const struct panel *panel, int row, double mi
     write_label(out, "waited", RIGHT + 12, middle + 4.5, words);
 }
 
-/* Bars that are too narrow to be seen are drawn wider, and those that run above all others. */
+/* Bars that are too narrow to be seen are drawn wider. */
+static void write_one(FILE *out, enum state state, double top, int row, double x, double end)
+{
+    write_bar(out, state, x, top + ROW * row + ROW / 2.0, end - x < 0.8 ? 0.8 : end - x);
+}
+
+/* All of a state; those between which nothing could be seen, and nobody else ran, become one. */
+static void write_bars_of(FILE *out, const struct panel *panel, double top, enum state state)
+{
+    struct {
+        double x, end; /* none: x < 0 */
+    } bars[ROWS_MOST];
+    int last = -1;
+    for (int row = 0; row < panel->rows; row++)
+        bars[row].x = -1;
+    for (size_t i = 0; i < panel->count; i++) {
+        const struct span *span = &panel->spans[i];
+        int row = span->row;
+        double x = place(panel, span->from);
+        if (span->state != state)
+            continue;
+        bool alone = state != RUNNING || row == last;
+        last = row;
+        if (bars[row].x < 0 || !alone || x - bars[row].end > 0.3) {
+            if (bars[row].x >= 0)
+                write_one(out, state, top, row, bars[row].x, bars[row].end);
+            bars[row].x = x;
+        }
+        bars[row].end = place(panel, span->to);
+    }
+    for (int row = 0; row < panel->rows; row++) {
+        if (bars[row].x >= 0)
+            write_one(out, state, top, row, bars[row].x, bars[row].end);
+    }
+}
+
+/* Those that run above all others. */
 static void write_bars(FILE *out, const struct panel *panel, double top)
 {
     static const enum state order[] = {BLOCKED, WAITING, RUNNING};
-    for (int pass = 0; pass < 3; pass++) {
-        for (size_t i = 0; i < panel->count; i++) {
-            const struct span *span = &panel->spans[i];
-            double x = place(panel, span->from), width = place(panel, span->to) - x;
-            if (span->state == order[pass])
-                write_bar(out, span->state, x, top + ROW * span->row + ROW / 2.0,
-                          width < 0.8 ? 0.8 : width);
-        }
-    }
+    for (int i = 0; i < 3; i++)
+        write_bars_of(out, panel, top, order[i]);
 }
 
 static double panel_height(const struct panel *panel)

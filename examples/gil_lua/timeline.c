@@ -51,6 +51,8 @@ static void read_event(struct reading *reading, const kr_gil_event *event)
     int row = row_of(reading, event);
     if (row < 0 || event->what == KR_GIL_ASKED)
         return; /* goes on running */
+    if (event->what == KR_GIL_WAITS && reading->known[row] && reading->open[row].state == WAITING)
+        return; /* since it dropped the lock */
     end_span(reading, row, event->time);
     if (event->what == KR_GIL_LEAVES)
         return;

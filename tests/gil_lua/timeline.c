@@ -122,7 +122,7 @@ static int by_place(const void *left, const void *right)
     return (a[0] > b[0]) - (a[0] < b[0]);
 }
 
-enum { BARS_MOST = 200000 };
+enum { BARS_MOST = 4000 };
 
 /* Of a picture with one panel.  Bars are drawn at least 0.8 wide, and to two digits. */
 static int check_one_at_a_time(const char *text)
