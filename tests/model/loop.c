@@ -360,7 +360,7 @@ static int wait_for_two_closes(void *arg)
     return 0;
 }
 
-SCENARIO(closed_by_two, .stale = 1)
+SCENARIO(closed_by_two, .preemptions = 1)
 {
     fresh();
     s.fd = os_bell_create();
