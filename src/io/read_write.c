@@ -65,18 +65,19 @@ static int64_t write_no_socket(int fd, const void *bytes, size_t size, kr_time t
 }
 
 /* Most are sockets, and those that are not say so. */
-static bool may_be_socket(int fd)
+static bool may_be_socket(const kri_descriptor *known)
 {
-    return !kri_in_coroutine() || kri_descriptor_kind(fd) != OS_OTHER;
+    return kri_descriptor_kind(known) != OS_OTHER;
 }
 
 int64_t kr_read(int fd, void *bytes, size_t size, kr_time timeout)
 {
     if (timeout < 0)
         return -EINVAL;
+    kri_descriptor *known = kri_descriptor_known(fd);
     int64_t got = -ENOTSOCK;
-    if (size > 0 && may_be_socket(fd))
-        got = kr_recv(fd, bytes, size, 0, timeout);
+    if (size > 0 && may_be_socket(known))
+        got = kri_recv(known, fd, bytes, size, 0, timeout);
     return got != -ENOTSOCK ? got : read_no_socket(fd, bytes, size, timeout);
 }
 
@@ -85,28 +86,36 @@ int64_t kr_write(int fd, const void *bytes, size_t size, kr_time timeout)
     if (timeout < 0)
         return -EINVAL;
     int64_t written = -ENOTSOCK;
-    if (may_be_socket(fd))
+    if (may_be_socket(kri_descriptor_known(fd)))
         written = kr_send(fd, bytes, size, 0, timeout);
     return written != -ENOTSOCK ? written : write_no_socket(fd, bytes, size, timeout);
 }
 
+/* A driver may neither take nor refuse: -EIO. */
+static int write_rest(int fd, const char *bytes, size_t size, size_t *done, kr_time deadline)
+{
+    while (*done < size) {
+        int64_t more = kr_write(fd, bytes + *done, size - *done, kri_left_until(deadline));
+        if (more <= 0)
+            return more < 0 ? (int)more : -EIO;
+        *done += (size_t)more;
+    }
+    return 0;
+}
+
 int kr_write_all(int fd, const void *bytes, size_t size, size_t *written, kr_time timeout)
 {
-    const char *at = bytes;
-    size_t done = 0;
-    kr_time deadline = 0;
-    int64_t more = timeout < 0 ? -EINVAL : 0;
-    while (more >= 0 && done < size) {
-        more = kr_write(fd, at + done, size - done,
-                        deadline == 0 ? timeout : kri_left_until(deadline));
-        if (more == 0)
-            more = -EIO; /* a driver that neither takes nor refuses */
-        if (more > 0)
-            done += (size_t)more;
-        if (done < size && deadline == 0)
-            deadline = kri_deadline(timeout);
+    if (timeout < 0 || size == 0) {
+        if (written != NULL)
+            *written = 0;
+        return timeout < 0 ? -EINVAL : 0;
     }
+    int64_t first = kr_write(fd, bytes, size, timeout); /* mostly all of it */
+    size_t done = first > 0 ? (size_t)first : 0;
+    int err = first > 0 ? 0 : first < 0 ? (int)first : -EIO;
+    if (err == 0 && done < size)
+        err = write_rest(fd, bytes, size, &done, kri_deadline(timeout));
     if (written != NULL)
         *written = done;
-    return more < 0 ? (int)more : 0;
+    return err;
 }

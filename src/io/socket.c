@@ -11,7 +11,7 @@ int kri_kind(int fd)
 {
     if (!kri_in_coroutine())
         return os_kind_of(fd);
-    int kind = (int)kri_descriptor_kind(fd);
+    int kind = (int)kri_descriptor_kind(kri_descriptor_known(fd));
     if (kind != OS_UNKNOWN)
         return kind;
     kind = os_kind_of(fd);
@@ -20,35 +20,62 @@ int kri_kind(int fd)
     return kind;
 }
 
-/* Where a coroutine has found nothing more before, trying is a waste. */
-static bool is_empty(int fd, int flags, kr_time timeout)
+/* What there is without waiting, which a wait that has failed leaves to be had. */
+static int64_t last_try(int fd, void *bytes, size_t size, int64_t error)
 {
-    return flags == 0 && timeout != KR_NOWAIT && kri_in_coroutine() &&
-           kri_descriptor_is_drained(fd, OS_READABLE);
+    int64_t got = error != -EBADF ? os_recv(fd, bytes, size, 0) : error;
+    return got != -EAGAIN ? got : error;
 }
 
-static void note_short(int fd, int flags)
+/* By a coroutine: of other kinds than TCP, a short one tells nothing. */
+static __attribute__((noinline)) void note_kind(int fd)
 {
-    if (flags != 0 || !kri_in_coroutine() || kri_descriptor_drained(fd, OS_READABLE, OS_TCP))
+    if (kri_kind(fd) != OS_TCP)
         return;
-    if (kri_kind(fd) == OS_TCP)
-        (void)kri_descriptor_drained(fd, OS_READABLE, OS_TCP);
+    kri_descriptor *known = kri_descriptor_known(fd);
+    if (known != NULL)
+        kri_descriptor_drained(known, fd, OS_READABLE);
+}
+
+static void note_short(int fd, kri_descriptor *known)
+{
+    if (known == NULL || known->kind == OS_UNKNOWN || !kri_descriptor_is_same(known))
+        note_kind(fd);
+    else if (known->kind == OS_TCP)
+        kri_descriptor_drained(known, fd, OS_READABLE);
+}
+
+/* Where a coroutine has found nothing more before, trying is a waste. */
+static inline bool await_first(kri_descriptor *known, kri_tries *tries, int64_t *result)
+{
+    tries->deadline = kri_deadline(tries->timeout);
+    int ready = kri_descriptor_await_known(known, tries->fd, OS_READABLE, tries->deadline);
+    *result = ready;
+    tries->vain = 1;
+    return ready >= 0;
+}
+
+int64_t kri_recv(kri_descriptor *known, int fd, void *bytes, size_t size, int flags,
+                 kr_time timeout)
+{
+    kri_tries tries = {.fd = fd, .events = OS_READABLE, .timeout = timeout};
+    int64_t got = -EAGAIN;
+    if (known != NULL && flags == 0 && timeout != KR_NOWAIT &&
+        kri_descriptor_is_drained(known, OS_READABLE) && !await_first(known, &tries, &got))
+        return last_try(fd, bytes, size, got);
+    do {
+        got = os_recv(fd, bytes, size, flags);
+    } while (got == -EAGAIN && kri_try_again(&tries, &got));
+    if (got > 0 && (size_t)got < size && flags == 0 && kri_in_coroutine())
+        note_short(fd, known);
+    return kri_got(got, timeout);
 }
 
 int64_t kr_recv(int fd, void *bytes, size_t size, int flags, kr_time timeout)
 {
     if (timeout < 0)
         return -EINVAL;
-    kri_tries tries = {.fd = fd, .events = OS_READABLE, .timeout = timeout};
-    int64_t got = -EAGAIN;
-    if (is_empty(fd, flags, timeout) && !kri_try_again(&tries, &got))
-        return got;
-    do {
-        got = os_recv(fd, bytes, size, flags);
-    } while (got == -EAGAIN && kri_try_again(&tries, &got));
-    if (got > 0 && (size_t)got < size)
-        note_short(fd, flags);
-    return kri_got(got, timeout);
+    return kri_recv(kri_descriptor_known(fd), fd, bytes, size, flags, timeout);
 }
 
 int64_t kr_send(int fd, const void *bytes, size_t size, int flags, kr_time timeout)

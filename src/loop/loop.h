@@ -178,13 +178,10 @@ bool kri_loop_post(kri_loop *loop, kri_posted *posted);
 void kri_loop_call(void (*run)(void *arg), void *arg);
 
 /* poller.c */
-int kri_poller_events(kri_loop *loop); /* the descriptor of the loop's events; made when needed */
 void kri_poller_end(kri_loop *loop);
 bool kri_poller_is_awaited(const kri_loop *loop); /* does a coroutine wait for a descriptor? */
 void kri_poller_look(kri_loop *loop, kr_time deadline); /* may sleep until then; 0: does not */
 int kri_poller_wait(int fd, unsigned events, kr_time deadline);
-kr_word *kri_poller_word(int fd);  /* changes at an event of it; NULL: it cannot be waited for */
-void kri_poller_await(int change); /* one more, or less, waits for descriptors */
 struct os_polled;
 int kri_poller_wait_many(struct os_polled *list, size_t count, kr_time deadline);
 

@@ -1,64 +1,77 @@
 /* A coroutine that waits for one of many descriptors.
  *
  * It asks the system which are ready, and where none is waits for an event of any of them, and asks
- * again.  An event that comes meanwhile has changed a word before the wait.
+ * again.  What became ready before it was asked is told of by the answer; no event is taken in
+ * between the answer and the wait, since both are the coroutine's.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "base/atomic.h"
-#include "loop/loop.h"
+#include "loop/poller.h"
 #include "os/message.h"
 #include "os/os.h"
 
 enum { FEW = 16 };
 
-/* NULL: there is nothing to wait on, for an error, a descriptor that is always ready, or the lack
- * of memory. */
-static kri_spot *prepare(const os_polled *list, size_t count, kri_spot *spots)
+/* 0; -ENOMEM: there is nothing to wait for, after an error, at a descriptor that is always ready,
+ * or for lack of memory. */
+static int prepare(kri_poller *p, const os_polled *list, size_t count, kri_descriptor_wait *waits,
+                   struct kri_waiter **sleeper)
 {
     for (size_t i = 0; i < count; i++) {
-        kr_word *word = kri_poller_word(list[i].fd);
-        if (word == NULL)
-            return NULL;
-        kri_store_sc(word, 0);
-        spots[i] = (kri_spot){.next = i + 1 < count ? &spots[i + 1] : NULL, .word = word};
+        int fd = list[i].fd;
+        kri_descriptor *known = fd >= 0 ? kri_poller_descriptor(p, fd) : NULL;
+        if (known == NULL || (!known->registered && kri_poller_register(p, known, fd) != 0))
+            return -ENOMEM;
+        waits[i].known = known;
+        waits[i].sleeper = sleeper;
+        waits[i].fd = fd;
+        waits[i].events = OS_READABLE;
     }
-    return spots;
+    return 0;
 }
 
-static int wait_for_any(os_polled *list, size_t count, kri_spot *spots, kr_time deadline)
+static int sleep_for_any(kri_poller *p, kri_descriptor_wait *waits, size_t count,
+                         struct kri_waiter **sleeper, kr_time deadline)
 {
+    for (size_t i = 0; i < count; i++)
+        kri_poller_enter(p, &waits[i]);
+    int err = kri_wait_direct(sleeper, deadline);
+    for (size_t i = 0; i < count; i++)
+        kri_poller_leave(p, &waits[i]);
+    return err;
+}
+
+static int wait_for_any(os_polled *list, size_t count, kri_descriptor_wait *waits, kr_time deadline)
+{
+    kri_poller *p = kri_loop_here()->poller;
+    struct kri_waiter *sleeper = NULL;
     for (;;) {
-        kri_spot *which;
-        kri_spot *first = prepare(list, count, spots);
+        int prepared = prepare(p, list, count, waits, &sleeper);
         int ready = os_poll_many(list, count, 0);
         if (ready != -ETIMEDOUT && ready != -EINTR)
             return ready;
-        if (first == NULL)
-            return -ENOMEM;
-        kri_poller_await(1);
-        int err = kri_wait_any(first, deadline, KRI_IDLE, NULL, &which);
-        kri_poller_await(-1);
-        if (err != 0 && err != -EAGAIN)
+        int err = prepared != 0 ? prepared : sleep_for_any(p, waits, count, &sleeper, deadline);
+        if (err != 0)
             return err;
     }
 }
 
 int kri_poller_wait_many(os_polled *list, size_t count, kr_time deadline)
 {
-    kri_spot few[FEW];
+    kri_descriptor_wait few[FEW];
     if (count == 0)
         return kr_sleep(kri_left_until(deadline)) != 0 ? -ECANCELED : -ETIMEDOUT;
     if (deadline == 0)
         return os_poll_many(list, count, 0);
-    int events = kri_poller_events(kri_loop_here());
-    if (events < 0)
-        return events;
-    kri_spot *spots = count <= FEW ? few : os_alloc(count * sizeof *spots);
-    if (spots == NULL)
+    int err = kri_poller_make(kri_loop_here());
+    if (err != 0)
+        return err;
+    kri_descriptor_wait *waits = count <= FEW ? few : os_alloc(count * sizeof *waits);
+    if (waits == NULL)
         return -ENOMEM;
-    int ready = wait_for_any(list, count, spots, deadline);
-    if (spots != few)
-        os_free(spots);
+    int ready = wait_for_any(list, count, waits, deadline);
+    if (waits != few)
+        os_free(waits);
     return ready;
 }

@@ -1,99 +1,80 @@
 /* Descriptors: who waits for which, and what is known of them.
  *
- * State.  Each loop has a record for each number that its coroutines have waited for.  A direction
- * of it is a word:
- *     NOTHING   no event since somebody last took one
- *     READY     an event has come; or the descriptor was closed
- * A waiter takes READY away and tries; where it is NOTHING it waits on the word.
+ * State.  Each loop has a record for each number that its coroutines have used.  In it are, for
+ * each direction,
+ *     ready      an event has come, and nobody has taken it since
+ *     drained    somebody has found that there is nothing more, and no event has come since
+ * A waiter takes `ready` away and tries; where it is not set he stands in the record's list, and
+ * the loop wakes all who stand there for that direction when an event comes.
  * A record is registered with the system once, as long as its generation stays the same: kr_close
  * begins a new one.
  *
  * Fields.
- *     readable, writable, generation   atomic; by anybody, while the loop is in the list of all
- *     the rest                         the loop's thread
- *     the table of chunks              changed by the loop's thread under the lock of that list,
- *                                      which others hold while they look
+ *     generation, heard      atomic; by anybody, while the loop is in the list of all.  heard: the
+ *                            descriptor of this generation is registered, so that the loop is to be
+ *                            told of its end
+ *     seen                   the generation of which the rest is true
+ *     special                one read may not be all that an event was for: drained is not to be
+ *                            believed
+ *     was_short              it has been found drained once, and is not registered yet
+ *     all but the first two  the loop's thread
+ *     the table of chunks    changed by the loop's thread under the lock of that list, which others
+ *                            hold while they look
+ *     poller.told            atomic
  *
  * Protocol.
  *     Events are edge-triggered and for both directions, so there is one system call for each
  *     descriptor, not for each wait.  As it is registered the system tells what is ready.
+ *     Who waits is woken by his own loop only, which knows him by a pointer (wait/direct.c): by an
+ *     event, or because the descriptor is closed.  Who closes it in another thread begins the new
+ *     generation and has the loop run a function, which wakes all whose generation is over.
  *     Somebody may have closed a descriptor by close(2), of which a loop hears nothing, and a new
  *     one have its number: its record would look registered.  So a wait that has lasted for a
- *     moment (LATE) asks the system once whether it is; once only, and none that is shorter.
+ *     moment asks the system once whether it is (late.c); once only, and none that is shorter.
  *
  * Ordering.
- *     [poller-1]  who closes adds to the generation before it changes the words, and a waiter that
- *                 sees a changed word looks at the generation after it: sequentially consistent,
- *                 as are all changes of the words, for kri_wake
+ *     [poller-1]  who closes adds to the generation, and then takes `heard` away; the loop sets
+ *                 `heard` as it registers the descriptor, and then looks at the generation: all
+ *                 sequentially consistent.  So the loop sees the new generation before it sleeps,
+ *                 or the closer sees that somebody may wait.  Of later waits `heard` is still set,
+ *                 unless the generation was changed before
+ *     [poller-2]  the function is posted again by those who find it running: it sets `told` back
+ *                 before it looks at the generations, and a closer changes that before `told`
  *
  * Why not a table for the whole process?  Several loops may wait for one descriptor, such as a
  * listening socket; each would have to be told by the one loop whose table it is.
  *
+ * Why not words in the parking table, which anybody could wake?  Only closing needs that, and each
+ * message that a server waits for would pay for it.
+ *
  * SPDX-License-Identifier: MIT
  */
+#include "loop/poller.h"
 #include "base/atomic.h"
-#include "loop/descriptor.h"
-#include "loop/loop.h"
 #include "os/events.h"
 #include "os/message.h"
 #include "os/os.h"
 
 #include <string.h>
 
-enum { NOTHING = 0, READY = 1 };
-enum { CHUNK = 256 };
-
-static const kr_time late = 50 * 1000000; /* nanoseconds */
-
-typedef struct record {
-    kr_word readable;
-    kr_word writable;
-    kr_word generation;
-    uint32_t registered; /* generation + 1 in which it was; 0: never */
-    uint32_t known;      /* generation + 1 in which the following was noted */
-    uint8_t drained;
-    uint8_t kind;
-    bool special; /* one read may not be all that an event was for: drained is not to be believed */
-} record;
-
-/* A wait, until it was asked about. */
-typedef struct wait {
-    struct wait *next;
-    struct wait *previous;
-    record *record;
-    int fd;
-    uint32_t epoch;
-} wait;
-
-typedef struct kri_poller {
-    int events;
-    uint32_t epoch;
-    size_t waiting;
-    record **chunks;
-    size_t chunk_count;
-    wait *oldest; /* of those that nobody has asked about */
-    wait *newest;
-    kri_timer ask;
-    kri_loop *loop;
-} poller;
-
-static void ask_about_late(kri_timer *timer);
-
 /* Under the lock of the list: others look for it there. */
 static void show(kri_loop *loop, void *made)
 {
-    if (loop == ((poller *)made)->loop)
+    if (loop == ((kri_poller *)made)->loop)
         loop->poller = made;
 }
 
 static int make(kri_loop *loop)
 {
-    poller *p = os_alloc(sizeof *p);
+    kri_poller *p = os_alloc(sizeof *p);
     if (p == NULL || kri_timers_reserve(&loop->timers, 1) != 0) {
         os_free(p);
         return -ENOMEM;
     }
-    *p = (poller){.ask = {.fire = ask_about_late}, .loop = loop};
+    *p = (kri_poller){
+        .ask = {.fire = kri_poller_ask_late}, .loop = loop, .closed = {.run = kri_poller_closed}};
+    kri_ring_begin(&p->young);
+    kri_ring_begin(&p->old);
     int bell = os_bell_create();
     p->events = bell < 0 ? bell : os_events_create();
     int err = p->events < 0 ? p->events : os_events_add_bell(p->events, bell);
@@ -111,16 +92,15 @@ static int make(kri_loop *loop)
     return err;
 }
 
-int kri_poller_events(kri_loop *loop)
+int kri_poller_make(kri_loop *loop)
 {
-    int err = loop->poller != NULL ? 0 : make(loop);
-    return err != 0 ? err : loop->poller->events;
+    return loop->poller != NULL ? 0 : make(loop);
 }
 
 /* The loop is in no list any more. */
 void kri_poller_end(kri_loop *loop)
 {
-    poller *p = loop->poller;
+    kri_poller *p = loop->poller;
     if (p == NULL)
         return;
     for (size_t i = 0; i < p->chunk_count; i++)
@@ -138,17 +118,17 @@ bool kri_poller_is_awaited(const kri_loop *loop)
 
 /* Records. */
 
-static record *look_up(const poller *p, int fd)
+kri_descriptor *kri_poller_look_up(const kri_poller *p, int fd)
 {
-    size_t chunk = (size_t)fd / CHUNK;
+    size_t chunk = (size_t)fd / KRI_CHUNK;
     if (fd < 0 || chunk >= p->chunk_count || p->chunks[chunk] == NULL)
         return NULL;
-    return &p->chunks[chunk][(size_t)fd % CHUNK];
+    return &p->chunks[chunk][(size_t)fd % KRI_CHUNK];
 }
 
 struct growth {
-    poller *poller;
-    record **chunks;
+    kri_poller *poller;
+    kri_descriptor **chunks;
     size_t count;
 };
 
@@ -158,156 +138,114 @@ static void exchange_table(kri_loop *loop, void *arg)
     struct growth *growth = arg;
     if (loop->poller != growth->poller)
         return;
-    record **old = growth->poller->chunks;
+    kri_descriptor **old = growth->poller->chunks;
     growth->poller->chunks = growth->chunks;
     growth->poller->chunk_count = growth->count;
     growth->chunks = old;
 }
 
-static record *make_record(poller *p, int fd)
+static kri_descriptor *make_record(kri_poller *p, int fd)
 {
-    size_t chunk = (size_t)fd / CHUNK;
+    size_t chunk = (size_t)fd / KRI_CHUNK;
     struct growth growth = {p, NULL, p->chunk_count > chunk ? p->chunk_count : chunk + 1};
     growth.chunks = os_alloc(growth.count * sizeof *growth.chunks);
-    record *records = os_alloc(CHUNK * sizeof *records);
+    kri_descriptor *records = os_alloc(KRI_CHUNK * sizeof *records);
     if (growth.chunks == NULL || records == NULL) {
         os_free(growth.chunks);
         os_free(records);
         return NULL;
     }
+    for (size_t i = 0; i < KRI_CHUNK; i++)
+        kri_ring_begin(&records[i].waits);
     if (p->chunk_count != 0)
         memcpy(growth.chunks, p->chunks, p->chunk_count * sizeof *growth.chunks);
     growth.chunks[chunk] = records;
     kri_loops_each(exchange_table, &growth);
     os_free(growth.chunks);
-    return look_up(p, fd);
+    return kri_poller_look_up(p, fd);
 }
 
-static int register_now(const poller *p, record *r, int fd)
+void kri_poller_refresh(kri_descriptor *known)
 {
-    uint32_t generation = kri_load_rlx(&r->generation);
+    known->seen = kri_load_rlx(&known->generation);
+    known->ready = known->drained = known->kind = 0;
+    known->registered = known->special = known->was_short = false;
+}
+
+kri_descriptor *kri_poller_descriptor(kri_poller *p, int fd)
+{
+    kri_descriptor *known = kri_poller_look_up(p, fd);
+    if (known == NULL)
+        known = make_record(p, fd);
+    if (known != NULL && !kri_descriptor_is_same(known))
+        kri_poller_refresh(known);
+    return known;
+}
+
+int kri_poller_register(const kri_poller *p, kri_descriptor *known, int fd)
+{
     int err = os_events_add(p->events, fd);
     if (err == -EEXIST)
         err = os_events_again(p->events, fd);
-    if (err == 0)
-        r->registered = generation + 1;
-    return err;
-}
-
-static bool is_registered(const record *r)
-{
-    return r->registered == kri_load_rlx(&r->generation) + 1;
-}
-
-/* Asking about late ones. */
-
-static void link_wait(poller *p, wait *w)
-{
-    w->epoch = p->epoch;
-    w->next = NULL;
-    w->previous = p->newest;
-    *(p->newest != NULL ? &p->newest->next : &p->oldest) = w;
-    p->newest = w;
-    if (p->ask.place == 0)
-        kri_timers_set(&p->loop->timers, &p->ask, kri_deadline(late));
-}
-
-static void unlink_wait(poller *p, wait *w)
-{
-    if (w->record == NULL)
-        return;
-    *(w->previous != NULL ? &w->previous->next : &p->oldest) = w->next;
-    *(w->next != NULL ? &w->next->previous : &p->newest) = w->previous;
-    w->record = NULL;
-}
-
-static void begin_anew(record *r)
-{
-    (void)kri_add_sc(&r->generation, 1); /* [poller-1] */
-    kri_store_sc(&r->readable, READY);   /* [poller-1] */
-    kri_store_sc(&r->writable, READY);   /* [poller-1] */
-    kri_wake(&r->readable, KRI_ALL, 0);
-    kri_wake(&r->writable, KRI_ALL, 0);
-}
-
-static void ask_about(poller *p, wait *w)
-{
-    record *r = w->record;
-    unlink_wait(p, w);
-    int err = os_events_again(p->events, w->fd);
-    if (err == -ENOENT)
-        err = os_events_add(p->events, w->fd);
     if (err != 0)
-        begin_anew(r);
-}
-
-static void ask_about_late(kri_timer *timer)
-{
-    poller *p = (poller *)((char *)timer - offsetof(poller, ask));
-    while (p->oldest != NULL && p->oldest->epoch != p->epoch)
-        ask_about(p, p->oldest);
-    p->epoch++;
-    if (p->oldest != NULL)
-        kri_timers_set(&p->loop->timers, &p->ask, kri_deadline(late));
+        return err;
+    known->registered = true;
+    kri_store_sc(&known->heard, 1);                                     /* [poller-1] */
+    return kri_load_sc(&known->generation) == known->seen ? 0 : -EBADF; /* [poller-1] */
 }
 
 /* Waiting. */
 
 /* Which of the events have come; they are taken. */
-static unsigned take(record *r, unsigned events)
+static unsigned take(kri_descriptor *known, unsigned events)
 {
-    unsigned ready = 0;
-    if (events & OS_READABLE && kri_load_acq(&r->readable) == READY &&
-        kri_swap_sc(&r->readable, NOTHING) == READY)
-        ready |= OS_READABLE;
-    if (events & OS_WRITABLE && kri_load_acq(&r->writable) == READY &&
-        kri_swap_sc(&r->writable, NOTHING) == READY)
-        ready |= OS_WRITABLE;
+    unsigned ready = known->ready & events;
+    known->ready &= (uint8_t)~events;
     return ready;
 }
 
-static int sleep_for(record *r, unsigned events, kr_time deadline)
+void kri_poller_enter(kri_poller *p, kri_descriptor_wait *w)
 {
-    if (events == OS_READABLE)
-        return kri_wait(&r->readable, NOTHING, deadline, KRI_IDLE);
-    if (events == OS_WRITABLE)
-        return kri_wait(&r->writable, NOTHING, deadline, KRI_IDLE);
-    kri_spot second = {.word = &r->writable, .expected = NOTHING};
-    kri_spot first = {.next = &second, .word = &r->readable, .expected = NOTHING};
-    kri_spot *which;
-    return kri_wait_any(&first, deadline, KRI_IDLE, NULL, &which);
+    w->generation = w->known->seen;
+    w->epoch = p->epoch;
+    kri_ring_put(&w->known->waits, &w->at_descriptor);
+    kri_ring_put(&p->young, &w->at_poller);
+    p->waiting++;
+    if (p->ask.place == 0)
+        kri_timers_set(&p->loop->timers, &p->ask, kri_deadline(KRI_LATE));
 }
 
-static int wait_on(poller *p, record *r, int fd, unsigned events, kr_time deadline)
+void kri_poller_leave(kri_poller *p, kri_descriptor_wait *w)
 {
-    uint32_t generation = kri_load_sc(&r->generation); /* [poller-1] */
-    int err = is_registered(r) ? 0 : register_now(p, r, fd);
+    kri_ring_take(&w->at_descriptor);
+    kri_ring_take(&w->at_poller);
+    p->waiting--;
+}
+
+static int wait_on(kri_poller *p, kri_descriptor *known, int fd, unsigned events, kr_time deadline)
+{
+    int err = known->registered ? 0 : kri_poller_register(p, known, fd);
     if (err != 0)
         return err == -EPERM ? (int)events : err;
-    unsigned ready = take(r, events);
+    unsigned ready = take(known, events);
     if (ready != 0)
         return (int)ready;
-    wait w = {.record = r, .fd = fd};
-    link_wait(p, &w);
-    p->waiting++;
-    err = sleep_for(r, events, deadline);
-    p->waiting--;
-    unlink_wait(p, &w);
-    if (kri_load_sc(&r->generation) != generation) /* [poller-1] */
+    struct kri_waiter *sleeper = NULL;
+    kri_descriptor_wait w;
+    w.known = known;
+    w.sleeper = &sleeper;
+    w.fd = fd;
+    w.events = events;
+    kri_poller_enter(p, &w);
+    err = kri_wait_direct(&sleeper, deadline);
+    kri_poller_leave(p, &w);
+    if (kri_load_rlx(&known->generation) != w.generation)
         return -EBADF;
-    if (err != 0 && err != -EAGAIN)
+    if (err != 0)
         return err;
-    ready = take(r, events);
+    ready = take(known, events);
     return ready != 0 ? (int)ready
                       : (int)events; /* another waiter has taken it; try all the same */
-}
-
-static record *record_of(kri_loop *loop, int fd)
-{
-    if (loop->poller == NULL && make(loop) != 0)
-        return NULL;
-    record *r = look_up(loop->poller, fd);
-    return r != NULL ? r : make_record(loop->poller, fd);
 }
 
 /* Somebody may have taken the event, and left what it was about: so the system is asked first. */
@@ -321,136 +259,63 @@ int kri_poller_wait(int fd, unsigned events, kr_time deadline)
 
 int kri_descriptor_await(int fd, unsigned events, kr_time deadline)
 {
-    kri_loop *loop = kri_loop_here();
     if (fd < 0)
         return -EBADF;
-    int err = loop->poller == NULL ? make(loop) : 0;
+    kri_loop *loop = kri_loop_here();
+    int err = kri_poller_make(loop);
     if (err != 0)
         return err;
-    record *r = record_of(loop, fd);
-    return r != NULL ? wait_on(loop->poller, r, fd, events, deadline) : -ENOMEM;
+    kri_descriptor *known = kri_poller_descriptor(loop->poller, fd);
+    return known != NULL ? wait_on(loop->poller, known, fd, events, deadline) : -ENOMEM;
 }
 
-kr_word *kri_poller_word(int fd)
+int kri_descriptor_await_known(kri_descriptor *known, int fd, unsigned events, kr_time deadline)
 {
-    kri_loop *loop = kri_loop_here();
-    record *r = fd >= 0 ? record_of(loop, fd) : NULL;
-    if (r == NULL || (!is_registered(r) && register_now(loop->poller, r, fd) != 0))
-        return NULL;
-    return &r->readable;
-}
-
-void kri_poller_await(int change)
-{
-    kri_loop_here()->poller->waiting += (size_t)change;
+    if (!kri_descriptor_is_same(known))
+        kri_poller_refresh(known);
+    return wait_on(kri_loop_here()->poller, known, fd, events, deadline);
 }
 
 /* Events. */
 
-/* What is known is forgotten once the number is another's. */
-static void refresh(record *r)
+static void wake_for(kri_descriptor *known, unsigned events)
 {
-    uint32_t now = kri_load_rlx(&r->generation) + 1;
-    if (r->known == now)
-        return;
-    r->known = now;
-    r->drained = 0;
-    r->kind = 0;
-    r->special = false;
+    for (kri_ring *at = known->waits.next; at != &known->waits; at = at->next) {
+        kri_descriptor_wait *w = (kri_descriptor_wait *)at;
+        if (w->events & events)
+            (void)kri_wake_direct(*w->sleeper);
+    }
 }
 
-static void set_ready(record *r, kr_word *word, unsigned direction)
+void kri_poller_begin_anew(kri_descriptor *known)
 {
-    r->drained &= (uint8_t)~direction;
-    if (kri_swap_sc(word, READY) == NOTHING)
-        kri_wake(word, KRI_ALL, 0);
+    (void)kri_add_sc(&known->generation, 1);
+    kri_store_rlx(&known->heard, 0);
+    wake_for(known, OS_READABLE | OS_WRITABLE);
+}
+
+static void tell(kri_descriptor *known, const os_event *event)
+{
+    if (event->special) {
+        if (!kri_descriptor_is_same(known))
+            kri_poller_refresh(known);
+        known->special = true;
+    }
+    known->drained &= (uint8_t)~event->ready;
+    known->ready |= (uint8_t)event->ready;
+    wake_for(known, event->ready);
 }
 
 void kri_poller_look(kri_loop *loop, kr_time deadline)
 {
     os_event list[OS_EVENTS_AT_ONCE];
-    poller *p = loop->poller;
+    kri_poller *p = loop->poller;
     int count = os_events_wait(p->events, list, deadline);
     for (int i = 0; i < count; i++) {
-        if (list[i].fd == loop->inbox.bell) {
+        kri_descriptor *known = kri_poller_look_up(p, list[i].fd);
+        if (known != NULL && list[i].fd != loop->inbox.bell)
+            tell(known, &list[i]);
+        else if (list[i].fd == loop->inbox.bell)
             kri_inbox_bell_rang(&loop->inbox);
-            continue;
-        }
-        record *r = look_up(p, list[i].fd);
-        if (r == NULL)
-            continue;
-        if (list[i].special) {
-            refresh(r);
-            r->special = true;
-        }
-        if (list[i].ready & OS_READABLE)
-            set_ready(r, &r->readable, OS_READABLE);
-        if (list[i].ready & OS_WRITABLE)
-            set_ready(r, &r->writable, OS_WRITABLE);
     }
-}
-
-/* For the layer above. */
-
-static record *known(int fd)
-{
-    const kri_loop *loop = kri_loop_here();
-    return loop != NULL && loop->running != NULL && loop->poller != NULL ? look_up(loop->poller, fd)
-                                                                         : NULL;
-}
-
-bool kri_descriptor_drained(int fd, unsigned events, unsigned kind)
-{
-    record *r = known(fd);
-    if (r == NULL || r->kind != kind || r->known != kri_load_rlx(&r->generation) + 1)
-        return false;
-    if (r->special || !is_registered(r))
-        return true;
-    r->drained |= (uint8_t)events;
-    (void)take(r, events);
-    return true;
-}
-
-bool kri_descriptor_is_drained(int fd, unsigned events)
-{
-    const record *r = known(fd);
-    return r != NULL && (r->drained & events) == events && is_registered(r) &&
-           r->known == r->registered;
-}
-
-unsigned kri_descriptor_kind(int fd)
-{
-    const record *r = known(fd);
-    return r != NULL && r->known == kri_load_rlx(&r->generation) + 1 ? r->kind : 0;
-}
-
-void kri_descriptor_set_kind(int fd, unsigned kind)
-{
-    kri_loop *loop = kri_loop_here();
-    record *r = fd >= 0 && kri_in_coroutine() ? record_of(loop, fd) : NULL;
-    if (r == NULL)
-        return;
-    refresh(r);
-    r->kind = (uint8_t)kind;
-}
-
-static void forget(kri_loop *loop, void *arg)
-{
-    const int *fd = arg;
-    record *r = loop->poller != NULL ? look_up(loop->poller, *fd) : NULL;
-    if (r != NULL)
-        begin_anew(r);
-}
-
-void kri_descriptor_closing(int fd)
-{
-    if (fd >= 0)
-        kri_loops_each(forget, &fd);
-}
-
-void kri_descriptor_fresh(int fd)
-{
-    const record *r = known(fd);
-    if (r != NULL && (r->registered != 0 || r->known != 0))
-        kri_descriptor_closing(fd);
 }

@@ -5,7 +5,6 @@
 #include "loop/loop.h"
 
 #include "base/atomic.h"
-#include "loop/descriptor.h"
 #include "os/os.h"
 
 /* On a word, by which the report of a stall tells of it. */
@@ -36,17 +35,6 @@ static bool is_cancelled(void)
     if (scope == NULL || (scope->deadline == KRI_NEVER && !kri_scope_marked(scope)))
         return false;
     return kr_cancelled();
-}
-
-void kri_descriptor_served(void)
-{
-    enum { MOST = 64 };
-    kri_runner *self = kri_runner_self();
-    if (self == NULL || ++self->served < MOST)
-        return;
-    self->served = 0;
-    self->loop->budget = 0;
-    kri_runner_yield(self);
 }
 
 int kr_yield(void)

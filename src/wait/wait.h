@@ -123,6 +123,15 @@ typedef struct kri_told {
 int kri_wait_any(kri_spot *first, kr_time deadline, unsigned flags, const kri_told *told,
                  kri_spot **which);
 
+/* kri_wait_direct - sleep until kri_wake_direct(*place), which who shares the caller's thread with
+ * it calls; *place is NULL, but for while the caller sleeps.  No part of a stall.  See direct.c.
+ *
+ * 0; -ETIMEDOUT, -ECANCELED: no wake was spent on it.  kri_wake_direct: false: NULL, or it was
+ * taken before. */
+struct kri_waiter;
+int kri_wait_direct(struct kri_waiter **place, kr_time deadline);
+bool kri_wake_direct(struct kri_waiter *waiter);
+
 /* kri_wake - take up to `count` parties that wait on the word, the longest waiting first.
  *
  * Returns how many.  pre: the word was changed before, by a sequentially consistent operation, so

@@ -24,6 +24,7 @@ static struct {
     int results[2];
     int woken;
     int fd;
+    int second_fd;
     kr_cancel_scope scope;
 } s;
 
@@ -307,6 +308,114 @@ SCENARIO(closed_while_waited_for, .stale = 1)
     s.fd = os_bell_create();
     in_loop(wait_for_close);
     kr_explore_check(s.results[1] == -EBADF);
+    os_close(s.fd);
+}
+
+static int wait_for_own_close(void *arg)
+{
+    kr_future *f;
+    (void)arg;
+    kr_explore_check(kr_spawn(&f, wait_for_bell, NULL, 0, 0, NULL) == 0);
+    kr_explore_check(kr_yield() == 0);
+    kri_descriptor_closing(s.fd);
+    await(f);
+    return 0;
+}
+
+SCENARIO(closed_within_loop)
+{
+    fresh();
+    s.fd = os_bell_create();
+    in_loop(wait_for_own_close);
+    kr_explore_check(s.results[1] == -EBADF);
+    os_close(s.fd);
+}
+
+/* Two are closed by two. */
+static int wait_for_second_bell(const void *arg, void *result)
+{
+    (void)arg;
+    (void)result;
+    s.results[0] = kri_wait_fd(s.second_fd, OS_READABLE, KRI_NEVER);
+    return 0;
+}
+
+static void close_second_fd(void *arg)
+{
+    (void)arg;
+    kri_descriptor_closing(s.second_fd);
+}
+
+static int wait_for_two_closes(void *arg)
+{
+    (void)arg;
+    kr_future *f, *g;
+    kr_explore_check(kr_spawn(&f, wait_for_bell, NULL, 0, 0, NULL) == 0);
+    kr_explore_check(kr_spawn(&g, wait_for_second_bell, NULL, 0, 0, NULL) == 0);
+    kr_explore_check(kr_yield() == 0);
+    kr_explore_spawn(close_fd, NULL);
+    kr_explore_spawn(close_second_fd, NULL);
+    await(f);
+    await(g);
+    return 0;
+}
+
+SCENARIO(closed_by_two, .preemptions = 1)
+{
+    fresh();
+    s.fd = os_bell_create();
+    s.second_fd = os_bell_create();
+    in_loop(wait_for_two_closes);
+    kr_explore_check(s.results[0] == -EBADF && s.results[1] == -EBADF);
+    os_close(s.fd);
+    os_close(s.second_fd);
+}
+
+/* The wait is for what is closed meanwhile, or for what has its number next. */
+static int wait_and_register(void *arg)
+{
+    (void)arg;
+    kr_explore_spawn(close_fd, NULL);
+    s.results[1] = kri_wait_fd(s.fd, OS_READABLE, kri_deadline(kr_sec(1)));
+    kr_explore_check(s.results[1] == -ETIMEDOUT || s.results[1] == -EBADF);
+    return 0;
+}
+
+SCENARIO(closed_while_registered, .stale = 1)
+{
+    fresh();
+    s.fd = os_bell_create();
+    in_loop(wait_and_register);
+    os_close(s.fd);
+}
+
+/* An event, and a cancel from elsewhere: one of the two. */
+static int wait_in_scope(const void *arg, void *result)
+{
+    kr_explore_check(kr_cancel_scope_enter(&s.scope, KR_FOREVER) == 0);
+    (void)wait_for_bell(arg, result);
+    kr_cancel_scope_exit(&s.scope);
+    return 0;
+}
+
+static int cancel_and_ring(void *arg)
+{
+    (void)arg;
+    kr_future *f;
+    kr_explore_check(kr_spawn(&f, wait_in_scope, NULL, 0, 0, NULL) == 0);
+    kr_explore_check(kr_yield() == 0);
+    kr_explore_spawn(cancel_scope, NULL);
+    os_bell_ring(s.fd);
+    await(f);
+    return 0;
+}
+
+SCENARIO(event_against_cancel, .preemptions = 1)
+{
+    fresh();
+    s.fd = os_bell_create();
+    in_loop(cancel_and_ring);
+    kr_explore_check(s.results[1] == OS_READABLE || s.results[1] == -ECANCELED);
     os_close(s.fd);
 }
 

@@ -109,9 +109,24 @@ krait_mutant(loop_first_future_unset loop/run.c loop_tasks/refused_by_the_system
 
 # Descriptors.
 krait_mutant(poller_event_does_not_wake loop/poller.c loop/event_against_time_limit
-  "        kri_wake(word, KRI_ALL, 0);" "        (void)word;")
-krait_mutant(poller_close_does_not_wake loop/poller.c loop/closed_while_waited_for
-  "    kri_wake(&r->readable, KRI_ALL, 0);" "")
+  "    wake_for(known, event->ready);" "")
+krait_mutant(poller_close_does_not_wake loop/descriptor.c loop/closed_while_waited_for
+  "        (void)kri_loop_post(p->loop, &p->closed);" "        (void)p;")
+krait_mutant(poller_close_wakes_nobody_here loop/poller.c loop/closed_within_loop
+  "    wake_for(known, OS_READABLE | OS_WRITABLE);" "")
+krait_mutant(poller_told_set_back_too_late loop/descriptor.c loop/closed_by_two
+  "    (void)kri_swap_sc(&p->told, 0); /* [poller-2] */
+    wake_closed(&p->young);
+    wake_closed(&p->old);" "    wake_closed(&p->young);
+    wake_closed(&p->old);
+    (void)kri_swap_sc(&p->told, 0);")
+krait_mutant(poller_told_before_it_is_so loop/descriptor.c loop/closed_while_waited_for
+  "    (void)kri_add_sc(&known->generation, 1);"
+  "    if (kri_swap_sc(&known->heard, 0) && !kri_swap_sc(&p->told, 1))
+        (void)kri_loop_post(p->loop, &p->closed);
+    (void)kri_add_sc(&known->generation, 1);")
+krait_mutant(direct_wait_left_too_late wait/direct.c loop/event_against_cancel
+  "!kri_waiter_leave(w)" "kri_waiter_woken(w)")
 
 # Sentries.
 krait_mutant(sentry_not_told_of_a_new_one loop/sentry.c sentry/watched_by_two
