@@ -3,7 +3,7 @@
  * Protocol.  The waiter stands in no queue of the parking table: a pointer to it lies where its
  * waker looks, which is a party of the same thread or what runs between them (a loop and its
  * coroutines).  So between the two nothing is shared with others, but for a cancel, which comes
- * from anywhere: the waiter queues on its scope as ever (park.c), and waker, cancel and passed
+ * from anywhere: the waiter stands in its scope as ever (slot.c), and waker, cancel and passed
  * deadline contend for it by the same compare-and-swap.  The waker takes it as its own party would
  * take it back, and ends that wait at once: in this thread nobody sees the state between.
  *
@@ -18,29 +18,13 @@
 
 static const kri_place direct; /* through which who was woken directly was taken */
 
-/* Member by member, as in wait.c. */
-static inline void begin(kri_waiter *w, kri_party *party)
-{
-    w->state.bits = 0;
-    w->bell = 0;
-    w->party = party;
-    w->through = NULL;
-    w->spin = NULL;
-    w->began = 0;
-    w->take = NULL;
-    w->main = NULL;
-    w->taken = false;
-    w->waits_for = NULL;
-    w->shown = NULL;
-}
-
 static int sleep_until(kri_party *self, kri_waiter **place, kr_time deadline,
                        kr_cancel_scope *scope)
 {
     kri_waiter w;
-    kri_place on_scope;
-    begin(&w, self);
-    if (scope != NULL && !kri_place_enter(&on_scope, &w, &scope->state, KRI_SCOPE_LIVE))
+    kri_stand in_scope;
+    kri_waiter_begin(&w, self);
+    if (scope != NULL && !kri_stand_enter(&in_scope, &w, scope))
         return -ECANCELED;
     bool hooked = self->hooks != NULL || kri_load_rlx(&kri_relied) != 0;
     *place = &w;
@@ -48,8 +32,8 @@ static int sleep_until(kri_party *self, kri_waiter **place, kr_time deadline,
         kri_block_begin(self);
     bool woken = kri_waiter_sleep(&w, deadline);
     *place = NULL;
-    if (scope != NULL && w.through != &on_scope)
-        kri_place_leave(&on_scope);
+    if (scope != NULL)
+        kri_stand_leave(&in_scope, &w, scope);
     if (hooked)
         kri_block_end(self);
     if (woken)
