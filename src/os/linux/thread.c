@@ -256,17 +256,18 @@ void os_thread_set_name(pid_t id, const char *name)
     errno = saved;
 }
 
+enum { CPUS_MOST = 1 << 14 }; /* more than any kernel has */
+
+/* Without memory of the heap: a forked child calls it. */
 int os_thread_set_affinity(pid_t id, const uint64_t *cpus, size_t words)
 {
-    cpu_set_t *set = CPU_ALLOC(words * 64);
-    if (set == NULL)
-        return -ENOMEM;
-    size_t bytes = CPU_ALLOC_SIZE(words * 64);
-    set_bits(set, bytes, cpus, words);
+    cpu_set_t set[CPUS_MOST / CPU_SETSIZE];
+    size_t known = words < CPUS_MOST / 64 ? words : CPUS_MOST / 64;
+    size_t bytes = CPU_ALLOC_SIZE(known * 64);
+    set_bits(set, bytes, cpus, known);
     int saved = errno;
     int error = sched_setaffinity(id, bytes, set) == 0 ? 0 : -errno;
     errno = saved;
-    CPU_FREE(set);
     return error;
 }
 
@@ -274,15 +275,14 @@ int os_thread_set_affinity(pid_t id, const uint64_t *cpus, size_t words)
  * of a process asks, and waits do not allocate. */
 int os_thread_get_affinity(pid_t id, uint64_t *cpus, size_t words)
 {
-    enum { MOST = 1 << 14 };
-    cpu_set_t set[MOST / CPU_SETSIZE];
+    cpu_set_t set[CPUS_MOST / CPU_SETSIZE];
     size_t bytes = sizeof set;
     memset(set, 0, bytes);
     int saved = errno;
     int error = sched_getaffinity(id, bytes, set) == 0 ? 0 : -errno;
     errno = saved;
     memset(cpus, 0, words * sizeof *cpus);
-    for (size_t cpu = 0; error == 0 && cpu < words * 64 && cpu < MOST; cpu++) {
+    for (size_t cpu = 0; error == 0 && cpu < words * 64 && cpu < CPUS_MOST; cpu++) {
         if (CPU_ISSET_S(cpu, bytes, set))
             cpus[cpu / 64] |= (uint64_t)1 << (cpu % 64);
     }
