@@ -284,9 +284,11 @@ uint64_t linear_expect(const linear_object *object, linear_history *history)
             calls[count++] = history->calls[party][i];
     qsort(calls, count, sizeof *calls, compare_calls);
     linear_verdict verdict = linear_check(object, calls, count, &steps);
-    if (verdict != LINEAR_YES)
+    if (verdict == LINEAR_NO)
         linear_print(object, calls, count);
-    CHECK_EQ(verdict, LINEAR_YES);
+    CHECK(verdict != LINEAR_NO);
+    if (verdict == LINEAR_UNKNOWN) /* a call took so long that too many orders are possible */
+        kri_test_note("a history of %zu calls was not decided", count);
     free(calls);
     return steps;
 }
