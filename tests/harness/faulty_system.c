@@ -25,9 +25,17 @@
         return faulty_fails(FAULTY_SYSTEM) ? (error) : __real_##name(__VA_ARGS__);                 \
     }
 
+#define REFUSED_BARE(error, name)                                                                  \
+    int __real_##name(void);                                                                       \
+    int __wrap_##name(void);                                                                       \
+    int __wrap_##name(void)                                                                        \
+    {                                                                                              \
+        return faulty_fails(FAULTY_SYSTEM) ? (error) : __real_##name();                            \
+    }
+
 /* Loops. */
-REFUSED(-EMFILE, os_bell_create, (void))
-REFUSED(-ENFILE, os_events_create, (void))
+REFUSED_BARE(-EMFILE, os_bell_create)
+REFUSED_BARE(-ENFILE, os_events_create)
 REFUSED(-ENOSPC, os_events_add, (int events, int fd), events, fd)
 REFUSED(-ENOMEM, os_events_add_bell, (int events, int bell), events, bell)
 REFUSED(-EAGAIN, os_thread_start,
@@ -51,7 +59,7 @@ REFUSED(-ENFILE, os_net_socket, (unsigned family, bool datagram), family, datagr
 REFUSED(-EMFILE, os_net_bind,
         (const os_address *address, const os_net_options *options, os_address *bound), address,
         options, bound)
-REFUSED(-EMFILE, os_watch_create, (void))
+REFUSED_BARE(-EMFILE, os_watch_create)
 REFUSED(-ENOSPC, os_watch_add_for, (int watch, int fd, unsigned events), watch, fd, events)
 REFUSED(-ENOSPC, os_net_watch_connect, (int watch, int fd, uint64_t key), watch, fd, key)
 REFUSED(-EMFILE, os_call_pair, (int *hears, int *calls), hears, calls)
@@ -76,10 +84,10 @@ WRAPPED(ssize_t, pwritev2, int fd, const struct iovec *parts, int count, off_t o
 
 /* Processes. */
 REFUSED(-EMFILE, os_spawn_pipe, (int ends[2], int mine), ends, mine)
-REFUSED(-ENFILE, os_spawn_null, (void))
+REFUSED_BARE(-ENFILE, os_spawn_null)
 REFUSED(-EAGAIN, os_spawn_program, (const os_spawn *s), s)
 REFUSED(-EMFILE, os_pidfd_open, (pid_t id), id)
-REFUSED(-EAGAIN, os_fork, (void))
+REFUSED_BARE(-EAGAIN, os_fork)
 REFUSED(-ENOMEM, os_spawn_self, (const char *name, const char *argument, int descriptor), name,
         argument, descriptor)
 REFUSED(-EMFILE, os_channel_create, (int ends[2]), ends)
