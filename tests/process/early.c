@@ -30,7 +30,9 @@ __attribute__((constructor)) static void try_all(void)
     early[KR_FORK] = start_early(KR_FORK, &p);
     if (early[KR_FORK] == 0)
         early_code = end(p);
-    early[KR_START_DEFAULT] = start_early(KR_START_DEFAULT, NULL);
+    early[KR_START_DEFAULT] = start_early(KR_START_DEFAULT, &p);
+    if (early[KR_START_DEFAULT] == 0)
+        (void)end(p);
 }
 
 TEST(spawn_needs_kr_init)
