@@ -125,8 +125,8 @@ krait_mutant(poller_told_before_it_is_so loop/descriptor.c loop/closed_while_wai
   "    if (kri_swap_sc(&known->heard, 0) && !kri_swap_sc(&p->told, 1))
         (void)kri_loop_post(p->loop, &p->closed);
     (void)kri_add_sc(&known->generation, 1);")
-krait_mutant(direct_wait_left_too_late wait/direct.c loop/event_against_cancel
-  "!kri_waiter_leave(w)" "kri_waiter_woken(w)")
+krait_mutant(direct_wait_stays_in_its_scope wait/direct.c loop/event_against_cancel
+  "        kri_stand_leave(&in_scope, &w, scope);" "        (void)in_scope;")
 
 # Sentries.
 krait_mutant(sentry_not_told_of_a_new_one loop/sentry.c sentry/watched_by_two
