@@ -36,7 +36,7 @@ static void read_entity(struct reader *xml)
             return;
         }
     }
-    CHECK(!"an entity of XML");
+    kri_test_fail(__FILE__, __LINE__, "no entity of XML");
 }
 
 static void read_attributes(struct reader *xml)
