@@ -4,6 +4,10 @@
  * again.  What became ready before it was asked is told of by the answer; no event is taken in
  * between the answer and the wait, since both are the coroutine's.
  *
+ * Once one of them is not what it was when the wait began, the wait is over: who closes it
+ * elsewhere says so before the system is told, and asking again would find it open, and nobody
+ * tells twice.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "base/atomic.h"
@@ -13,19 +17,33 @@
 
 enum { FEW = 16 };
 
-/* 0; -ENOMEM: there is nothing to wait for, after an error, at a descriptor that is always ready,
- * or for lack of memory. */
+/* What is known of a descriptor.  *known, not NULL: it was waited for before, and is the same.
+ *
+ * 0; -EBADF: it was closed, or is being closed; -ENOMEM: there is nothing to wait for, after an
+ * error, at a descriptor that is always ready, or for lack of memory. */
+static int know(kri_poller *p, int fd, kri_descriptor **known, uint32_t generation)
+{
+    if (fd < 0)
+        return -ENOMEM;
+    if (*known == NULL)
+        *known = kri_poller_descriptor(p, fd);
+    else if (kri_load_rlx(&(*known)->generation) != generation)
+        return -EBADF;
+    if (*known == NULL)
+        return -ENOMEM;
+    int err = (*known)->registered ? 0 : kri_poller_register(p, *known, fd);
+    return err == 0 || err == -EBADF ? err : -ENOMEM;
+}
+
 static int prepare(kri_poller *p, const os_polled *list, size_t count, kri_descriptor_wait *waits,
                    struct kri_waiter **sleeper)
 {
     for (size_t i = 0; i < count; i++) {
-        int fd = list[i].fd;
-        kri_descriptor *known = fd >= 0 ? kri_poller_descriptor(p, fd) : NULL;
-        if (known == NULL || (!known->registered && kri_poller_register(p, known, fd) != 0))
-            return -ENOMEM;
-        waits[i].known = known;
+        int err = know(p, list[i].fd, &waits[i].known, waits[i].generation);
+        if (err != 0)
+            return err;
         waits[i].sleeper = sleeper;
-        waits[i].fd = fd;
+        waits[i].fd = list[i].fd;
         waits[i].events = OS_READABLE;
     }
     return 0;
@@ -46,6 +64,10 @@ static int wait_for_any(os_polled *list, size_t count, kri_descriptor_wait *wait
 {
     kri_poller *p = kri_loop_here()->poller;
     struct kri_waiter *sleeper = NULL;
+    for (size_t i = 0; i < count; i++) {
+        waits[i].known = NULL;
+        waits[i].generation = 0;
+    }
     for (;;) {
         int prepared = prepare(p, list, count, waits, &sleeper);
         int ready = os_poll_many(list, count, 0);

@@ -233,20 +233,29 @@ TEST(test_two_threads_close_after_short_reads)
     CHECK_EQ(kr_run(wait_while_two_close, NULL), 0);
 }
 
+enum { MANY = 20 };
+
+static void wait_for_closed_job(void *arg)
+{
+    os_polled *list = arg;
+    CHECK_EQ(kri_wait_fds(list, MANY, kri_deadline(kr_sec(60))), -EBADF);
+}
+
 /* One of many is closed by another thread. */
 static int wait_for_many_while_closed(void *arg)
 {
-    enum { MANY = 20 };
     os_polled list[MANY + 1] = {{.fd = 0}};
     int fds[MANY][2];
-    io_other closer;
+    io_other waiter, closer;
     (void)arg;
     for (int i = 0; i < MANY; i++) {
         make_drained(fds[i]);
         list[i].fd = fds[i][0];
     }
+    io_start(&waiter, wait_for_closed_job, list);
+    io_await_asleep(&waiter);
     io_start_thread(&closer, close_job, &fds[MANY / 2][0]);
-    CHECK_EQ(kri_wait_fds(list, MANY, kri_deadline(kr_sec(60))), -EBADF);
+    io_join(&waiter);
     CHECK_EQ(pthread_join(closer.thread, NULL), 0);
     list[MANY / 2].fd = list[0].fd; /* twice */
     CHECK_EQ(kri_wait_fds(list, MANY, kri_deadline(kr_ms(2))), -ETIMEDOUT);
