@@ -318,7 +318,9 @@ static int read_byte(const void *arg, void *result)
     char byte;
     (void)result;
     (void)arg;
-    int64_t n = kr_stream_read(in, &byte, 1, kr_sec(30));
+    int64_t n;
+    while ((n = kr_stream_read(in, &byte, 1, kr_sec(30))) == -EBUSY) /* who looks reads too */
+        CHECK_EQ(in_loop ? kr_yield() : (kri_test_nap(), 0), 0);
     if (n == 1)
         CHECK_EQ(byte, '!');
     return n == 1 ? 0 : (int)n;
