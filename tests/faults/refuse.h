@@ -49,12 +49,12 @@ static int count_descriptors(void)
     return count;
 }
 
-/* The last three are what a client sees of a server that has nothing for it, and who submits to a
+/* The last four are what a client sees of a server that has nothing for it, and who submits to a
  * pool, of workers that have not even memory to begin. */
 static bool is_clear(int error)
 {
-    static const int clear[] = {0,       -ENOMEM, -EMFILE,     -ENFILE,   -EAGAIN,
-                                -ENOSPC, KR_EOF,  -ECONNRESET, KR_EBROKEN};
+    static const int clear[] = {0,       -ENOMEM, -EMFILE,     -ENFILE, -EAGAIN,
+                                -ENOSPC, KR_EOF,  -ECONNRESET, -EPIPE,  KR_EBROKEN};
     for (size_t i = 0; i < sizeof clear / sizeof clear[0]; i++)
         if (error == clear[i])
             return true;
