@@ -7,21 +7,17 @@
 #ifndef KRI_FETCH_TOOL_H
 #define KRI_FETCH_TOOL_H
 
+#define TOOL_NAME "fetch"
+
 #include "harness/sanitizers.h"
-#include "harness/test.h"
+#include "harness/tool.h"
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <krait/krait.h>
 #include <netinet/in.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#define TOOL KRI_TEST_BUILD "/examples/fetch/fetch"
 
 #define BOTH(name)                                                                                 \
     static void name##_body(const char *mode);                                                     \
@@ -36,54 +32,6 @@
         name##_body("--threads");                                                                  \
     }                                                                                              \
     static void name##_body(const char *mode)
-
-static char tool_directory[] = KRI_TEST_BUILD "/fetch.XXXXXX";
-static pid_t tool_owner;
-
-static void tool_remove_directory(void)
-{
-    if (getpid() != tool_owner)
-        return;
-    pid_t child = chdir("/") == 0 ? fork() : -1;
-    if (child == 0) {
-        execlp("rm", "rm", "-rf", tool_directory, (char *)NULL);
-        _exit(127);
-    }
-    if (child > 0)
-        waitpid(child, NULL, 0);
-}
-
-/* Go to a new empty directory. */
-static inline void tool_begin(void)
-{
-    if (access(TOOL, X_OK) != 0)
-        SKIP("fetch is not built");
-    CHECK(mkdtemp(tool_directory) != NULL);
-    CHECK_EQ(chdir(tool_directory), 0);
-    tool_owner = getpid();
-    CHECK_EQ(atexit(tool_remove_directory), 0);
-}
-
-static inline void tool_write(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "we");
-    CHECK(file != NULL);
-    CHECK_EQ(fputs(text, file) < 0, 0);
-    CHECK_EQ(fclose(file), 0);
-}
-
-/* What is in a file, at most 64 KiB; the text stays until four calls later. */
-static inline const char *tool_read(const char *path)
-{
-    static char texts[4][1 << 16];
-    static unsigned turn;
-    char *text = texts[turn++ % 4];
-    FILE *file = fopen(path, "re");
-    CHECK(file != NULL);
-    text[fread(text, 1, sizeof texts[0] - 1, file)] = '\0';
-    fclose(file);
-    return text;
-}
 
 /* Is the text in the file, whose length is at most 4 KiB?  From any thread. */
 static inline bool tool_has(const char *path, const char *text)

@@ -5,15 +5,11 @@
 #ifndef KRI_TREESUM_TOOL_H
 #define KRI_TREESUM_TOOL_H
 
-#include "harness/sanitizers.h"
-#include "harness/test.h"
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#define TOOL_NAME "treesum"
 
-#define TOOL KRI_TEST_BUILD "/examples/treesum/treesum"
+#include "harness/sanitizers.h"
+#include "harness/tool.h"
+#include <signal.h>
 
 /* What scripts begin with.
  *
@@ -29,29 +25,6 @@
     "status() { want=$1; shift; set +e; \"$@\"; got=$?; set -e; [ $got -eq $want ] || "            \
     "{ echo \"status $got, not $want: $*\" >&2; exit 1; }; };"                                     \
     "renamed() { sed 's/^sha256sum:/treesum:/; s/sha256sum --help/treesum --help/'; };"
-
-static char tool_directory[] = KRI_TEST_BUILD "/treesum.XXXXXX";
-
-static void tool_remove_directory(void)
-{
-    pid_t child = chdir("/") == 0 ? fork() : -1;
-    if (child == 0) {
-        execlp("rm", "rm", "-rf", tool_directory, (char *)NULL);
-        _exit(127);
-    }
-    if (child > 0)
-        waitpid(child, NULL, 0);
-}
-
-/* Go to a new empty directory. */
-static inline void tool_begin(void)
-{
-    if (access(TOOL, X_OK) != 0)
-        SKIP("treesum is not built");
-    CHECK(mkdtemp(tool_directory) != NULL);
-    CHECK_EQ(chdir(tool_directory), 0);
-    CHECK_EQ(atexit(tool_remove_directory), 0);
-}
 
 /* Status of a shell script; it ends by `exit 77` where it cannot run here. */
 static inline int tool_script(const char *script)

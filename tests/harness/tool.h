@@ -1,0 +1,69 @@
+/* Running an example from a test, in an empty directory that is gone afterwards.
+ *
+ *     #define TOOL_NAME "fetch"
+ *     #include "harness/tool.h"
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef KRI_HARNESS_TOOL_H
+#define KRI_HARNESS_TOOL_H
+
+#include "harness/test.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define TOOL KRI_TEST_BUILD "/examples/" TOOL_NAME "/" TOOL_NAME
+
+static char tool_directory[] = KRI_TEST_BUILD "/" TOOL_NAME ".XXXXXX";
+static pid_t tool_owner;
+
+static void tool_remove_directory(void)
+{
+    if (getpid() != tool_owner)
+        return;
+    pid_t child = chdir("/") == 0 ? fork() : -1;
+    if (child == 0) {
+        execlp("rm", "rm", "-rf", tool_directory, (char *)NULL);
+        _exit(127);
+    }
+    if (child > 0)
+        waitpid(child, NULL, 0);
+}
+
+/* Go to a new empty directory. */
+static inline void tool_begin(void)
+{
+    if (access(TOOL, X_OK) != 0)
+        SKIP(TOOL_NAME " is not built");
+    CHECK(mkdtemp(tool_directory) != NULL);
+    CHECK_EQ(chdir(tool_directory), 0);
+    tool_owner = getpid();
+    CHECK_EQ(atexit(tool_remove_directory), 0);
+}
+
+static inline void tool_write(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "we");
+    CHECK(file != NULL);
+    CHECK_EQ(fputs(text, file) < 0, 0);
+    CHECK_EQ(fclose(file), 0);
+}
+
+/* What is in a file, less than 1 MiB; the text stays until four calls later. */
+static inline const char *tool_read(const char *path)
+{
+    static char texts[4][1 << 20];
+    static unsigned turn;
+    char *text = texts[turn++ % 4];
+    FILE *file = fopen(path, "re");
+    CHECK(file != NULL);
+    size_t length = fread(text, 1, sizeof texts[0], file);
+    CHECK(length < sizeof texts[0]);
+    text[length] = '\0';
+    fclose(file);
+    return text;
+}
+
+#endif
