@@ -31,6 +31,7 @@
 #include <krait/local.h>
 #include <krait/lock.h>
 #include <krait/map.h>
+#include <krait/mpi_pool.h>
 #include <krait/parallel.h>
 #include <krait/process.h>
 #include <krait/process_pool.h>
