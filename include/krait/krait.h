@@ -35,6 +35,7 @@
 #include <krait/process.h>
 #include <krait/process_pool.h>
 #include <krait/queue.h>
+#include <krait/redis.h>
 #include <krait/rlock.h>
 #include <krait/semaphore.h>
 #include <krait/server.h>
