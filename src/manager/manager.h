@@ -45,6 +45,7 @@ void kri_manager_name_make(char name[KR_MANAGER_NAME + 1]);
 
 /* Back ends: each makes a manager of a checked place, with references 1. */
 int kri_shared_manager_open(kr_manager **m, const char *name, const kr_manager_options *o);
+int kri_shared_manager_attach(kr_manager **m, int fd, const kr_manager_options *o);
 int kri_redis_manager_open(kr_manager **m, const char *url, const kr_manager_options *o);
 
 /* Dicts. */

@@ -24,10 +24,10 @@
 enum { KRI_DOMAINS = 2, KRI_UNDO_INSIDE = 12, KRI_UNDO_FIRST_PAGES = 1, KRI_SPARE_CHUNKS = 0 };
 enum { KRI_PAGE = 512, KRI_CHUNK_PAGES = 8 };
 #else
-enum { KRI_DOMAINS = 32, KRI_UNDO_INSIDE = 44, KRI_UNDO_FIRST_PAGES = 16, KRI_SPARE_CHUNKS = 4 };
+enum { KRI_DOMAINS = 32, KRI_UNDO_INSIDE = 45, KRI_UNDO_FIRST_PAGES = 16, KRI_SPARE_CHUNKS = 4 };
 enum { KRI_PAGE = 4096, KRI_CHUNK_PAGES = 64 };
 #endif
-enum { KRI_CHUNK = KRI_PAGE * KRI_CHUNK_PAGES, KRI_UNDO_MORE = 6, KRI_CLASSES = 22 };
+enum { KRI_CHUNK = KRI_PAGE * KRI_CHUNK_PAGES, KRI_UNDO_MORE = 6, KRI_CLASSES = 21 };
 #define KRI_ALL_DOMAINS ((UINT64_C(1) << KRI_DOMAINS) - 1)
 _Static_assert(KRI_DOMAINS < 64, "a set of them is one word");
 
@@ -71,7 +71,7 @@ typedef struct kri_space_state {
     kri_word64 top;     /* no chunk from there on has memory */
     kri_word64 hint;    /* no chunk before it has a free page */
     kri_word64 spares;  /* how many chunks have memory and nothing in it */
-    kri_word64 work;    /* 1 + the chunk that is given memory, or robbed of it */
+    kri_word64 work;    /* the chunks that are given memory, or robbed of it: pages.c */
     kri_word64 free;    /* guarded by domain 0: the first free object */
     kri_word64 last_id; /* the same */
     kri_word64 objects; /* the same: how many have names */
@@ -178,10 +178,20 @@ void kri_tx_free(kri_tx *tx, uint64_t block);
  * transaction begins.  Returns what tx->err was. */
 int kri_tx_commit(kri_tx *tx);
 
-/* kri_tx_end - the same, and give up the locks.  kri_tx_leave - of one that has only looked. */
+/* kri_tx_end - the same, and give up the locks. */
 int kri_tx_end(kri_tx *tx);
 
 /* kri_tx_cancel - as kri_tx_end, undone; returns err. */
 int kri_tx_cancel(kri_tx *tx, int err);
+
+/* For the heap. */
+
+/* kri_tx_adopt - begin, by who has the locks of those domains, and has settled them. */
+void kri_tx_adopt(kri_tx *tx, kri_space *s, uint64_t domains);
+
+/* kri_tx_take_pages - a run of pages; 0: see tx->err.  kri_tx_drop_pages - the run that begins
+ * there is free after the commit. */
+uint64_t kri_tx_take_pages(kri_tx *tx, uint64_t pages);
+void kri_tx_drop_pages(kri_tx *tx, uint64_t offset);
 
 #endif
