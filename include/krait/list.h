@@ -19,8 +19,7 @@
  * Waits    in shared memory each call is short, and waits only while others are inside; on a server
  *          it takes the manager's .timeout at most, and a coroutine is suspended.
  * Errors   of every call, beside those that are named: -EINVAL: no list, or no item; -ETIMEDOUT;
- *          -ECANCELED; -ENOENT: the list was deleted; KR_ECORRUPT: the memory is damaged; and those
- *          of a server, see manager.h.
+ *          -ECANCELED; -ESTALE: the list was deleted; KR_ECORRUPT; KR_EUNSURE; see kr_dict.
  *          -EDQUOT: the manager's limit, -ENOSPC: the system's memory, of what makes it longer;
  *          then all is as before.
  *
@@ -29,6 +28,7 @@
 #ifndef KRAIT_LIST_H
 #define KRAIT_LIST_H
 
+#include <krait/items.h>
 #include <krait/manager.h>
 
 KR_EXTERN_BEGIN
@@ -43,8 +43,7 @@ typedef struct kr_list kr_list;
  */
 KR_API KR_NODISCARD int kr_list_open(kr_list **l, kr_manager *m, const char *name);
 
-/* kr_list_release - give the handle back, before the manager's; NULL is allowed.  The list stays.
- */
+/* kr_list_release - give the handle back; NULL is allowed.  The list stays. */
 KR_API void kr_list_release(kr_list *l);
 
 /* For KR_AUTO(kr_list): releases *l. */
@@ -129,7 +128,7 @@ KR_API KR_NODISCARD int kr_list_sort(kr_list *l, kr_list_compare compare, void *
 /* kr_list_slice - a copy of the items from `first` to before `end`, as they are at one instant.
  *
  *   end     as an index; INT64_MAX: to the end.  Beyond the ends there is nothing, as in Python
- *   items   receives them, for kr_items_free
+ *   items   receives them, for kr_items_release
  *
  * Returns   0; -ENOMEM
  */

@@ -13,7 +13,7 @@
  * Open     by NULL a new one, whose name is made up.  A size or length of 0 opens what is there
  *          only: -ENOENT if nothing is.  -EEXIST: the name belongs to another kind of container, or
  *          to one of another size.  Else as kr_dict_open.
- * Release  before the manager's handle; NULL is allowed.  The container stays.
+ * Release  gives the handle back; NULL is allowed.  The container stays.
  * Waits, errors   as those of kr_list; sizes that do not fit are -EINVAL.
  *
  * SPDX-License-Identifier: MIT

@@ -43,8 +43,7 @@ KR_API KR_NODISCARD int kr_namespace_get(kr_namespace *n, const char *attribute,
 KR_API KR_NODISCARD int kr_namespace_delete(kr_namespace *n, const char *attribute);
 KR_API KR_NODISCARD int kr_namespace_has(kr_namespace *n, const char *attribute);
 
-/* Integers, doubles and strings, stored as those of kr_dict are.  A get of what is no such thing is
- * -EINVAL; that of a string ends it with a zero byte, for which there must be room. */
+/* Integers, doubles and strings: as those of kr_dict. */
 KR_API KR_NODISCARD int kr_namespace_set_int(kr_namespace *n, const char *attribute, int64_t value);
 KR_API KR_NODISCARD int kr_namespace_get_int(kr_namespace *n, const char *attribute,
                                              int64_t *value);

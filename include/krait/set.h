@@ -13,6 +13,7 @@
 #ifndef KRAIT_SET_H
 #define KRAIT_SET_H
 
+#include <krait/items.h>
 #include <krait/manager.h>
 
 KR_EXTERN_BEGIN
@@ -50,7 +51,7 @@ KR_API KR_NODISCARD int kr_set_clear(kr_set *s);
  * it are members. */
 KR_API KR_NODISCARD int64_t kr_set_update(kr_set *s, const kr_bytes *members, size_t count);
 
-/* kr_set_items - a copy of all, as of one instant; for kr_items_free. */
+/* kr_set_items - a copy of all, as of one instant; for kr_items_release. */
 KR_API KR_NODISCARD int kr_set_items(kr_set *s, kr_items **members);
 
 KR_EXTERN_END
