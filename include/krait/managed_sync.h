@@ -14,8 +14,7 @@
  *
  * Open     finds the one of that name or makes it; NULL: a new one, whose name is made up. -EEXIST:
  *          the name belongs to another kind of container.  Else as kr_dict_open.
- * Close    gives the handle back, before the manager's; NULL is allowed.  The object stays, and
- * what is held stays held.
+ * Close    gives the handle back; NULL is allowed.  The object stays, and what is held stays held.
  *
  * SPDX-License-Identifier: MIT
  */
