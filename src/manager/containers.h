@@ -1,25 +1,28 @@
 /* What a back end of a manager implements beside dicts: containers.c and its like check arguments,
  * and call these.
  *
- * Each handle begins with its table of operations; the back end fills in all of it.  Arguments have
- * been checked: no NULL but where the public function allows it, timeouts not negative, sizes that
- * fit the handle.  Results are those of the public functions.  `close` frees the handle.
+ * Each handle begins with its table of operations; the back end fills in all of it but the manager.
+ * Arguments have been checked: no NULL but where the public function allows it, timeouts not
+ * negative, sizes that fit the handle.  Results are those of the public functions.  `end` frees the
+ * handle; its hold on the manager is given up after it.
  *
  * SPDX-License-Identifier: MIT
  */
 #ifndef KRI_MANAGER_CONTAINERS_H
 #define KRI_MANAGER_CONTAINERS_H
 
+#include "manager/manager.h"
 #include <krait/list.h>
 #include <krait/managed.h>
 #include <krait/managed_sync.h>
 
-/* What every handle has, constant. */
+/* What every handle has, constant; a back end's own follows the struct of the kind. */
 typedef struct kri_handle {
-    kr_manager *manager;
-    void *object;     /* the back end's */
-    const char *name; /* the handle's own copy */
+    kr_manager *manager; /* held; the public function fills it in */
+    char name[KR_MANAGER_NAME + 1];
 } kri_handle;
+
+typedef struct kri_containers kri_containers; /* below */
 
 typedef struct kri_list_ops {
     int (*append)(kr_list *l, bool left, const void *item, size_t size);
@@ -37,7 +40,7 @@ typedef struct kri_list_ops {
     int (*reverse)(kr_list *l);
     int (*sort)(kr_list *l, kr_list_compare compare, void *arg); /* compare is not NULL */
     int (*slice)(kr_list *l, int64_t first, int64_t end, kr_items **items);
-    void (*close)(kr_list *l);
+    void (*end)(kr_list *l);
 } kri_list_ops; /* size is never NULL */
 
 struct kr_list {
@@ -50,7 +53,7 @@ typedef struct kri_value_ops {
     int (*set)(kr_managed_value *v, const void *value);
     int (*compare_and_set)(kr_managed_value *v, const void *expected, const void *value);
     int (*add)(kr_managed_value *v, int64_t amount, int64_t *sum); /* sum is not NULL */
-    void (*close)(kr_managed_value *v);
+    void (*end)(kr_managed_value *v);
 } kri_value_ops;
 
 struct kr_managed_value {
@@ -62,7 +65,7 @@ struct kr_managed_value {
 typedef struct kri_array_ops {
     int (*get)(kr_managed_array *a, size_t first, size_t count, void *items);
     int (*set)(kr_managed_array *a, size_t first, size_t count, const void *items);
-    void (*close)(kr_managed_array *a);
+    void (*end)(kr_managed_array *a);
 } kri_array_ops;
 
 struct kr_managed_array {
@@ -77,7 +80,7 @@ typedef struct kri_lock_ops {
     bool (*locked)(kr_managed_lock *l);
     int (*recover)(kr_managed_lock *l);
     int (*token)(kr_managed_lock *l, int64_t *token);
-    void (*close)(kr_managed_lock *l);
+    void (*end)(kr_managed_lock *l);
 } kri_lock_ops;
 
 struct kr_managed_lock {
@@ -90,7 +93,7 @@ typedef struct kri_rlock_ops {
     int (*release)(kr_managed_rlock *l);
     bool (*owned)(kr_managed_rlock *l);
     int (*recover)(kr_managed_rlock *l);
-    void (*close)(kr_managed_rlock *l);
+    void (*end)(kr_managed_rlock *l);
 } kri_rlock_ops;
 
 struct kr_managed_rlock {
@@ -104,7 +107,7 @@ typedef struct kri_condition_ops {
     int (*recover)(kr_managed_condition *c);
     int (*wait)(kr_managed_condition *c, kr_time timeout);
     int (*notify)(kr_managed_condition *c, int count); /* INT_MAX: all */
-    void (*close)(kr_managed_condition *c);
+    void (*end)(kr_managed_condition *c);
 } kri_condition_ops;
 
 struct kr_managed_condition {
@@ -116,7 +119,7 @@ typedef struct kri_semaphore_ops {
     int (*acquire)(kr_managed_semaphore *s, kr_time timeout);
     int (*release)(kr_managed_semaphore *s, int permits); /* at least 1 */
     int64_t (*value)(kr_managed_semaphore *s);
-    void (*close)(kr_managed_semaphore *s);
+    void (*end)(kr_managed_semaphore *s);
 } kri_semaphore_ops;
 
 struct kr_managed_semaphore {
@@ -129,7 +132,7 @@ typedef struct kri_event_ops {
     int (*clear)(kr_managed_event *e);
     bool (*is_set)(kr_managed_event *e);
     int (*wait)(kr_managed_event *e, kr_time timeout);
-    void (*close)(kr_managed_event *e);
+    void (*end)(kr_managed_event *e);
 } kri_event_ops;
 
 struct kr_managed_event {
@@ -143,7 +146,7 @@ typedef struct kri_barrier_ops {
     int (*abort)(kr_managed_barrier *b);
     unsigned (*n_waiting)(kr_managed_barrier *b);
     bool (*broken)(kr_managed_barrier *b);
-    void (*close)(kr_managed_barrier *b);
+    void (*end)(kr_managed_barrier *b);
 } kri_barrier_ops;
 
 struct kr_managed_barrier {
@@ -153,8 +156,9 @@ struct kr_managed_barrier {
 };
 
 /* Finding or making one; name NULL: one is made up.  A back end that has not got a kind leaves its
- * member NULL: -EOPNOTSUPP. */
-typedef struct kri_containers {
+ * member NULL: -EOPNOTSUPP.  A queue holds the manager itself (kri_manager_retain), until its
+ * release. */
+struct kri_containers {
     int (*list)(kr_list **l, kr_manager *m, const char *name);
     int (*value)(kr_managed_value **v, kr_manager *m, const char *name, size_t size,
                  const void *value);
@@ -169,9 +173,17 @@ typedef struct kri_containers {
                      int64_t bound);
     int (*event)(kr_managed_event **e, kr_manager *m, const char *name);
     int (*barrier)(kr_managed_barrier **b, kr_manager *m, const char *name, int64_t parties);
-} kri_containers;
+};
 
-/* kri_containers_of - the manager's table; NULL: there is none. */
-const kri_containers *kri_containers_of(const kr_manager *m);
+/* kri_containers_check - the manager's table, when both are sound: names of 1 to KR_MANAGER_NAME
+ * bytes.  NULL, and why. */
+const kri_containers *kri_containers_check(const kr_manager *m, const char *name, int *err);
+
+/* kri_handle_hold - the hold of a new handle on its manager. */
+static inline void kri_handle_hold(kri_handle *handle, kr_manager *m)
+{
+    kri_manager_retain(m);
+    handle->manager = m;
+}
 
 #endif

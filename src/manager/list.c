@@ -10,16 +10,23 @@ int kr_list_open(kr_list **l, kr_manager *m, const char *name)
     if (l == NULL)
         return -EINVAL;
     *l = NULL;
-    const kri_containers *kinds = m != NULL ? kri_containers_of(m) : NULL;
+    int err;
+    const kri_containers *kinds = kri_containers_check(m, name, &err);
     if (kinds == NULL)
-        return -EINVAL;
-    return kinds->list != NULL ? kinds->list(l, m, name) : -EOPNOTSUPP;
+        return err;
+    err = kinds->list != NULL ? kinds->list(l, m, name) : -EOPNOTSUPP;
+    if (err == 0)
+        kri_handle_hold(&(*l)->handle, m);
+    return err;
 }
 
 void kr_list_release(kr_list *l)
 {
-    if (l != NULL)
-        l->ops->close(l);
+    if (l == NULL)
+        return;
+    kr_manager *m = l->handle.manager;
+    l->ops->end(l);
+    kr_manager_release(m);
 }
 
 void kr_list_auto(kr_list **l)

@@ -21,16 +21,25 @@ int kr_managed_semaphore_open(kr_managed_semaphore **s, kr_manager *m, const cha
     if (s == NULL)
         return -EINVAL;
     *s = NULL;
-    const kri_containers *kinds = m != NULL ? kri_containers_of(m) : NULL;
-    if (kinds == NULL || !are_permits(permits, bound) || (permits < 0 && name == NULL))
+    int err;
+    const kri_containers *kinds = kri_containers_check(m, name, &err);
+    if (kinds == NULL)
+        return err;
+    if (!are_permits(permits, bound) || (permits < 0 && name == NULL))
         return -EINVAL;
-    return kinds->semaphore != NULL ? kinds->semaphore(s, m, name, permits, bound) : -EOPNOTSUPP;
+    err = kinds->semaphore != NULL ? kinds->semaphore(s, m, name, permits, bound) : -EOPNOTSUPP;
+    if (err == 0)
+        kri_handle_hold(&(*s)->handle, m);
+    return err;
 }
 
 void kr_managed_semaphore_close(kr_managed_semaphore *s)
 {
-    if (s != NULL)
-        s->ops->close(s);
+    if (s == NULL)
+        return;
+    kr_manager *m = s->handle.manager;
+    s->ops->end(s);
+    kr_manager_release(m);
 }
 
 void kr_managed_semaphore_auto(kr_managed_semaphore **s)
@@ -65,16 +74,23 @@ int kr_managed_event_open(kr_managed_event **e, kr_manager *m, const char *name)
     if (e == NULL)
         return -EINVAL;
     *e = NULL;
-    const kri_containers *kinds = m != NULL ? kri_containers_of(m) : NULL;
+    int err;
+    const kri_containers *kinds = kri_containers_check(m, name, &err);
     if (kinds == NULL)
-        return -EINVAL;
-    return kinds->event != NULL ? kinds->event(e, m, name) : -EOPNOTSUPP;
+        return err;
+    err = kinds->event != NULL ? kinds->event(e, m, name) : -EOPNOTSUPP;
+    if (err == 0)
+        kri_handle_hold(&(*e)->handle, m);
+    return err;
 }
 
 void kr_managed_event_close(kr_managed_event *e)
 {
-    if (e != NULL)
-        e->ops->close(e);
+    if (e == NULL)
+        return;
+    kr_manager *m = e->handle.manager;
+    e->ops->end(e);
+    kr_manager_release(m);
 }
 
 void kr_managed_event_auto(kr_managed_event **e)
@@ -115,16 +131,25 @@ int kr_managed_barrier_open(kr_managed_barrier **b, kr_manager *m, const char *n
     if (b == NULL)
         return -EINVAL;
     *b = NULL;
-    const kri_containers *kinds = m != NULL ? kri_containers_of(m) : NULL;
-    if (kinds == NULL || parties < 0 || parties > KR_BARRIER_MAX || (parties == 0 && name == NULL))
+    int err;
+    const kri_containers *kinds = kri_containers_check(m, name, &err);
+    if (kinds == NULL)
+        return err;
+    if (parties < 0 || parties > KR_BARRIER_MAX || (parties == 0 && name == NULL))
         return -EINVAL;
-    return kinds->barrier != NULL ? kinds->barrier(b, m, name, parties) : -EOPNOTSUPP;
+    err = kinds->barrier != NULL ? kinds->barrier(b, m, name, parties) : -EOPNOTSUPP;
+    if (err == 0)
+        kri_handle_hold(&(*b)->handle, m);
+    return err;
 }
 
 void kr_managed_barrier_close(kr_managed_barrier *b)
 {
-    if (b != NULL)
-        b->ops->close(b);
+    if (b == NULL)
+        return;
+    kr_manager *m = b->handle.manager;
+    b->ops->end(b);
+    kr_manager_release(m);
 }
 
 void kr_managed_barrier_auto(kr_managed_barrier **b)

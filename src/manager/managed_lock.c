@@ -13,16 +13,23 @@ int kr_managed_lock_open(kr_managed_lock **l, kr_manager *m, const char *name)
     if (l == NULL)
         return -EINVAL;
     *l = NULL;
-    const kri_containers *kinds = m != NULL ? kri_containers_of(m) : NULL;
+    int err;
+    const kri_containers *kinds = kri_containers_check(m, name, &err);
     if (kinds == NULL)
-        return -EINVAL;
-    return kinds->lock != NULL ? kinds->lock(l, m, name) : -EOPNOTSUPP;
+        return err;
+    err = kinds->lock != NULL ? kinds->lock(l, m, name) : -EOPNOTSUPP;
+    if (err == 0)
+        kri_handle_hold(&(*l)->handle, m);
+    return err;
 }
 
 void kr_managed_lock_close(kr_managed_lock *l)
 {
-    if (l != NULL)
-        l->ops->close(l);
+    if (l == NULL)
+        return;
+    kr_manager *m = l->handle.manager;
+    l->ops->end(l);
+    kr_manager_release(m);
 }
 
 void kr_managed_lock_auto(kr_managed_lock **l)
@@ -67,16 +74,23 @@ int kr_managed_rlock_open(kr_managed_rlock **l, kr_manager *m, const char *name)
     if (l == NULL)
         return -EINVAL;
     *l = NULL;
-    const kri_containers *kinds = m != NULL ? kri_containers_of(m) : NULL;
+    int err;
+    const kri_containers *kinds = kri_containers_check(m, name, &err);
     if (kinds == NULL)
-        return -EINVAL;
-    return kinds->rlock != NULL ? kinds->rlock(l, m, name) : -EOPNOTSUPP;
+        return err;
+    err = kinds->rlock != NULL ? kinds->rlock(l, m, name) : -EOPNOTSUPP;
+    if (err == 0)
+        kri_handle_hold(&(*l)->handle, m);
+    return err;
 }
 
 void kr_managed_rlock_close(kr_managed_rlock *l)
 {
-    if (l != NULL)
-        l->ops->close(l);
+    if (l == NULL)
+        return;
+    kr_manager *m = l->handle.manager;
+    l->ops->end(l);
+    kr_manager_release(m);
 }
 
 void kr_managed_rlock_auto(kr_managed_rlock **l)
@@ -116,16 +130,23 @@ int kr_managed_condition_open(kr_managed_condition **c, kr_manager *m, const cha
     if (c == NULL)
         return -EINVAL;
     *c = NULL;
-    const kri_containers *kinds = m != NULL ? kri_containers_of(m) : NULL;
+    int err;
+    const kri_containers *kinds = kri_containers_check(m, name, &err);
     if (kinds == NULL)
-        return -EINVAL;
-    return kinds->condition != NULL ? kinds->condition(c, m, name) : -EOPNOTSUPP;
+        return err;
+    err = kinds->condition != NULL ? kinds->condition(c, m, name) : -EOPNOTSUPP;
+    if (err == 0)
+        kri_handle_hold(&(*c)->handle, m);
+    return err;
 }
 
 void kr_managed_condition_close(kr_managed_condition *c)
 {
-    if (c != NULL)
-        c->ops->close(c);
+    if (c == NULL)
+        return;
+    kr_manager *m = c->handle.manager;
+    c->ops->end(c);
+    kr_manager_release(m);
 }
 
 void kr_managed_condition_auto(kr_managed_condition **c)

@@ -14,16 +14,25 @@ int kr_managed_value_open(kr_managed_value **v, kr_manager *m, const char *name,
     if (v == NULL)
         return -EINVAL;
     *v = NULL;
-    const kri_containers *kinds = m != NULL ? kri_containers_of(m) : NULL;
-    if (kinds == NULL || size > PTRDIFF_MAX / 4 || (size == 0 && (name == NULL || value != NULL)))
+    int err;
+    const kri_containers *kinds = kri_containers_check(m, name, &err);
+    if (kinds == NULL)
+        return err;
+    if (size > PTRDIFF_MAX / 4 || (size == 0 && (name == NULL || value != NULL)))
         return -EINVAL;
-    return kinds->value != NULL ? kinds->value(v, m, name, size, value) : -EOPNOTSUPP;
+    err = kinds->value != NULL ? kinds->value(v, m, name, size, value) : -EOPNOTSUPP;
+    if (err == 0)
+        kri_handle_hold(&(*v)->handle, m);
+    return err;
 }
 
 void kr_managed_value_release(kr_managed_value *v)
 {
-    if (v != NULL)
-        v->ops->close(v);
+    if (v == NULL)
+        return;
+    kr_manager *m = v->handle.manager;
+    v->ops->end(v);
+    kr_manager_release(m);
 }
 
 void kr_managed_value_auto(kr_managed_value **v)
@@ -75,17 +84,26 @@ int kr_managed_array_open(kr_managed_array **a, kr_manager *m, const char *name,
     if (a == NULL)
         return -EINVAL;
     *a = NULL;
-    const kri_containers *kinds = m != NULL ? kri_containers_of(m) : NULL;
-    if (kinds == NULL || __builtin_mul_overflow(item_size, length, &bytes) ||
-        bytes > PTRDIFF_MAX / 4 || (bytes == 0 && (name == NULL || items != NULL)))
+    int err;
+    const kri_containers *kinds = kri_containers_check(m, name, &err);
+    if (kinds == NULL)
+        return err;
+    if (__builtin_mul_overflow(item_size, length, &bytes) || bytes > PTRDIFF_MAX / 4 ||
+        (bytes == 0 && (name == NULL || items != NULL)))
         return -EINVAL;
-    return kinds->array != NULL ? kinds->array(a, m, name, item_size, length, items) : -EOPNOTSUPP;
+    err = kinds->array != NULL ? kinds->array(a, m, name, item_size, length, items) : -EOPNOTSUPP;
+    if (err == 0)
+        kri_handle_hold(&(*a)->handle, m);
+    return err;
 }
 
 void kr_managed_array_release(kr_managed_array *a)
 {
-    if (a != NULL)
-        a->ops->close(a);
+    if (a == NULL)
+        return;
+    kr_manager *m = a->handle.manager;
+    a->ops->end(a);
+    kr_manager_release(m);
 }
 
 void kr_managed_array_auto(kr_managed_array **a)
@@ -135,9 +153,10 @@ int kr_manager_queue(kr_queue **q, kr_manager *m, const char *name, size_t item_
     if (q == NULL)
         return -EINVAL;
     *q = NULL;
-    const kri_containers *kinds = m != NULL ? kri_containers_of(m) : NULL;
+    int err;
+    const kri_containers *kinds = kri_containers_check(m, name, &err);
     if (kinds == NULL)
-        return -EINVAL;
+        return err;
     const kr_queue_options *o = options != NULL ? options : &defaults;
     return kinds->queue != NULL ? kinds->queue(q, m, name, item_size, maxsize, o) : -EOPNOTSUPP;
 }
