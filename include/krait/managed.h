@@ -87,6 +87,7 @@ KR_API KR_NODISCARD int kr_managed_array_set(kr_managed_array *a, size_t first, 
 /* kr_manager_queue - a handle for the manager's queue of that name, with which all of kr_queue_...
  * works, but for kr_choose_get and kr_choose_put of one on a server: -EINVAL.
  *
+ *   name    not NULL: nobody could ask a kr_queue for it
  *   item_size, maxsize, options   as of a shared queue, see kr_queue_create: when it is made here;
  *           for one that is there already item_size must be the same, and the rest counts for
  *           nothing.  On a server only .order KR_FIFO, and no limit on the bytes.

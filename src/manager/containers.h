@@ -156,8 +156,8 @@ struct kr_managed_barrier {
 };
 
 /* Finding or making one; name NULL: one is made up.  A back end that has not got a kind leaves its
- * member NULL: -EOPNOTSUPP.  A queue holds the manager itself (kri_manager_retain), until its
- * release. */
+ * member NULL: -EOPNOTSUPP.  A queue's is never NULL,
+ * and it holds the manager itself (kri_manager_retain), until its release. */
 struct kri_containers {
     int (*list)(kr_list **l, kr_manager *m, const char *name);
     int (*value)(kr_managed_value **v, kr_manager *m, const char *name, size_t size,

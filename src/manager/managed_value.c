@@ -157,6 +157,8 @@ int kr_manager_queue(kr_queue **q, kr_manager *m, const char *name, size_t item_
     const kri_containers *kinds = kri_containers_check(m, name, &err);
     if (kinds == NULL)
         return err;
+    if (name == NULL)
+        return -EINVAL;
     const kr_queue_options *o = options != NULL ? options : &defaults;
     return kinds->queue != NULL ? kinds->queue(q, m, name, item_size, maxsize, o) : -EOPNOTSUPP;
 }

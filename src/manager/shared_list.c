@@ -17,25 +17,32 @@
 #include "manager/shared_list.h"
 #include <string.h>
 
-int kri_list_enter(const kri_shared_list *l, kri_tx *tx)
+int kri_list_enter(const kri_shared_object *l, kri_tx *tx)
 {
-    int err = kri_tx_begin(tx, l->space, UINT64_C(1) << l->domain);
-    if (err != 0)
-        return err;
-    if (kri_load_rlx64(&l->object->id) != l->id)
-        return kri_tx_cancel(tx, -ESTALE);
-    if (__builtin_expect(kri_list_number(l, KRI_LIST_WORK) != KRI_LIST_AT_REST, 0)) {
+    int err = kri_shared_enter(l, tx);
+    if (err == 0 && __builtin_expect(kri_shared_number(l, KRI_LIST_WORK) != KRI_LIST_AT_REST, 0)) {
         err = kri_list_go_on(l, tx);
         if (err != 0)
             return kri_tx_cancel(tx, err);
     }
-    return 0;
+    return err;
 }
+
+static void make(kri_tx *tx, kri_object *o, const void *arg)
+{
+    (void)tx;
+    (void)arg;
+    kri_store_rlx64(&o->body, 0);
+    for (unsigned i = KRI_LIST_FIRST; i <= KRI_LIST_WORK; i++)
+        kri_store_rlx64(&o->words[i], 0);
+}
+
+const kri_kind kri_list_kind = {.kind = KR_MANAGER_LIST, .make = make};
 
 /* Adding at the ends */
 
 /* The position is beside an end, and gets the item. */
-static void put(const kri_shared_list *l, kri_tx *tx, bool left, uint64_t position,
+static void put(const kri_shared_object *l, kri_tx *tx, bool left, uint64_t position,
                 const void *item, size_t size)
 {
     uint64_t place = kri_list_new_item(l, tx, item, size);
@@ -46,19 +53,19 @@ static void put(const kri_shared_list *l, kri_tx *tx, bool left, uint64_t positi
         return;
     kri_store_rlx64(word, place); /* not in the list yet */
     if (left)
-        kri_tx_set(tx, &l->object->words[KRI_LIST_FIRST], position);
+        kri_tx_set(tx, kri_shared_word(l, KRI_LIST_FIRST), position);
     else
-        kri_tx_set(tx, &l->object->words[KRI_LIST_END], position + 1);
+        kri_tx_set(tx, kri_shared_word(l, KRI_LIST_END), position + 1);
 }
 
-int kri_shared_list_append(const kri_shared_list *l, bool left, const void *item, size_t size)
+int kri_shared_list_append(const kri_shared_object *l, bool left, const void *item, size_t size)
 {
     kri_tx tx;
     int err = kri_list_enter(l, &tx);
     if (err != 0)
         return err;
     err = kri_list_make_table(l, &tx);
-    uint64_t first = kri_list_number(l, KRI_LIST_FIRST), end = kri_list_number(l, KRI_LIST_END);
+    uint64_t first = kri_shared_number(l, KRI_LIST_FIRST), end = kri_shared_number(l, KRI_LIST_END);
     uint64_t position = left ? first - 1 : end;
     if (err == 0)
         err = kri_list_make_room(l, &tx, position, first, end);
@@ -71,17 +78,17 @@ int kri_shared_list_append(const kri_shared_list *l, bool left, const void *item
 /* Looking */
 
 /* The word of the item with that index; -ENOENT, KR_ECORRUPT. */
-static int find(const kri_shared_list *l, int64_t index, kri_word64 **word)
+static int find(const kri_shared_object *l, int64_t index, kri_word64 **word)
 {
     uint64_t length = kri_list_length(l);
     uint64_t from_first = (uint64_t)index + (index < 0 ? length : 0);
     if (from_first >= length)
         return -ENOENT;
-    *word = kri_list_word(l, kri_list_number(l, KRI_LIST_FIRST) + from_first);
+    *word = kri_list_word(l, kri_shared_number(l, KRI_LIST_FIRST) + from_first);
     return *word != NULL ? 0 : KR_ECORRUPT;
 }
 
-static int copy_out(const kri_shared_list *l, const kri_word64 *word, void *bytes, size_t room,
+static int copy_out(const kri_shared_object *l, const kri_word64 *word, void *bytes, size_t room,
                     size_t *size)
 {
     const kri_list_item *item = kri_list_item_at(l, kri_load_rlx64(word));
@@ -95,7 +102,7 @@ static int copy_out(const kri_shared_list *l, const kri_word64 *word, void *byte
     return 0;
 }
 
-int kri_shared_list_get(const kri_shared_list *l, int64_t index, void *item, size_t room,
+int kri_shared_list_get(const kri_shared_object *l, int64_t index, void *item, size_t room,
                         size_t *size)
 {
     kri_tx tx;
@@ -109,7 +116,7 @@ int kri_shared_list_get(const kri_shared_list *l, int64_t index, void *item, siz
     return kri_tx_cancel(&tx, err);
 }
 
-int64_t kri_shared_list_length(const kri_shared_list *l)
+int64_t kri_shared_list_length(const kri_shared_object *l)
 {
     kri_tx tx;
     int err = kri_list_enter(l, &tx);
@@ -122,7 +129,8 @@ int64_t kri_shared_list_length(const kri_shared_list *l)
 
 /* Taking and replacing */
 
-int kri_shared_list_pop(const kri_shared_list *l, bool left, void *item, size_t room, size_t *size)
+int kri_shared_list_pop(const kri_shared_object *l, bool left, void *item, size_t room,
+                        size_t *size)
 {
     kri_tx tx;
     kri_word64 *word = NULL;
@@ -135,14 +143,14 @@ int kri_shared_list_pop(const kri_shared_list *l, bool left, void *item, size_t 
     if (err != 0)
         return kri_tx_cancel(&tx, err);
     unsigned which = left ? KRI_LIST_FIRST : KRI_LIST_END;
-    uint64_t edge = kri_list_number(l, which) + (left ? 1 : UINT64_MAX);
+    uint64_t edge = kri_shared_number(l, which) + (left ? 1 : UINT64_MAX);
     kri_tx_free(&tx, kri_load_rlx64(word));
-    kri_tx_set(&tx, &l->object->words[which], edge);
+    kri_tx_set(&tx, kri_shared_word(l, which), edge);
     kri_list_left_behind(l, &tx, edge, left);
     return kri_tx_end(&tx);
 }
 
-int kri_shared_list_set(const kri_shared_list *l, int64_t index, const void *item, size_t size)
+int kri_shared_list_set(const kri_shared_object *l, int64_t index, const void *item, size_t size)
 {
     kri_tx tx;
     kri_word64 *word = NULL;
@@ -170,9 +178,9 @@ typedef struct search {
 } search;
 
 /* All of them, or to the first. */
-static int look(const kri_shared_list *l, search *s, bool all)
+static int look(const kri_shared_object *l, search *s, bool all)
 {
-    uint64_t from = kri_list_number(l, KRI_LIST_FIRST), length = kri_list_length(l);
+    uint64_t from = kri_shared_number(l, KRI_LIST_FIRST), length = kri_list_length(l);
     for (uint64_t i = 0; i < length; i++) {
         const kri_word64 *word = kri_list_word(l, from + i);
         const kri_list_item *item = word != NULL ? kri_list_item_at(l, kri_load_rlx64(word)) : NULL;
@@ -188,28 +196,28 @@ static int look(const kri_shared_list *l, search *s, bool all)
     return 0;
 }
 
-static int look_alone(const kri_shared_list *l, search *s, bool all)
+static int look_alone(const kri_shared_object *l, search *s, bool all)
 {
     kri_tx tx;
     int err = kri_list_enter(l, &tx);
     return err == 0 ? kri_tx_cancel(&tx, look(l, s, all)) : err;
 }
 
-int64_t kri_shared_list_index(const kri_shared_list *l, const void *item, size_t size)
+int64_t kri_shared_list_index(const kri_shared_object *l, const void *item, size_t size)
 {
     search s = {.item = item, .size = size, .first = -ENOENT};
     int err = look_alone(l, &s, false);
     return err != 0 ? err : s.first;
 }
 
-int64_t kri_shared_list_count(const kri_shared_list *l, const void *item, size_t size)
+int64_t kri_shared_list_count(const kri_shared_object *l, const void *item, size_t size)
 {
     search s = {.item = item, .size = size, .first = -ENOENT};
     int err = look_alone(l, &s, true);
     return err != 0 ? err : s.count;
 }
 
-int kri_shared_list_remove(const kri_shared_list *l, const void *item, size_t size)
+int kri_shared_list_remove(const kri_shared_object *l, const void *item, size_t size)
 {
     kri_tx tx;
     search s = {.item = item, .size = size, .first = -ENOENT};
@@ -224,7 +232,7 @@ int kri_shared_list_remove(const kri_shared_list *l, const void *item, size_t si
 
 /* A slice */
 
-static int copy_range(const kri_shared_list *l, uint64_t from, uint64_t count, kr_items **items)
+static int copy_range(const kri_shared_object *l, uint64_t from, uint64_t count, kr_items **items)
 {
     size_t bytes = 0;
     for (uint64_t i = 0; i < 2 * count; i++) { /* measure, then copy */
@@ -246,7 +254,7 @@ static int copy_range(const kri_shared_list *l, uint64_t from, uint64_t count, k
     return *items != NULL ? 0 : -ENOMEM;
 }
 
-int kri_shared_list_slice(const kri_shared_list *l, int64_t first, int64_t end, kr_items **items)
+int kri_shared_list_slice(const kri_shared_object *l, int64_t first, int64_t end, kr_items **items)
 {
     kri_tx tx;
     int err = kri_list_enter(l, &tx);
@@ -255,7 +263,7 @@ int kri_shared_list_slice(const kri_shared_list *l, int64_t first, int64_t end, 
     uint64_t length = kri_list_length(l), from = kri_list_clamp(first, length);
     uint64_t to = kri_list_clamp(end, length);
     uint64_t count = from < to ? to - from : 0;
-    err = copy_range(l, kri_list_number(l, KRI_LIST_FIRST) + from, count, items);
+    err = copy_range(l, kri_shared_number(l, KRI_LIST_FIRST) + from, count, items);
     if (err != 0) {
         kr_items_release(*items);
         *items = NULL;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* What the transaction says is under way is done, now. */
-static int carry_out(const kri_shared_list *l, kri_tx *tx)
+static int carry_out(const kri_shared_object *l, kri_tx *tx)
 {
     int err = kri_tx_commit(tx);
     if (err == 0)
@@ -17,9 +17,9 @@ static int carry_out(const kri_shared_list *l, kri_tx *tx)
 
 /* Into the middle and out of it */
 
-int kri_list_close(const kri_shared_list *l, kri_tx *tx, uint64_t index)
+int kri_list_close(const kri_shared_object *l, kri_tx *tx, uint64_t index)
 {
-    uint64_t first = kri_list_number(l, KRI_LIST_FIRST), end = kri_list_number(l, KRI_LIST_END);
+    uint64_t first = kri_shared_number(l, KRI_LIST_FIRST), end = kri_shared_number(l, KRI_LIST_END);
     const kri_word64 *word = kri_list_word(l, first + index);
     bool left = index < (end - first) / 2;
     if (word == NULL)
@@ -30,7 +30,7 @@ int kri_list_close(const kri_shared_list *l, kri_tx *tx, uint64_t index)
     return carry_out(l, tx);
 }
 
-int kri_shared_list_take_out(const kri_shared_list *l, int64_t index)
+int kri_shared_list_take_out(const kri_shared_object *l, int64_t index)
 {
     kri_tx tx;
     int err = kri_list_enter(l, &tx);
@@ -41,10 +41,10 @@ int kri_shared_list_take_out(const kri_shared_list *l, int64_t index)
 }
 
 /* The hole that the item is to fill comes from the nearer end, which moves out by one. */
-static int open_at(const kri_shared_list *l, kri_tx *tx, uint64_t index, const void *item,
+static int open_at(const kri_shared_object *l, kri_tx *tx, uint64_t index, const void *item,
                    size_t size)
 {
-    uint64_t first = kri_list_number(l, KRI_LIST_FIRST), end = kri_list_number(l, KRI_LIST_END);
+    uint64_t first = kri_shared_number(l, KRI_LIST_FIRST), end = kri_shared_number(l, KRI_LIST_END);
     bool left = index < (end - first) / 2;
     int err = kri_list_make_room(l, tx, left ? first - 1 : end, first, end);
     if (err != 0)
@@ -53,16 +53,16 @@ static int open_at(const kri_shared_list *l, kri_tx *tx, uint64_t index, const v
     if (place == 0)
         return kri_tx_end(tx);
     if (left) {
-        kri_tx_set(tx, &l->object->words[KRI_LIST_FIRST], first - 1);
+        kri_tx_set(tx, kri_shared_word(l, KRI_LIST_FIRST), first - 1);
         kri_list_set_work(l, tx, KRI_LIST_OPEN_LEFT, first - 1, first + index - 1, place);
     } else {
-        kri_tx_set(tx, &l->object->words[KRI_LIST_END], end + 1);
+        kri_tx_set(tx, kri_shared_word(l, KRI_LIST_END), end + 1);
         kri_list_set_work(l, tx, KRI_LIST_OPEN_RIGHT, end, first + index, place);
     }
     return carry_out(l, tx);
 }
 
-int kri_shared_list_insert(const kri_shared_list *l, int64_t index, const void *item, size_t size)
+int kri_shared_list_insert(const kri_shared_object *l, int64_t index, const void *item, size_t size)
 {
     kri_tx tx;
     int err = kri_list_enter(l, &tx);
@@ -76,7 +76,7 @@ int kri_shared_list_insert(const kri_shared_list *l, int64_t index, const void *
 
 /* Many at the end */
 
-int kri_shared_list_extend(const kri_shared_list *l, const kr_bytes *items, size_t count)
+int kri_shared_list_extend(const kri_shared_object *l, const kr_bytes *items, size_t count)
 {
     kri_tx tx;
     int err = kri_list_enter(l, &tx);
@@ -84,7 +84,7 @@ int kri_shared_list_extend(const kri_shared_list *l, const kr_bytes *items, size
         return err;
     err = kri_list_make_table(l, &tx);
     if (err == 0) {
-        kri_list_set_work(l, &tx, KRI_LIST_EXTEND, kri_list_number(l, KRI_LIST_END), 0, 0);
+        kri_list_set_work(l, &tx, KRI_LIST_EXTEND, kri_shared_number(l, KRI_LIST_END), 0, 0);
         err = kri_tx_commit(&tx);
     }
     if (err != 0)
@@ -95,21 +95,19 @@ int kri_shared_list_extend(const kri_shared_list *l, const kr_bytes *items, size
         int worse = kri_list_go_on(l, &tx); /* they go again */
         return kri_tx_cancel(&tx, worse != 0 ? worse : err);
     }
-    kri_tx_set(&tx, &l->object->words[KRI_LIST_END], kri_list_number(l, KRI_LIST_END) + count);
-    kri_tx_set(&tx, &l->object->words[KRI_LIST_WORK], KRI_LIST_AT_REST);
+    kri_tx_set(&tx, kri_shared_word(l, KRI_LIST_END), kri_shared_number(l, KRI_LIST_END) + count);
+    kri_tx_set(&tx, kri_shared_word(l, KRI_LIST_WORK), KRI_LIST_AT_REST);
     return kri_tx_end(&tx);
 }
 
-int kri_shared_list_clear(const kri_shared_list *l)
+int kri_shared_list_clear(const kri_shared_object *l)
 {
     kri_tx tx;
     int err = kri_list_enter(l, &tx);
     if (err != 0)
         return err;
-    if (kri_list_length(l) == 0)
-        return kri_tx_cancel(&tx, 0);
-    kri_list_set_work(l, &tx, KRI_LIST_CLEAR, 0, 0, 0);
-    return carry_out(l, &tx);
+    kri_list_bury(l, &tx);
+    return kri_tx_end(&tx);
 }
 
 /* Another order */
@@ -119,10 +117,10 @@ typedef struct entry {
     uint64_t place;
 } entry;
 
-static int read_all(const kri_shared_list *l, entry *entries, uint64_t count)
+static int read_all(const kri_shared_object *l, entry *entries, uint64_t count)
 {
     for (uint64_t i = 0; i < count; i++) {
-        const kri_word64 *word = kri_list_word(l, kri_list_number(l, KRI_LIST_FIRST) + i);
+        const kri_word64 *word = kri_list_word(l, kri_shared_number(l, KRI_LIST_FIRST) + i);
         uint64_t place = word != NULL ? kri_load_rlx64(word) : 0;
         const kri_list_item *item = kri_list_item_at(l, place);
         if (item == NULL)
@@ -153,7 +151,7 @@ static entry *sorted(entry *from, entry *to, size_t count, kr_list_compare compa
 }
 
 /* In that order, which is reversed if `backwards`. */
-static int rewrite(const kri_shared_list *l, kri_tx *tx, const entry *entries, size_t count,
+static int rewrite(const kri_shared_object *l, kri_tx *tx, const entry *entries, size_t count,
                    bool backwards)
 {
     uint64_t block = kri_tx_alloc(tx, l->domain, count * sizeof(kri_word64));
@@ -167,7 +165,7 @@ static int rewrite(const kri_shared_list *l, kri_tx *tx, const entry *entries, s
 }
 
 /* compare NULL: as it is, but backwards */
-static int reorder(const kri_shared_list *l, kr_list_compare compare, void *arg)
+static int reorder(const kri_shared_object *l, kr_list_compare compare, void *arg)
 {
     kri_tx tx;
     int err = kri_list_enter(l, &tx);
@@ -189,12 +187,12 @@ static int reorder(const kri_shared_list *l, kr_list_compare compare, void *arg)
     return err;
 }
 
-int kri_shared_list_reverse(const kri_shared_list *l)
+int kri_shared_list_reverse(const kri_shared_object *l)
 {
     return reorder(l, NULL, NULL);
 }
 
-int kri_shared_list_sort(const kri_shared_list *l, kr_list_compare compare, void *arg)
+int kri_shared_list_sort(const kri_shared_object *l, kr_list_compare compare, void *arg)
 {
     return reorder(l, compare, arg);
 }

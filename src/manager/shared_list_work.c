@@ -32,7 +32,7 @@
  */
 #include "manager/shared_list.h"
 
-void kri_list_set_work(const kri_shared_list *l, kri_tx *tx, kri_list_work work, uint64_t at,
+void kri_list_set_work(const kri_shared_object *l, kri_tx *tx, kri_list_work work, uint64_t at,
                        uint64_t to, uint64_t item)
 {
     kri_list_table *table = kri_list_table_of(l);
@@ -43,17 +43,16 @@ void kri_list_set_work(const kri_shared_list *l, kri_tx *tx, kri_list_work work,
     kri_tx_set(tx, &table->at, at);
     kri_tx_set(tx, &table->to, to);
     kri_tx_set(tx, &table->item, item);
-    kri_tx_set(tx, &l->object->words[KRI_LIST_WORK], (uint64_t)work);
+    kri_tx_set(tx, kri_shared_word(l, KRI_LIST_WORK), (uint64_t)work);
 }
 
-static int rest(const kri_shared_list *l, kri_tx *tx)
+static void rest(const kri_shared_object *l, kri_tx *tx)
 {
-    kri_tx_set(tx, &l->object->words[KRI_LIST_WORK], KRI_LIST_AT_REST);
-    return kri_tx_commit(tx);
+    kri_tx_set(tx, kri_shared_word(l, KRI_LIST_WORK), KRI_LIST_AT_REST);
 }
 
 /* The hole goes to `to`, one place after the other. */
-static int move_hole(const kri_shared_list *l, kri_list_table *table)
+static int move_hole(const kri_shared_object *l, kri_list_table *table)
 {
     uint64_t at = kri_load_acq64(&table->at), to = kri_load_rlx64(&table->to);
     while (at != to) {
@@ -68,31 +67,33 @@ static int move_hole(const kri_shared_list *l, kri_list_table *table)
     return 0;
 }
 
-static int close_hole(const kri_shared_list *l, kri_tx *tx, kri_list_table *table, bool left)
+static int close_hole(const kri_shared_object *l, kri_tx *tx, kri_list_table *table, bool left)
 {
     int err = move_hole(l, table);
     if (err != 0)
         return err;
     uint64_t hole = kri_load_rlx64(&table->to), edge = left ? hole + 1 : hole;
-    kri_tx_set(tx, &l->object->words[left ? KRI_LIST_FIRST : KRI_LIST_END], edge);
+    kri_tx_set(tx, kri_shared_word(l, left ? KRI_LIST_FIRST : KRI_LIST_END), edge);
     kri_list_left_behind(l, tx, edge, left);
-    return rest(l, tx);
+    rest(l, tx);
+    return 0;
 }
 
-static int fill_hole(const kri_shared_list *l, kri_tx *tx, kri_list_table *table)
+static int fill_hole(const kri_shared_object *l, kri_tx *tx, kri_list_table *table)
 {
     int err = move_hole(l, table);
     kri_word64 *hole = err == 0 ? kri_list_word(l, kri_load_rlx64(&table->to)) : NULL;
     if (hole == NULL)
         return KR_ECORRUPT;
     kri_store_rel64(hole, kri_load_rlx64(&table->item));
-    return rest(l, tx);
+    rest(l, tx);
+    return 0;
 }
 
-static int rewrite(const kri_shared_list *l, kri_tx *tx, kri_list_table *table)
+static int rewrite(const kri_shared_object *l, kri_tx *tx, kri_list_table *table)
 {
-    uint64_t first = kri_list_number(l, KRI_LIST_FIRST);
-    uint64_t count = kri_list_number(l, KRI_LIST_END) - first;
+    uint64_t first = kri_shared_number(l, KRI_LIST_FIRST);
+    uint64_t count = kri_shared_number(l, KRI_LIST_END) - first;
     uint64_t block = kri_load_rlx64(&table->item);
     if (!kri_space_has(l->space, block, count * sizeof(kri_word64)))
         return KR_ECORRUPT;
@@ -104,31 +105,14 @@ static int rewrite(const kri_shared_list *l, kri_tx *tx, kri_list_table *table)
         kri_store_rel64(word, kri_load_rlx64(&order[i]));
     }
     kri_tx_free(tx, block);
-    return rest(l, tx);
-}
-
-static int clear(const kri_shared_list *l, kri_tx *tx)
-{
-    uint64_t first = kri_list_number(l, KRI_LIST_FIRST), end = kri_list_number(l, KRI_LIST_END);
-    while (first != end) {
-        const kri_word64 *word = kri_list_word(l, first);
-        if (word == NULL)
-            return KR_ECORRUPT;
-        kri_tx_free(tx, kri_load_rlx64(word));
-        first++;
-        kri_tx_set(tx, &l->object->words[KRI_LIST_FIRST], first);
-        kri_list_left_behind(l, tx, first, true);
-        int err = kri_tx_commit(tx);
-        if (err != 0)
-            return err;
-    }
-    return rest(l, tx);
+    rest(l, tx);
+    return 0;
 }
 
 /* Those that are staged were never in the list. */
-static int unstage(const kri_shared_list *l, kri_tx *tx, kri_list_table *table)
+static int unstage(const kri_shared_object *l, kri_tx *tx, kri_list_table *table)
 {
-    uint64_t end = kri_list_number(l, KRI_LIST_END), at = kri_load_rlx64(&table->at);
+    uint64_t end = kri_shared_number(l, KRI_LIST_END), at = kri_load_rlx64(&table->at);
     while (at != end) {
         const kri_word64 *word = kri_list_word(l, --at);
         if (word == NULL)
@@ -140,15 +124,17 @@ static int unstage(const kri_shared_list *l, kri_tx *tx, kri_list_table *table)
         if (err != 0)
             return err;
     }
-    return rest(l, tx);
+    rest(l, tx);
+    return 0;
 }
 
-int kri_list_stage(const kri_shared_list *l, kri_tx *tx, const void *bytes, size_t size)
+int kri_list_stage(const kri_shared_object *l, kri_tx *tx, const void *bytes, size_t size)
 {
     kri_list_table *table = kri_list_table_of(l);
     uint64_t at = table != NULL ? kri_load_rlx64(&table->at) : 0;
-    int err = table == NULL ? KR_ECORRUPT
-                            : kri_list_make_room(l, tx, at, kri_list_number(l, KRI_LIST_FIRST), at);
+    int err = table == NULL
+                  ? KR_ECORRUPT
+                  : kri_list_make_room(l, tx, at, kri_shared_number(l, KRI_LIST_FIRST), at);
     if (err != 0)
         return err;
     uint64_t item = kri_list_new_item(l, tx, bytes, size);
@@ -163,26 +149,34 @@ int kri_list_stage(const kri_shared_list *l, kri_tx *tx, const void *bytes, size
     return kri_tx_commit(tx);
 }
 
-int kri_list_go_on(const kri_shared_list *l, kri_tx *tx)
+int kri_list_finish(const kri_shared_object *l, kri_tx *tx)
 {
-    uint64_t work = kri_list_number(l, KRI_LIST_WORK);
     kri_list_table *table = kri_list_table_of(l);
     if (table == NULL)
         return KR_ECORRUPT;
-    switch (work) {
+    switch (kri_shared_number(l, KRI_LIST_WORK)) {
+    case KRI_LIST_AT_REST:
+        return 0;
     case KRI_LIST_CLOSE_LEFT:
+        return close_hole(l, tx, table, true);
     case KRI_LIST_CLOSE_RIGHT:
-        return close_hole(l, tx, table, work == KRI_LIST_CLOSE_LEFT);
+        return close_hole(l, tx, table, false);
     case KRI_LIST_OPEN_LEFT:
     case KRI_LIST_OPEN_RIGHT:
         return fill_hole(l, tx, table);
-    case KRI_LIST_EXTEND:
-        return unstage(l, tx, table);
     case KRI_LIST_REWRITE:
         return rewrite(l, tx, table);
-    case KRI_LIST_CLEAR:
-        return clear(l, tx);
     default:
         return KR_ECORRUPT;
     }
+}
+
+int kri_list_go_on(const kri_shared_object *l, kri_tx *tx)
+{
+    kri_list_table *table = kri_list_table_of(l);
+    bool staged = kri_shared_number(l, KRI_LIST_WORK) == KRI_LIST_EXTEND;
+    if (table == NULL)
+        return KR_ECORRUPT;
+    int err = staged ? unstage(l, tx, table) : kri_list_finish(l, tx);
+    return err == 0 ? kri_tx_commit(tx) : err;
 }
