@@ -70,8 +70,16 @@ typedef struct worker_call {
     int index; /* of the body */
 } worker_call;
 
-/* The bodies that may run elsewhere; a test program defines this one, with NULL at its end. */
-static const worker_body workers[];
+/* The bodies that may run elsewhere: WORKER(body) at file scope. */
+static worker_body workers[32];
+static int worker_count;
+
+#define WORKER(body)                                                                               \
+    __attribute__((constructor)) static void body##_worker(void)                                   \
+    {                                                                                              \
+        workers[worker_count++] = body;                                                            \
+    }                                                                                              \
+    typedef int body##_worker_semicolon
 
 static inline int worker_main(void *arg)
 {
@@ -89,7 +97,7 @@ static inline kr_process *worker_start_elsewhere(worker_body body)
     kr_process *p = NULL;
     worker_call call = {.index = 0};
     while (workers[call.index] != body)
-        call.index++;
+        CHECK_LE(++call.index, worker_count - 1);
     snprintf(call.where, sizeof call.where, "%s", backend_now->where());
     CHECK_EQ(kr_process_start(&p, worker_main, &call, sizeof call,
                               &(kr_process_options){.start = KR_SPAWN}),

@@ -6,8 +6,6 @@
  */
 #include "manager/list_help.h"
 
-static const worker_body workers[] = {NULL};
-
 BACKEND_TEST(test_list)
 {
     KR_AUTO(kr_manager) *m = manager_open();
