@@ -100,6 +100,7 @@ enum {
     KR_EAUTH = -4104,     /* the other end has not got the same key */
     KR_ETLS = -4105,      /* TLS failed, or its connection was cut off: kr_tls_error_text */
     KR_ECERT = -4106,     /* the other end's certificate is refused: kr_tls_error_text */
+    KR_EUNSURE = -4107,   /* the server's answer did not come: it may have done it, or not */
 };
 
 /* KR_OWNER_DIED - of acquiring in shared memory: held, but a process that held it has died, and

@@ -18,6 +18,7 @@
 #include <krait/coroutine.h>
 #include <krait/datagram.h>
 #include <krait/debug.h>
+#include <krait/dict.h>
 #include <krait/event.h>
 #include <krait/executor.h>
 #include <krait/future.h>
@@ -30,7 +31,9 @@
 #include <krait/listener.h>
 #include <krait/local.h>
 #include <krait/lock.h>
+#include <krait/manager.h>
 #include <krait/map.h>
+#include <krait/msgpack.h>
 #include <krait/parallel.h>
 #include <krait/process.h>
 #include <krait/process_pool.h>
