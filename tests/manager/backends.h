@@ -9,6 +9,7 @@
 #define KRI_TESTS_MANAGER_BACKENDS_H
 
 #include "harness/children.h"
+#include "harness/redis.h"
 #include "harness/sanitizers.h"
 #include "harness/test.h"
 #include <krait/krait.h>
@@ -31,6 +32,24 @@ static inline const char *backend_where_shared(void)
 
 static const backend backend_shared = {"shared", backend_where_shared, true};
 
+/* A server of the case's own. */
+static inline const char *backend_where_redis(void)
+{
+    static redis_server server;
+    if (server.process == 0) {
+        kr_manager *m;
+        redis_start(&server);
+        int err = kr_manager_open(&m, redis_url(&server), NULL);
+        if (err == -ENOSYS)
+            SKIP("built without hiredis");
+        CHECK_EQ(err, 0);
+        kr_manager_release(m);
+    }
+    return redis_url(&server);
+}
+
+static const backend backend_redis = {"redis", backend_where_redis, false};
+
 /* What the case runs with. */
 static const backend *backend_now = &backend_shared;
 
@@ -49,6 +68,7 @@ static const backend *backend_now = &backend_shared;
 #define BACKEND_TEST(name)                                                                         \
     static void name(void);                                                                        \
     BACKEND_CASE(name, shared)                                                                     \
+    BACKEND_CASE(name, redis)                                                                      \
     static void name(void)
 
 static inline kr_manager *manager_open(void)
