@@ -28,12 +28,17 @@
 #include <krait/holder.h>
 #include <krait/init.h>
 #include <krait/io.h>
+#include <krait/items.h>
+#include <krait/list.h>
 #include <krait/listener.h>
 #include <krait/local.h>
 #include <krait/lock.h>
+#include <krait/managed.h>
+#include <krait/managed_sync.h>
 #include <krait/manager.h>
 #include <krait/map.h>
 #include <krait/msgpack.h>
+#include <krait/namespace.h>
 #include <krait/parallel.h>
 #include <krait/process.h>
 #include <krait/process_pool.h>
@@ -42,6 +47,7 @@
 #include <krait/rlock.h>
 #include <krait/semaphore.h>
 #include <krait/server.h>
+#include <krait/set.h>
 #include <krait/shared_memory.h>
 #include <krait/signal.h>
 #include <krait/stall.h>

@@ -42,7 +42,15 @@ int kr_dict_open(kr_dict **d, kr_manager *m, const char *name)
     return m->ops->dict != NULL ? m->ops->dict(m, name, d) : -EOPNOTSUPP;
 }
 
-int kri_shared_dict(kr_manager *m, const char *name, kr_dict **d)
+int kri_dict_open_as(kr_dict **d, kr_manager *m, const char *name, kr_manager_kind kind)
+{
+    if (m == NULL || m->ops->dict_as == NULL)
+        return kr_dict_open(d, m, name);
+    int err = name != NULL ? kri_manager_name_check(name) : 0;
+    return err == 0 ? m->ops->dict_as(m, name, kind, d) : err;
+}
+
+int kri_shared_dict_as(kr_manager *m, const char *name, kr_manager_kind kind, kr_dict **d)
 {
     kri_space *s = &kri_shared_manager_of(m)->space;
     shared_dict *made = os_alloc(sizeof *made);
@@ -52,7 +60,7 @@ int kri_shared_dict(kr_manager *m, const char *name, kr_dict **d)
         strcpy(made->face.name, name); /* was checked */
     else
         kri_manager_name_make(made->face.name);
-    int err = kri_shared_dict_of(s, made->face.name, made);
+    int err = kri_shared_dict_of(s, made->face.name, kind, made);
     if (err < 0) {
         os_free(made);
         return err;
@@ -61,6 +69,11 @@ int kri_shared_dict(kr_manager *m, const char *name, kr_dict **d)
     kri_manager_retain(m);
     *d = &made->face;
     return 0;
+}
+
+int kri_shared_dict(kr_manager *m, const char *name, kr_dict **d)
+{
+    return kri_shared_dict_as(m, name, KR_MANAGER_DICT, d);
 }
 
 void kr_dict_release(kr_dict *d)

@@ -284,9 +284,9 @@ static void make(kri_tx *tx, kri_object *o, const void *arg)
     kri_table_make(tx, 0, o);
 }
 
-int kri_shared_dict_of(kri_space *s, const char *name, shared_dict *d)
+int kri_shared_dict_of(kri_space *s, const char *name, kr_manager_kind as, shared_dict *d)
 {
-    static const kri_kind kind = {KR_MANAGER_DICT, make};
+    const kri_kind kind = {as, make};
     d->face.ops = &operations;
     d->space = s;
     return kri_directory_open(s, name, &kind, NULL, &d->ref);

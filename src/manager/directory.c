@@ -27,6 +27,18 @@ static void end_dict(kri_tx *tx, kri_object *o)
 
 static kri_object_end *const ends[] = {
     [KR_MANAGER_DICT] = end_dict,
+    [KR_MANAGER_LIST] = kri_list_end,
+    [KR_MANAGER_SET] = end_dict,
+    [KR_MANAGER_NAMESPACE] = end_dict,
+    [KR_MANAGER_VALUE] = kri_body_end,
+    [KR_MANAGER_ARRAY] = kri_body_end,
+    [KR_MANAGER_QUEUE] = kri_body_end,
+    [KR_MANAGER_LOCK] = kri_lock_end,
+    [KR_MANAGER_RLOCK] = kri_rlock_end,
+    [KR_MANAGER_CONDITION] = kri_condition_end,
+    [KR_MANAGER_SEMAPHORE] = kri_body_end,
+    [KR_MANAGER_EVENT] = kri_body_end,
+    [KR_MANAGER_BARRIER] = kri_barrier_end,
 };
 
 static kri_object *root(kri_space *s)

@@ -51,5 +51,7 @@ int kri_directory_each(kri_space *s, int (*each)(const char *name, kr_manager_ki
 /* One for each kind: with all domains locked, free or bury what belongs to an object, which nobody
  * will find; or fail, by kri_tx_fail(-EBUSY). */
 typedef void kri_object_end(kri_tx *tx, kri_object *o);
+kri_object_end kri_list_end, kri_body_end, kri_lock_end, kri_rlock_end, kri_condition_end,
+    kri_barrier_end;
 
 #endif

@@ -22,6 +22,8 @@ static bool dig(kri_tx *tx, uint64_t grave, uint64_t kind)
 {
     if (kind == KRI_GRAVE_STRIPE)
         return kri_stripe_dig(tx, grave);
+    if (kind == KRI_GRAVE_LIST)
+        return kri_list_dig(tx, grave);
     kri_tx_fail(tx, KR_ECORRUPT);
     return false;
 }

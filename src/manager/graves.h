@@ -30,5 +30,6 @@ int kri_graves_empty(kri_space *s, uint64_t domains);
 /* One for each kind: free a part of what the grave leads to, and a bounded number of blocks.  True:
  * nothing is left but the block itself. */
 bool kri_stripe_dig(kri_tx *tx, uint64_t grave);
+bool kri_list_dig(kri_tx *tx, uint64_t grave);
 
 #endif

@@ -153,6 +153,16 @@ uint64_t kri_tx_alloc(kri_tx *tx, unsigned domain, size_t size)
     return p != NULL ? take_block(tx, list, p, sort) : 0;
 }
 
+/* The only page with room may be empty; behind another one it is not needed. */
+static void drop_if_empty(kri_tx *tx, kri_word64 *list, uint64_t offset)
+{
+    page *p = offset != 0 ? sound_page(tx, offset) : NULL;
+    if (p == NULL || (kri_load_rlx64(&p->head) >> USED_AT & PART) != 0)
+        return;
+    link_out(tx, list, p);
+    kri_tx_drop_pages(tx, offset);
+}
+
 void kri_heap_free(kri_tx *tx, uint64_t block)
 {
     if (block % KRI_PAGE == 0) {
@@ -174,7 +184,9 @@ void kri_heap_free(kri_tx *tx, uint64_t block)
     kri_tx_set(tx, &p->head,
                block % KRI_PAGE / UNIT | (used - 1) << USED_AT | head >> FRESH_AT << FRESH_AT);
     if (used == capacity_of(sort)) {
+        uint64_t second = kri_load_rlx64(list);
         link_first(tx, list, p);
+        drop_if_empty(tx, list, second);
     } else if (used == 1 && (kri_load_rlx64(&p->next) | kri_load_rlx64(&p->previous)) != 0) {
         link_out(tx, list, p);
         kri_tx_drop_pages(tx, kri_space_offset(tx->space, p));
@@ -185,11 +197,6 @@ void kri_heap_trim(kri_tx *tx, unsigned domain)
 {
     for (unsigned sort = 0; sort < KRI_CLASSES && tx->err == 0; sort++) {
         kri_word64 *list = list_of(tx, domain, sort);
-        uint64_t first = kri_load_rlx64(list);
-        page *p = first != 0 ? sound_page(tx, first) : NULL;
-        if (p == NULL || (kri_load_rlx64(&p->head) >> USED_AT & PART) != 0)
-            continue;
-        link_out(tx, list, p);
-        kri_tx_drop_pages(tx, first);
+        drop_if_empty(tx, list, kri_load_rlx64(list));
     }
 }

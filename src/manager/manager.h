@@ -25,6 +25,9 @@ typedef struct kri_manager_ops {
 
     /* One for each kind of object.  name: of a sound length, or NULL: make one up. */
     int (*dict)(kr_manager *m, const char *name, kr_dict **d);
+    /* A dict that goes by another kind: a set, a namespace.  NULL: the server knows no kinds. */
+    int (*dict_as)(kr_manager *m, const char *name, kr_manager_kind kind, kr_dict **d);
+    const struct kri_containers *containers; /* all others; see containers.h */
 } kri_manager_ops;
 
 struct kr_manager {
@@ -49,6 +52,9 @@ int kri_shared_manager_attach(kr_manager **m, int fd, const kr_manager_options *
 int kri_redis_manager_open(kr_manager **m, const char *url, const kr_manager_options *o);
 
 /* Dicts. */
+
+/* kri_dict_open_as - kr_dict_open of one that goes by that kind. */
+int kri_dict_open_as(kr_dict **d, kr_manager *m, const char *name, kr_manager_kind kind);
 
 /* Arguments are sound: keys have 0 to KR_DICT_KEY bytes, `found_size` and the like are never NULL
  * here.  What each does and returns: krait/dict.h. */

@@ -2,8 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "manager/dict.h"
-#include <krait/dict.h>
+#include "manager/manager.h"
 #include <krait/namespace.h>
 #include <string.h>
 

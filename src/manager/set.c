@@ -2,9 +2,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "manager/dict.h"
 #include "manager/items.h"
-#include <krait/dict.h>
+#include "manager/manager.h"
 #include <krait/set.h>
 #include <string.h>
 

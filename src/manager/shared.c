@@ -80,7 +80,9 @@ static const kri_manager_ops operations = {.end = end,
                                            .each = each_name,
                                            .statistics = statistics,
                                            .trim = trim,
-                                           .dict = kri_shared_dict};
+                                           .dict = kri_shared_dict,
+                                           .dict_as = kri_shared_dict_as,
+                                           .containers = &kri_shared_containers};
 
 /* Begin */
 

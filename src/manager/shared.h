@@ -28,5 +28,7 @@ int kri_shared_open(kr_manager *m, const char *name, const kri_kind *kind, const
 
 /* The operations of each kind. */
 int kri_shared_dict(kr_manager *m, const char *name, kr_dict **d);
+int kri_shared_dict_as(kr_manager *m, const char *name, kr_manager_kind kind, kr_dict **d);
+extern const struct kri_containers kri_shared_containers;
 
 #endif

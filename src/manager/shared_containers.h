@@ -9,8 +9,6 @@
 #include "manager/shared.h"
 #include "manager/shared_object.h"
 
-extern const kri_containers kri_shared_containers;
-
 /* An object whose body is laid out by somebody else: `init`, in a block that nobody knows yet. */
 typedef struct kri_body_plan {
     size_t size; /* 0: there must be one already, else -ENOENT */
@@ -50,9 +48,5 @@ int kri_shared_event(kr_managed_event **e, kr_manager *m, const char *name);
 int kri_shared_barrier(kr_managed_barrier **b, kr_manager *m, const char *name, int64_t parties);
 int kri_shared_manager_queue(kr_queue **q, kr_manager *m, const char *name, size_t item_size,
                              size_t maxsize, const kr_queue_options *options);
-
-/* What ends each; -EBUSY of those that are held. */
-kri_object_end kri_shared_lock_end, kri_shared_rlock_end, kri_shared_condition_end,
-    kri_shared_barrier_end;
 
 #endif

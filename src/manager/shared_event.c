@@ -243,11 +243,3 @@ int kri_shared_barrier(kr_managed_barrier **h, kr_manager *m, const char *name, 
         os_free(made);
     return err;
 }
-
-void kri_shared_barrier_end(kri_tx *tx, kri_object *o)
-{
-    const kr_barrier *barrier = kri_space_at(tx->space, kri_load_rlx64(&o->body));
-    if (kr_barrier_n_waiting(barrier) != 0)
-        kri_tx_fail(tx, -EBUSY);
-    kri_shared_body_end(tx, o);
-}

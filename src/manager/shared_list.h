@@ -125,8 +125,6 @@ int kri_list_go_on(const kri_shared_object *l, kri_tx *tx);
 
 /* kri_list_bury - take away all that the list has, as part of the transaction. */
 void kri_list_bury(const kri_shared_object *l, kri_tx *tx);
-bool kri_list_dig(kri_tx *tx, uint64_t grave); /* see graves.h */
-kri_object_end kri_list_end;
 extern const kri_kind kri_list_kind;
 
 /* kri_list_close - take the item with that index out, and end the transaction. */

@@ -93,14 +93,6 @@ int kri_shared_lock(kr_managed_lock **h, kr_manager *m, const char *name)
     return err;
 }
 
-void kri_shared_lock_end(kri_tx *tx, kri_object *o)
-{
-    const kr_lock *lock = kri_space_at(tx->space, kri_load_rlx64(&o->body));
-    if (kr_lock_locked(lock))
-        kri_tx_fail(tx, -EBUSY);
-    kri_shared_body_end(tx, o);
-}
-
 /* Recursive locks */
 
 typedef struct shared_rlock {
@@ -172,14 +164,6 @@ int kri_shared_rlock(kr_managed_rlock **h, kr_manager *m, const char *name)
     else
         os_free(made);
     return err;
-}
-
-void kri_shared_rlock_end(kri_tx *tx, kri_object *o)
-{
-    const kr_rlock *rlock = kri_space_at(tx->space, kri_load_rlx64(&o->body));
-    if (kr_rlock_locked(rlock))
-        kri_tx_fail(tx, -EBUSY);
-    kri_shared_body_end(tx, o);
 }
 
 /* Conditions */
@@ -263,12 +247,4 @@ int kri_shared_condition(kr_managed_condition **h, kr_manager *m, const char *na
     else
         os_free(made);
     return err;
-}
-
-void kri_shared_condition_end(kri_tx *tx, kri_object *o)
-{
-    const kr_condition *condition = kri_space_at(tx->space, kri_load_rlx64(&o->body));
-    if (kr_condition_locked(condition))
-        kri_tx_fail(tx, -EBUSY);
-    kri_shared_body_end(tx, o);
 }

@@ -64,7 +64,4 @@ int kri_shared_array_get(const kri_shared_object *o, size_t whole, size_t from, 
 int kri_shared_array_set(const kri_shared_object *o, size_t whole, size_t from, size_t count,
                          const void *items);
 
-/* Both: nothing but the body to free. */
-kri_object_end kri_shared_body_end;
-
 #endif

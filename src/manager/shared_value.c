@@ -63,13 +63,6 @@ static void make(kri_tx *tx, kri_object *o, const void *arg)
 
 const kri_kind kri_value_kind = {.kind = KR_MANAGER_VALUE, .make = make};
 
-void kri_shared_body_end(kri_tx *tx, kri_object *o)
-{
-    uint64_t body = kri_load_rlx64(&o->body);
-    if (body != 0)
-        kri_tx_free(tx, body);
-}
-
 size_t kri_shared_value_size(const kri_shared_object *o)
 {
     return (size_t)kri_shared_number(o, SIZE);
