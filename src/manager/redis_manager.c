@@ -103,7 +103,7 @@ int kri_redis_name(kr_manager *m, const char *name, kr_manager_kind kind,
 
 /* Objects that are nothing but a key */
 
-static int open_dict(kr_manager *m, const char *name, kr_manager_kind kind, kr_dict **d)
+static int open_dict_as(kr_manager *m, const char *name, kr_manager_kind kind, kr_dict **d)
 {
     kr_dict *made = os_alloc(sizeof *made);
     if (made == NULL)
@@ -118,6 +118,11 @@ static int open_dict(kr_manager *m, const char *name, kr_manager_kind kind, kr_d
     kri_manager_retain(m);
     *d = made;
     return 0;
+}
+
+static int open_dict(kr_manager *m, const char *name, kr_dict **d)
+{
+    return open_dict_as(m, name, KR_MANAGER_DICT, d);
 }
 
 static int open_list(kr_list **l, kr_manager *m, const char *name)
@@ -259,6 +264,7 @@ static const kri_manager_ops operations = {
     .drop = drop,
     .each = each_name,
     .dict = open_dict,
+    .dict_as = open_dict_as,
     .containers = &kri_redis_containers,
 };
 
