@@ -46,6 +46,7 @@
 #include <krait/queue.h>
 #include <krait/remote.h>
 #include <krait/redis.h>
+#include <krait/redis_pool.h>
 #include <krait/rlock.h>
 #include <krait/semaphore.h>
 #include <krait/server.h>

@@ -98,6 +98,8 @@ int kri_cluster_start(kri_cluster *c, int workers);
 void kri_cluster_empty(kri_cluster *c);
 void kri_cluster_unref(kri_cluster *c);
 void kri_cluster_rouse(kri_cluster *c); /* call the link's thread */
+/* kri_remote_program - the sum of this program's tasks; KR_EINIT. */
+int kri_remote_program(uint64_t *program);
 int kri_remote_check_options(const kr_pool_options *options, const kr_remote_options *remote);
 
 /* errand.c: making one, and the queue */
@@ -111,9 +113,9 @@ kri_errand *kri_errand_shift(kri_errand_list *list);
 
 /* sending.c: for the link.  An errand that was taken stays until it is handed in: only its taker
  * looks at it until then. */
-kri_errand *kri_cluster_take(kri_cluster *c);                  /* the next to be sent; NULL: none */
-void kri_cluster_take_back(kri_cluster *c, kri_errand *e);     /* it was not sent after all */
-kri_errand *kri_cluster_find(kri_cluster *c, uint64_t number); /* one that was sent, or NULL */
+kri_errand *kri_cluster_take(kri_cluster *c); /* the next to be sent; NULL: none */
+size_t kri_cluster_sent(kri_cluster *c);      /* how many were taken and not handed in */
+void kri_cluster_send_again(kri_cluster *c);  /* all of those; nobody is just sending */
 
 /* A signed message that asks for it; NULL: no memory.  To be freed with os_free. */
 unsigned char *kri_errand_write(kri_errand *errand, kri_signer *signer, const kri_message *head,
@@ -129,6 +131,7 @@ bool kri_cluster_is_idle(kri_cluster *c);          /* nothing is to be sent or a
 /* Messages that were dropped, and why. */
 enum kri_drop { KRI_FORGED = 1, KRI_REPLAYED = 2, KRI_FOREIGN = 4, KRI_OVERSIZED = 8 };
 enum kri_drop kri_drop_for(int error); /* of kri_message_open */
+int kri_drop_error(enum kri_drop why); /* for the hook */
 void kri_cluster_drop(kri_cluster *c, enum kri_drop why);
 void kri_counts_drop(kr_remote_counts *counts, enum kri_drop why);
 

@@ -8,6 +8,12 @@
 #include "process/internal.h"
 #include "wait/stall.h"
 
+int kri_remote_program(uint64_t *program)
+{
+    *program = kri_task_table_sum();
+    return kri_initialised() ? 0 : KR_EINIT;
+}
+
 static void destroy(kri_errand *errand)
 {
     kri_cluster *c = errand->cluster;

@@ -51,27 +51,49 @@ kri_errand *kri_cluster_take(kri_cluster *c)
     return errand;
 }
 
-/* With the mutex held: it is nowhere now. */
+/* With the mutex held: it is nowhere now, and another may be sent. */
 static void leave_slot(kri_cluster *c, kri_errand *errand)
 {
+    bool was_full = c->free_count == KRI_ERRANDS - c->window;
     uint32_t slot = (uint32_t)(errand->number % KRI_ERRANDS);
     c->sent[slot] = NULL;
     c->free_slots[c->free_count++] = slot;
     errand->place = KRI_ERRAND_NOWHERE;
+    if (was_full && c->queued)
+        kri_cluster_rouse(c);
 }
 
-void kri_cluster_take_back(kri_cluster *c, kri_errand *errand)
+size_t kri_cluster_sent(kri_cluster *c)
+{
+    kri_mutex_lock(&c->mutex);
+    size_t sent = KRI_ERRANDS - c->free_count;
+    kri_mutex_unlock(&c->mutex);
+    return sent;
+}
+
+/* With the mutex held: to the front of its queue. */
+static void put_back(kri_cluster *c, kri_errand *errand)
 {
     kri_errand_list *queue = &c->queue[errand->future->lane];
-    kri_mutex_lock(&c->mutex);
-    leave_slot(c, errand);
     errand->place = KRI_ERRAND_QUEUED;
     errand->previous = NULL;
     errand->next = queue->first;
     *(queue->first ? &queue->first->previous : &queue->last) = errand;
     queue->first = errand;
     c->queued++;
-    c->counts.sent--;
+}
+
+void kri_cluster_send_again(kri_cluster *c)
+{
+    kri_mutex_lock(&c->mutex);
+    for (uint32_t slot = 0; slot < KRI_ERRANDS; slot++) {
+        kri_errand *errand = c->sent[slot];
+        if (!errand)
+            continue;
+        leave_slot(c, errand);
+        put_back(c, errand);
+        c->counts.again++;
+    }
     kri_mutex_unlock(&c->mutex);
 }
 
@@ -80,14 +102,6 @@ static kri_errand *find(kri_cluster *c, uint64_t number)
 {
     kri_errand *errand = c->sent[number % KRI_ERRANDS];
     return errand && errand->number == number ? errand : NULL;
-}
-
-kri_errand *kri_cluster_find(kri_cluster *c, uint64_t number)
-{
-    kri_mutex_lock(&c->mutex);
-    kri_errand *errand = find(c, number);
-    kri_mutex_unlock(&c->mutex);
-    return errand;
 }
 
 unsigned char *kri_errand_write(kri_errand *errand, kri_signer *signer, const kri_message *head,
@@ -207,7 +221,7 @@ void kri_counts_drop(kr_remote_counts *counts, enum kri_drop why)
     counts->oversized += why == KRI_OVERSIZED;
 }
 
-static int error_of(enum kri_drop why)
+int kri_drop_error(enum kri_drop why)
 {
     switch (why) {
     case KRI_FORGED:
@@ -229,5 +243,5 @@ void kri_cluster_drop(kri_cluster *c, enum kri_drop why)
     kri_counts_drop(&c->counts, why);
     kri_mutex_unlock(&c->mutex);
     if (first)
-        kri_task_report_error(error_of(why), "message", c->name);
+        kri_task_report_error(kri_drop_error(why), "message", c->name);
 }
