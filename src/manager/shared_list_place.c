@@ -168,9 +168,10 @@ void kri_list_left_behind(const kri_shared_object *l, kri_tx *tx, uint64_t edge,
     kri_tx_free(tx, chunk);
 }
 
-/* Burying: first the items go, then the chunks. */
+/* Burying: first the items go, then the chunks; so few at a time that the record needs no pages of
+ * its own, which a manager that is full has not got. */
 
-enum { BLOCKS_AT_ONCE = 64 };
+enum { ENTRIES_A_BLOCK = 6, BLOCKS_AT_ONCE = (KRI_UNDO_INSIDE - 6) / ENTRIES_A_BLOCK };
 
 /* An extend that a dead one has left is buried with what it has staged. */
 static uint64_t end_of_all(const kri_shared_object *l, kri_tx *tx, kri_list_table *table)
