@@ -99,6 +99,7 @@ static int replace_table(const kri_shared_object *l, kri_tx *tx, uint64_t length
     kri_list_table *table = kri_space_at(l->space, place);
     memset(table, 0, table_size(length));
     kri_store_rlx64(&table->length, length);
+    kri_store_rlx64(&table->grave.kind, KRI_GRAVE_LIST);
     for (uint64_t chunk = low; old != NULL && chunk <= high; chunk++)
         kri_store_rlx64(place_of(table, chunk), kri_load_rlx64(place_of(old, chunk)));
     if (old != NULL) {
@@ -195,7 +196,7 @@ void kri_list_bury(const kri_shared_object *l, kri_tx *tx)
     kri_tx_set(tx, &table->at, kri_shared_number(l, KRI_LIST_FIRST));
     kri_tx_set(tx, &table->to, end);
     kri_tx_set(tx, &table->item, 0);
-    kri_bury(tx, l->domain, kri_space_offset(l->space, table), KRI_GRAVE_LIST);
+    kri_bury(tx, l->domain, kri_space_offset(l->space, table));
     kri_tx_set(tx, &l->ref.object->body, 0);
     kri_tx_set(tx, kri_shared_word(l, KRI_LIST_FIRST), 0);
     kri_tx_set(tx, kri_shared_word(l, KRI_LIST_END), 0);
