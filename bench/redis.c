@@ -34,7 +34,7 @@ static void become_server(void)
     for (int fd = 0; fd < 3; fd++)
         dup2(nowhere, fd);
     execl(KRI_REDIS_PROGRAM, "redis-server", "--port", "0", "--unixsocket", path, "--save", "",
-          "--appendonly", "no", "--dir", directory, (char *)NULL);
+          "--appendonly", "no", (char *)NULL);
     _exit(127);
 }
 
