@@ -9,14 +9,19 @@
  */
 #include "manager/graves.h"
 
-void kri_bury(kri_tx *tx, unsigned domain, uint64_t grave, enum kri_grave_kind kind)
+/* Where all is full, more pages for a record cannot be had: so all stripes of a dict together must
+ * not need any. */
+void kri_bury(kri_tx *tx, unsigned domain, uint64_t grave)
 {
     kri_grave *g = kri_space_at(tx->space, grave);
     kri_word64 *graves = &tx->space->state->domains[domain].graves;
-    kri_tx_set(tx, &g->kind, (uint64_t)kind);
-    kri_tx_set(tx, &g->next, kri_load_rlx64(graves));
+    uint64_t first = kri_load_rlx64(graves);
+    if (kri_load_rlx64(&g->next) != first)
+        kri_tx_set(tx, &g->next, first);
     kri_tx_set(tx, graves, grave);
 }
+
+_Static_assert(KRI_UNDO_INSIDE >= 2 * KRI_DOMAINS + 24 || KRI_PAGE < 4096, "see kri_bury");
 
 static bool dig(kri_tx *tx, uint64_t grave, uint64_t kind)
 {

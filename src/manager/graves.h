@@ -7,17 +7,17 @@
 
 #include "manager/space.h"
 
-/* What begins a block that may be buried; its owner has both for itself before. */
+/* What begins a block that may be buried. */
 typedef struct kri_grave {
-    kri_word64 next;
-    kri_word64 kind; /* of enum kri_grave_kind */
+    kri_word64 next; /* 0 until then */
+    kri_word64 kind; /* constant: of enum kri_grave_kind */
 } kri_grave;
 
 enum kri_grave_kind { KRI_GRAVE_STRIPE = 1, KRI_GRAVE_LIST = 2 };
 
 /* kri_bury - the block, which nobody can reach after this transaction, belongs to a domain that is
  * locked, with all that it leads to: it is taken to pieces later. */
-void kri_bury(kri_tx *tx, unsigned domain, uint64_t grave, enum kri_grave_kind kind);
+void kri_bury(kri_tx *tx, unsigned domain, uint64_t grave);
 
 /* kri_graves_dig - take some of it to pieces, by who has the domain, which is settled.  0; an error
  * leaves the domain unsettled, or the rest for later: -ETIMEDOUT, KR_ECORRUPT. */

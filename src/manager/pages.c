@@ -380,7 +380,7 @@ static int give_some(kri_space *s, uint64_t chunk, uint64_t page)
     if ((used & ~mask) != 0)
         return 0;
     uint64_t spares = kri_load_rlx64(&s->state->spares);
-    if (spares + 1 <= KRI_SPARE_CHUNKS) /* which may be 0 */
+    if (spares + 1 <= KRI_SPARE_CHUNKS)
         set(s, &s->state->spares, spares + 1);
     else
         begin_to_rob(s, chunk, 1, KRI_CHUNK);

@@ -99,6 +99,7 @@ static int replace_table(const kri_shared_object *l, kri_tx *tx, uint64_t length
     kri_list_table *table = kri_space_at(l->space, place);
     memset(table, 0, table_size(length));
     kri_store_rlx64(&table->length, length);
+    kri_store_rlx64(&table->grave.kind, KRI_GRAVE_LIST);
     for (uint64_t chunk = low; old != NULL && chunk <= high; chunk++)
         kri_store_rlx64(place_of(table, chunk), kri_load_rlx64(place_of(old, chunk)));
     if (old != NULL) {
@@ -168,9 +169,10 @@ void kri_list_left_behind(const kri_shared_object *l, kri_tx *tx, uint64_t edge,
     kri_tx_free(tx, chunk);
 }
 
-/* Burying: first the items go, then the chunks. */
+/* Burying: first the items go, then the chunks; so few at a time that the record needs no pages of
+ * its own, which a manager that is full has not got. */
 
-enum { BLOCKS_AT_ONCE = 64 };
+enum { ENTRIES_A_BLOCK = 6, BLOCKS_AT_ONCE = (KRI_UNDO_INSIDE - 6) / ENTRIES_A_BLOCK };
 
 /* An extend that a dead one has left is buried with what it has staged. */
 static uint64_t end_of_all(const kri_shared_object *l, kri_tx *tx, kri_list_table *table)
@@ -194,7 +196,7 @@ void kri_list_bury(const kri_shared_object *l, kri_tx *tx)
     kri_tx_set(tx, &table->at, kri_shared_number(l, KRI_LIST_FIRST));
     kri_tx_set(tx, &table->to, end);
     kri_tx_set(tx, &table->item, 0);
-    kri_bury(tx, l->domain, kri_space_offset(l->space, table), KRI_GRAVE_LIST);
+    kri_bury(tx, l->domain, kri_space_offset(l->space, table));
     kri_tx_set(tx, &l->ref.object->body, 0);
     kri_tx_set(tx, kri_shared_word(l, KRI_LIST_FIRST), 0);
     kri_tx_set(tx, kri_shared_word(l, KRI_LIST_END), 0);

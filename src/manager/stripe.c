@@ -122,6 +122,7 @@ uint64_t kri_stripe_new(kri_tx *tx, unsigned domain)
         return 0;
     kri_stripe *stripe = kri_space_at(tx->space, place);
     memset(stripe, 0, sizeof *stripe);
+    kri_store_rlx64(&stripe->grave.kind, KRI_GRAVE_STRIPE);
     kri_store_rlx64(&stripe->buckets, KRI_FIRST_BUCKETS);
     add_part(tx, domain, stripe, 0);
     return tx->err == 0 ? place : 0;

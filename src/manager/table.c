@@ -76,7 +76,7 @@ void kri_table_clear(kri_tx *tx, const kri_object *o)
             kri_tx_fail(tx, err);
         if (stripe == NULL)
             continue;
-        kri_bury(tx, d, kri_load_rlx64(place), KRI_GRAVE_STRIPE);
+        kri_bury(tx, d, kri_load_rlx64(place));
         kri_tx_set(tx, place, 0);
     }
 }

@@ -28,6 +28,7 @@ typedef struct redis_server {
     const char *password; /* NULL: none; as all of these before the start */
     const char *tls;      /* a directory with server.pem, server.key, ca.pem; NULL: no TLS */
     bool keeps;           /* what it holds outlives its process */
+    bool may_not;         /* one that does not start is one that cannot do what is asked: skipped */
     const char *setting;  /* one more line of its configuration, or NULL */
     pid_t process;        /* 0: it does not run */
     int port;             /* of TCP, and of TLS; the same after a restart */
@@ -172,6 +173,8 @@ static inline void redis_start(redis_server *s)
         if (status == REDIS_NO_PROGRAM)
             SKIP("no redis-server is installed");
     }
+    if (s->may_not)
+        SKIP("the server cannot do that");
     kri_test_fail(__FILE__, __LINE__, "the server does not start, see %s/log", s->directory);
 }
 

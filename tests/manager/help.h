@@ -37,6 +37,10 @@ static inline kr_manager_statistics statistics(kr_manager *m)
  * manager has. */
 static inline void check_empty(kr_manager *m, kr_dict *d)
 {
+    if (kr_manager_descriptor(m) < 0) { /* on a server, which knows what it has */
+        CHECK_EQ(kr_dict_length(d), 0);
+        return;
+    }
     KR_AUTO(kr_manager) *fresh = manager_new();
     KR_AUTO(kr_dict) *other = dict_new(fresh, kr_dict_name(d));
     CHECK_EQ(kr_dict_length(d), 0);

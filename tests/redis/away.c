@@ -4,7 +4,7 @@
  */
 #include "redis/help.h"
 
-static const kri_redis_options impatient = {.timeout = 300000000};
+static const kri_redis_options impatient = {.timeout = 1000000000};
 
 IO_TEST(test_nobody_there)
 {
@@ -140,7 +140,7 @@ IO_TEST(test_slow)
     redis_freeze(&server);
     kr_time began = kr_now();
     CHECK_EQ(get_text(r, "key", value, sizeof value), -ETIMEDOUT);
-    CHECK_TIME(kr_now() - began, kr_ms(300));
+    CHECK_TIME(kr_now() - began, kr_sec(1));
     CHECK_EQ(increment(r, "count", kr_ms(100)), KR_EUNSURE);
     CHECK(strstr(kr_redis_error_text(text, sizeof text), "no answer") != NULL);
     redis_thaw(&server);
