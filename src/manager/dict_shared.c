@@ -284,10 +284,15 @@ static void make(kri_tx *tx, kri_object *o, const void *arg)
     kri_table_make(tx, 0, o);
 }
 
-int kri_shared_dict_of(kri_space *s, const char *name, kr_manager_kind as, shared_dict *d)
+int kri_shared_dict_of_kind(kri_space *s, const char *name, kr_manager_kind kind, shared_dict *d)
 {
-    const kri_kind kind = {as, make};
+    const kri_kind how = {kind, make};
     d->face.ops = &operations;
     d->space = s;
-    return kri_directory_open(s, name, &kind, NULL, &d->ref);
+    return kri_directory_open(s, name, &how, NULL, &d->ref);
+}
+
+int kri_shared_dict_of(kri_space *s, const char *name, shared_dict *d)
+{
+    return kri_shared_dict_of_kind(s, name, KR_MANAGER_DICT, d);
 }

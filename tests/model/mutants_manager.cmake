@@ -70,9 +70,9 @@ krait_mutant(heap_link_not_noted manager/heap.c manager/manager_second_set_dies
         freed = link & PART;"
   "        freed = link & PART;")
 krait_mutant(heap_page_never_given_up manager/heap.c manager/manager_long_set_dies
-  "        link_out(tx, list, p);
-        kri_tx_drop_pages(tx, first);"
-  "        (void)p;")
+  "    link_out(tx, list, p);
+    kri_tx_drop_pages(tx, offset);"
+  "    (void)p;")
 
 # Stripes.
 krait_mutant(stripe_bucket_not_noted manager/stripe.c manager/manager_growth_dies
