@@ -107,10 +107,19 @@ static void set_new(void *arg)
     kri_add_rlx(&s.passed, 1);
 }
 
-static void set_known(void *arg)
+/* As long as before: it is written over. */
+static void set_same(void *arg)
 {
     (void)arg;
     kr_explore_check(set_key(1, 600, 8) == 0);
+    kri_add_rlx(&s.passed, 1);
+}
+
+/* Longer: in another block. */
+static void set_known(void *arg)
+{
+    (void)arg;
+    kr_explore_check(set_key(1, 600, 24) == 0);
     kri_add_rlx(&s.passed, 1);
 }
 
@@ -232,14 +241,24 @@ SCENARIO(manager_set_dies, .victim = VICTIM, ALONE)
     ends(AT_REST);
 }
 
+SCENARIO(manager_overwrite_dies, .victim = VICTIM, ALONE)
+{
+    fresh(4);
+    alone(set_same);
+    kr_explore_check(has(1, 600) || (has(1, 101) && !is_done()));
+    check_others(4, 1);
+    check_length(4, 4);
+    ends(AT_REST);
+}
+
 /* In a block that was used before, and others after it. */
 SCENARIO(manager_second_set_dies, .victim = VICTIM, ALONE)
 {
     enum { FEW = 6, MANY = 30 };
     fresh(FEW);
-    for (unsigned char k = 0; k < FEW; k++)
-        kr_explore_check(set_key(k, 500, 8) == 0);
-    alone(set_known);
+    for (unsigned char k = 0; k < FEW; k++) /* the blocks of the first are free again */
+        kr_explore_check(set_key(k, 500, 100) == 0);
+    alone(set_same);
     bool done = has(1, 600);
     kr_explore_check(done || !is_done());
     for (unsigned char k = FEW; k < MANY; k++)
