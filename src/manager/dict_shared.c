@@ -52,12 +52,17 @@ static int copy_out(const kri_item *item, void *value, size_t room, size_t *size
 
 static int get(kr_dict *d, const void *key, size_t key_size, void *value, size_t room, size_t *size)
 {
-    visit v;
-    int err = begin(&v, d, key, key_size);
+    kri_space *s = of(d)->space;
+    kri_key_place at;
+    kri_key sought = kri_key_make(s, key, key_size);
+    kri_domain *domain = &s->state->domains[kri_key_domain(&sought)];
+    int err = kri_look_begin(s, domain);
     if (err != 0)
         return err;
-    err = copy_out(v.at.found.item, value, room, size);
-    (void)kri_tx_end(&v.tx);
+    err = kri_object_is(&of(d)->ref) ? kri_table_find(s, of(d)->ref.object, &sought, &at) : -ESTALE;
+    if (err == 0)
+        err = copy_out(at.found.item, value, room, size);
+    kri_look_end(domain);
     return err;
 }
 
