@@ -60,7 +60,7 @@ int kri_shared_dict_as(kr_manager *m, const char *name, kr_manager_kind kind, kr
         strcpy(made->face.name, name); /* was checked */
     else
         kri_manager_name_make(made->face.name);
-    int err = kri_shared_dict_of(s, made->face.name, kind, made);
+    int err = kri_shared_dict_of_kind(s, made->face.name, kind, made);
     if (err < 0) {
         os_free(made);
         return err;

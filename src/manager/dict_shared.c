@@ -52,12 +52,17 @@ static int copy_out(const kri_item *item, void *value, size_t room, size_t *size
 
 static int get(kr_dict *d, const void *key, size_t key_size, void *value, size_t room, size_t *size)
 {
-    visit v;
-    int err = begin(&v, d, key, key_size);
+    kri_space *s = of(d)->space;
+    kri_key_place at;
+    kri_key sought = kri_key_make(s, key, key_size);
+    kri_domain *domain = &s->state->domains[kri_key_domain(&sought)];
+    int err = kri_look_begin(s, domain);
     if (err != 0)
         return err;
-    err = copy_out(v.at.found.item, value, room, size);
-    (void)kri_tx_end(&v.tx);
+    err = kri_object_is(&of(d)->ref) ? kri_table_find(s, of(d)->ref.object, &sought, &at) : -ESTALE;
+    if (err == 0)
+        err = copy_out(at.found.item, value, room, size);
+    kri_look_end(domain);
     return err;
 }
 
@@ -284,10 +289,15 @@ static void make(kri_tx *tx, kri_object *o, const void *arg)
     kri_table_make(tx, 0, o);
 }
 
-int kri_shared_dict_of(kri_space *s, const char *name, kr_manager_kind as, shared_dict *d)
+int kri_shared_dict_of_kind(kri_space *s, const char *name, kr_manager_kind kind, shared_dict *d)
 {
-    const kri_kind kind = {as, make};
+    const kri_kind how = {kind, make};
     d->face.ops = &operations;
     d->space = s;
-    return kri_directory_open(s, name, &kind, NULL, &d->ref);
+    return kri_directory_open(s, name, &how, NULL, &d->ref);
+}
+
+int kri_shared_dict_of(kri_space *s, const char *name, shared_dict *d)
+{
+    return kri_shared_dict_of_kind(s, name, KR_MANAGER_DICT, d);
 }

@@ -14,9 +14,10 @@ typedef struct shared_dict {
     kri_object_ref ref;
 } shared_dict;
 
-/* kri_shared_dict_of - begin a handle, but for the manager and the name, of a dict that goes by
- * that kind.  As kri_directory_open. */
-int kri_shared_dict_of(kri_space *s, const char *name, kr_manager_kind as, shared_dict *d);
+/* kri_shared_dict_of - begin a handle, but for the manager and the name.  As kri_directory_open.
+ * kri_shared_dict_of_kind - of a dict that goes by another kind. */
+int kri_shared_dict_of(kri_space *s, const char *name, shared_dict *d);
+int kri_shared_dict_of_kind(kri_space *s, const char *name, kr_manager_kind kind, shared_dict *d);
 
 /* Those that are about all keys. */
 int kri_shared_popitem(kr_dict *d, kr_dict_item **item);

@@ -111,6 +111,15 @@ static int64_t try_acquire(const kri_redis_object *o, const kri_redis_script *sc
     return err;
 }
 
+/* After a try without an answer: it may have been ours. */
+static void give_up_for_sure(const kri_redis_object *o, const char *token)
+{
+    lock_keys k;
+    kri_object_clean(o, &release, 3,
+                     KRI_WORDS(kri_object_word(o), kri_object_key(o, "held", &k.held),
+                               kri_object_key(o, "room", &k.room), kri_word(token)));
+}
+
 static int wait_and_acquire(const kri_redis_object *o, const kri_redis_script *script,
                             const char *who, kri_redis_lock *lock, kr_time timeout)
 {
@@ -131,6 +140,8 @@ static int wait_and_acquire(const kri_redis_object *o, const kri_redis_script *s
         int slept =
             got < 0 ? (int)got : kri_redis_bell_wait(o, &bell, kr_ms(number + SLACK_MS), deadline);
         if (slept < 0) {
+            if (got < 0 && script == &acquire)
+                give_up_for_sure(o, who);
             if (timeout != 0)
                 kri_redis_leave(o, kri_object_key(o, "room", &key), &bell);
             return slept;

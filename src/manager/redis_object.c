@@ -48,6 +48,18 @@ int64_t kri_object_run_ask(const kri_redis_object *o, const kri_redis_script *sc
     return integer_of(err, reply);
 }
 
+void kri_object_clean(const kri_redis_object *o, const kri_redis_script *script, int keys,
+                      const kri_redis_word *words, int count)
+{
+    enum { NOT_LONG_S = 1 };
+    kr_shield {
+        kri_reply *reply;
+        (void)kri_redis_run(o->redis, script, keys, words, count, KRI_REDIS_AGAIN,
+                            kri_deadline(kr_sec(NOT_LONG_S)), &reply);
+        kri_reply_free(reply);
+    }
+}
+
 int kri_object_copy(const kri_reply *reply, void *value, size_t room, size_t *size)
 {
     size_t length = 0;

@@ -45,6 +45,11 @@ int64_t kri_object_ask(const kri_redis_object *o, const kri_redis_word *words, i
 int64_t kri_object_run_ask(const kri_redis_object *o, const kri_redis_script *script, int keys,
                            const kri_redis_word *words, int count, unsigned flags);
 
+/* To clean up behind a call that failed, whatever its caller's scope says, and not for long: a
+ * server that does not answer is not waited for a second time. */
+void kri_object_clean(const kri_redis_object *o, const kri_redis_script *script, int keys,
+                      const kri_redis_word *words, int count);
+
 /* A value out of an answer: nothing: -ENOENT; an integer: it is that long, and stays: -ERANGE. */
 int kri_object_copy(const kri_reply *reply, void *value, size_t room, size_t *size);
 

@@ -242,8 +242,11 @@ static int64_t take_popped(const kr_queue *q, const taking *t, const kri_reply *
     if (t->size != NULL)
         *t->size = size;
     if (size > t->room || (t->size == NULL && size != t->room)) {
-        int64_t back = kri_object_ask(
-            &o, KRI_WORDS(kri_word("LPUSH"), kri_object_word(&o), kri_word_of(bytes, size)), 0);
+        int64_t back = 0;
+        kr_shield {
+            back = kri_object_ask(
+                &o, KRI_WORDS(kri_word("LPUSH"), kri_object_word(&o), kri_word_of(bytes, size)), 0);
+        }
         return back < 0 ? back : -EMSGSIZE;
     }
     if (size > 0)
@@ -256,8 +259,11 @@ static int64_t take_popped(const kr_queue *q, const taking *t, const kri_reply *
 /* The item of `end` is for the next. */
 static int64_t put_end_back(const kri_redis_object *o, kri_redis_word end)
 {
-    int64_t length =
-        kri_object_ask(o, KRI_WORDS(kri_word("RPUSH"), end, kri_word("1")), KRI_REDIS_AGAIN);
+    int64_t length = 0;
+    kr_shield {
+        length =
+            kri_object_ask(o, KRI_WORDS(kri_word("RPUSH"), end, kri_word("1")), KRI_REDIS_AGAIN);
+    }
     return length < 0 ? length : 0;
 }
 

@@ -99,8 +99,7 @@ int kri_redis_event_set(const kri_redis_object *o)
 {
     kri_redis_key key;
     int64_t done = kri_object_run_ask(
-        o, &set_event, 2, KRI_WORDS(kri_object_word(o), kri_object_key(o, "room", &key)),
-        KRI_REDIS_AGAIN);
+        o, &set_event, 2, KRI_WORDS(kri_object_word(o), kri_object_key(o, "room", &key)), 0);
     return done < 0 ? (int)done : 0;
 }
 

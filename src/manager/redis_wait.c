@@ -66,8 +66,5 @@ int kri_redis_bell_wait(const kri_redis_object *o, const kri_redis_bell *bell, k
 
 void kri_redis_leave(const kri_redis_object *o, kri_redis_word room, const kri_redis_bell *bell)
 {
-    kr_shield {
-        (void)kri_object_run_ask(o, &leave, 1, KRI_WORDS(room, kri_word(bell->id)),
-                                 KRI_REDIS_AGAIN);
-    }
+    kri_object_clean(o, &leave, 1, KRI_WORDS(room, kri_word(bell->id)));
 }

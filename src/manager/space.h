@@ -17,6 +17,7 @@
 #define KRI_MANAGER_SPACE_H
 
 #include "queue/segment.h"
+#include "sync/internal.h"
 #include <krait/base.h>
 #include <krait/lock.h>
 
@@ -158,6 +159,9 @@ int kri_tx_begin(kri_tx *tx, kri_space *s, uint64_t domains);
 /* kri_tx_set - the word becomes value, and what it was is noted. */
 void kri_tx_set(kri_tx *tx, kri_word64 *word, uint64_t value);
 
+/* kri_tx_write - the same for some words beside each other. */
+void kri_tx_write(kri_tx *tx, kri_word64 *words, const uint64_t *values, size_t count);
+
 /* kri_tx_fail - end in vain, with this error, unless there was one before. */
 static inline void kri_tx_fail(kri_tx *tx, int err)
 {
@@ -183,6 +187,28 @@ int kri_tx_end(kri_tx *tx);
 
 /* kri_tx_cancel - as kri_tx_end, undone; returns err. */
 int kri_tx_cancel(kri_tx *tx, int err);
+
+/* A look at one domain, which changes nothing. */
+int kri_look_begin_slowly(kri_space *s, kri_domain *d); /* as kri_tx_begin */
+static inline bool kri_domain_is_settled(const kri_domain *d)
+{
+    return (kri_load_rlx64(&d->log) | kri_load_rlx64(&d->leader) | kri_load_rlx64(&d->graves) |
+            kri_load_rlx64(&d->joint) | kri_load_rlx64(&d->more[0])) == 0;
+}
+static inline int kri_look_begin(kri_space *s, kri_domain *d)
+{
+    if (kri_lock_take_shared(&d->lock)) {
+        if (kri_domain_is_settled(d))
+            return 0;
+        (void)kr_lock_release(&d->lock);
+    }
+    return kri_look_begin_slowly(s, d);
+}
+static inline void kri_look_end(kri_domain *d)
+{
+    if (!kri_lock_give_shared(&d->lock))
+        (void)kr_lock_release(&d->lock);
+}
 
 /* For the heap. */
 

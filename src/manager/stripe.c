@@ -8,97 +8,22 @@
  *     A link leads to an item, or to nothing; in its highest bits are some of the item's hash, so
  * that most items that are not wanted are not touched.
  *
- * Protocol.  All within the transaction of who has the domain.  A value is never overwritten: a new
- * item takes the old one's place in its chain by one link.
- *     With more items than buckets a put adds one bucket.  With fewer than half as many, a removal
- * takes up to two away.  So no call ever moves more than a chain or two, and the record of an
- * undone one is short.
- *
- * Others may write into the memory at any time, so what is read there leads nowhere outside, and a
- * chain ends after as many items as there are.
+ * Protocol.  All within the transaction of who has the domain.  A new item takes the old one's
+ * place in its chain by one link; a short value of the same length is written over the old one,
+ * each word of which is noted before. With more items than buckets a put adds one bucket.  With
+ * fewer than half as many, a removal takes up to two away.  So no call ever moves more than a chain
+ * or two, and the record of an undone one is short.
  *
  * Why not two tables, of which one is emptied into the other bit by bit?  Each look would go to
  * both meanwhile; and here is nothing to be finished after a death.
  *
  * SPDX-License-Identifier: MIT
  */
-#include "manager/stripe.h"
 #include "manager/heap.h"
+#include "manager/look.h"
 #include <string.h>
 
-enum { TAG_AT = 48, TAG_OF_HASH = 32, AT_ONCE = KRI_UNDO_INSIDE >= 40 ? 5 : 1 };
-#define PLACE ((UINT64_C(1) << TAG_AT) - 1)
-
-static uint64_t place_in(uint64_t link)
-{
-    return link & PLACE;
-}
-
-static uint64_t tag_of(uint64_t hash)
-{
-    return (hash >> TAG_OF_HASH) << TAG_AT;
-}
-
-static kri_item *item_at(kri_space *s, uint64_t link)
-{
-    uint64_t offset = place_in(link);
-    if (!kri_space_has(s, offset, sizeof(kri_item)))
-        return NULL;
-    kri_item *item = kri_space_at(s, offset);
-    uint64_t room = s->end - offset - sizeof *item;
-    uint64_t size = (((uint64_t)item->key_size + 7) & ~UINT64_C(7)) + item->value_size;
-    return size <= room ? item : NULL;
-}
-
-kri_stripe *kri_stripe_at(kri_space *s, uint64_t offset)
-{
-    return kri_space_has(s, offset, sizeof(kri_stripe)) ? kri_space_at(s, offset) : NULL;
-}
-
-/* Buckets */
-
-static uint64_t highest_bit(uint64_t number)
-{
-    return UINT64_C(1) << (63 - __builtin_clzll(number));
-}
-
-static uint64_t buckets_of(const kri_stripe *stripe)
-{
-    return kri_load_rlx64(&stripe->buckets);
-}
-
-static int part_of(uint64_t bucket)
-{
-    return bucket < KRI_FIRST_BUCKETS ? 0 : 64 - __builtin_clzll(bucket / KRI_FIRST_BUCKETS);
-}
-
-static uint64_t begin_of(int part)
-{
-    return part == 0 ? 0 : (uint64_t)KRI_FIRST_BUCKETS << (part - 1);
-}
-
-static uint64_t length_of(int part)
-{
-    return part == 0 ? KRI_FIRST_BUCKETS : begin_of(part);
-}
-
-/* NULL: damaged. */
-static kri_word64 *bucket_at(kri_space *s, const kri_stripe *stripe, uint64_t bucket)
-{
-    int part = part_of(bucket);
-    if (part >= KRI_STRIPE_PARTS)
-        return NULL;
-    uint64_t place = kri_load_rlx64(&stripe->parts[part]);
-    if (!kri_space_has(s, place, length_of(part) * sizeof(kri_word64)))
-        return NULL;
-    return (kri_word64 *)kri_space_at(s, place) + (bucket - begin_of(part));
-}
-
-static uint64_t bucket_of(uint64_t buckets, uint64_t hash)
-{
-    uint64_t high = highest_bit(buckets), bucket = hash & (2 * high - 1);
-    return bucket < buckets ? bucket : bucket & (high - 1);
-}
+enum { AT_ONCE = KRI_UNDO_INSIDE >= 40 ? 5 : 1, IN_PLACE = 128 };
 
 /* A part of empty buckets. */
 static void add_part(kri_tx *tx, unsigned domain, kri_stripe *stripe, int part)
@@ -107,7 +32,7 @@ static void add_part(kri_tx *tx, unsigned domain, kri_stripe *stripe, int part)
         kri_tx_fail(tx, -EDQUOT);
         return;
     }
-    size_t size = length_of(part) * sizeof(kri_word64);
+    size_t size = kri_part_length(part) * sizeof(kri_word64);
     uint64_t place = kri_tx_alloc(tx, domain, size);
     if (place == 0)
         return;
@@ -130,44 +55,16 @@ uint64_t kri_stripe_new(kri_tx *tx, unsigned domain)
 
 /* Look */
 
-static bool is_key(const kri_item *item, const kri_key *key)
-{
-    return item->hash == key->hash && item->key_size == key->size &&
-           memcmp(item->bytes, key->bytes, key->size) == 0;
-}
-
-int kri_stripe_find(kri_space *s, const kri_stripe *stripe, const kri_key *key, kri_found *found)
-{
-    uint64_t buckets = buckets_of(stripe), left = kri_load_rlx64(&stripe->count);
-    kri_word64 *first = buckets != 0 ? bucket_at(s, stripe, bucket_of(buckets, key->hash)) : NULL;
-    if (first == NULL)
-        return KR_ECORRUPT;
-    kri_word64 *at = first;
-    *found = (kri_found){.link = first};
-    for (uint64_t link = kri_load_rlx64(at); link != 0; left--) {
-        kri_item *item = item_at(s, link);
-        if (item == NULL || left == 0)
-            return KR_ECORRUPT;
-        if ((link & ~PLACE) == tag_of(key->hash) && is_key(item, key)) {
-            *found = (kri_found){at, item};
-            return 0;
-        }
-        at = &item->next;
-        link = kri_load_rlx64(at);
-    }
-    return 0;
-}
-
 int kri_stripe_each(kri_space *s, const kri_stripe *stripe,
                     int (*each)(const kri_item *item, void *arg), void *arg)
 {
-    uint64_t buckets = buckets_of(stripe), left = kri_load_rlx64(&stripe->count);
+    uint64_t buckets = kri_stripe_buckets(stripe), left = kri_load_rlx64(&stripe->count);
     int err = 0;
     for (uint64_t b = 0; b < buckets && left > 0 && err == 0; b++) {
-        const kri_word64 *at = bucket_at(s, stripe, b);
+        const kri_word64 *at = kri_bucket_at(s, stripe, b);
         uint64_t link = at != NULL ? kri_load_rlx64(at) : 0;
         for (; link != 0 && err == 0; left--) {
-            const kri_item *item = item_at(s, link);
+            const kri_item *item = kri_item_at(s, link);
             if (item == NULL || left == 0)
                 return KR_ECORRUPT;
             err = each(item, arg);
@@ -181,13 +78,13 @@ int kri_stripe_each(kri_space *s, const kri_stripe *stripe,
 
 bool kri_stripe_any(kri_space *s, const kri_stripe *stripe, uint64_t from, kri_found *found)
 {
-    uint64_t buckets = buckets_of(stripe);
+    uint64_t buckets = kri_stripe_buckets(stripe);
     for (uint64_t i = 0; i < buckets; i++) {
-        kri_word64 *at = bucket_at(s, stripe, (from + i) % buckets);
+        kri_word64 *at = kri_bucket_at(s, stripe, (from + i) % buckets);
         if (at == NULL)
             return false;
         if (kri_load_rlx64(at) != 0) {
-            *found = (kri_found){at, item_at(s, kri_load_rlx64(at))};
+            *found = (kri_found){at, kri_item_at(s, kri_load_rlx64(at))};
             return found->item != NULL;
         }
     }
@@ -207,7 +104,7 @@ static void divide(kri_tx *tx, kri_word64 *from, kri_word64 *to, uint64_t bit, u
 {
     kri_word64 *stays = from, *goes = to;
     for (uint64_t link = kri_load_rlx64(from); link != 0 && tx->err == 0; left--) {
-        kri_item *item = item_at(tx->space, link);
+        kri_item *item = kri_item_at(tx->space, link);
         if (item == NULL || left == 0) {
             kri_tx_fail(tx, KR_ECORRUPT);
             return;
@@ -224,14 +121,14 @@ static void divide(kri_tx *tx, kri_word64 *from, kri_word64 *to, uint64_t bit, u
 
 static void grow(kri_tx *tx, unsigned domain, kri_stripe *stripe)
 {
-    uint64_t buckets = buckets_of(stripe), half = highest_bit(buckets);
-    int part = part_of(buckets);
-    if (begin_of(part) == buckets)
+    uint64_t buckets = kri_stripe_buckets(stripe), half = kri_highest_bit(buckets);
+    int part = kri_stripe_part(buckets);
+    if (kri_part_begin(part) == buckets)
         add_part(tx, domain, stripe, part);
     if (tx->err != 0)
         return;
-    kri_word64 *from = bucket_at(tx->space, stripe, buckets - half);
-    kri_word64 *to = bucket_at(tx->space, stripe, buckets);
+    kri_word64 *from = kri_bucket_at(tx->space, stripe, buckets - half);
+    kri_word64 *to = kri_bucket_at(tx->space, stripe, buckets);
     if (from == NULL || to == NULL) {
         kri_tx_fail(tx, KR_ECORRUPT);
         return;
@@ -243,12 +140,12 @@ static void grow(kri_tx *tx, unsigned domain, kri_stripe *stripe)
 
 static void shrink(kri_tx *tx, kri_stripe *stripe)
 {
-    uint64_t last = buckets_of(stripe) - 1, left = kri_load_rlx64(&stripe->count);
-    kri_word64 *from = bucket_at(tx->space, stripe, last);
-    kri_word64 *to = bucket_at(tx->space, stripe, last - highest_bit(last));
+    uint64_t last = kri_stripe_buckets(stripe) - 1, left = kri_load_rlx64(&stripe->count);
+    kri_word64 *from = kri_bucket_at(tx->space, stripe, last);
+    kri_word64 *to = kri_bucket_at(tx->space, stripe, last - kri_highest_bit(last));
     uint64_t first = from != NULL ? kri_load_rlx64(from) : 0;
     for (; to != NULL && kri_load_rlx64(to) != 0; left--) {
-        kri_item *item = item_at(tx->space, kri_load_rlx64(to));
+        kri_item *item = kri_item_at(tx->space, kri_load_rlx64(to));
         to = item != NULL && left > 0 ? &item->next : NULL;
     }
     if (from == NULL || to == NULL) {
@@ -258,8 +155,8 @@ static void shrink(kri_tx *tx, kri_stripe *stripe)
     if (first != 0)
         kri_tx_set(tx, to, first);
     kri_tx_set(tx, &stripe->buckets, last);
-    int part = part_of(last);
-    if (begin_of(part) == last) {
+    int part = kri_stripe_part(last);
+    if (kri_part_begin(part) == last) {
         kri_tx_free(tx, kri_load_rlx64(&stripe->parts[part]));
         kri_tx_set(tx, &stripe->parts[part], 0);
     }
@@ -287,9 +184,21 @@ static uint64_t make_item(kri_tx *tx, unsigned domain, const kri_key *key, const
     return place;
 }
 
+/* In place of one of the same length, which few words hold. */
+static void overwrite(kri_tx *tx, kri_item *item, const void *value, size_t size)
+{
+    uint64_t words[IN_PLACE / sizeof(uint64_t)] = {0};
+    memcpy(words, value, size);
+    kri_tx_write(tx, (kri_word64 *)(uintptr_t)kri_item_value(item), words, (size + 7) / 8);
+}
+
 void kri_stripe_put(kri_tx *tx, unsigned domain, kri_stripe *stripe, const kri_found *found,
                     const kri_key *key, const void *value, size_t size)
 {
+    if (found->item != NULL && found->item->value_size == size && size <= IN_PLACE) {
+        overwrite(tx, found->item, value, size);
+        return;
+    }
     uint64_t place = make_item(tx, domain, key, value, size);
     if (place == 0)
         return;
@@ -297,14 +206,15 @@ void kri_stripe_put(kri_tx *tx, unsigned domain, kri_stripe *stripe, const kri_f
     uint64_t old = kri_load_rlx64(found->link);
     uint64_t next = found->item != NULL ? kri_load_rlx64(&found->item->next) : old;
     kri_store_rlx64(&item->next, next);
-    kri_tx_set(tx, found->link, place | tag_of(key->hash));
+    kri_tx_set(tx, found->link, place | kri_link_tag(key->hash));
     if (found->item != NULL) {
-        kri_tx_free(tx, place_in(old));
+        kri_tx_free(tx, kri_link_place(old));
         return;
     }
     uint64_t count = kri_load_rlx64(&stripe->count) + 1;
     kri_tx_set(tx, &stripe->count, count);
-    if (count > buckets_of(stripe) && buckets_of(stripe) < begin_of(KRI_STRIPE_PARTS))
+    if (count > kri_stripe_buckets(stripe) &&
+        kri_stripe_buckets(stripe) < kri_part_begin(KRI_STRIPE_PARTS))
         grow(tx, domain, stripe);
 }
 
@@ -313,9 +223,9 @@ void kri_stripe_remove(kri_tx *tx, kri_stripe *stripe, const kri_found *found)
     uint64_t link = kri_load_rlx64(found->link), count = kri_load_rlx64(&stripe->count) - 1;
     kri_tx_set(tx, found->link, kri_load_rlx64(&found->item->next));
     kri_tx_set(tx, &stripe->count, count);
-    kri_tx_free(tx, place_in(link));
+    kri_tx_free(tx, kri_link_place(link));
     for (int i = 0; i < 2 && tx->err == 0; i++) {
-        uint64_t buckets = buckets_of(stripe);
+        uint64_t buckets = kri_stripe_buckets(stripe);
         if (buckets > KRI_FIRST_BUCKETS && 2 * count < buckets)
             shrink(tx, stripe);
     }
@@ -326,18 +236,18 @@ bool kri_stripe_dig(kri_tx *tx, uint64_t grave)
 {
     kri_stripe *stripe = kri_stripe_at(tx->space, grave);
     for (int i = 0; i < AT_ONCE && stripe != NULL && tx->err == 0; i++) {
-        uint64_t buckets = buckets_of(stripe);
-        kri_word64 *at = buckets != 0 ? bucket_at(tx->space, stripe, buckets - 1) : NULL;
+        uint64_t buckets = kri_stripe_buckets(stripe);
+        kri_word64 *at = buckets != 0 ? kri_bucket_at(tx->space, stripe, buckets - 1) : NULL;
         if (buckets == 0)
             return true;
-        kri_item *item = at != NULL ? item_at(tx->space, kri_load_rlx64(at)) : NULL;
-        int part = part_of(buckets - 1);
+        kri_item *item = at != NULL ? kri_item_at(tx->space, kri_load_rlx64(at)) : NULL;
+        int part = kri_stripe_part(buckets - 1);
         if (at != NULL && kri_load_rlx64(at) == 0) {
             kri_tx_set(tx, &stripe->buckets, buckets - 1);
-            if (begin_of(part) == buckets - 1)
+            if (kri_part_begin(part) == buckets - 1)
                 kri_tx_free(tx, kri_load_rlx64(&stripe->parts[part]));
         } else if (item != NULL) {
-            kri_tx_free(tx, place_in(kri_load_rlx64(at)));
+            kri_tx_free(tx, kri_link_place(kri_load_rlx64(at)));
             kri_tx_set(tx, at, kri_load_rlx64(&item->next));
         } else {
             kri_tx_fail(tx, KR_ECORRUPT);

@@ -22,7 +22,7 @@ typedef struct kri_stripe {
     kri_word64 parts[KRI_STRIPE_PARTS]; /* the first buckets, and then each time as many again */
 } kri_stripe;
 
-/* A key with its value.  All but next is constant: another value is another item. */
+/* A key with its value.  All but next and the value's bytes is constant. */
 typedef struct kri_item {
     kri_word64 next; /* link */
     uint64_t hash;
@@ -48,14 +48,8 @@ static inline const unsigned char *kri_item_value(const kri_item *item)
     return item->bytes + ((item->key_size + (size_t)7) & ~(size_t)7);
 }
 
-/* kri_stripe_at - NULL: no stripe lies there. */
-kri_stripe *kri_stripe_at(kri_space *s, uint64_t offset);
-
 /* kri_stripe_new - an empty one in the domain's heap; 0: see tx->err. */
 uint64_t kri_stripe_new(kri_tx *tx, unsigned domain);
-
-/* kri_stripe_find - 0; KR_ECORRUPT. */
-int kri_stripe_find(kri_space *s, const kri_stripe *stripe, const kri_key *key, kri_found *found);
 
 /* kri_stripe_put - the key, found or not, has a copy of the value.  kri_stripe_remove - a found one
  * is gone.  What was found is not valid after either. */

@@ -132,6 +132,25 @@ void kri_tx_set(kri_tx *tx, kri_word64 *word, uint64_t value)
     kri_store_rel64(word, value);                   /* [undo-1] */
 }
 
+void kri_tx_write(kri_tx *tx, kri_word64 *words, const uint64_t *values, size_t count)
+{
+    if (tx->err != 0 || tx->count + count > KRI_UNDO_INSIDE) {
+        for (size_t i = 0; i < count; i++)
+            kri_tx_set(tx, &words[i], values[i]);
+        return;
+    }
+    uint64_t where = kri_space_offset(tx->space, words);
+    kri_undo *u = &tx->leader->inside[tx->count];
+    for (size_t i = 0; i < count; i++) {
+        kri_store_rlx64(&u[i].where, (where + i * sizeof *words) | WORD);
+        kri_store_rlx64(&u[i].old, kri_load_rlx64(&words[i]));
+    }
+    tx->count += count;
+    kri_store_rel64(&tx->leader->log, tx->count); /* [undo-1] */
+    for (size_t i = 0; i < count; i++)
+        kri_store_rel64(&words[i], values[i]); /* [undo-1] */
+}
+
 uint64_t kri_tx_take_pages(kri_tx *tx, uint64_t pages)
 {
     kri_undo *u = next_entry(tx);
@@ -295,12 +314,16 @@ static int enter(kri_space *s, kri_domain *d)
     int err = kri_domain_take(s, d);
     if (err != 0)
         return err;
-    if ((kri_load_rlx64(&d->log) | kri_load_rlx64(&d->leader) | kri_load_rlx64(&d->graves) |
-         kri_load_rlx64(&d->joint) | kri_load_rlx64(&d->more[0])) != 0)
+    if (!kri_domain_is_settled(d))
         err = settle(s, d);
     if (err != 0)
         kri_domain_give(d);
     return err;
+}
+
+int kri_look_begin_slowly(kri_space *s, kri_domain *d)
+{
+    return enter(s, d);
 }
 
 static kri_domain *first_of(kri_space *s, uint64_t set)

@@ -50,10 +50,10 @@ static bool waits_in_call(void)
            kri_load_rlx(&kri_relied) == 0;
 }
 
-/* Not much too late, and not so early that it would often be for nothing. */
+/* Hardly too late, and not so early that it would often be for nothing. */
 static bool is_about(kr_time patience, kr_time left)
 {
-    return patience != 0 && patience - patience / 8 <= left && patience >= left / 4;
+    return patience != 0 && patience - patience / 64 <= left && patience >= left / 4;
 }
 
 static int64_t receive_in_call(kri_line *line, kr_time deadline)

@@ -1,5 +1,7 @@
 /* Dicts: what each call does, and returns.
  *
+ * Behaviours: section 12.9
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "manager/backends.h"
@@ -27,7 +29,7 @@ BACKEND_TEST(test_dict_set_and_get)
     CHECK_EQ(size, 9);
     CHECK_EQ(kr_dict_length(d), 1);
     CHECK_EQ(kr_dict_contains(d, "tea", 3), 1);
-    CHECK_EQ(kr_dict_contains(d, "te", 2), 0);
+    CHECK_EQ(kr_dict_contains(d, "t", 1), 0);
     CHECK_EQ(kr_dict_delete(d, "tea", 3), 0);
     CHECK_EQ(kr_dict_delete(d, "tea", 3), -ENOENT);
     CHECK_EQ(kr_dict_length(d), 0);
@@ -80,8 +82,7 @@ BACKEND_TEST(test_dict_grows_and_shrinks)
         } else {
             length += values[key] == 0;
             values[key] = number | 1;
-            CHECK_EQ(kr_dict_set(d, &key, sizeof key, &values[key], 1 + number % 8 + 0 * number),
-                     0);
+            CHECK_EQ(kr_dict_set(d, &key, sizeof key, &values[key], 1 + number % 8), 0);
         }
     }
     CHECK_EQ(kr_dict_length(d), length);

@@ -166,6 +166,22 @@ IO_TEST(test_slow_and_away)
     CHECK_EQ(number, 2);
 }
 
+/* A queue on a server is none of several things to wait for. */
+TEST(test_queue_no_choice)
+{
+    redis_server server = {.password = NULL};
+    int64_t item = 1;
+    redis_start(&server);
+    KR_AUTO(kr_manager) *m = open_manager(redis_url(&server), NULL);
+    KR_AUTO(kr_queue) *q = NULL;
+    CHECK_EQ(kr_manager_queue(&q, m, "q", sizeof item, 0, NULL), 0);
+    kr_choice get = kr_choose_get(q, &item);
+    kr_choice put = kr_choose_put(q, &item);
+    CHECK_EQ(kr_wait_any(&get, 1, KR_NOWAIT), -EINVAL);
+    CHECK_EQ(kr_wait_any(&put, 1, KR_NOWAIT), -EINVAL);
+    CHECK_EQ(kr_queue_set_maxsize(q, 3), -EINVAL);
+}
+
 typedef struct taker {
     kr_queue *q;
     int64_t got;

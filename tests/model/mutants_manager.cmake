@@ -11,6 +11,13 @@ krait_mutant(undo_noted_after_the_change manager/undo.c manager/manager_set_dies
     kri_store_rel64(word, value);                   /* [undo-1] */"
   "    kri_store_rel64(word, value);
     kri_store_rel64(&tx->leader->log, ++tx->count);")
+krait_mutant(undo_noted_after_the_write manager/undo.c manager/manager_overwrite_dies
+  "    kri_store_rel64(&tx->leader->log, tx->count); /* [undo-1] */
+    for (size_t i = 0; i < count; i++)
+        kri_store_rel64(&words[i], values[i]); /* [undo-1] */"
+  "    for (size_t i = 0; i < count; i++)
+        kri_store_rel64(&words[i], values[i]);
+    kri_store_rel64(&tx->leader->log, tx->count);")
 krait_mutant(undo_not_run manager/undo.c manager/manager_set_dies
   "    if (err == 0)
         err = empty(s, d);
@@ -31,8 +38,10 @@ krait_mutant(undo_drops_without_a_mark manager/undo.c manager/manager_long_set_d
 krait_mutant(undo_lock_not_recovered manager/undo.c manager/manager_set_dies
   "        (void)kr_lock_recover(&d->lock); /* the record says what is to be put right */" "")
 krait_mutant(undo_does_not_look_at_the_record manager/undo.c manager/manager_set_dies
-  "    if ((kri_load_rlx64(&d->log) | kri_load_rlx64(&d->leader) | kri_load_rlx64(&d->graves) |"
-  "    if ((kri_load_rlx64(&d->leader) | kri_load_rlx64(&d->graves) |")
+  "(kri_load_rlx64(&d->log) | kri_load_rlx64(&d->more[0]) | kri_load_rlx64(&d->joint)) != 0)
+        err = settle_record(s, d);"
+  "(kri_load_rlx64(&d->more[0]) | kri_load_rlx64(&d->joint)) != 0)
+        err = settle_record(s, d);")
 
 # Of several domains.
 krait_mutant(undo_leader_not_named manager/undo.c manager/manager_batch_dies_beside_another
@@ -70,9 +79,9 @@ krait_mutant(heap_link_not_noted manager/heap.c manager/manager_second_set_dies
         freed = link & PART;"
   "        freed = link & PART;")
 krait_mutant(heap_page_never_given_up manager/heap.c manager/manager_long_set_dies
-  "        link_out(tx, list, p);
-        kri_tx_drop_pages(tx, first);"
-  "        (void)p;")
+  "    link_out(tx, list, p);
+    kri_tx_drop_pages(tx, offset);"
+  "    (void)p;")
 
 # Stripes.
 krait_mutant(stripe_bucket_not_noted manager/stripe.c manager/manager_growth_dies
@@ -80,12 +89,12 @@ krait_mutant(stripe_bucket_not_noted manager/stripe.c manager/manager_growth_die
   "    kri_store_rel64(&stripe->buckets, buckets + 1);")
 krait_mutant(stripe_count_not_noted manager/stripe.c manager/manager_growth_dies
   "    kri_tx_set(tx, &stripe->count, count);
-    if (count > buckets_of"
+    if (count > kri_stripe_buckets"
   "    kri_store_rel64(&stripe->count, count);
-    if (count > buckets_of")
+    if (count > kri_stripe_buckets")
 krait_mutant(stripe_link_not_noted manager/stripe.c manager/manager_second_set_dies
-  "    kri_tx_set(tx, found->link, place | tag_of(key->hash));"
-  "    kri_store_rel64(found->link, place | tag_of(key->hash));")
+  "    kri_tx_set(tx, found->link, place | kri_link_tag(key->hash));"
+  "    kri_store_rel64(found->link, place | kri_link_tag(key->hash));")
 krait_mutant(stripe_dug_without_a_note manager/stripe.c manager/manager_clear_dies
   "            kri_tx_set(tx, at, kri_load_rlx64(&item->next));
         } else {"
