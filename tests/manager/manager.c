@@ -1,5 +1,7 @@
 /* Managers: names, children, limits, memory.
  *
+ * Behaviours: section 12.9
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "manager/help.h"
@@ -62,7 +64,7 @@ static void set_by_name(void *arg)
     kr_dict_release(d);
 }
 
-TEST(test_manager_by_name)
+TEST(test_remote)
 {
     const kr_manager_options create = {.how = KR_MANAGER_CREATE};
     char *name = strdup(own_name("manager"));
@@ -125,6 +127,25 @@ TEST(test_manager_by_descriptor)
     char text[8];
     CHECK_EQ(kr_dict_set_string(d, "a", "b"), 0);
     CHECK_EQ(kr_dict_get_string(same, "a", text, sizeof text), 0);
+}
+
+/* A dict in a dict is its name there: it stays what it is when the outer one is cleared. */
+TEST(test_dict_proxy_nested)
+{
+    KR_AUTO(kr_manager) *m = manager_new();
+    KR_AUTO(kr_dict) *pets = dict_new(m, "pets");
+    KR_AUTO(kr_dict) *outer = dict_new(m, "outer");
+    char name[KR_MANAGER_NAME + 1], text[8];
+    CHECK_EQ(kr_dict_set_string(pets, "ferrets", "2"), 0);
+    CHECK_EQ(kr_dict_set_string(outer, "pets", kr_dict_name(pets)), 0);
+    CHECK_EQ(kr_dict_get_string(outer, "pets", name, sizeof name), 0);
+    KR_AUTO(kr_dict) *inner = dict_new(m, name);
+    CHECK_EQ(kr_dict_set_string(inner, "blue", "7"), 0);
+    CHECK_EQ(kr_dict_get_string(pets, "blue", text, sizeof text), 0);
+    CHECK_STR(text, "7");
+    CHECK_EQ(kr_dict_clear(outer), 0);
+    CHECK_EQ(kr_dict_length(outer), 0);
+    CHECK_EQ(kr_dict_length(inner), 2);
 }
 
 /* Names of objects */

@@ -38,8 +38,10 @@ krait_mutant(undo_drops_without_a_mark manager/undo.c manager/manager_long_set_d
 krait_mutant(undo_lock_not_recovered manager/undo.c manager/manager_set_dies
   "        (void)kr_lock_recover(&d->lock); /* the record says what is to be put right */" "")
 krait_mutant(undo_does_not_look_at_the_record manager/undo.c manager/manager_set_dies
-  "    if (err == 0 && (kri_load_rlx64(&d->log) | kri_load_rlx64(&d->more[0]) |"
-  "    if (err == 0 && (kri_load_rlx64(&d->more[0]) |")
+  "(kri_load_rlx64(&d->log) | kri_load_rlx64(&d->more[0]) | kri_load_rlx64(&d->joint)) != 0)
+        err = settle_record(s, d);"
+  "(kri_load_rlx64(&d->more[0]) | kri_load_rlx64(&d->joint)) != 0)
+        err = settle_record(s, d);")
 
 # Of several domains.
 krait_mutant(undo_leader_not_named manager/undo.c manager/manager_batch_dies_beside_another
