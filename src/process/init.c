@@ -35,7 +35,7 @@ static _Noreturn void be_child(int channel, int error)
     if (os_channel_send(channel, &hello, sizeof hello, NULL, 0) < 0 || error < 0)
         os_exit_now(1);
     kri_name_thread();
-    kri_child_of_order(channel);
+    kri_child_of_order(channel, false);
 }
 
 /* Somebody may have typed it. */

@@ -137,7 +137,7 @@ int kri_launch(int *pid, int *pidfd, int *channel);
 
 /* The child's side (child.c); they do not return. */
 _Noreturn void kri_child_of_fork(const kri_start *s);
-_Noreturn void kri_child_of_order(int channel);
+_Noreturn void kri_child_of_order(int channel, bool forked); /* by a fork server? */
 _Noreturn void kri_serve(int channel, int line);             /* server_loop.c */
 #define KRI_CHILD_ARGUMENT "--krait-process="
 

@@ -44,7 +44,7 @@ static _Noreturn void be_child(int channel)
     (void)os_signal_ignore(SIGINT, own_serving.interrupt_ignored);
     os_set_descriptor_limit(own_serving.descriptor_limit);
     kri_name_thread();
-    kri_child_of_order(channel);
+    kri_child_of_order(channel, true);
 }
 
 static int fork_child(ward *w, int channel)
