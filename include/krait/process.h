@@ -57,7 +57,8 @@ typedef struct kr_process kr_process;
  * KR_SPAWN       this program once more, from its beginning, with standard input, output and error
  *                and what is handed over, and nothing else.
  * KR_FORKSERVER  a fork of a helper, which is this program once more, without threads: as clean
- *                as KR_SPAWN, but quick however big this process is.
+ *                as KR_SPAWN, but quick however big this process is.  While starts follow each
+                other within two seconds it keeps one child forked ahead, for the next.
  *
  * KR_START_DEFAULT is what kr_process_set_start_method has said; else KR_FORK while this process
  * has one thread, or where main has not called kr_init; else KR_FORKSERVER.
