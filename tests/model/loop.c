@@ -5,65 +5,14 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "base/atomic.h"
 #include "loop/descriptor.h"
-#include "model/scenario.h"
+#include "model/loop_scenario.h"
 #include "os/os.h"
-#include "wait/wait.h"
-#include <krait/cancel.h>
-#include <krait/coroutine.h>
-#include <krait/lock.h>
-#include <krait/semaphore.h>
-
-static struct {
-    kr_word word;
-    kr_word second;
-    kr_lock lock;
-    kr_semaphore semaphore;
-    long counter; /* plain: guarded by lock, or by semaphore */
-    int results[2];
-    int woken;
-    int fd;
-    int second_fd;
-    kr_cancel_scope scope;
-} s;
-
-static void fresh(void)
-{
-    memset(&s, 0, sizeof s);
-    kr_explore_name(&s.word, sizeof s.word, "word");
-    kr_explore_name(&s.second, sizeof s.second, "second");
-    kr_explore_name(&s.lock, sizeof s.lock, "lock");
-    kr_explore_name(&s.counter, sizeof s.counter, "counter");
-}
-
-/* The loop, from its first coroutine to its last. */
-static void in_loop(int (*first)(void *arg))
-{
-    const kr_run_options o = {.keep_interrupt = true};
-
-    kr_explore_check(kr_run_with(first, NULL, &o) == 0);
-    kr_explore_join_all();
-}
 
 static void await(kr_future *f)
 {
     kr_explore_check(kr_future_result(f, NULL, 0, NULL, KR_FOREVER) == 0);
     kr_future_release(f);
-}
-
-static void wake_word(void *arg)
-{
-    (void)arg;
-    kri_store_sc(&s.word, 1);
-    s.woken = kri_wake(&s.word, KRI_ALL, 0);
-}
-
-static void wake_second(void *arg)
-{
-    (void)arg;
-    kri_store_sc(&s.second, 1);
-    (void)kri_wake(&s.second, 1, 0);
 }
 
 static void wait_as_thread(void *arg)
@@ -83,8 +32,8 @@ SCENARIO(unparked_by_thread)
 {
     fresh();
     kr_explore_spawn(wake_word, NULL);
-    in_loop(wait_once);
-    kr_explore_check(s.woken == (s.results[0] == 0));
+    kr_explore_check(in_loop(wait_once) == 0);
+    kr_explore_check(s.woken[0] == (s.results[0] == 0));
 }
 
 SCENARIO(coroutine_and_thread_on_one_word, .stale = 1)
@@ -92,8 +41,8 @@ SCENARIO(coroutine_and_thread_on_one_word, .stale = 1)
     fresh();
     kr_explore_spawn(wait_as_thread, &s.results[1]);
     kr_explore_spawn(wake_word, NULL);
-    in_loop(wait_once);
-    kr_explore_check(s.woken == (s.results[0] == 0) + (s.results[1] == 0));
+    kr_explore_check(in_loop(wait_once) == 0);
+    kr_explore_check(s.woken[0] == (s.results[0] == 0) + (s.results[1] == 0));
 }
 
 static int wait_within(void *arg)
@@ -108,9 +57,9 @@ SCENARIO(timed_out_against_wake)
 {
     fresh();
     kr_explore_spawn(wake_word, NULL);
-    in_loop(wait_within);
+    kr_explore_check(in_loop(wait_within) == 0);
     kr_explore_check(s.results[0] == 0 || s.results[0] == -ETIMEDOUT || s.results[0] == -EAGAIN);
-    kr_explore_check(s.woken == (s.results[0] == 0));
+    kr_explore_check(s.woken[0] == (s.results[0] == 0));
 }
 
 /* What came too late for the first wait is not taken for the second. */
@@ -129,8 +78,8 @@ SCENARIO(timed_out_and_waits_again, .stale = 1)
     fresh();
     kr_explore_spawn(wake_word, NULL);
     kr_explore_spawn(wake_second, NULL);
-    in_loop(wait_within_and_again);
-    kr_explore_check(s.woken == (s.results[0] == 0));
+    kr_explore_check(in_loop(wait_within_and_again) == 0);
+    kr_explore_check(s.woken[0] == (s.results[0] == 0));
 }
 
 /* Made ready by its timer, and woken before it runs. */
@@ -155,14 +104,8 @@ static int wake_at_its_deadline(void *arg)
 SCENARIO(timed_out_and_woken_within_loop)
 {
     fresh();
-    in_loop(wake_at_its_deadline);
-    kr_explore_check(s.woken == (s.results[0] == 0));
-}
-
-static void cancel_scope(void *arg)
-{
-    (void)arg;
-    kr_cancel(&s.scope);
+    kr_explore_check(in_loop(wake_at_its_deadline) == 0);
+    kr_explore_check(s.woken[0] == (s.results[0] == 0));
 }
 
 /* In a scope that others may cancel from now on: `first`, and `second` unless it is NULL. */
@@ -187,7 +130,7 @@ static int wait_cancelled(void *arg)
 SCENARIO(cancelled_by_thread)
 {
     fresh();
-    in_loop(wait_cancelled);
+    kr_explore_check(in_loop(wait_cancelled) == 0);
     kr_explore_check(s.results[0] == -ECANCELED);
 }
 
@@ -202,9 +145,9 @@ static int wait_cancelled_and_woken(void *arg)
 SCENARIO(cancelled_against_wake, .stale = 1)
 {
     fresh();
-    in_loop(wait_cancelled_and_woken);
+    kr_explore_check(in_loop(wait_cancelled_and_woken) == 0);
     kr_explore_check(s.results[0] == 0 || s.results[0] == -ECANCELED || s.results[0] == -EAGAIN);
-    kr_explore_check(s.woken == (s.results[0] == 0));
+    kr_explore_check(s.woken[0] == (s.results[0] == 0));
 }
 
 /* By the bell, beside a descriptor. */
@@ -234,8 +177,8 @@ static int wait_beside_descriptor(void *arg)
 SCENARIO(unparked_beside_descriptor)
 {
     fresh();
-    in_loop(wait_beside_descriptor);
-    kr_explore_check(s.woken == (s.results[0] == 0));
+    kr_explore_check(in_loop(wait_beside_descriptor) == 0);
+    kr_explore_check(s.woken[0] == (s.results[0] == 0));
     kr_explore_check(s.results[1] == OS_READABLE);
 }
 
@@ -252,9 +195,9 @@ SCENARIO(timed_out_beside_descriptor, .stale = 1)
 {
     fresh();
     s.fd = os_bell_create();
-    in_loop(wait_within_beside_descriptor);
+    kr_explore_check(in_loop(wait_within_beside_descriptor) == 0);
     os_close(s.fd);
-    kr_explore_check(s.woken == (s.results[0] == 0));
+    kr_explore_check(s.woken[0] == (s.results[0] == 0));
     kr_explore_check(s.results[1] == -ECANCELED);
 }
 
@@ -285,7 +228,7 @@ SCENARIO(event_against_time_limit, .stale = 1)
 {
     fresh();
     s.fd = os_bell_create();
-    in_loop(wait_for_event);
+    kr_explore_check(in_loop(wait_for_event) == 0);
     kr_explore_check(s.results[0] == OS_READABLE || s.results[1] == OS_READABLE);
     os_close(s.fd);
 }
@@ -306,7 +249,7 @@ SCENARIO(closed_while_waited_for, .stale = 1)
 {
     fresh();
     s.fd = os_bell_create();
-    in_loop(wait_for_close);
+    kr_explore_check(in_loop(wait_for_close) == 0);
     kr_explore_check(s.results[1] == -EBADF);
     os_close(s.fd);
 }
@@ -326,7 +269,7 @@ SCENARIO(closed_within_loop)
 {
     fresh();
     s.fd = os_bell_create();
-    in_loop(wait_for_own_close);
+    kr_explore_check(in_loop(wait_for_own_close) == 0);
     kr_explore_check(s.results[1] == -EBADF);
     os_close(s.fd);
 }
@@ -365,7 +308,7 @@ SCENARIO(closed_by_two, .preemptions = 1)
     fresh();
     s.fd = os_bell_create();
     s.second_fd = os_bell_create();
-    in_loop(wait_for_two_closes);
+    kr_explore_check(in_loop(wait_for_two_closes) == 0);
     kr_explore_check(s.results[0] == -EBADF && s.results[1] == -EBADF);
     os_close(s.fd);
     os_close(s.second_fd);
@@ -385,7 +328,7 @@ SCENARIO(closed_while_registered, .stale = 1)
 {
     fresh();
     s.fd = os_bell_create();
-    in_loop(wait_and_register);
+    kr_explore_check(in_loop(wait_and_register) == 0);
     os_close(s.fd);
 }
 
@@ -414,7 +357,7 @@ SCENARIO(event_against_cancel, .preemptions = 1)
 {
     fresh();
     s.fd = os_bell_create();
-    in_loop(cancel_and_ring);
+    kr_explore_check(in_loop(cancel_and_ring) == 0);
     kr_explore_check(s.results[1] == OS_READABLE || s.results[1] == -ECANCELED);
     os_close(s.fd);
 }
@@ -459,7 +402,7 @@ static int hand_over_lock(void *arg)
 SCENARIO(lock_handed_within_loop, .stale = 1)
 {
     fresh();
-    in_loop(hand_over_lock);
+    kr_explore_check(in_loop(hand_over_lock) == 0);
     kr_explore_check(s.counter == 3);
     kr_explore_check(!kr_lock_locked(&s.lock));
 }
@@ -503,7 +446,7 @@ SCENARIO(permit_handed_within_loop, .stale = 1)
 {
     fresh();
     kr_explore_check(kr_semaphore_init(&s.semaphore, 1, 0) == 0);
-    in_loop(hand_over_permit);
+    kr_explore_check(in_loop(hand_over_permit) == 0);
     kr_explore_check(s.counter == 3);
     kr_explore_check(kr_semaphore_acquire(&s.semaphore, KR_NOWAIT) == 0);
     kr_explore_check(kr_semaphore_acquire(&s.semaphore, KR_NOWAIT) == -ETIMEDOUT);
