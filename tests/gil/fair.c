@@ -151,22 +151,30 @@ TEST(test_long_holds)
     contend("two that compute and one with long holds", 3, holds, bounds);
 }
 
-/* Those that compute do not keep out one that wants it for 20 us at a time: mostly it waits for the
- * least slice, not for the others' turns of 5 ms each. */
-TEST(test_short_visits)
+static kr_time median_visit(kr_gil_policy policy)
 {
     const kr_time holds[] = {0, 0, 0, 0, kr_us(20)};
     contest c;
-    kr_time median[POLICIES];
-    for (int i = 0; i < POLICIES; i++) {
-        run_contest(&c, policies[i], 5, holds, kr_ms(1000));
-        print_shares(&c, "four that compute and short visits", policies[i]);
-        median[i] = c.wait[4].p50;
-        kri_test_note("%s: %llu visits waited, p50 %lld us, p99 %lld us", policy_names[i],
-                      (unsigned long long)c.wait[4].count, (long long)c.wait[4].p50 / 1000,
-                      (long long)c.wait[4].p99 / 1000);
-        if (policies[i] == KR_GIL_DEADLINE)
-            CHECK(is_within(&c, 4, 0, 0.5));
-    }
-    CHECK(median[KR_GIL_DEADLINE] < kr_ms(4));
+    run_contest(&c, policy, 5, holds, kr_ms(1000));
+    print_shares(&c, "four that compute and short visits", policy);
+    kri_test_note("%s: %llu visits waited, p50 %lld us, p99 %lld us", policy_names[policy],
+                  (unsigned long long)c.wait[4].count, (long long)c.wait[4].p50 / 1000,
+                  (long long)c.wait[4].p99 / 1000);
+    if (policy == KR_GIL_DEADLINE)
+        CHECK(is_within(&c, 4, 0, 0.5));
+    return c.wait[4].p50;
+}
+
+/* Those that compute do not keep out one that wants it for 20 us at a time: mostly it waits for the
+ * least slice, not for the others' turns of 5 ms each.  A busy machine makes waits longer, never
+ * shorter: so one good run of a few is enough, and where it waits for turns there is none. */
+TEST(test_short_visits)
+{
+    enum { RUNS = 6, TURN_MS = 4 };
+    bool soon = false;
+    for (int i = 1; i < POLICIES; i++)
+        median_visit(policies[i]);
+    for (int i = 0; i < RUNS && !soon; i++)
+        soon = median_visit(KR_GIL_DEADLINE) < kr_ms(TURN_MS);
+    CHECK(soon);
 }
