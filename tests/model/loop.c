@@ -6,7 +6,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/atomic.h"
-#include "loop/descriptor.h"
+#include "loop/poller.h"
 #include "model/scenario.h"
 #include "os/os.h"
 #include "wait/wait.h"
@@ -369,6 +369,64 @@ SCENARIO(closed_by_two, .preemptions = 1)
     kr_explore_check(s.results[0] == -EBADF && s.results[1] == -EBADF);
     os_close(s.fd);
     os_close(s.second_fd);
+}
+
+/* Waits that begin when the end of their descriptor was told of, and before it has come, are over
+ * with it, where nobody asks the system about waits that last. */
+static void close_entirely(void *arg)
+{
+    (void)arg;
+    kri_descriptor_close(s.fd);
+}
+
+static void ask_never(void)
+{
+    kri_loop *loop = kri_loop_here();
+    kr_explore_check(kri_poller_make(loop) == 0);
+    kri_poller_descriptor(loop->poller, s.fd)->is_young = true;
+}
+
+static int wait_until_closed(void *arg)
+{
+    (void)arg;
+    if (kri_loop_here()->poller == NULL)
+        ask_never();
+    kr_explore_spawn(close_entirely, NULL);
+    do {
+        s.results[0] = kri_descriptor_await(s.fd, OS_READABLE, KRI_NEVER);
+        if (s.results[0] == OS_READABLE)
+            s.results[0] = os_poll(s.fd, OS_READABLE, -1, 0);
+    } while (s.results[0] == -ETIMEDOUT);
+    return 0;
+}
+
+SCENARIO(closed_after_the_wait_began, .stale = 1, .preemptions = 3)
+{
+    fresh();
+    s.fd = os_bell_create();
+    in_loop(wait_until_closed);
+    kr_explore_check(s.results[0] == -EBADF);
+}
+
+/* One waits since before the loop is told of the first step, another one since then. */
+static int wait_beside_another_until_closed(void *arg)
+{
+    kr_future *f;
+    ask_never();
+    kr_explore_check(kr_spawn(&f, wait_for_bell, NULL, 0, 0, NULL) == 0);
+    kr_explore_check(kr_yield() == 0);
+    (void)wait_until_closed(arg);
+    await(f);
+    return 0;
+}
+
+SCENARIO(closed_in_two_steps, .stale = 1, .preemptions = 3)
+{
+    fresh();
+    s.fd = os_bell_create();
+    in_loop(wait_beside_another_until_closed);
+    kr_explore_check(s.results[0] == -EBADF);
+    kr_explore_check(s.results[1] == -EBADF);
 }
 
 /* The wait is for what is closed meanwhile, or for what has its number next. */
