@@ -59,6 +59,12 @@ static void unpark(kri_waiter *w)
         (void)kri_inbox_put(&loop->inbox, item_of(runner));
 }
 
+/* By kri_wake_direct, in the loop's thread. */
+static void resume(kri_waiter *w)
+{
+    kri_runner_notify(runner_behind(w));
+}
+
 static bool give_way_if_some(void)
 {
     const kri_loop *loop = *kri_loop_current();
@@ -72,6 +78,7 @@ const kri_party_ops kri_coroutine_ops = {
     .park = park,
     .unpark = unpark,
     .settle = settle,
+    .resume = resume,
     .wait_fd = kri_poller_wait,
     .wait_fds = kri_poller_wait_many,
     .watch = kri_sentry_post,

@@ -247,6 +247,7 @@ typedef struct kri_party_ops {
     int (*wait_fd)(int fd, unsigned events, kr_time deadline); /* as kri_wait_fd; NULL: poll */
     int (*wait_fds)(struct os_polled *list, size_t count, kr_time deadline); /* the same */
     /* Have somebody sleep in the kernel on shared words; NULL: the thread does that itself. */
+    void (*resume)(kri_waiter *w); /* unpark by kri_wake_direct, in its thread; w stays as it is */
     int (*watch)(struct kri_sentry *watch);    /* 0, -EAGAIN: it differs, -ENOMEM: nobody can */
     bool (*unwatch)(struct kri_sentry *watch); /* true: a wake may have been spent on it */
     bool (*give_way)(void); /* let those run who are ready in the caller's thread; false: nobody */

@@ -477,6 +477,33 @@ SCENARIO(event_against_cancel, .preemptions = 1)
     os_close(s.fd);
 }
 
+/* A time limit, and a cancel that comes to it: it is over before the next wait, which stands where
+ * the first has stood. */
+static int wait_a_while_in_scope(void *arg)
+{
+    (void)arg;
+    kr_explore_check(kri_wait_fd(s.fd, OS_READABLE, 0) == -ETIMEDOUT);
+    kr_explore_check(kr_cancel_scope_enter(&s.scope, KR_FOREVER) == 0);
+    kr_explore_spawn(cancel_scope, NULL);
+    s.results[0] = kri_wait_fd(s.fd, OS_READABLE, kri_deadline(kr_ms(1)));
+    kr_shield {
+        kr_explore_spawn(ring_fd, NULL);
+        s.results[1] = kri_wait_fd(s.fd, OS_READABLE, KRI_NEVER);
+    }
+    kr_cancel_scope_exit(&s.scope);
+    return 0;
+}
+
+SCENARIO(time_limit_against_cancel, .stale = 1)
+{
+    fresh();
+    s.fd = os_bell_create();
+    in_loop(wait_a_while_in_scope);
+    kr_explore_check(s.results[0] == -ETIMEDOUT || s.results[0] == -ECANCELED);
+    kr_explore_check(s.results[1] == OS_READABLE);
+    os_close(s.fd);
+}
+
 /* Handing over inside one loop, and a thread that takes its chance. */
 
 static void count_by_lock(void)

@@ -134,7 +134,12 @@ krait_mutant(poller_not_told_of_the_end loop/descriptor.c loop/closed_after_the_
 krait_mutant(poller_registers_what_is_gone loop/poller.c loop/closed_after_the_wait_began
   "    uint64_t now = kri_load_sc64(&known->generation); /* [poller-1] */"
   "    uint64_t now = known->seen;")
-krait_mutant(direct_wait_stays_in_its_scope wait/direct.c loop/event_against_cancel
+krait_mutant(direct_woken_after_a_cancel wait/slot.c loop/event_against_cancel
+  "    return kri_cas_acq_rel_ptr(slot_of(scope), &seen, EMPTY);
+}" "    kri_store_rel_ptr(slot_of(scope), EMPTY);
+    return seen != NULL;
+}")
+krait_mutant(direct_wait_stays_in_its_scope wait/direct.c loop/time_limit_against_cancel
   "        kri_stand_leave(&in_scope, &w, scope);" "        (void)in_scope;")
 
 # Sentries.
