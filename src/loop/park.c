@@ -74,6 +74,14 @@ static bool give_way_if_some(void)
     return true;
 }
 
+/* Others can then be made ready by other threads only, whose word stands in the inbox. */
+static bool is_alone(void)
+{
+    const kri_loop *loop = *kri_loop_current();
+    return loop->ready.count == 0 && loop->timers.live == 0 && !kri_poller_is_awaited(loop) &&
+           !kri_inbox_some(&loop->inbox);
+}
+
 const kri_party_ops kri_coroutine_ops = {
     .park = park,
     .unpark = unpark,
@@ -84,5 +92,6 @@ const kri_party_ops kri_coroutine_ops = {
     .watch = kri_sentry_post,
     .unwatch = kri_sentry_relieve,
     .give_way = give_way_if_some,
+    .is_alone = is_alone,
     .shares_thread = true,
 };
