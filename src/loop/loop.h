@@ -182,7 +182,8 @@ void kri_loop_call(void (*run)(void *arg), void *arg);
 void kri_poller_end(kri_loop *loop);
 void kri_poller_forked(kri_loop *loop); /* in the child: give the parent's descriptors back */
 bool kri_poller_is_awaited(const kri_loop *loop); /* does a coroutine wait for a descriptor? */
-void kri_poller_look(kri_loop *loop, kr_time deadline); /* may sleep until then; 0: does not */
+/* May sleep until the deadline; 0: does not.  now: 0, or what the clock has just said. */
+void kri_poller_look(kri_loop *loop, kr_time deadline, kr_time now);
 int kri_poller_wait(int fd, unsigned events, kr_time deadline);
 struct os_polled;
 int kri_poller_wait_many(struct os_polled *list, size_t count, kr_time deadline);

@@ -346,11 +346,11 @@ static void tell(kri_descriptor *known, const os_event *event)
     wake_for(known, event->ready);
 }
 
-void kri_poller_look(kri_loop *loop, kr_time deadline)
+void kri_poller_look(kri_loop *loop, kr_time deadline, kr_time now)
 {
     os_event list[OS_EVENTS_AT_ONCE];
     kri_poller *p = loop->poller;
-    int count = os_events_wait(p->events, list, deadline);
+    int count = os_events_wait(p->events, list, deadline, now);
     for (int i = 0; i < count; i++) {
         kri_descriptor *known = kri_poller_look_up(p, list[i].fd);
         if (known != NULL && list[i].fd != loop->inbox.bell)
