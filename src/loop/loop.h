@@ -53,30 +53,33 @@ typedef struct kri_calls {
 
 enum { KRI_TASK_NAME = 32 };
 
-/* A coroutine and what it runs at the moment.  It lies at the top of its own stack. */
+/* A coroutine and what it runs at the moment.  It lies at the top of its own stack, at the
+ * beginning of a cache line; what each switch, park and wake looks at is in that, up to context.sp.
+ */
 struct kri_runner {
-    kri_context context;
-    kri_stack stack;
     kri_loop *loop;
-    kri_item next;       /* in the line of ready ones, or among the idle */
-    kri_item inbox_next; /* in the inbox */
-    bool notified;       /* loop: the unpark of its waiter is over */
-    bool parked;         /* loop: it is to be made ready once something happens */
-    bool idle;           /* loop: it has no task */
-    kri_timer timer;     /* ends its park */
-
-    kri_party party;
+    kri_item next;        /* in the line of ready ones, or among the idle */
+    kri_item inbox_next;  /* in the inbox */
     kri_party *acts_as;   /* while it does not run: whom it acts as */
-    kri_frame frame;      /* of its task */
     kri_frame *innermost; /* while it does not run */
     int error_number;     /* errno, while it does not run */
     unsigned served;      /* calls for descriptors since it last slept */
-    kr_future *future;    /* its task; NULL: none */
-    kr_task_fn fn;        /* of its task, once begun */
-    uint64_t number;      /* of its task */
-    kri_runner *newer;    /* of those that have a task, in the order of beginning */
+    bool notified;        /* loop: the unpark of its waiter is over */
+    bool parked;          /* loop: it is to be made ready once something happens */
+    bool idle;            /* loop: it has no task */
+    bool own_size;        /* its stack has not the loop's size */
+    bool canary;          /* const: its stack has one */
+    kri_context context;
+    kri_stack stack;
+
+    kri_party party;
+    kri_timer timer;   /* ends its park */
+    kri_frame frame;   /* of its task */
+    kr_future *future; /* its task; NULL: none */
+    kr_task_fn fn;     /* of its task, once begun */
+    uint64_t number;   /* of its task */
+    kri_runner *newer; /* of those that have a task, in the order of beginning */
     kri_runner *older;
-    bool own_size; /* its stack has not the loop's size */
     char name[KRI_TASK_NAME];
 };
 

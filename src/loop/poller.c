@@ -346,11 +346,33 @@ static void tell(kri_descriptor *known, const os_event *event)
     wake_for(known, event->ready);
 }
 
+/* Of many descriptors none has been looked at for a while, nor has its coroutine's stack: they come
+ * into the cache together, and not one after the other. */
+static void fetch(const kri_poller *p, const os_event *list, int count)
+{
+    enum { LINE = 64, BELOW = 3 };
+    const kri_descriptor *known[OS_EVENTS_AT_ONCE];
+    for (int i = 0; i < count; i++) {
+        known[i] = kri_poller_look_up(p, list[i].fd);
+        __builtin_prefetch(known[i], 1);
+    }
+    for (int i = 0; i < count; i++) {
+        if (known[i] == NULL)
+            continue;
+        const char *wait = (const char *)known[i]->waits.next;
+        for (int j = 0; j <= BELOW; j++)
+            __builtin_prefetch(wait - (ptrdiff_t)j * LINE, 1);
+    }
+}
+
 void kri_poller_look(kri_loop *loop, kr_time deadline, kr_time now)
 {
+    enum { MANY = 8 };
     os_event list[OS_EVENTS_AT_ONCE];
     kri_poller *p = loop->poller;
     int count = os_events_wait(p->events, list, deadline, now);
+    if (count >= MANY)
+        fetch(p, list, count);
     for (int i = 0; i < count; i++) {
         kri_descriptor *known = kri_poller_look_up(p, list[i].fd);
         if (known != NULL && list[i].fd != loop->inbox.bell)
