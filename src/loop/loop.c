@@ -142,8 +142,8 @@ static void take_in(kri_loop *loop)
     kri_item item = kri_inbox_take(&loop->inbox);
     while (item != 0) {
         kri_item next = kri_inbox_next(item);
-        if ((item & KRI_ITEM_KIND) == KRI_ITEM_RUNNER)
-            kri_runner_notify((kri_runner *)item);
+        if ((item & KRI_ITEM_KIND) == KRI_ITEM_WAITER)
+            kri_runner_notify(kri_waiter_party((const kri_waiter *)item)->runner);
         else if (loop->holds_back && (item & KRI_ITEM_KIND) == KRI_ITEM_TASK)
             kri_line_put(&loop->held_back, item);
         else

@@ -15,9 +15,15 @@ typedef struct kri_loop kri_loop;
 typedef struct kri_runner kri_runner;
 
 /* What can stand in the queue of what is ready: a runner, a new task's future, or a function, told
- * apart by the lowest bits. */
+ * apart by the lowest bits.  In the inbox a runner is told of by its waiter, which is woken. */
 typedef uintptr_t kri_item;
-enum { KRI_ITEM_RUNNER = 0, KRI_ITEM_TASK = 1, KRI_ITEM_POSTED = 2, KRI_ITEM_KIND = 3 };
+enum {
+    KRI_ITEM_RUNNER = 0,
+    KRI_ITEM_WAITER = 0,
+    KRI_ITEM_TASK = 1,
+    KRI_ITEM_POSTED = 2,
+    KRI_ITEM_KIND = 3
+};
 
 /* A function to be called in the thread of a loop, by the loop itself and not by a coroutine: it
  * must not wait.  It may free or post the struct again. */
@@ -59,7 +65,6 @@ enum { KRI_TASK_NAME = 32 };
 struct kri_runner {
     kri_loop *loop;
     kri_item next;        /* in the line of ready ones, or among the idle */
-    kri_item inbox_next;  /* in the inbox */
     kri_party *acts_as;   /* while it does not run: whom it acts as */
     kri_frame *innermost; /* while it does not run */
     int error_number;     /* errno, while it does not run */
@@ -70,6 +75,7 @@ struct kri_runner {
     bool own_size;        /* its stack has not the loop's size */
     bool canary;          /* const: its stack has one */
     kri_context context;
+    kri_loop *home; /* const: as `loop`, for other threads, where nobody writes */
     kri_stack stack;
 
     kri_party party;

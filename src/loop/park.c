@@ -4,15 +4,17 @@
  *     A wait parks the runner.  Its waker (wait.h) sets the waiter woken and then notifies the
  *     runner: itself in the loop's thread, else through the inbox.  The waiter's frame is left only
  *     after that, so that nobody notifies a runner that has gone on (`settle`).
+ *     What goes through the inbox is the waiter: its line is the waker's already, while those of
+ * the runner that are written are not touched by other threads.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "loop/loop.h"
 #include "loop/sentry.h"
 
-static kri_item item_of(kri_runner *runner)
+static kri_item item_of(kri_waiter *w)
 {
-    return (kri_item)runner | KRI_ITEM_RUNNER;
+    return (kri_item)w | KRI_ITEM_WAITER;
 }
 
 static kri_runner *runner_behind(const kri_waiter *w)
@@ -48,7 +50,7 @@ static void settle(kri_waiter *w)
 static void unpark(kri_waiter *w)
 {
     kri_runner *runner = runner_behind(w);
-    kri_loop *loop = runner->loop;
+    kri_loop *loop = runner->home;
     bool here = loop == kri_loop_here();
     if (here)
         kri_waiter_take(w);
@@ -56,7 +58,7 @@ static void unpark(kri_waiter *w)
     if (here)
         kri_runner_notify(runner);
     else
-        (void)kri_inbox_put(&loop->inbox, item_of(runner));
+        (void)kri_inbox_put(&loop->inbox, item_of(w));
 }
 
 /* By kri_wake_direct, in the loop's thread. */

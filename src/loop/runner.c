@@ -262,6 +262,7 @@ static kri_runner *create(kri_loop *loop, size_t stack_size)
     *runner = (kri_runner){.stack = stack,
                            .canary = stack.canary,
                            .loop = loop,
+                           .home = loop,
                            .timer = {.fire = time_is_up}};
     if (kri_context_make(&runner->context, &stack, (char *)runner, run, runner) == 0)
         return runner;

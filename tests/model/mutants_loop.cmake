@@ -70,11 +70,11 @@ krait_mutant(runner_notified_before_woken loop/park.c loop/unparked_by_thread
     if (here)
         kri_runner_notify(runner);
     else
-        (void)kri_inbox_put(&loop->inbox, item_of(runner));"
+        (void)kri_inbox_put(&loop->inbox, item_of(w));"
   "    if (here)
         kri_runner_notify(runner);
     else
-        (void)kri_inbox_put(&loop->inbox, item_of(runner));
+        (void)kri_inbox_put(&loop->inbox, item_of(w));
     kri_waiter_set_woken(w);")
 
 # Handing over within a loop.
