@@ -125,7 +125,9 @@ krait_mutant(poller_told_set_back_too_late loop/descriptor.c loop/closed_in_two_
 krait_mutant(poller_not_heard_again loop/descriptor.c loop/closed_after_the_wait_began
   "            kri_store_sc(&known->heard, 1); /* [poller-1] */" "            (void)known;")
 krait_mutant(poller_told_before_it_is_so loop/descriptor.c loop/closed_while_waited_for
-  "    (void)kri_add_sc64(&known->generation, step);"
+  "    (void)kri_add_sc64(&known->generation, step);                       /* [poller-1] [poller-2] */
+    if (kri_swap_sc(&known->heard, 0) && !kri_swap_sc(&known->told, 1)) /* [poller-1] [poller-2] */
+        tell_loop(p, known);"
   "    if (kri_swap_sc(&known->heard, 0) && !kri_swap_sc(&known->told, 1))
         tell_loop(p, known);
     (void)kri_add_sc64(&known->generation, step);")
