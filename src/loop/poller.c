@@ -30,14 +30,12 @@
  *     Who waits is woken by his own loop only, which knows him by a pointer (wait/direct.c): by an
  *     event, or because the descriptor is closed.  Who closes it in another thread begins the new
  *     generation, puts the record into a list, and has the loop run a function, which wakes all
- *     whose generation is over.  Waits that end so before close(2) answer -EBADF.  A wait may begin
- *     thereafter and still before close(2), for what is about to be closed; the system drops it
- *     with no event.  Or it begins after close(2), for another descriptor.  To neither may an error
- *     be told by us: who waits is woken as if there were an event, and the system tells him when he
- *     tries.
- *     Somebody may have closed a descriptor by close(2), of which a loop hears nothing, and a new
- *     one have its number: its record would look registered.  So a wait that has lasted for a
- *     moment asks the system once whether it is (late.c); once only, and none that is shorter.
+ *     whose generation is over: with -EBADF.  A wait that begins thereafter may be for what is
+ * about to be closed, which the system drops with no event, or for the next descriptor of that
+ * number: it is woken after close(2), as if there were an event, and tries. Somebody may have
+ * closed a descriptor by close(2), of which a loop hears nothing, and a new one have its number:
+ * its record would look registered.  So a wait that has lasted for a moment asks the system once
+ * whether it is (late.c); once only, and none that is shorter.
  *
  * Ordering.
  *     [poller-1]  who closes adds to the generation, and then takes `heard` away; the loop sets
@@ -63,6 +61,7 @@
  */
 #include "loop/poller.h"
 #include "base/atomic.h"
+#include "loop/fetch.h"
 #include "os/events.h"
 #include "os/message.h"
 #include "os/os.h"
@@ -350,19 +349,15 @@ static void tell(kri_descriptor *known, const os_event *event)
  * into the cache together, and not one after the other. */
 static void fetch(const kri_poller *p, const os_event *list, int count)
 {
-    enum { LINE = 64, BELOW = 3 };
+    enum { BELOW_IT = 3 * 64 }; /* where its waiter lies */
     const kri_descriptor *known[OS_EVENTS_AT_ONCE];
     for (int i = 0; i < count; i++) {
         known[i] = kri_poller_look_up(p, list[i].fd);
-        __builtin_prefetch(known[i], 1);
+        kri_fetch(known[i], 1);
     }
-    for (int i = 0; i < count; i++) {
-        if (known[i] == NULL)
-            continue;
-        const char *wait = (const char *)known[i]->waits.next;
-        for (int j = 0; j <= BELOW; j++)
-            __builtin_prefetch(wait - (ptrdiff_t)j * LINE, 1);
-    }
+    for (int i = 0; i < count; i++)
+        if (known[i] != NULL)
+            kri_fetch((const char *)known[i]->waits.next - BELOW_IT, 1 + BELOW_IT / 64);
 }
 
 void kri_poller_look(kri_loop *loop, kr_time deadline, kr_time now)

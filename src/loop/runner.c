@@ -31,6 +31,7 @@
 #include <string.h>
 
 #include "base/global.h"
+#include "loop/fetch.h"
 #include "loop/line.h"
 #include "os/os.h"
 
@@ -259,11 +260,9 @@ static kri_runner *create(kri_loop *loop, size_t stack_size)
         return NULL;
     }
     kri_runner *runner = place_in(&stack);
-    *runner = (kri_runner){.stack = stack,
-                           .canary = stack.canary,
-                           .loop = loop,
-                           .home = loop,
-                           .timer = {.fire = time_is_up}};
+    *runner = (kri_runner){.stack = stack, .loop = loop, .timer = {.fire = time_is_up}};
+    runner->home = loop;
+    runner->canary = stack.canary;
     if (kri_context_make(&runner->context, &stack, (char *)runner, run, runner) == 0)
         return runner;
     kri_timers_unreserve(&loop->timers, 1);
@@ -338,13 +337,6 @@ static kr_future *future_of(kri_item item)
     return (kr_future *)(item & ~(kri_item)KRI_ITEM_KIND);
 }
 
-static inline __attribute__((always_inline)) void fetch(const void *from, size_t lines)
-{
-    enum { LINE = 64 };
-    for (size_t i = 0; i < lines; i++)
-        __builtin_prefetch((const char *)from + i * LINE, 1);
-}
-
 /* Where many stand in the line none of them has run for a while, or is in a cache.  While the first
  * runs, the second comes there: its runner, and the frames in which it goes on, which may be far
  * below that; or a new task's future, and the runner that will take it. */
@@ -358,11 +350,11 @@ static inline __attribute__((always_inline)) void fetch_second(const kri_loop *l
     if ((second & KRI_ITEM_KIND) == KRI_ITEM_RUNNER)
         runner = (const kri_runner *)second;
     else if ((second & KRI_ITEM_KIND) == KRI_ITEM_TASK)
-        fetch(future_of(second), FUTURE);
+        kri_fetch(future_of(second), FUTURE);
     if (runner == NULL)
         return;
-    fetch(runner, RUNNER);
-    fetch(runner->context.sp, FRAMES);
+    kri_fetch(runner, RUNNER);
+    kri_fetch(runner->context.sp, FRAMES);
 }
 
 /* The first in the line; NULL: the loop itself is to see to it, or there is nothing. */
