@@ -15,9 +15,15 @@ typedef struct kri_loop kri_loop;
 typedef struct kri_runner kri_runner;
 
 /* What can stand in the queue of what is ready: a runner, a new task's future, or a function, told
- * apart by the lowest bits. */
+ * apart by the lowest bits.  In the inbox a runner is told of by its waiter, which is woken. */
 typedef uintptr_t kri_item;
-enum { KRI_ITEM_RUNNER = 0, KRI_ITEM_TASK = 1, KRI_ITEM_POSTED = 2, KRI_ITEM_KIND = 3 };
+enum {
+    KRI_ITEM_RUNNER = 0,
+    KRI_ITEM_WAITER = 0,
+    KRI_ITEM_TASK = 1,
+    KRI_ITEM_POSTED = 2,
+    KRI_ITEM_KIND = 3
+};
 
 /* A function to be called in the thread of a loop, by the loop itself and not by a coroutine: it
  * must not wait.  It may free or post the struct again. */
@@ -53,30 +59,33 @@ typedef struct kri_calls {
 
 enum { KRI_TASK_NAME = 32 };
 
-/* A coroutine and what it runs at the moment.  It lies at the top of its own stack. */
+/* A coroutine and what it runs at the moment.  It lies at the top of its own stack, at the
+ * beginning of a cache line; what each switch, park and wake looks at is in that, up to context.sp.
+ */
 struct kri_runner {
-    kri_context context;
-    kri_stack stack;
     kri_loop *loop;
-    kri_item next;       /* in the line of ready ones, or among the idle */
-    kri_item inbox_next; /* in the inbox */
-    bool notified;       /* loop: the unpark of its waiter is over */
-    bool parked;         /* loop: it is to be made ready once something happens */
-    bool idle;           /* loop: it has no task */
-    kri_timer timer;     /* ends its park */
-
-    kri_party party;
+    kri_item next;        /* in the line of ready ones, or among the idle */
     kri_party *acts_as;   /* while it does not run: whom it acts as */
-    kri_frame frame;      /* of its task */
     kri_frame *innermost; /* while it does not run */
     int error_number;     /* errno, while it does not run */
     unsigned served;      /* calls for descriptors since it last slept */
-    kr_future *future;    /* its task; NULL: none */
-    kr_task_fn fn;        /* of its task, once begun */
-    uint64_t number;      /* of its task */
-    kri_runner *newer;    /* of those that have a task, in the order of beginning */
+    bool notified;        /* loop: the unpark of its waiter is over */
+    bool parked;          /* loop: it is to be made ready once something happens */
+    bool idle;            /* loop: it has no task */
+    bool own_size;        /* its stack has not the loop's size */
+    bool canary;          /* const: its stack has one */
+    kri_context context;
+    kri_loop *home; /* const: as `loop`, for other threads, where nobody writes */
+    kri_stack stack;
+
+    kri_party party;
+    kri_timer timer;   /* ends its park */
+    kri_frame frame;   /* of its task */
+    kr_future *future; /* its task; NULL: none */
+    kr_task_fn fn;     /* of its task, once begun */
+    uint64_t number;   /* of its task */
+    kri_runner *newer; /* of those that have a task, in the order of beginning */
     kri_runner *older;
-    bool own_size; /* its stack has not the loop's size */
     char name[KRI_TASK_NAME];
 };
 
@@ -182,7 +191,8 @@ void kri_loop_call(void (*run)(void *arg), void *arg);
 void kri_poller_end(kri_loop *loop);
 void kri_poller_forked(kri_loop *loop); /* in the child: give the parent's descriptors back */
 bool kri_poller_is_awaited(const kri_loop *loop); /* does a coroutine wait for a descriptor? */
-void kri_poller_look(kri_loop *loop, kr_time deadline); /* may sleep until then; 0: does not */
+/* May sleep until the deadline; 0: does not.  now: 0, or what the clock has just said. */
+void kri_poller_look(kri_loop *loop, kr_time deadline, kr_time now);
 int kri_poller_wait(int fd, unsigned events, kr_time deadline);
 struct os_polled;
 int kri_poller_wait_many(struct os_polled *list, size_t count, kr_time deadline);

@@ -31,6 +31,7 @@
 #include <string.h>
 
 #include "base/global.h"
+#include "loop/fetch.h"
 #include "loop/line.h"
 #include "os/os.h"
 
@@ -260,6 +261,8 @@ static kri_runner *create(kri_loop *loop, size_t stack_size)
     }
     kri_runner *runner = place_in(&stack);
     *runner = (kri_runner){.stack = stack, .loop = loop, .timer = {.fire = time_is_up}};
+    runner->home = loop;
+    runner->canary = stack.canary;
     if (kri_context_make(&runner->context, &stack, (char *)runner, run, runner) == 0)
         return runner;
     kri_timers_unreserve(&loop->timers, 1);
@@ -335,25 +338,23 @@ static kr_future *future_of(kri_item item)
 }
 
 /* Where many stand in the line none of them has run for a while, or is in a cache.  While the first
- * runs, the second comes there: its runner and, below that, the frames in which it goes on; or a
- * new task's future, and the runner that will take it. */
+ * runs, the second comes there: its runner, and the frames in which it goes on, which may be far
+ * below that; or a new task's future, and the runner that will take it. */
 static inline __attribute__((always_inline)) void fetch_second(const kri_loop *loop)
 {
-    enum { MANY = 16, LINE = 64, FRAMES = 12 * LINE };
+    enum { MANY = 8, RUNNER = 4, FRAMES = 12, FUTURE = 2 };
     if (loop->ready.count < MANY)
         return;
     kri_item second = loop->ready.first;
-    const char *runner = (const char *)loop->idle;
-    if ((second & KRI_ITEM_KIND) == KRI_ITEM_RUNNER) {
-        runner = (const char *)second;
-    } else if ((second & KRI_ITEM_KIND) == KRI_ITEM_TASK) {
-        __builtin_prefetch(future_of(second), 1);
-        __builtin_prefetch((const char *)future_of(second) + LINE, 1);
-    }
+    const kri_runner *runner = loop->idle;
+    if ((second & KRI_ITEM_KIND) == KRI_ITEM_RUNNER)
+        runner = (const kri_runner *)second;
+    else if ((second & KRI_ITEM_KIND) == KRI_ITEM_TASK)
+        kri_fetch(future_of(second), FUTURE);
     if (runner == NULL)
         return;
-    for (const char *at = runner - FRAMES; at < runner + sizeof(kri_runner); at += LINE)
-        __builtin_prefetch(at, 1);
+    kri_fetch(runner, RUNNER);
+    kri_fetch(runner->context.sp, FRAMES);
 }
 
 /* The first in the line; NULL: the loop itself is to see to it, or there is nothing. */
@@ -396,7 +397,7 @@ static __attribute__((noinline)) void check_and_go_over(kri_runner *self, kri_lo
 static inline __attribute__((always_inline)) void give_way(kri_runner *self, kri_loop *loop,
                                                            kri_runner *next)
 {
-    if (__builtin_expect(self->stack.canary, 0))
+    if (__builtin_expect(self->canary, 0))
         check_and_go_over(self, loop, next);
     else
         go_over(self, loop, next);

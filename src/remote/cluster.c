@@ -28,11 +28,17 @@
 #include "os/os.h"
 #include "wait/stall.h"
 
+static KRI_GLOBAL kri_finish_list clusters;
 static KRI_GLOBAL kr_word clusters_named;
 
-static void retain(kr_executor *executor)
+static void forget_in_child(void)
 {
-    kri_add_rlx(&kri_cluster_of(executor)->references, 1);
+    kri_finish_forget(&clusters);
+}
+
+__attribute__((constructor)) static void watch_from_the_first(void)
+{
+    (void)kri_at_fork_child(forget_in_child);
 }
 
 static void unref_executor(kr_executor *executor)
@@ -98,7 +104,9 @@ int kri_cluster_begin(kri_cluster *c, const kri_link_ops *link, const kr_pool_op
     c->executor.ops = &kri_cluster_ops;
     c->executor.generation = kri_fork_generation();
     c->executor.name = c->name;
-    c->finish = (kri_finish){.executor = &c->executor, .retain = retain, .release = unref_executor};
+    c->finish = (kri_finish){.executor = &c->executor,
+                             .references = &c->references,
+                             .unref = unref_executor};
     c->link = link;
     c->references.bits = 1;
     c->max_queued = options->max_queued;
@@ -130,7 +138,7 @@ static int run(void *arg)
     if (err < 0)
         kri_cluster_break(c, err);
     kri_teller_end(c);
-    kri_finish_remove(&c->finish);
+    kri_finish_remove(&clusters, &c->finish);
     kri_store_sc(&c->ended, 1);
     kri_wake(&c->ended, KRI_ALL, 0);
     kri_stall_may_act(-1);
@@ -142,7 +150,7 @@ int kri_cluster_start(kri_cluster *c, int workers)
 {
     kr_thread_options options = {.name = "krait-link", .daemon = KR_DAEMON_YES};
     c->executor.workers = workers;
-    int err = kri_finish_add(&c->finish);
+    int err = kri_finish_add(&clusters, &c->finish, kri_finish_all);
     if (err)
         return err;
     err = kri_teller_start(c);
@@ -157,7 +165,7 @@ int kri_cluster_start(kri_cluster *c, int workers)
         }
     }
     if (err)
-        kri_finish_remove(&c->finish);
+        kri_finish_remove(&clusters, &c->finish);
     return err;
 }
 

@@ -5,7 +5,9 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "base/atomic.h"
 #include "loop/descriptor.h"
+#include "loop/poller.h"
 #include "model/loop_scenario.h"
 #include "os/os.h"
 
@@ -314,6 +316,64 @@ SCENARIO(closed_by_two, .preemptions = 1)
     os_close(s.second_fd);
 }
 
+/* Waits that begin when the end of their descriptor was told of, and before it has come, are over
+ * with it, where nobody asks the system about waits that last. */
+static void close_entirely(void *arg)
+{
+    (void)arg;
+    kri_descriptor_close(s.fd);
+}
+
+static void ask_never(void)
+{
+    kri_loop *loop = kri_loop_here();
+    kr_explore_check(kri_poller_make(loop) == 0);
+    kri_poller_descriptor(loop->poller, s.fd)->is_young = true;
+}
+
+static int wait_until_closed(void *arg)
+{
+    (void)arg;
+    if (kri_loop_here()->poller == NULL)
+        ask_never();
+    kr_explore_spawn(close_entirely, NULL);
+    do {
+        s.results[0] = kri_descriptor_await(s.fd, OS_READABLE, KRI_NEVER);
+        if (s.results[0] == OS_READABLE)
+            s.results[0] = os_poll(s.fd, OS_READABLE, -1, 0);
+    } while (s.results[0] == -ETIMEDOUT);
+    return 0;
+}
+
+SCENARIO(closed_after_the_wait_began, .stale = 1, .preemptions = 3)
+{
+    fresh();
+    s.fd = os_bell_create();
+    in_loop(wait_until_closed);
+    kr_explore_check(s.results[0] == -EBADF);
+}
+
+/* One waits since before the loop is told of the first step, another one since then. */
+static int wait_beside_another_until_closed(void *arg)
+{
+    kr_future *f;
+    ask_never();
+    kr_explore_check(kr_spawn(&f, wait_for_bell, NULL, 0, 0, NULL) == 0);
+    kr_explore_check(kr_yield() == 0);
+    (void)wait_until_closed(arg);
+    await(f);
+    return 0;
+}
+
+SCENARIO(closed_in_two_steps, .stale = 1, .preemptions = 3)
+{
+    fresh();
+    s.fd = os_bell_create();
+    in_loop(wait_beside_another_until_closed);
+    kr_explore_check(s.results[0] == -EBADF);
+    kr_explore_check(s.results[1] == -EBADF);
+}
+
 /* The wait is for what is closed meanwhile, or for what has its number next. */
 static int wait_and_register(void *arg)
 {
@@ -359,6 +419,33 @@ SCENARIO(event_against_cancel, .preemptions = 1)
     s.fd = os_bell_create();
     kr_explore_check(in_loop(cancel_and_ring) == 0);
     kr_explore_check(s.results[1] == OS_READABLE || s.results[1] == -ECANCELED);
+    os_close(s.fd);
+}
+
+/* A time limit, and a cancel that comes to it: it is over before the next wait, which stands where
+ * the first has stood. */
+static int wait_a_while_in_scope(void *arg)
+{
+    (void)arg;
+    kr_explore_check(kri_wait_fd(s.fd, OS_READABLE, 0) == -ETIMEDOUT);
+    kr_explore_check(kr_cancel_scope_enter(&s.scope, KR_FOREVER) == 0);
+    kr_explore_spawn(cancel_scope, NULL);
+    s.results[0] = kri_wait_fd(s.fd, OS_READABLE, kri_deadline(kr_ms(1)));
+    kr_shield {
+        kr_explore_spawn(ring_fd, NULL);
+        s.results[1] = kri_wait_fd(s.fd, OS_READABLE, KRI_NEVER);
+    }
+    kr_cancel_scope_exit(&s.scope);
+    return 0;
+}
+
+SCENARIO(time_limit_against_cancel, .stale = 1)
+{
+    fresh();
+    s.fd = os_bell_create();
+    in_loop(wait_a_while_in_scope);
+    kr_explore_check(s.results[0] == -ETIMEDOUT || s.results[0] == -ECANCELED);
+    kr_explore_check(s.results[1] == OS_READABLE);
     os_close(s.fd);
 }
 
