@@ -28,7 +28,8 @@ def main():
     row, amount, workers = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     keys = [b"key:%08d" % i for i in range(KEYS)]
     with context.Manager() as manager:
-        shared = manager.dict({key: bytes(64) for key in keys})
+        shared = manager.dict({
+key: bytes(64) for key in keys})
         begin = context.Barrier(workers + 1)
         args = (shared, ".set." in row, keys, amount, begin)
         all_workers = [context.Process(target=work, args=args) for _ in range(workers)]

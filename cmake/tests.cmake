@@ -42,7 +42,7 @@ foreach(source ${sources})
       -Wl,--wrap=os_futex_wait_either,--wrap=os_futex_wait_any,--wrap=os_futex_requeue
       -Wl,--wrap=os_process_start,--wrap=os_process_ended
       -Wl,--wrap=os_segment_anonymous,--wrap=os_segment_nameless,--wrap=os_segment_resize
-      -Wl,--wrap=os_segment_reserve,--wrap=os_segment_seal,--wrap=os_segment_duplicate
+      -Wl,--wrap=os_segment_reserve,--wrap=os_segment_reserve_part,--wrap=os_segment_seal,--wrap=os_segment_duplicate
       -Wl,--wrap=os_segment_look,--wrap=os_segment_map,--wrap=os_segment_mark
       -Wl,--wrap=os_segment_publish,--wrap=os_segment_open,--wrap=os_segment_hold
       -Wl,--wrap=os_bell_create,--wrap=os_events_create,--wrap=os_events_add

@@ -199,6 +199,11 @@ WRAPPED(int, os_segment_reserve, int fd, size_t size)
     return faulty_fails(FAULTY_SEGMENT) ? -ENOSPC : __real_os_segment_reserve(fd, size);
 }
 
+WRAPPED(int, os_segment_reserve_part, int fd, uint64_t from, uint64_t size)
+{
+    return faulty_fails(FAULTY_SEGMENT) ? -ENOSPC : __real_os_segment_reserve_part(fd, from, size);
+}
+
 WRAPPED(int, os_segment_seal, int fd)
 {
     return faulty_fails(FAULTY_SEGMENT) ? -EPERM : __real_os_segment_seal(fd);

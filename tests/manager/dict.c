@@ -23,7 +23,7 @@ TEST(test_dict_set_and_get)
     CHECK_EQ(size, 9);
     CHECK_EQ(kr_dict_length(d), 1);
     CHECK_EQ(kr_dict_contains(d, "tea", 3), 1);
-    CHECK_EQ(kr_dict_contains(d, "te", 2), 0);
+    CHECK_EQ(kr_dict_contains(d, "tea ", 4), 0);
     CHECK_EQ(kr_dict_delete(d, "tea", 3), 0);
     CHECK_EQ(kr_dict_delete(d, "tea", 3), -ENOENT);
     CHECK_EQ(kr_dict_length(d), 0);

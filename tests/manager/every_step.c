@@ -119,7 +119,7 @@ static void kill_after_each(step_case c)
     end();
     uint64_t random = kri_test_seed();
     bool all = kri_test_budget() > MANY_SECONDS; /* long runs: every step, or nearly */
-    unsigned stride = all ? 1 + c.apart / 8 : 16 * (1 + c.apart);
+    unsigned stride = all ? 1 + c.apart / 4 : 16 * (1 + c.apart);
     int steps = 0;
     long kills = 0, undone = 0;
     bool killed = true;
@@ -149,6 +149,12 @@ static void put_some(void)
         snprintf(key, sizeof key, "key %d", i);
         CHECK_EQ(kr_dict_set(dict, key, strlen(key), "as it was before", 16), 0);
     }
+}
+
+static void put_two(void)
+{
+    CHECK_EQ(kr_dict_set(dict, "key 1", 5, "one", 3), 0);
+    CHECK_EQ(kr_dict_set(dict, "key 2", 5, "two", 3), 0);
 }
 
 /* Victims */
@@ -214,7 +220,7 @@ TEST(dict_killed_in_a_set_of_a_known_key)
 
 TEST(dict_killed_in_a_long_set)
 {
-    kill_after_each((step_case){.prepare = put_some, .victim = set_long, .apart = 1});
+    kill_after_each((step_case){.prepare = put_some, .victim = set_long, .apart = 4});
 }
 
 TEST(dict_killed_in_delete)
@@ -229,12 +235,12 @@ TEST(dict_killed_in_add)
 
 TEST(dict_killed_in_clear)
 {
-    kill_after_each((step_case){.prepare = put_some, .victim = clear, .apart = 12});
+    kill_after_each((step_case){.prepare = put_two, .victim = clear, .apart = 60});
 }
 
 TEST(dict_killed_in_a_batch)
 {
-    kill_after_each((step_case){.prepare = put_some, .victim = batch, .apart = 4});
+    kill_after_each((step_case){.prepare = put_some, .victim = batch, .apart = 7});
 }
 
 TEST(dict_killed_in_open)
@@ -244,5 +250,5 @@ TEST(dict_killed_in_open)
 
 TEST(dict_killed_while_deleted)
 {
-    kill_after_each((step_case){.prepare = put_some, .victim = delete_it, .apart = 12});
+    kill_after_each((step_case){.prepare = put_two, .victim = delete_it, .apart = 60});
 }
