@@ -1,4 +1,4 @@
-/* Objects that were taken away: handles find it out, and what is in use stays.
+/* Objects that were taken away, or could not be made: handles find it out, what is in use stays.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -97,4 +97,26 @@ TEST(values_of_other_sizes)
     CHECK_EQ(kr_managed_value_add(n, 1, &sum), -EOVERFLOW);
     CHECK_EQ(kr_managed_value_get(n, &sum), 0);
     CHECK_EQ(sum, INT64_MAX);
+}
+
+/* What does not fit was never there. */
+TEST(objects_beyond_the_limit_are_not_made)
+{
+    enum { LIMIT = 2 << 20 };
+    KR_AUTO(kr_manager) *m = NULL;
+    KR_AUTO(kr_managed_array) *a = NULL;
+    KR_AUTO(kr_managed_value) *v = NULL;
+    KR_AUTO(kr_queue) *q = NULL;
+    kr_manager_statistics before, after;
+    CHECK_EQ(kr_manager_open(&m, NULL, &(kr_manager_options){.limit = LIMIT}), 0);
+    CHECK_EQ(kr_manager_read_statistics(m, &before), 0);
+    CHECK_EQ(kr_managed_array_open(&a, m, "x", 1, LIMIT, NULL), -EDQUOT);
+    CHECK_EQ(kr_managed_value_open(&v, m, "x", LIMIT, NULL), -EDQUOT);
+    CHECK_EQ(kr_manager_queue(&q, m, "x", 1024, LIMIT / 1024, NULL), -EDQUOT);
+    CHECK_EQ(kr_manager_queue(&q, m, "x", 8, 0, NULL), -EINVAL);
+    CHECK_EQ(kr_manager_queue(&q, m, NULL, 8, 8, NULL), -EINVAL);
+    CHECK_EQ(kr_manager_read_statistics(m, &after), 0);
+    CHECK_EQ(after.objects, before.objects);
+    CHECK_EQ(kr_manager_delete(m, "x"), -ENOENT);
+    CHECK_EQ(kr_managed_array_open(&a, m, "x", 1, LIMIT / 8, NULL), 0);
 }
