@@ -91,7 +91,8 @@ KR_API KR_NODISCARD int kr_managed_array_set(kr_managed_array *a, size_t first, 
  *   item_size, maxsize, options   as of a shared queue, see kr_queue_create: when it is made here;
  *           for one that is there already item_size must be the same, and the rest counts for
  *           nothing.  On a server only .order KR_FIFO, and no limit on the bytes.
- *           In shared memory its room is taken at once
+ *           In shared memory its room is taken at once; deleting it is as that of a lock, see
+ *           krait/managed_sync.h
  *
  * Returns   0; -EEXIST: the name is no queue's, or that of one of another item_size; -EINVAL; as
  *           kr_dict_open

@@ -15,6 +15,8 @@
  * Open     finds the one of that name or makes it; NULL: a new one, whose name is made up. -EEXIST:
  *          the name belongs to another kind of container.  Else as kr_dict_open.
  * Close    gives the handle back; NULL is allowed.  The object stays, and what is held stays held.
+ * Delete   (kr_manager_delete) what nobody is inside a call of, nor begins one meanwhile; -EBUSY
+ *          where that can be seen.  Calls that come after it are -ESTALE, or false.
  *
  * SPDX-License-Identifier: MIT
  */

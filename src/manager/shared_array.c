@@ -14,8 +14,8 @@
  *
  * Ordering.
  *     [array-1]  the stage is filled, and its place written, before anything is pending: else the
- *                next one copies what a dead one has not written
- *     [array-2]  the copy is whole before nothing is pending
+ *                next one copies what a dead one has not written; and the copy is whole before
+ *                nothing is pending
  *
  * Why not.  Words by kri_tx_set: two words of the record for each, and a record has an end.
  *
@@ -78,7 +78,7 @@ static void settle(const kri_shared_object *o, unsigned char *items, size_t whol
     uint64_t from = kri_shared_number(o, FROM);
     if (count != 0 && count <= whole && from <= whole - count)
         memcpy(items + from, items + stride(whole), (size_t)count);
-    kri_store_rel64(kri_shared_word(o, PENDING), 0); /* [array-2] */
+    kri_store_rel64(kri_shared_word(o, PENDING), 0); /* [array-1] */
 }
 
 static int enter(const kri_shared_object *o, kri_tx *tx, size_t whole, unsigned char **items)

@@ -205,6 +205,7 @@ BACKEND_TEST(test_semaphore)
     kr_managed_semaphore *none = NULL;
     CHECK_EQ(kr_managed_semaphore_open(&none, m, "semaphore", -1, 0), -ENOENT);
     KR_AUTO(kr_managed_semaphore) *s = semaphore_of(m, 1, 0);
+    CHECK_STR(kr_managed_semaphore_name(s), "semaphore");
     use_elsewhere(m, nothing, acquire_semaphore, release_semaphore);
 }
 
@@ -226,6 +227,7 @@ BACKEND_TEST(test_bounded_semaphore)
 {
     KR_AUTO(kr_manager) *m = manager_open();
     KR_AUTO(kr_managed_semaphore) *s = semaphore_of(m, 1, 1);
+    CHECK_EQ(kr_managed_semaphore_value(s), 1);
     kr_managed_semaphore *other = NULL;
     CHECK_EQ(kr_managed_semaphore_open(&other, m, "bounded", 1, 2), -EEXIST);
     use_elsewhere(m, nothing, acquire_bounded, release_bounded);
