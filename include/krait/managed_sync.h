@@ -10,7 +10,7 @@
  * Python's Manager().Lock(), RLock(), Condition(), Semaphore(), BoundedSemaphore(), Event() and
  * Barrier().  In shared memory each is the object of the type without "managed" (kr_lock, ...), and
  * every call is as described there: results, deaths of holders, who may release.  On a server there
- * are leases in place of deaths: manager.h.
+ * are leases in place of deaths: docs/manager.md.
  *
  * Open     finds the one of that name or makes it; NULL: a new one, whose name is made up. -EEXIST:
  *          the name belongs to another kind of container.  Else as kr_dict_open.

@@ -61,13 +61,41 @@ static int snapshot(kr_dict *d, kr_dict_items **items)
     return err;
 }
 
-static int each_member(kr_dict *d, int (*each)(const kr_dict_item *item, void *arg), void *arg)
+static bool are_equal(const kri_reply *a, const kri_reply *b)
+{
+    size_t size;
+    size_t other;
+    const char *bytes = kri_reply_bytes(a, &size);
+    const char *others = kri_reply_bytes(b, &other);
+    return size == other && memcmp(bytes, others, size) == 0;
+}
+
+static int each_of_others(kr_dict *d, const kri_reply *first,
+                          int (*each)(const kr_dict_item *item, void *arg), void *arg)
 {
     kri_reply *reply;
     int err = members(d, &reply);
-    for (size_t i = 0; err == 0 && i < kri_reply_count(reply); i++)
-        err = kri_redis_each(kri_reply_at(reply, i), NULL, each, arg);
+    for (size_t i = 0; err == 0 && i < kri_reply_count(reply); i++) {
+        if (!are_equal(kri_reply_at(reply, i), first))
+            err = kri_redis_each(kri_reply_at(reply, i), NULL, each, arg);
+    }
     kri_reply_free(reply);
+    return err;
+}
+
+/* One first, which is all that a pop looks at. */
+static int each_member(kr_dict *d, int (*each)(const kr_dict_item *item, void *arg), void *arg)
+{
+    kri_redis_object o = kri_redis_object_of_dict(d);
+    kri_reply *first;
+    int err = kri_object_do(&o, KRI_WORDS(kri_word("SRANDMEMBER"), kri_object_word(&o)),
+                            KRI_REDIS_AGAIN, &first);
+    if (err == 0 && kri_reply_kind(first) == KRI_STRING) {
+        err = kri_redis_each(first, NULL, each, arg);
+        if (err == 0)
+            err = each_of_others(d, first, each, arg);
+    }
+    kri_reply_free(first);
     return err;
 }
 

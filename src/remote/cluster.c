@@ -104,9 +104,8 @@ int kri_cluster_begin(kri_cluster *c, const kri_link_ops *link, const kr_pool_op
     c->executor.ops = &kri_cluster_ops;
     c->executor.generation = kri_fork_generation();
     c->executor.name = c->name;
-    c->finish = (kri_finish){.executor = &c->executor,
-                             .references = &c->references,
-                             .unref = unref_executor};
+    c->finish = (kri_finish){
+        .executor = &c->executor, .references = &c->references, .unref = unref_executor};
     c->link = link;
     c->references.bits = 1;
     c->max_queued = options->max_queued;

@@ -98,7 +98,7 @@ BACKEND_TEST(test_dict)
     int64_t sum = 0;
     CHECK_EQ(kr_dict_open(&d, m, NULL), 0);
     for (int i = 65; i < 70; i++) {
-        char key[8];
+        char key[16];
         snprintf(key, sizeof key, "%d", i);
         CHECK_EQ(kr_dict_set_int(d, key, i), 0);
     }
