@@ -218,8 +218,8 @@ TEST(a_server_that_restarts_under_a_worker)
 /* Away for longer than one is ready to wait: the pool is broken, and the worker returns. */
 TEST(a_server_that_is_away_for_too_long)
 {
-    struct thread_worker worker = {.remote = {.timeout = kr_ms(300)}};
-    kr_remote_options remote = {.timeout = kr_ms(300)};
+    struct thread_worker worker = {.remote = {.timeout = kr_sec(2)}};
+    kr_remote_options remote = {.timeout = kr_sec(2)};
     begin_server();
     kr_executor *pool = make_pool_with(NULL, &remote);
     kr_future *f;
