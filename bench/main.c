@@ -37,6 +37,7 @@ int main(int argc, char **argv)
     bench_stream_rows(filter);
     bench_pool_rows(filter);
     bench_process_rows(filter);
+    bench_remote_rows(filter);
     bench_coroutine_rows(filter);
     bench_echo_rows(filter);
     bench_gil_rows(filter);

@@ -52,6 +52,7 @@ void bench_queue_rows(const char *filter);
 void bench_stream_rows(const char *filter);
 void bench_pool_rows(const char *filter);
 void bench_process_rows(const char *filter);
+void bench_remote_rows(const char *filter);
 void bench_coroutine_rows(const char *filter);
 void bench_echo_rows(const char *filter);
 void bench_gil_rows(const char *filter);

@@ -17,8 +17,9 @@
  * machines have in common, and docs/remote.md for how to start one, what a dead rank does to the
  * others, and what waiting costs.
  *
- * A rank runs one task at a time, in the thread that has called kr_mpi_serve.  Where tasks are
- * short a second one is sent ahead.
+ * A rank runs one task at a time, in the thread that has called kr_mpi_serve.  Where tasks take
+ * less than 10 ms another one is sent ahead, less than 50 us three; they have begun, and die with a
+ * rank.
  *
  * MPI.  krait initialises it with MPI_THREAD_SERIALIZED, and finalises it as the program exits,
  * which all ranks have to do; a rank that is early waits, asleep.  A program that uses MPI itself

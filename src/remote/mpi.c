@@ -31,9 +31,17 @@ static KRI_GLOBAL int *mpi_watched; /* pidfds */
 static KRI_GLOBAL int mpi_watched_count;
 static KRI_GLOBAL kr_word mpi_end; /* never woken */
 
-/* The nap that follows is an eighth of what has been waited, so that it makes nothing much later.
+/* Where what is waited for comes soon, of late, it is polled for: a nap of any length takes longer
+ * than ten round trips, since the processor goes to sleep with us, and who is busy anyway may be
+ * busy polling.  A nap is an eighth of what has been waited, so that it makes nothing much later.
  */
-enum { GIVING_WAY = 50 * 1000, LEAST_NAP = 20 * 1000 };
+enum { POLLING = 1000 * 1000, POLLING_LEAST = 50 * 1000, LEAST_NAP = 20 * 1000 };
+enum { SOON = 2 * POLLING, LONGEST = 8 * POLLING };
+
+static kr_time polling_time(const kri_backoff *b)
+{
+    return b->expected < SOON ? POLLING : POLLING_LEAST;
+}
 
 kr_time kri_backoff_step(kri_backoff *b)
 {
@@ -41,13 +49,23 @@ kr_time kri_backoff_step(kri_backoff *b)
     if (b->since == 0)
         b->since = now;
     kr_time waited = now - b->since;
-    if (waited < GIVING_WAY) {
+    if (waited < polling_time(b)) {
         os_yield();
         return 0;
     }
     kr_time nap = waited / 8;
     nap = nap < LEAST_NAP ? LEAST_NAP : nap;
     return nap < b->most ? nap : b->most;
+}
+
+void kri_backoff_over(kri_backoff *b)
+{
+    if (b->since == 0)
+        return;
+    kr_time waited = os_now() - b->since;
+    waited = waited < LONGEST ? waited : LONGEST;
+    b->expected += (waited - b->expected) / 4;
+    b->since = 0;
 }
 
 #ifdef KRI_HAVE_MPI

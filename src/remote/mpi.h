@@ -25,12 +25,14 @@ bool kri_mpi_is_abandoned(void);
 bool kri_mpi_engage(kri_cluster *c);
 void kri_mpi_disengage(void);
 
-/* Polling: at first as fast as it goes, giving way to others, then less and less often. */
+/* Polling: for a while as fast as it goes, giving way to others, then less and less often. */
 typedef struct kri_backoff {
-    kr_time since; /* nothing has come; 0: something just has */
-    kr_time most;  /* between two looks */
+    kr_time since;    /* nothing has come; 0: something just has */
+    kr_time most;     /* between two looks */
+    kr_time expected; /* how long it took of late, about */
 } kri_backoff;
 kr_time kri_backoff_step(kri_backoff *b); /* how long to sleep now; 0: it has given way already */
+void kri_backoff_over(kri_backoff *b);    /* something has come */
 
 /* mpi_line.c: messages on their way, of one thread at a time */
 typedef struct kri_mpi_way kri_mpi_way;
@@ -67,7 +69,7 @@ typedef struct kri_mpi_welcome {
 } kri_mpi_welcome;
 
 /* mpi_pool.c and mpi_link.c: rank 0 */
-enum { KRI_MPI_AHEAD = 2 }; /* tasks that a rank has at most: one runs, one waits */
+enum { KRI_MPI_AHEAD = 4 }; /* tasks that a rank has at most: one runs, the others wait */
 
 enum kri_rank_state { KRI_RANK_ABSENT, KRI_RANK_REFUSED, KRI_RANK_SERVES, KRI_RANK_LOST };
 
@@ -95,10 +97,11 @@ typedef struct kri_mpi_pool {
     kri_rank *ranks;
     int rank_count;
     int serving;
-    bool greeted;   /* ranks that are absent now are late */
-    int turn;       /* the rank that was given a task last */
-    kr_time looked; /* when the ranks were looked after */
-    kri_backoff rest;
+    bool greeted;      /* ranks that are absent now are late */
+    int turn;          /* the rank that was given a task last */
+    kr_time looked;    /* when the ranks were looked after */
+    kri_backoff rest;  /* until a result comes */
+    kri_backoff pause; /* until there is a task */
 } kri_mpi_pool;
 
 extern const kri_link_ops kri_mpi_link_ops;

@@ -22,7 +22,13 @@
 #include "os/child.h"
 #include "os/os.h"
 
-enum { SHORT_TASK = 200 * 1000, LOOK_EVERY = 10 * 1000 * 1000, BEATS_A_LEASE = 10, A_TURN = 64 };
+enum {
+    TINY_TASK = 50 * 1000,
+    SHORT_TASK = 10 * 1000 * 1000,
+    LOOK_EVERY = 10 * 1000 * 1000,
+    BEATS_A_LEASE = 10,
+    A_TURN = 64
+};
 
 int kri_mpi_absent(const kri_mpi_pool *p)
 {
@@ -198,7 +204,9 @@ static int receive(kri_mpi_pool *p)
 
 static int room_of(const kri_rank *r)
 {
-    int most = r->took && r->took < SHORT_TASK ? KRI_MPI_AHEAD : 1;
+    int most = 1;
+    if (r->took && r->took < SHORT_TASK)
+        most = r->took < TINY_TASK ? KRI_MPI_AHEAD : 2;
     return r->state == KRI_RANK_SERVES && !r->over ? most - r->busy : 0;
 }
 

@@ -26,20 +26,18 @@ static void destroy_cluster(kri_cluster *c)
 static int run(kri_cluster *c);
 const kri_link_ops kri_mpi_link_ops = {.run = run, .destroy = destroy_cluster};
 
-/* Only a rank that is late, and may still come, has to be looked for. */
+/* Results are awaited by polling.  While none is, the thread sleeps, after a moment in which the
+ * next task may come; only a rank that is late, and may still come, has to be looked for. */
 static void sleep_until_called(kri_mpi_pool *p, uint32_t seen)
 {
-    kr_time deadline = KRI_NEVER;
-    unsigned flags = KRI_UNCANCELLABLE | KRI_IDLE;
-    if (!kri_cluster_is_idle(&p->cluster) || p->line.out || p->line.in) {
-        kr_time nap = kri_backoff_step(&p->rest);
-        if (nap == 0)
-            return;
-        deadline = kri_deadline(nap);
-        flags |= KRI_NO_SPIN;
-    } else if (kri_mpi_absent(p)) {
-        deadline = kri_deadline(kr_sec(1));
-    }
+    bool idle = kri_cluster_is_idle(&p->cluster) && !p->line.out && !p->line.in;
+    kr_time nap = kri_backoff_step(idle ? &p->pause : &p->rest);
+    if (nap == 0)
+        return;
+    unsigned flags = KRI_UNCANCELLABLE | KRI_IDLE | KRI_NO_SPIN;
+    kr_time deadline = kri_deadline(nap);
+    if (idle)
+        deadline = kri_mpi_absent(p) ? kri_deadline(kr_sec(1)) : KRI_NEVER;
     (void)kri_wait(&p->cluster.bell, seen, deadline, flags);
 }
 
@@ -72,10 +70,12 @@ static int run(kri_cluster *c)
         some = kri_mpi_link_turn(p);
         if (some < 0 || (kri_cluster_is_over(c) && !p->line.out))
             break;
-        if (some)
-            p->rest.since = 0;
-        else
+        if (!some) {
             sleep_until_called(p, seen);
+            continue;
+        }
+        kri_backoff_over(&p->rest);
+        kri_backoff_over(&p->pause);
     }
     say_goodbye(p);
     kri_mpi_disengage();
@@ -120,7 +120,7 @@ static int begin(kri_mpi_pool *p, const kr_pool_options *options, const kr_remot
         err = kri_cluster_begin(&p->cluster, &kri_mpi_link_ops, options, remote, "mpi");
     p->program = kri_task_table_sum();
     p->lease = remote->lease ? remote->lease : kr_sec(LEASE);
-    p->rest.most = REST_MOST;
+    p->rest.most = p->pause.most = REST_MOST;
     return err;
 }
 

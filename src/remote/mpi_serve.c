@@ -90,7 +90,7 @@ static int receive(struct server *s, kri_message *m, unsigned char **bytes, kr_t
                 return err ? err : -ETIMEDOUT;
             continue;
         }
-        s->rest.since = 0;
+        kri_backoff_over(&s->rest);
         if (got < 0)
             continue;
         err = kri_message_open(&s->signer, s->program, *bytes, size, m);
@@ -201,7 +201,7 @@ static int run_task(struct server *s, const kri_message *task, const unsigned ch
         kri_mpi_line_push(&s->line);
         err = s->line.out ? rest(s) : 0;
     }
-    s->rest.since = 0;
+    kri_backoff_over(&s->rest);
     return err;
 }
 

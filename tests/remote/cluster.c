@@ -328,7 +328,7 @@ TEST(callbacks_may_wait)
     struct {
         kr_event done;
         kr_future *other;
-    } context = {.done = {{0}}};
+    } context = {.done = KR_EVENT_INIT};
     struct wire *w = held_wire();
     kr_future *first = submit_square(w, 3);
     context.other = submit_square(w, 4);

@@ -61,3 +61,33 @@ TEST(a_dead_rank_ends_the_job)
     CHECK_EQ(kr_future_exception(first, NULL, KR_FOREVER), 0);
     _exit(0); /* which nobody comes to */
 }
+
+static void serve_the_dead(void)
+{
+    char name[16];
+    CHECK_EQ(kr_mpi_serve(NULL), KR_ECRASHED);
+    snprintf(name, sizeof name, "saw-%d", rank_number());
+    make_file(name);
+}
+
+/* Those who serve it see that, and come back. */
+TEST(rank_0_dies)
+{
+    if (in_a_rank() && rank_number() != 0) {
+        serve_the_dead();
+        return;
+    }
+    if (in_a_rank()) {
+        kr_executor *pool = begin_ranks();
+        CHECK_EQ(square_of(pool, 4), 16);
+        raise(SIGKILL);
+    }
+    pid_t mpirun = start_ranks("rank_0_dies", 3, "--enable-recovery");
+    CHECK_EQ(setenv("KRI_RANKS_FOLDER", ranks_folder, 1), 0);
+    while (access(rank_file("saw-1"), F_OK) != 0)
+        kri_test_nap();
+    while (access(rank_file("saw-2"), F_OK) != 0)
+        kri_test_nap();
+    (void)kill(mpirun, SIGTERM); /* which may wait for more */
+    (void)end_of_ranks(mpirun);
+}
