@@ -46,8 +46,8 @@ typedef enum kr_manager_open_how {
 /* kr_manager_options - NULL or zero: the defaults.
  *
  *   .how      see above; a name only
- *   .limit    shared memory, at creation: at most so many bytes, its administration (some 200 KiB)
- *             among them; 0: 1 GiB.  Nothing is taken before it is needed
+ *   .limit    shared memory, at creation: at most so many bytes, its administration (some 70 KiB)
+ *             among them, and at least 1 MiB; 0: 1 GiB.  Nothing is taken before it is needed
  *   .mode     a name: who may attach, as of a file: 0600, 0660, 0666; 0: 0600
  *   .keep     a name, at creation: it stays until kr_shared_memory_unlink, whether or not anybody
  *             has it

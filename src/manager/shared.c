@@ -17,6 +17,7 @@
 
 enum { OWNER_MAY = 0600, MOST_TRIES = 10 };
 #define DEFAULT_LIMIT ((uint64_t)1 << 30)
+#define LEAST_LIMIT   ((uint64_t)1 << 20)
 
 static void end(kr_manager *m)
 {
@@ -123,10 +124,10 @@ static int create(kri_shared_manager *made, const char *name, const kr_manager_o
 {
     kr_shared_memory_options memory = {.mode = o->mode, .keep = o->keep};
     plan p = {.manager = made, .mode = o->mode != 0 ? o->mode : OWNER_MAY};
-    int err = kri_space_measure(o->limit != 0 ? o->limit : DEFAULT_LIMIT, &p.measures);
-    if (err != 0)
+    uint64_t limit = o->limit != 0 ? o->limit : DEFAULT_LIMIT;
+    if (limit < LEAST_LIMIT || kri_space_measure(limit, &p.measures) != 0)
         return -EINVAL;
-    err = kri_sparse_create(&made->memory, name, p.measures.size, &memory, lay_out, &p);
+    int err = kri_sparse_create(&made->memory, name, p.measures.size, &memory, lay_out, &p);
     /* The descriptor may be another one by now. */
     if (err == 0)
         made->space.fd = kr_shared_memory_descriptor(made->memory);

@@ -11,7 +11,7 @@
 TEST(test_manager_arguments)
 {
     kr_manager *m = NULL;
-    kr_manager_options options = {.limit = 1000};
+    kr_manager_options options = {.limit = (1 << 20) - 1};
     kr_manager_statistics s;
     CHECK_EQ(kr_manager_open(NULL, NULL, NULL), -EINVAL);
     CHECK_EQ(kr_manager_open(&m, "a/b", NULL), -EINVAL);
