@@ -17,7 +17,10 @@
 
 /* Together with the other cases a minute in a plain run; sanitizers make each kill slow, and see
  * little in it that they do not see elsewhere. */
-enum { KILL_SECONDS = 8, LONG_KILLS = 20000, LONG_SECONDS = 560 };
+#ifndef KILL_SECONDS
+#define KILL_SECONDS 8
+#endif
+enum { LONG_KILLS = 20000, LONG_SECONDS = 560 };
 
 /* Whoever is left gets on within this: a hang, and no slow machine. */
 #define KILL_PATIENCE kr_sec(15)

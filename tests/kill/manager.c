@@ -8,6 +8,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#define KILL_SECONDS 30 /* with the other program of managers a minute */
 #include "kill/kill.h"
 
 enum { VICTIMS = 3, KEYS = 48, ACCOUNTS = 16, BYTES = 4000, EVERY = 64 };

@@ -7,6 +7,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#define KILL_SECONDS 30 /* with the other program of managers a minute */
 #include "kill/kill.h"
 #include <krait/list.h>
 #include <krait/managed.h>
