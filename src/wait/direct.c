@@ -7,6 +7,8 @@
  * deadline contend for it by the same compare-and-swap.  The waker takes it as its own party would
  * take it back, and ends that wait at once: in this thread nobody sees the state between.
  *
+ *     A pause is the same with no place, for threads, too.
+ *
  * Fields.
  *     *place   plain: the thread of both
  *
@@ -27,11 +29,13 @@ static int sleep_until(kri_party *self, kri_waiter **place, kr_time deadline,
     if (scope != NULL && !kri_stand_enter(&in_scope, &w, scope))
         return -ECANCELED;
     bool hooked = self->hooks != NULL || kri_load_rlx(&kri_relied) != 0;
-    *place = &w;
+    if (place != NULL)
+        *place = &w;
     if (hooked)
         kri_block_begin(self);
     bool woken = kri_waiter_sleep(&w, deadline);
-    *place = NULL;
+    if (place != NULL)
+        *place = NULL;
     if (scope != NULL)
         kri_stand_leave(&in_scope, &w, scope);
     if (hooked)
@@ -69,4 +73,9 @@ bool kri_wake_direct(kri_waiter *w)
     w->through = &direct;
     w->party->ops->unpark(w);
     return true;
+}
+
+int kri_pause(kr_time deadline)
+{
+    return kri_wait_direct(NULL, deadline);
 }

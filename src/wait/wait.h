@@ -251,6 +251,7 @@ typedef struct kri_party_ops {
     bool (*unwatch)(struct kri_sentry *watch); /* true: a wake may have been spent on it */
     bool (*give_way)(void); /* let those run who are ready in the caller's thread; false: nobody */
     bool shares_thread;     /* others run while it sleeps: so it neither spins nor helps */
+    bool exact;             /* its park never returns earlier for nothing */
 } kri_party_ops;
 
 /* Blocking hooks: `before` runs when the party is about to sleep in any krait wait, `after` when it
