@@ -53,31 +53,47 @@ typedef struct kri_calls {
 
 enum { KRI_TASK_NAME = 32 };
 
-/* A coroutine and what it runs at the moment.  It lies at the top of its own stack. */
+/* Which runners are idle, told by their places; see runners.c. */
+enum { KRI_ROSTER_LEVELS = 3, KRI_ROSTER_BITS = 6 };
+typedef struct kri_roster {
+    kri_runner **runners;              /* by place: so many as there are, see runner_count */
+    uint64_t *idle[KRI_ROSTER_LEVELS]; /* above the first: which words below have a bit */
+    size_t room;
+    size_t count; /* of the idle ones */
+} kri_roster;
+
+/* A coroutine and what it runs at the moment.  It lies at the top of its own stack, on a cache
+ * line.  Where there are many, each of its lines has to be fetched from afar at each turn, so there
+ * are few.  The second has what those need to know who have not switched to it yet: they find there
+ * what else to fetch. */
 struct kri_runner {
     kri_context context;
-    kri_stack stack;
-    kri_loop *loop;
-    kri_item next;       /* in the line of ready ones, or among the idle */
-    kri_item inbox_next; /* in the inbox */
-    bool notified;       /* loop: the unpark of its waiter is over */
-    bool parked;         /* loop: it is to be made ready once something happens */
-    bool idle;           /* loop: it has no task */
-    kri_timer timer;     /* ends its park */
-
-    kri_party party;
     kri_party *acts_as;   /* while it does not run: whom it acts as */
-    kri_frame frame;      /* of its task */
     kri_frame *innermost; /* while it does not run */
     int error_number;     /* errno, while it does not run */
     unsigned served;      /* calls for descriptors since it last slept */
-    kr_future *future;    /* its task; NULL: none */
-    kr_task_fn fn;        /* of its task, once begun */
-    uint64_t number;      /* of its task */
-    kri_runner *newer;    /* of those that have a task, in the order of beginning */
-    kri_runner *older;
-    bool own_size; /* its stack has not the loop's size */
+    kri_loop *loop;
+    kri_item inbox_next; /* in the inbox */
+    kri_runner *next_of_all;
+    kri_runner *previous_of_all;
+
+    kri_item next;     /* in the line of ready ones, or among the spent */
+    kri_timer timer;   /* ends its park */
+    bool notified;     /* loop: the unpark of its waiter is over */
+    bool parked;       /* loop: it is to be made ready once something happens */
+    bool own_size : 1; /* its stack has not the loop's size */
+    bool watched : 1;  /* const: its stack has a canary */
+    bool named : 1;    /* its name is not empty */
+    uint32_t place;    /* in the roster */
+    kr_future *future; /* its task; NULL: none */
+    uint64_t number;   /* of its task; 0: none, or it has not begun */
+    kr_task_fn fn;     /* of its task, once begun */
+
+    kri_party party;
+    kri_frame frame; /* of its task */
+
     char name[KRI_TASK_NAME];
+    kri_stack stack;
 };
 
 struct kri_loop {
@@ -89,16 +105,16 @@ struct kri_loop {
     size_t budget;       /* how many may run before the loop looks at the rest */
     kri_runner *running; /* NULL: the loop itself */
     kri_party *thread_party;
-    int *error_number;  /* const once it has entered: its thread's errno */
-    kri_runner *oldest; /* of those that have a task */
-    kri_runner *newest;
-    kri_runner *idle; /* without one, for the next task */
-    size_t idle_count;
+    int *error_number;   /* const once it has entered: its thread's errno */
+    kri_runner *runners; /* all, see runners.c */
+    size_t runner_count;
+    kri_roster roster;
     kri_runner *spent; /* to be given back */
     size_t alive;      /* runners that have a task */
     size_t most_alive; /* since the last look at the idle ones */
     kr_time trim_at;   /* when to look at them; 0: they are few */
-    kr_word load;      /* atomic: tasks that were given to it and are not over */
+    kr_word given;     /* atomic: tasks that other threads have given to it */
+    kr_word gone;      /* atomic, loop: how many are over, less those that it gave to itself */
     uint64_t begun;    /* tasks so far */
     kri_timers timers;
     kri_calls calls;
@@ -132,6 +148,19 @@ static inline kri_runner *kri_runner_self(void)
     return loop != NULL ? loop->running : NULL;
 }
 
+/* kri_loop_load - how many tasks it has that are not over; a hint.  kri_loop_count - by the loop's
+ * thread: so many more. */
+static inline uint32_t kri_loop_load(const kri_loop *loop)
+{
+    int32_t load = (int32_t)(kri_load_rlx(&loop->given) - kri_load_rlx(&loop->gone));
+    return load > 0 ? (uint32_t)load : 0;
+}
+
+static inline void kri_loop_count(kri_loop *loop, int tasks)
+{
+    kri_store_rlx(&loop->gone, kri_load_rlx(&loop->gone) - (uint32_t)tasks);
+}
+
 /* loop.c */
 int kri_loop_create(kri_loop **loop, const kr_run_options *options, kr_executor *face);
 void kri_loop_enter(kri_loop *loop);                /* the calling thread becomes its thread */
@@ -162,9 +191,11 @@ void kri_runner_suspend(kri_loop *loop);    /* by a coroutine: until it is made 
 void kri_runner_yield(kri_runner *self);    /* let those who are ready run before */
 void kri_runner_give_way(kri_runner *self); /* the same, as a wait: its blocking hooks run */
 void kri_runner_go_on(kri_loop *loop); /* by the loop: run the first that is ready, and so on */
-void kri_runners_end(kri_loop *loop);  /* give the idle ones back */
 void kri_runner_notify(kri_runner *runner);
 const char *kri_runner_name_here(void); /* of the caller, a signal handler too; NULL: has none */
+
+/* runners.c */
+void kri_runners_end(kri_loop *loop); /* give the idle ones back */
 
 /* A runner of its own for a task that has not begun, ready to be put in the line, 0: the loop's
  * stack size; -ENOMEM.  The caller, a coroutine, may give way to it at once, and goes on next. */
