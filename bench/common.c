@@ -180,7 +180,7 @@ double bench_p99(double *values, size_t count)
 
 struct samples {
     double ns[MOST_ROUNDS], unfair[MOST_ROUNDS], p50[MOST_ROUNDS], p99[MOST_ROUNDS],
-        kept[MOST_ROUNDS];
+        kept[MOST_ROUNDS], used[MOST_ROUNDS];
     size_t count, failed;
 };
 
@@ -196,6 +196,7 @@ static void take_round(const struct bench_workload *workload, struct samples *sa
         samples[i].p50[samples[i].count] = result.p50;
         samples[i].p99[samples[i].count] = result.p99;
         samples[i].kept[samples[i].count] = result.kept;
+        samples[i].used[samples[i].count] = result.used;
         samples[i].unfair[samples[i].count++] = result.unfair;
     }
 }
@@ -208,8 +209,19 @@ static void print_ratio(double ours, double theirs)
         printf(" %8s", "-");
 }
 
+/* Of the subject alone, of which the rest of the machine knows less. */
+static void print_used(struct samples *ours, struct samples *theirs)
+{
+    double used = bench_middle(theirs->used, theirs->count);
+    if (used <= 0)
+        return;
+    printf("   cpu %.1f (%.1f-%.1f)", used, theirs->used[0], theirs->used[theirs->count - 1]);
+    if (ours->count > 0)
+        print_ratio(bench_middle(ours->used, ours->count), used);
+}
+
 static void print_row(const struct bench_workload *workload, const struct bench_peer *peer,
-                      struct samples *samples, double ours, double theirs)
+                      struct samples *samples, struct samples *first, double ours, double theirs)
 {
     printf("%-30s %-16s", workload->name, peer->name);
     if (!peer->subject) {
@@ -237,6 +249,7 @@ static void print_row(const struct bench_workload *workload, const struct bench_
     if (kept > 0)
         printf("   kept %.3f (%.3f-%.3f)", kept, samples->kept[0],
                samples->kept[samples->count - 1]);
+    print_used(first, samples);
     if (samples->failed)
         printf("   failed %zu times", samples->failed);
     putchar('\n');
@@ -293,7 +306,8 @@ void bench_run_together(const struct bench_workload *workloads, size_t count)
             medians[w][i] = own->count ? bench_middle(own->ns, own->count) : 0;
         }
         for (size_t i = 0; i < workload->peer_count; i++)
-            print_row(workload, &workload->peers[i], &samples[w][i], medians[w][0], medians[w][i]);
+            print_row(workload, &workload->peers[i], &samples[w][i], &samples[w][0], medians[w][0],
+                      medians[w][i]);
         print_best(workload, medians[w]);
     }
 }

@@ -30,6 +30,7 @@ struct bench_result {
     double p50;    /* of single operations, of which many are under way; 0: means nothing here */
     double p99;    /* of single operations; 0: means nothing here */
     double kept;   /* the share of their speed that others keep meanwhile; 0: means nothing here */
+    double used;   /* nanoseconds of processor time by the subject; 0: means nothing here */
 };
 
 struct bench_peer {

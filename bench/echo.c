@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MILLISECONDS = 1000, WORDS = 5 };
+enum { MILLISECONDS = 1000, WORDS = 6 };
 
 /* The words of a program with spaces between; the first may be a path with none in it. */
 static void split(char *line, char **words)
@@ -81,20 +81,21 @@ static struct bench_result measure(const struct bench_workload *workload,
 {
     char load[4096];
     FILE *said, *found;
-    double rate, p50, p99;
+    double rate, p50, p99, used;
     allow_descriptors();
     pid_t serving = start_with_output(server->program, 0, &said);
-    snprintf(load, sizeof load, "%s %d %d %zu %lu", KRI_LOAD_PROGRAM,
-             port_of(said, server->program), workload->threads, size, bench_amount(MILLISECONDS));
+    snprintf(load, sizeof load, "%s %d %d %zu %lu %d", KRI_LOAD_PROGRAM,
+             port_of(said, server->program), workload->threads, size, bench_amount(MILLISECONDS),
+             serving);
     pid_t loading = start_with_output(load, 1, &found);
     int status = 1;
-    bool right = fscanf(found, "%lf %lf %lf", &rate, &p50, &p99) == 3;
+    bool right = fscanf(found, "%lf %lf %lf %lf", &rate, &p50, &p99, &used) == 4;
     waitpid(loading, &status, 0);
     kill(serving, SIGKILL);
     waitpid(serving, NULL, 0);
     if (!right || status != 0)
         bench_fail(server->program);
-    return (struct bench_result){.ns_per_op = 1e9 / rate, .p50 = p50, .p99 = p99};
+    return (struct bench_result){.ns_per_op = 1e9 / rate, .p50 = p50, .p99 = p99, .used = used};
 }
 
 struct bench_result bench_echo_small(const struct bench_workload *workload, const void *subject)

@@ -1,6 +1,7 @@
-/* krait-bench-load PORT CONNECTIONS SIZE MILLISECONDS: has a server on this machine echo messages,
- * one at a time by each connection, and prints how many came back in a second, and how many
- * nanoseconds half and 99 of 100 of them took at most.
+/* krait-bench-load PORT CONNECTIONS SIZE MILLISECONDS SERVER: has a server on this machine, the
+ * process SERVER, echo messages, one at a time by each connection, and prints how many came back in
+ * a second, how many nanoseconds half and 99 of 100 of them took at most, and how many nanoseconds
+ * of processor time the server had for each.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -43,11 +44,17 @@ static _Noreturn void fail(const char *what)
     exit(1);
 }
 
-static int64_t now(void)
+static int64_t read_clock(clockid_t clock)
 {
     struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
+    if (clock_gettime(clock, &time) != 0)
+        fail("clock_gettime");
     return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
+}
+
+static int64_t now(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
 }
 
 static void note(int64_t taken)
@@ -163,23 +170,26 @@ static int compare(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-static void report(int64_t taken)
+static void report(int64_t taken, int64_t used)
 {
     if (times.count == 0)
         fail("nothing came back");
     qsort(times.taken, times.count, sizeof *times.taken, compare);
-    printf("%.1f %u %u\n", (double)times.count * 1e9 / (double)taken, times.taken[times.count / 2],
-           times.taken[times.count * 99 / 100]);
+    printf("%.1f %u %u %.1f\n", (double)times.count * 1e9 / (double)taken,
+           times.taken[times.count / 2], times.taken[times.count * 99 / 100],
+           (double)used / (double)times.count);
 }
 
 int main(int argc, char **argv)
 {
-    int numbers[4] = {0};
-    for (int i = 0; i < 4 && argc == 5; i++)
+    int numbers[5] = {0};
+    clockid_t server;
+    for (int i = 0; i < 5 && argc == 6; i++)
         numbers[i] = atoi(argv[i + 1]);
     message_size = (size_t)numbers[2];
-    if (numbers[1] < 1 || message_size < sizeof messages || message_size > MOST_SIZE) {
-        fputs("usage: krait-bench-load PORT CONNECTIONS SIZE MILLISECONDS\n", stderr);
+    if (numbers[1] < 1 || message_size < sizeof messages || message_size > MOST_SIZE ||
+        clock_getcpuclockid(numbers[4], &server) != 0) {
+        fputs("usage: krait-bench-load PORT CONNECTIONS SIZE MILLISECONDS SERVER\n", stderr);
         return 2;
     }
     struct connection *connections = calloc((size_t)numbers[1], sizeof *connections);
@@ -193,8 +203,9 @@ int main(int argc, char **argv)
         send_next(&connections[i]);
     play_until(now() + span / WARM_PARTS);
     times.count = 0;
-    int64_t begun = now();
+    int64_t used = read_clock(server), begun = now();
     play_until(begun + span);
-    report(now() - begun);
+    int64_t taken = now() - begun;
+    report(taken, read_clock(server) - used);
     return 0;
 }

@@ -4,12 +4,13 @@
  */
 #include "gil_rows.h"
 
+#include "base/atomic.h"
+
 #include <krait/gil.h>
 #include <pthread.h>
-#include <sched.h>
 #include <unistd.h>
 
-enum { ALONE = 20000000, WARM = 1000, HANDOVERS = 200000 };
+enum { ALONE = 20000000, WARM = 1000, HANDOVERS = 200000, CHECKS = 500 };
 
 static kr_gil_thread *self;
 
@@ -76,33 +77,29 @@ struct bench_result bench_gil_alone(const struct bench_workload *workload, const
     return (struct bench_result){.ns_per_op = taken / (double)count};
 }
 
-/* Two that both want it: whoever has it gives it away, and asks for it again. */
+/* Two that both want it: as one gets it the other is in the queue already and asks for it at once,
+ * which it sees at its next check. */
 
 struct play {
     kr_gil *gil;
     const struct bench_turn *turn; /* NULL: the lock */
     unsigned long rounds;
+    kr_word over;
     _Alignas(128) unsigned char storage[BENCH_STORAGE];
 };
 
-/* Both are there: who came first would be done before the other begins. */
-static void await_other(kr_gil *gil)
-{
-    kr_gil_metrics metrics;
-    do {
-        sched_yield();
-        kr_gil_measure(gil, &metrics);
-    } while (metrics.waiting == 0);
-}
-
+/* Until one of them has handed it over so often. */
 static void play_lock(struct play *play)
 {
     kr_gil_thread *thread;
+    kr_gil_metrics metrics = {.switches = 0};
     BENCH_MUST(kr_gil_attach(play->gil, &thread));
-    await_other(play->gil);
-    for (unsigned long i = 0; i < play->rounds; i++) {
-        BENCH_MUST(kr_gil_release(thread));
-        BENCH_MUST(kr_gil_acquire(thread));
+    while (!kri_load_rlx(&play->over)) {
+        for (unsigned i = 0; i < CHECKS; i++)
+            BENCH_MUST(kr_gil_check(thread));
+        kr_gil_measure_thread(thread, &metrics);
+        if (metrics.forced_drops >= play->rounds)
+            kri_store_rlx(&play->over, 1);
     }
     kr_gil_detach(thread);
 }
@@ -123,9 +120,11 @@ static double play_some(struct play *play, enum bench_place place, unsigned long
 {
     struct bench_party party = {.place = place, .count = 2, .body = play_body, .arg = play};
     play->rounds = rounds;
+    kri_store_rlx(&play->over, 0);
     *handovers = 2 * (double)rounds;
+    const kr_gil_options eager = {.switch_interval = 1, .min_slice = 1};
     if (!play->turn)
-        BENCH_MUST(kr_gil_create(&play->gil, NULL));
+        BENCH_MUST(kr_gil_create(&play->gil, &eager));
     double taken = bench_party(&party);
     if (!play->turn) {
         kr_gil_metrics metrics;

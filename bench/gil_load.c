@@ -1,6 +1,9 @@
-/* krait-bench-ask udp|tcp PORT THINK_US MILLISECONDS: asks an echo server on this machine again and
- * again, 64 bytes at a time, with so long a pause after each answer; prints how many answers came
- * in a second, and how many nanoseconds half and 99 of 100 of them took at most.
+/* krait-bench-ask udp|tcp PORT THINK_US: asks an echo server on this machine again and again, 64
+ * bytes at a time, with so long a pause after each answer.
+ *
+ * Each line of its input says for how many milliseconds; when they are over it says so.  After the
+ * last one it prints how many answers came in a second, and how many nanoseconds half and 99 of 100
+ * of them took at most.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -66,27 +69,49 @@ static int compare(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
+struct load {
+    int fd;
+    struct timespec think;
+    uint32_t *taken;
+    size_t count;
+    int64_t time; /* of all asking */
+};
+
+static void ask_for(struct load *load, int64_t time)
+{
+    int64_t begun = now();
+    while (now() < begun + time && load->count < ANSWERS_MOST) {
+        load->taken[load->count++] = (uint32_t)ask(load->fd);
+        if (load->think.tv_nsec > 0)
+            nanosleep(&load->think, NULL);
+    }
+    load->time += now() - begun;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc != 5)
+    long milliseconds;
+    if (argc != 4)
         return 2;
-    int fd = open_connection(strcmp(argv[1], "tcp") == 0 ? SOCK_STREAM : SOCK_DGRAM, atoi(argv[2]));
-    struct timespec think = {.tv_nsec = atol(argv[3]) * 1000};
-    int64_t time = atol(argv[4]) * INT64_C(1000000);
-    uint32_t *taken = malloc(ANSWERS_MOST * sizeof *taken);
-    size_t count = 0;
-    if (!taken)
+    struct load load = {
+        .fd =
+            open_connection(strcmp(argv[1], "tcp") == 0 ? SOCK_STREAM : SOCK_DGRAM, atoi(argv[2])),
+        .think.tv_nsec = atol(argv[3]) * 1000,
+        .taken = malloc(ANSWERS_MOST * sizeof *load.taken),
+    };
+    if (!load.taken)
         fail("malloc");
     prctl(PR_SET_TIMERSLACK, 1000); /* it thinks as long as it was told */
-    ask(fd);
-    int64_t begun = now(), end = begun + time, at = begun;
-    while ((at = now()) < end && count < ANSWERS_MOST) {
-        taken[count++] = (uint32_t)ask(fd);
-        if (think.tv_nsec > 0)
-            nanosleep(&think, NULL);
+    ask(load.fd);
+    while (scanf("%ld", &milliseconds) == 1) {
+        ask_for(&load, milliseconds * INT64_C(1000000));
+        puts("done");
+        fflush(stdout);
     }
-    qsort(taken, count, sizeof *taken, compare);
-    printf("%.3f %u %u\n", (double)count * 1e9 / (double)(at - begun), taken[count / 2],
-           taken[count * 99 / 100]);
+    if (load.count == 0)
+        return 1;
+    qsort(load.taken, load.count, sizeof *load.taken, compare);
+    printf("%.3f %u %u\n", (double)load.count * 1e9 / (double)load.time, load.taken[load.count / 2],
+           load.taken[load.count * 99 / 100]);
     return 0;
 }

@@ -37,6 +37,7 @@ enum { ROUNDS = 3, COMPUTE_ROWS = 3 };
 
 static const struct bench_peer hosts[] = {
     {"krait", LUA("deadline"), "liblua5.4-dev", false},
+    {"no-lock", &(const struct bench_gil_host){KRI_BARE_PROGRAM, NULL}, NULL, true},
     {"lua-interval", LUA("interval"), "liblua5.4-dev", true},
     {"lua-ticks", LUA("ticks"), "liblua5.4-dev", true},
     {"cpython", CPYTHON, "python3", false},

@@ -40,6 +40,9 @@ int main(int argc, char **argv)
     bench_coroutine_rows(filter);
     bench_echo_rows(filter);
     bench_gil_rows(filter);
+    bench_dict_rows(filter);
+    bench_redis_rows(filter);
+    bench_list_rows(filter);
     bench_treesum_rows(filter, program, argv[1]);
     return ferror(stdout) ? 1 : 0;
 }

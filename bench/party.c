@@ -125,8 +125,9 @@ unsigned long bench_afford(double taken, unsigned long done, unsigned long least
 const struct bench_command *bench_as_command(const void *subject)
 {
     static const struct bench_command *const commands[] = {
-        &bench_go_command, &bench_cpython_command, &bench_mpi_command, &bench_asyncio_command,
-        &bench_uvloop_command};
+        &bench_go_command,          &bench_cpython_command, &bench_mpi_command,
+        &bench_asyncio_command,     &bench_uvloop_command,  &bench_cpython_dict_command,
+        &bench_cpython_list_command};
     for (size_t i = 0; i < BENCH_CPYTHON_KINDS; i++) {
         if (subject == &bench_cpython_kinds[i])
             return subject;

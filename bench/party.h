@@ -49,7 +49,8 @@ enum {
 extern const struct bench_command bench_cpython_kinds[BENCH_CPYTHON_KINDS];
 
 extern const struct bench_command bench_go_command, bench_cpython_command, bench_mpi_command,
-    bench_asyncio_command, bench_uvloop_command;
+    bench_asyncio_command, bench_uvloop_command, bench_cpython_dict_command,
+    bench_cpython_list_command;
 
 /* The subject of a workload, where it is a command; NULL: it is something else. */
 const struct bench_command *bench_as_command(const void *subject);

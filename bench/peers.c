@@ -187,6 +187,8 @@ const struct bench_peers bench_barriers[2] = {PEERS(barriers), PEERS(barriers_sh
 #define KRI_PYTHON         ""
 #define KRI_PYTHON_MEET    ""
 #define KRI_PYTHON_PROCESS ""
+#define KRI_PYTHON_DICT    ""
+#define KRI_PYTHON_LIST    ""
 #endif
 #ifndef KRI_PYTHON_LOOPS
 #define KRI_PYTHON_LOOPS     ""
@@ -211,6 +213,8 @@ const struct bench_command bench_cpython_kinds[BENCH_CPYTHON_KINDS] = {
     [BENCH_CPYTHON_FORKSERVER] = KIND("forkserver"),
     [BENCH_CPYTHON_SPAWN] = KIND("spawn"),
 };
+const struct bench_command bench_cpython_dict_command = {KRI_PYTHON_DICT, KRI_PYTHON};
+const struct bench_command bench_cpython_list_command = {KRI_PYTHON_LIST, KRI_PYTHON};
 const struct bench_command bench_asyncio_command = {KRI_PYTHON_COROUTINE, KRI_PYTHON_LOOPS};
 const struct bench_command bench_uvloop_command = {KRI_PYTHON_COROUTINE,
                                                    "env KR_PEER=uvloop " KRI_PYTHON_LOOPS};

@@ -33,6 +33,12 @@ foreach(source ${sources})
   if(folder STREQUAL coroutine)
     target_link_libraries(${target} PRIVATE m) # rounding modes
   endif()
+  if(folder MATCHES "^(remote|treesum)$")
+    target_link_options(${target} PRIVATE ${KRAIT_PLUGIN_PATH})
+    if(TARGET krait_mpi)
+      add_dependencies(${target} krait_mpi)
+    endif()
+  endif()
   if(folder STREQUAL faults)
     # Their calls of src/os come to tests/harness/faulty.c and its like first.
     target_sources(${target} PRIVATE tests/harness/faulty.c tests/harness/faulty_system.c)

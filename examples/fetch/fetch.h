@@ -157,7 +157,6 @@ void console_bytes(uint64_t bytes);
 void console_done(void);
 void console_hide(void);
 void console_close(void);
-const char *console_human(char *text, size_t size, uint64_t bytes);
 __attribute__((format(printf, 1, 2))) void complain(const char *format, ...);
 const char *reason(int error);
 

@@ -8,6 +8,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "../bar.h"
 #include "fetch.h"
 
 #include <errno.h>
@@ -112,8 +113,8 @@ static size_t sum_up(const struct work *work, kr_time took)
         retries += job->retries;
     }
     double seconds = (double)took / 1e9;
-    console_human(size, sizeof size, bytes);
-    console_human(rate, sizeof rate, seconds > 0 ? (uint64_t)((double)bytes / seconds) : 0);
+    bar_human(size, sizeof size, bytes);
+    bar_human(rate, sizeof rate, seconds > 0 ? (uint64_t)((double)bytes / seconds) : 0);
     if (!work->options->quiet)
         complain("%zu of %zu URLs, %llu retries, %s in %.1f s, %s/s", good, work->count,
                  (unsigned long long)retries, size, seconds, rate);

@@ -11,6 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Who answers comes back twice, from receiving and from sending, and waits for so long each time.
+ */
+enum { MIN_SLICE_US = 38 };
+
 static _Thread_local struct runner *current;
 
 struct runner *runner_current(void)
@@ -136,6 +140,8 @@ int host_open(struct host *host, const struct setup *setup)
     memset(host, 0, sizeof *host);
     host->setup = *setup;
     host->setup.gil.check_interval = ticks_of(setup);
+    if (host->setup.gil.min_slice == 0)
+        host->setup.gil.min_slice = kr_us(MIN_SLICE_US);
     int err = kr_gil_create(&host->gil, &host->setup.gil);
     if (err)
         return err;

@@ -134,7 +134,7 @@ static int port(lua_State *L)
 }
 
 /* The lock is given away in any case, as CPython does: who always finds something there would not
- * let others in.  To send, which seldom waits, gives it away only while it does. */
+ * let others in, and to send takes longer than all that the thread does with the lock. */
 static int receive(lua_State *L)
 {
     struct connection *connection = luaL_checkudata(L, 1, SOCKET);
@@ -157,23 +157,32 @@ static int receive(lua_State *L)
     return 1;
 }
 
+static int64_t send_bytes(int fd, const char *bytes, size_t size)
+{
+    size_t sent = 0;
+    int64_t got = 0;
+    while (sent < size && got >= 0) {
+        got = kr_send(fd, bytes + sent, size - sent, 0, KR_FOREVER);
+        sent += got > 0 ? (size_t)got : 0;
+    }
+    return got;
+}
+
 static int send_all(lua_State *L)
 {
     struct connection *connection = luaL_checkudata(L, 1, SOCKET);
-    size_t size, sent = 0;
-    const char *bytes = luaL_checklstring(L, 2, &size);
-    if (connection->has_other) {
-        must(L,
-             kr_sendto(connection->fd, bytes, size, 0, (struct sockaddr *)&connection->other,
-                       sizeof connection->other, KR_FOREVER),
-             "send");
-        return 0;
+    struct sockaddr_in other = connection->other;
+    bool has_other = connection->has_other;
+    int fd = connection->fd;
+    size_t size;
+    const char *bytes = luaL_checklstring(L, 2, &size); /* which stays, as the stack refers to it */
+    int64_t got = 0;
+    kr_allow_threads (runner_current()->gil) {
+        got = has_other ? kr_sendto(fd, bytes, size, 0, (struct sockaddr *)&other, sizeof other,
+                                    KR_FOREVER)
+                        : send_bytes(fd, bytes, size);
     }
-    while (sent < size) {
-        int64_t got = kr_send(connection->fd, bytes + sent, size - sent, 0, KR_FOREVER);
-        must(L, got, "send");
-        sent += (size_t)got;
-    }
+    must(L, got, "send");
     return 0;
 }
 

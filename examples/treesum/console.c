@@ -8,13 +8,13 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "../bar.h"
 #include "treesum.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define DRAW_INTERVAL kr_ms(100)
@@ -23,8 +23,7 @@ static struct {
     kr_lock lock; /* guards all below but the next two */
     bool has_bar; /* set before there is a second thread */
     pid_t drawer; /* whose bar it is: forked workers inherit all this */
-    bool shown;
-    bool closed; /* whatever workers still report, nothing is drawn any more */
+    bool closed;  /* whatever workers still report, nothing is drawn any more */
     bool all_known;
     uint64_t files, bytes; /* done */
     uint64_t expected_files, expected_bytes;
@@ -43,82 +42,33 @@ bool console_has_bar(void)
     return console.has_bar;
 }
 
-static const char *human(char *text, size_t size, uint64_t bytes)
-{
-    static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
-    double value = (double)bytes;
-    size_t unit = 0;
-    while (value >= 1000 && unit < 6) {
-        value /= 1000;
-        unit++;
-    }
-    snprintf(text, size, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
-    return text;
-}
-
-static size_t terminal_width(void)
-{
-    struct winsize window;
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &window) != 0 || window.ws_col == 0)
-        return 79;
-    return window.ws_col - 1u; /* a full last column would wrap */
-}
-
-static int describe(char *line, size_t size, kr_time now)
+static void describe(char *line, size_t size, kr_time now)
 {
     char done[16], expected[16], rate[16];
     double seconds = (double)(now - console.begun) / 1e9;
     double per_second = seconds > 0 ? (double)console.bytes / seconds : 0;
-    human(done, sizeof done, console.bytes);
-    human(expected, sizeof expected, console.expected_bytes);
-    human(rate, sizeof rate, (uint64_t)per_second);
+    bar_human(done, sizeof done, console.bytes);
+    bar_human(expected, sizeof expected, console.expected_bytes);
+    bar_human(rate, sizeof rate, (uint64_t)per_second);
     char left[32] = "";
     if (console.all_known && per_second >= 1 && console.bytes <= console.expected_bytes) {
         uint64_t rest = (uint64_t)((double)(console.expected_bytes - console.bytes) / per_second);
         snprintf(left, sizeof left, "  %llu:%02llu left", (unsigned long long)(rest / 60),
                  (unsigned long long)(rest % 60));
     }
-    return snprintf(line, size, "%llu of %llu%s files  %s of %s%s  %s/s%s",
-                    (unsigned long long)console.files, (unsigned long long)console.expected_files,
-                    console.all_known ? "" : "+", done, expected, console.all_known ? "" : "+",
-                    rate, left);
-}
-
-static void add_bar(char *line, size_t length, size_t width)
-{
-    if (width < length + 14)
-        return;
-    size_t cells = width - length - 4 < 40 ? width - length - 4 : 40;
-    double share = console.expected_bytes && console.all_known
-                       ? (double)console.bytes / (double)console.expected_bytes
-                       : 0;
-    size_t full = (size_t)((double)cells * (share < 1 ? share : 1));
-    char *end = line + length;
-    memcpy(end, "  [", 3);
-    memset(end + 3, '=', full);
-    memset(end + 3 + full, ' ', cells - full);
-    if (full > 0)
-        end[2 + full] = '>';
-    memcpy(end + 3 + cells, "]", 2);
+    snprintf(line, size, "%llu of %llu%s files  %s of %s%s  %s/s%s",
+             (unsigned long long)console.files, (unsigned long long)console.expected_files,
+             console.all_known ? "" : "+", done, expected, console.all_known ? "" : "+", rate,
+             left);
 }
 
 static void draw(kr_time now)
 {
-    char line[512];
-    size_t width = terminal_width();
-    int length = describe(line, sizeof line - 64, now);
-    if (length > 0 && (size_t)length < sizeof line - 64)
-        add_bar(line, (size_t)length, width);
-    fprintf(stderr, "\r%.*s\033[K", (int)width, line);
-    console.shown = true;
+    char line[256];
+    bool known = console.all_known && console.expected_bytes > 0;
+    describe(line, sizeof line, now);
+    bar_draw(line, known ? (double)console.bytes / (double)console.expected_bytes : 0);
     console.drawn = now;
-}
-
-static void hide(void)
-{
-    if (console.shown)
-        fputs("\r\033[K", stderr);
-    console.shown = false;
 }
 
 void console_expect(uint64_t files, uint64_t bytes)
@@ -156,13 +106,13 @@ void console_hide(void)
     if (!console.has_bar)
         return;
     kr_with (&console.lock)
-        hide();
+        bar_hide();
 }
 
 void console_close(void)
 {
     kr_with (&console.lock) {
-        hide();
+        bar_hide();
         console.closed = true;
     }
 }
@@ -170,7 +120,7 @@ void console_close(void)
 void complain(const char *format, ...)
 {
     kr_with (&console.lock) {
-        hide();
+        bar_hide();
         char *text = NULL;
         va_list arguments;
         va_start(arguments, format);

@@ -34,6 +34,7 @@ static const char help[] =
     "\n"
     "  -j, --jobs=N          sum N files at a time (default: as many as there are processors)\n"
     "  -p, --processes       in processes instead of threads\n"
+    "  -m, --mpi             in the other ranks of the MPI job that this is rank 0 of\n"
     "      --sequential      one file after the other, without a pool\n"
     "  -c, --check           read checksums from the PATHs (or standard input) and check them\n"
     "\n"
@@ -64,6 +65,7 @@ static const struct option long_options[] = {
     {"check", no_argument, NULL, 'c'},
     {"jobs", required_argument, NULL, 'j'},
     {"processes", no_argument, NULL, 'p'},
+    {"mpi", no_argument, NULL, 'm'},
     {"sequential", no_argument, NULL, SEQUENTIAL},
     {"ignore-missing", no_argument, NULL, IGNORE_MISSING},
     {"quiet", no_argument, NULL, QUIET},
@@ -116,6 +118,9 @@ static void take_option(struct arguments *arguments, int option)
     case 'p':
         options->processes = true;
         return;
+    case 'm':
+        options->ranks = true;
+        return;
     case SEQUENTIAL:
         options->sequential = true;
         return;
@@ -147,7 +152,7 @@ static void parse_arguments(struct arguments *arguments, int argc, char **argv)
     static char *no_path[1];
     int option;
     argv[0] = program_invocation_short_name;
-    while ((option = getopt_long(argc, argv, "cj:pw", long_options, NULL)) != -1)
+    while ((option = getopt_long(argc, argv, "cj:mpw", long_options, NULL)) != -1)
         take_option(arguments, option);
     if (arguments->only_for_check && !arguments->check) {
         complain("--ignore-missing, --quiet, --status, --strict and --warn are meaningful only "
@@ -209,6 +214,22 @@ static void fill_standard_streams(void)
     }
 }
 
+__attribute__((noreturn)) static void give_up(int err)
+{
+    complain("cannot start: %s", err == -ENOSYS ? kr_mpi_missing() : kr_strerror(err));
+    exit(EXIT_FAILURE);
+}
+
+/* Of an MPI job rank 0 goes on, and the others work for it until it has no more to do. */
+static void serve_unless_first(const struct options *options)
+{
+    int err = options->ranks && !options->sequential ? kr_mpi_serve(NULL) : 0;
+    if (err == KR_SERVED)
+        exit(EXIT_SUCCESS);
+    if (err)
+        give_up(err);
+}
+
 /* Everything inside the scope that Ctrl-C cancels. */
 static int run(struct arguments *arguments, struct work *work)
 {
@@ -237,6 +258,7 @@ int main(int argc, char **argv)
     fill_standard_streams();
     signal(SIGPIPE, SIG_IGN); /* a reader that is gone is a write error like others */
     parse_arguments(&arguments, argc, argv);
+    serve_unless_first(&arguments.options);
     console_open();
 
     int err = kr_cancel_on_signal(SIGINT, &scope);
@@ -244,10 +266,8 @@ int main(int argc, char **argv)
         err = kr_cancel_scope_enter(&scope, KR_FOREVER);
     if (!err)
         err = work_open(&work, &arguments.options, &scope);
-    if (err) {
-        complain("cannot start: %s", kr_strerror(err));
-        return EXIT_FAILURE;
-    }
+    if (err)
+        give_up(err);
     int status = run(&arguments, work);
     bool interrupted = kr_cancelled();
     bool complete = !interrupted && status >= 0;

@@ -30,6 +30,7 @@ struct options {
     unsigned workers; /* 0: as many as there are processors */
     bool sequential;
     bool processes;
+    bool ranks;                                       /* of an MPI job */
     bool ignore_missing, quiet, status, strict, warn; /* of -c */
 };
 

@@ -12,8 +12,9 @@
  * A batch's future says that its files are done.  The caller's thread shows the batches in order,
  * as far as they are done, and frees them.
  *
- * Whether the pool's workers are threads or processes only one line of this file says: which pool
- * is made.  A worker that is a process may die; its batch is begun again once, by another.
+ * Whether the pool's workers are threads, processes or ranks of an MPI job only one line of this
+ * file says: which pool is made.  A worker that is a process may die; its batch is begun again
+ * once, by another, and where it was a rank, here.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -56,6 +57,7 @@ struct draft {
 struct work {
     kr_executor *pool; /* NULL: everything is done in the caller's thread */
     bool processes;
+    bool ranks;
     unsigned workers;
     show_fn *show;
     void *context;
@@ -132,8 +134,19 @@ static int free_slot(kr_future *future, void *arg)
     return kr_semaphore_release(&work->slots, 1);
 }
 
+/* Standard input is ours alone, where the workers are ranks. */
+static bool is_for_here(const struct work *work, const struct batch *batch)
+{
+    for (uint32_t i = 0; work->ranks && i < batch->count; i++)
+        if (batch->files[i].kind == FILE_NAMED && strcmp(batch->files[i].path, "-") == 0)
+            return true;
+    return false;
+}
+
 static int submit(struct work *work, struct batch *batch)
 {
+    if (is_for_here(work, batch))
+        return -EOPNOTSUPP;
     const char *text = (const char *)&batch->files[batch->count];
     size_t head = sizeof(struct parcel) + batch->count * sizeof(struct parcel_file);
     struct parcel *parcel = malloc(head + batch->text_size);
@@ -157,7 +170,7 @@ static int submit(struct work *work, struct batch *batch)
 static void start(struct work *work, struct batch *batch)
 {
     int err = submit(work, batch);
-    if (err) { /* too little memory, or no worker: then here */
+    if (err) { /* too little memory, no worker, or standard input: then here */
         for (uint32_t i = 0; i < batch->count; i++)
             digest_file(&batch->files[i]);
     }
@@ -204,11 +217,15 @@ static void take_outcomes(struct work *work, struct batch *batch)
         err = task_error;
     for (uint32_t i = 0; i < batch->count; i++) {
         struct file *file = &batch->files[i];
+        if (work->ranks && (err == KR_ECRASHED || err == KR_EBROKEN)) {
+            digest_file(file);
+            continue;
+        }
         file->error = err ? err : outcomes[i].error;
         if (!file->error)
             memcpy(file->digest, outcomes[i].digest, DIGEST_SIZE);
     }
-    if (work->processes)
+    if (work->processes || work->ranks)
         console_done(batch->count, batch->cost - batch->count * FILE_COST);
 }
 
@@ -361,8 +378,11 @@ int work_open(struct work **result, const struct options *options, kr_cancel_sco
     const kr_process_pool_options again = {.retries = 1};
     int err = 0;
     digest_scope(scope);
-    work->processes = options->processes && !options->sequential;
-    if (work->processes)
+    work->ranks = options->ranks && !options->sequential;
+    work->processes = options->processes && !work->ranks && !options->sequential;
+    if (work->ranks)
+        err = kr_mpi_pool(&work->pool, &pool, NULL);
+    else if (work->processes)
         err = kr_process_pool_with(&work->pool, &pool, &again);
     else if (!options->sequential)
         err = kr_thread_pool(&work->pool, &pool);

@@ -100,6 +100,8 @@ enum {
     KR_EAUTH = -4104,     /* the other end has not got the same key */
     KR_ETLS = -4105,      /* TLS failed, or its connection was cut off: kr_tls_error_text */
     KR_ECERT = -4106,     /* the other end's certificate is refused: kr_tls_error_text */
+    KR_EUNSURE = -4107,   /* sent to a server, no answer: it may have been applied (redis.h) */
+    KR_EREPLY = -4108,    /* a server's own error: kr_redis_error_text */
 };
 
 /* KR_OWNER_DIED - of acquiring in shared memory: held, but a process that held it has died, and

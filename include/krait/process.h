@@ -18,10 +18,11 @@
  *
  * The end.  When the function has returned, the callbacks of kr_at_exit that were registered in the
  * child run, then its threads that are no daemons are waited for, then its own children, then
- * stdout and stderr are flushed.  Under KR_FORK it leaves by _exit: the handlers of atexit that it
- * has inherited are its parent's.  Its exit code is 0, or 1 for a negative result (which is printed
- * to standard error, but for -ECANCELED), or the low byte of a positive one.  A process that a
- * signal has ended has the negative number of that signal.
+ * stdout and stderr are flushed.  Under KR_FORK and KR_FORKSERVER it leaves by _exit then, as
+ * Python's do: handlers of atexit, destructors of libraries and what lies in other streams are
+ * taken for those of the process that it was forked from.  Its exit code is 0, or 1 for a negative
+ * result (which is printed to standard error, but for -ECANCELED), or the low byte of a positive
+ * one.  A process that a signal has ended has the negative number of that signal.
  *
  * When this process exits, after its threads have been waited for, its children that are daemons
  * are told to end by SIGTERM, and killed a second later; the others are waited for.  A child that
@@ -56,7 +57,8 @@ typedef struct kr_process kr_process;
  * KR_SPAWN       this program once more, from its beginning, with standard input, output and error
  *                and what is handed over, and nothing else.
  * KR_FORKSERVER  a fork of a helper, which is this program once more, without threads: as clean
- *                as KR_SPAWN, but quick however big this process is.
+ *                as KR_SPAWN, but quick however big this process is.  While starts follow each
+                other within two seconds it keeps one child forked ahead, for the next.
  *
  * KR_START_DEFAULT is what kr_process_set_start_method has said; else KR_FORK while this process
  * has one thread, or where main has not called kr_init; else KR_FORKSERVER.

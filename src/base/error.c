@@ -23,6 +23,8 @@ static const struct own_error own_errors[] = {
     {KR_EAUTH, "KR_EAUTH", "the other end has not got the same key"},
     {KR_ETLS, "KR_ETLS", "TLS failed, or its connection was cut off"},
     {KR_ECERT, "KR_ECERT", "the other end's certificate is refused"},
+    {KR_EUNSURE, "KR_EUNSURE", "no answer came: it may have been applied or not"},
+    {KR_EREPLY, "KR_EREPLY", "the server answered with an error"},
 };
 
 static const struct own_error *find_own(int error)

@@ -21,9 +21,12 @@ typedef struct kri_stream {
     uint64_t size;        /* of the next message */
     unsigned char *part;  /* what came of it before a receive was given up; NULL: nothing */
     size_t part_size;
-    size_t reach;       /* how much is to be read ahead */
-    int long_waits;     /* how many in a row */
-    size_t first, last; /* what was read ahead lies between */
+    size_t reach;   /* how much is to be read ahead */
+    int long_waits; /* how many in a row */
+    bool gathered;  /* before what was read last, and the next says whether that was of use */
+    uint32_t hasty; /* waits that are not to begin with gathering */
+    uint32_t hasty_before; /* how many were to be so, the last time; 0: it is of use */
+    size_t first, last;    /* what was read ahead lies between */
     unsigned char ahead[KRI_STREAM_AHEAD];
 } kri_stream;
 

@@ -1,6 +1,7 @@
 /* Finishing the work of executors at exit.
  *
- * All are shut before any is waited for.  A task that calls exit() is not waited for by itself.
+ * All of a kind are shut before any is waited for.  A task that calls exit() is not waited for by
+ * itself.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -8,105 +9,107 @@
 
 #include <krait/thread.h>
 
-#include "base/global.h"
-
-static KRI_GLOBAL kri_mutex finish_lock; /* guards all below, and the links */
-static KRI_GLOBAL kri_finish *first_finish;
-static KRI_GLOBAL bool finish_watched; /* exit calls us */
-static KRI_GLOBAL bool finishing;
-
-static void forget_in_child(void)
+void kri_finish_forget(kri_finish_list *list)
 {
-    finish_lock = (kri_mutex){0};
-    first_finish = NULL;
-    finish_watched = false;
-    finishing = false;
+    *list = (kri_finish_list){.first = NULL};
 }
 
-/* As the library is loaded, so that no fork finds the lock held that is not told. */
-__attribute__((constructor)) static void watch_from_the_first(void)
+/* One that is about to remove itself has none left. */
+static bool reference_unless_gone(kr_word *references)
 {
-    (void)kri_at_fork_child(forget_in_child);
+    uint32_t count = kri_load_rlx(references);
+    while (count != 0)
+        if (kri_cas_rlx(references, &count, count + 1))
+            return true;
+    return false;
 }
 
-static kri_finish *visit_next(bool visited)
+/* The next one that is not marked `visited`, with a reference; it is marked now. */
+static kri_finish *visit_next(kri_finish_list *list, bool visited)
 {
-    kri_mutex_lock(&finish_lock);
-    kri_finish *finish = first_finish;
-    while (finish && finish->visited == visited)
+    kri_mutex_lock(&list->lock);
+    kri_finish *finish = list->first;
+    while (finish && (finish->visited == visited || !reference_unless_gone(finish->references)))
         finish = finish->next;
-    if (finish) {
+    if (finish)
         finish->visited = visited;
-        finish->retain(finish->executor);
-    }
-    kri_mutex_unlock(&finish_lock);
+    kri_mutex_unlock(&list->lock);
     return finish;
 }
 
-static void shut_down(const kri_finish *finish, bool waits)
+static void shut_down(const kri_finish *finish, kr_time deadline)
 {
     kr_executor *executor = finish->executor;
-    kr_time deadline = waits && !kri_frame_in_executor(executor) ? KRI_NEVER : 0;
     (void)executor->ops->shutdown(executor, false, deadline, KRI_UNCANCELLABLE);
-    finish->release(executor);
+    finish->unref(executor);
 }
 
-static void finish_all(void *unused)
+void kri_finish_shut(kri_finish_list *list)
 {
     const kri_finish *finish;
-    (void)unused;
-    kri_mutex_lock(&finish_lock);
-    finishing = true;
-    kri_mutex_unlock(&finish_lock);
-    while ((finish = visit_next(true)) != NULL)
-        shut_down(finish, false);
-    while ((finish = visit_next(false)) != NULL)
-        shut_down(finish, true);
+    kri_mutex_lock(&list->lock);
+    list->finishing = true;
+    kri_mutex_unlock(&list->lock);
+    while ((finish = visit_next(list, true)) != NULL)
+        shut_down(finish, 0);
 }
 
-static int watch(void)
+void kri_finish_await(kri_finish_list *list)
 {
-    kri_mutex_lock(&finish_lock);
-    bool watched = finish_watched;
-    finish_watched = true;
-    kri_mutex_unlock(&finish_lock);
-    int err = watched ? 0 : kr_at_exit(finish_all, NULL);
-    if (err) {
-        kri_mutex_lock(&finish_lock);
-        finish_watched = false;
-        kri_mutex_unlock(&finish_lock);
-    }
+    const kri_finish *finish;
+    while ((finish = visit_next(list, false)) != NULL)
+        shut_down(finish, kri_frame_in_executor(finish->executor) ? 0 : KRI_NEVER);
+}
+
+void kri_finish_all(void *list)
+{
+    kri_finish_shut(list);
+    kri_finish_await(list);
+}
+
+/* Twice does no harm: the second visit finds nothing to do. */
+static int watch(kri_finish_list *list, void (*at_exit)(void *list))
+{
+    kri_mutex_lock(&list->lock);
+    bool watched = list->watched;
+    kri_mutex_unlock(&list->lock);
+    if (watched)
+        return 0;
+    int err = kr_at_exit(at_exit, list);
+    kri_mutex_lock(&list->lock);
+    list->watched = list->watched || !err;
+    kri_mutex_unlock(&list->lock);
     return err;
 }
 
-int kri_finish_add(kri_finish *finish)
+int kri_finish_add(kri_finish_list *list, kri_finish *finish, void (*at_exit)(void *list))
 {
-    int err = watch();
+    int err = watch(list, at_exit);
     if (err)
         return err;
-    kri_mutex_lock(&finish_lock);
-    if (finishing) {
+    kri_mutex_lock(&list->lock);
+    if (list->finishing) {
         err = KR_ESHUTDOWN;
     } else {
-        finish->next = first_finish;
+        finish->next = list->first;
         finish->previous = NULL;
-        if (first_finish)
-            first_finish->previous = finish;
-        first_finish = finish;
+        if (list->first)
+            list->first->previous = finish;
+        list->first = finish;
         finish->listed = true;
     }
-    kri_mutex_unlock(&finish_lock);
+    kri_mutex_unlock(&list->lock);
     return err;
 }
 
-void kri_finish_remove(kri_finish *finish)
+void kri_finish_remove(kri_finish_list *list, kri_finish *finish)
 {
-    kri_mutex_lock(&finish_lock);
+    kri_mutex_lock(&list->lock);
     if (finish->listed) {
-        *(finish->previous ? &finish->previous->next : &first_finish) = finish->next;
+        *(finish->previous ? &finish->previous->next : &list->first) = finish->next;
         if (finish->next)
             finish->next->previous = finish->previous;
     }
     finish->listed = false;
-    kri_mutex_unlock(&finish_lock);
+    kri_mutex_unlock(&list->lock);
 }

@@ -10,6 +10,7 @@
 #include <krait/thread.h>
 
 #include "executor/executor.h"
+#include "executor/finish.h"
 #include "executor/waiting_times.h"
 #include "queue/deque.h"
 #include "queue/injection.h"
@@ -130,10 +131,7 @@ struct kri_pool {
     bool refused;        /* [mutex] the system would not start a thread; until a worker is idle */
     kri_pool *neighbour; /* [mutex] in the budget's list */
 
-    kri_pool *next;     /* [the registry's lock] */
-    kri_pool *previous; /* [the registry's lock] */
-    bool visited;       /* [the registry's lock] */
-
+    kri_finish finish;
     kri_watch *watch;         /* const; NULL: nobody looks for workers that are stuck */
     kri_waiting_times *times; /* const; NULL: not measured */
     kr_pool_options options;  /* const; without the name */

@@ -157,9 +157,11 @@ static int collect(struct set *s, os_event *list)
     return count;
 }
 
-int os_events_wait(int events, os_event *list, kr_time deadline)
+int os_events_wait(int events, os_event *list, kr_time deadline, kr_time now)
 {
     ex_thread *self = EX_SELF;
+
+    (void)now;
 
     EX_SITE(&self->site);
     kri_ex_point(true);

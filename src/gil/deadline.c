@@ -8,7 +8,12 @@
  *     keeper     the one waiter that has a time limit: at the end of the holder's slice it looks,
  *                and has the first in the queue woken, which asks.  A waiting thread; NULL: the
  *                holder is asked already, or nobody waits
- *     due        when the holder is to let go
+ *     keeper_wakes
+ *                when it looks, at the latest.  It sleeps on as long as that is soon enough,
+ * whoever has the lock meanwhile: a visitor a thousand times a second wakes nobody due        when
+ * the holder is to let go visits     of each runner: it has come from a blocking region and has not
+ * been asked since, so it is likely to go soon visitor_cpu a hint: where the last one was that gave
+ * the lock away by itself
  *
  * Protocol.
  *     take.  The runner that comes, from a blocking region or new, stands one slice ahead of the
@@ -17,7 +22,8 @@
  *     give.  To the first in the queue, by name.
  *     drop.  The holder's key moves on if its slice is over; it stays holder while that is still
  *     the smallest, else it hands over and queues; in front of its equals if there is something
- *     left of its slice.
+ *     left of its slice.  Where it drops for a visitor at the end of its slice, it wakes the one
+ *     that comes after the visitor, and sleeps.
  *     Coroutines cannot be keepers: their thread may be held up, by the holder even.  Where only
  *     coroutines wait the holder is asked at once, and sees to `due` itself.
  *     Held time counts from when somebody waits, so who computes alone owes nothing for it.
@@ -25,6 +31,14 @@
  * Why a keeper?  If each waiter had a time limit, a thousand would wake every 5 ms.  That the
  * keeper wakes the first one before it asks, and not after, hides the time that a wake-up takes:
  * the holder goes on meanwhile.
+ *
+ * Processors.  Those that compute need one together; the visitor and whom it talks to run on the
+ * others, if the system does not mix them up, for it lets who computes finish a slice of
+ * milliseconds before another may run.  Three things keep them apart.  One processor after the
+ * other is never idle for a moment only, or somebody would be woken there: who was interrupted
+ * spins for the return.  Whoever is to compute next is woken by the one that stops, and is up where
+ * that was before the visitor has gone.  And one that finds itself where the visitor was lets
+ * others run once, before it goes on.
  *
  * The idea is from Con Kolivas' BFS scheduler, by way of Nir Aides' patch for CPython.
  *
@@ -34,6 +48,7 @@
 #include "os/os.h"
 
 enum { SLICES_BEHIND = 20 }; /* so much one can owe at most */
+enum { SOON = 2000 };        /* ns: it is asked by then, and sees to the rest itself */
 
 static const kri_gil_wake nobody = {.word = NULL};
 
@@ -108,23 +123,34 @@ static void forget_asking(kr_gil_thread *t)
         kri_and_rlx(&t->asked, ~(uint32_t)KRI_GIL_DROP);
 }
 
+static void become_keeper(kr_gil *g, kr_gil_thread *t, kr_time wakes)
+{
+    g->keeper = t;
+    g->keeper_wakes = wakes;
+}
+
 /* There is a holder that somebody waits for: see to it that it is asked.  Who is owed a wake-up. */
 static kri_gil_wake arrange(kr_gil *g, kr_time now)
 {
     enum { FAR = 8 };
     kr_gil_thread *holder = kri_gil_holder(g);
     kr_gil_thread *t = g->first;
-    if (t == NULL || g->keeper != NULL || is_asked(holder))
+    if (t == NULL || is_asked(holder))
         return nobody;
+    kr_time due = due_of(g, holder);
+    if (g->keeper != NULL && g->keeper_wakes <= due)
+        return nobody; /* it looks again in time, and sleeps on */
+    if (g->keeper != NULL)
+        return kri_gil_tell(g->keeper, KRI_TURN_LOOK);
     for (int i = 0; t != NULL && t->by_coroutine; t = t->behind) {
         if (++i == FAR)
             t = g->last; /* the last to be looked at */
     }
     if (t == NULL) {
-        ask(g, holder, due_of(g, holder), now);
+        ask(g, holder, due, now);
         return nobody;
     }
-    g->keeper = t;
+    become_keeper(g, t, now);
     return kri_gil_tell(t, KRI_TURN_LOOK);
 }
 
@@ -139,8 +165,7 @@ static kri_gil_wake hand_over(kr_gil *g, kr_time now, kri_gil_wake *second)
         g->clock = next->key;
     kri_gil_become_holder(g, next, now);
     *second = arrange(g, now);
-    /* Where it is, until it knows better: one that sleeps is woken on a processor that is idle. */
-    kri_store_rlx(&g->cpu, kri_load_rlx(&next->turn) == KRI_TURN_SLEEPS ? 0 : next->cpu);
+    kri_store_rlx(&g->cpu, next->cpu);         /* until it knows better */
     return kri_gil_tell(next, KRI_TURN_GIVEN); /* [gil-1] */
 }
 
@@ -156,6 +181,7 @@ void kri_gil_deadline_give(kr_gil_thread *t, kr_gil_what why)
     if (g->events != NULL)
         kri_gil_note(g, t, why, now);
     forget_asking(t);
+    kri_store_rlx(&g->visitor_cpu, (uint32_t)os_cpu_current() + 1);
     if (g->first != NULL)
         wake = hand_over(g, now, &second);
     else
@@ -199,7 +225,7 @@ static struct plan plan_when_due(kr_gil *g, kr_gil_thread *t, kr_time due, kr_ti
         if (g->first == t)
             plan.spin = KRI_SPIN_FOR_DROP;
     } else if (g->keeper == NULL) {
-        g->keeper = g->first;
+        become_keeper(g, g->first, now);
         plan.wake = kri_gil_tell(g->first, KRI_TURN_LOOK);
     }
     return plan;
@@ -211,7 +237,7 @@ static struct plan plan_of_thread(kr_gil *g, kr_gil_thread *t, kr_time now, bool
     struct plan plan = just_wait;
     kr_gil_thread *holder = kri_gil_holder(g);
     kr_time due = due_of(g, holder);
-    if (now >= due)
+    if (due - now <= SOON)
         return plan_when_due(g, t, due, now);
     if (is_asked(holder)) {
         ask(g, holder, due, now);
@@ -219,14 +245,14 @@ static struct plan plan_of_thread(kr_gil *g, kr_gil_thread *t, kr_time now, bool
             g->keeper = NULL;
         return plan;
     }
-    if (g->keeper == NULL)
-        g->keeper = t;
+    if (g->keeper == NULL || g->keeper == t)
+        become_keeper(g, t, due);
     if (g->keeper == t || g->first == t) {
         plan.deadline = due;
         plan.until = due;
         plan.spin = KRI_SPIN_TO_ASK;
     }
-    if (returns)
+    if (returns || (g->first == t && holder->visits))
         plan.spin = KRI_SPIN_FOR_RETURN;
     return plan;
 }
@@ -307,6 +333,7 @@ int kri_gil_deadline_take(kr_gil_thread *t)
         kri_mutex_unlock(&g->lock);
         return 0;
     }
+    t->visits = true;
     begin_to_wait(g, t, now);
     return wait_queued(g, t, now, false, NULL);
 }
@@ -325,17 +352,54 @@ static bool goes_on(kr_gil *g, kr_gil_thread *t, kr_time now, kri_gil_wake *wake
     return true;
 }
 
+/* Whose turn it is once the visitor has gone. */
+static kri_gil_wake call_next(kr_gil *g, const kr_gil_thread *t)
+{
+    kr_gil_thread *next = g->first;
+    if (next == t || next->by_coroutine || !kri_gil_holder(g)->visits)
+        return nobody;
+    return kri_gil_tell(next, KRI_TURN_LOOK);
+}
+
+/* The visitor or whom it talks to may be on this processor, ready to run; there are others. */
+static void let_visitor_pass(kr_gil *g)
+{
+    if (kri_load_rlx(&g->visitor_cpu) != (uint32_t)os_cpu_current() + 1 || !kri_spin_pays())
+        return;
+    kri_store_rlx(&g->visitor_cpu, 0);
+    os_yield();
+}
+
+/* With the lock held, which it gives up. */
+static int drop_and_wait(kr_gil *g, kr_gil_thread *t, kr_time now)
+{
+    kri_gil_wake wakes[2] = {nobody, nobody};
+    bool interrupted = t->used > 0;
+    const kr_gil_thread *next = g->first;
+    t->visits = false;
+    begin_to_wait(g, t, now);
+    if (!t->by_coroutine && (g->keeper == NULL || g->keeper == next || !interrupted))
+        become_keeper(g, t, now); /* it is awake */
+    wakes[0] = hand_over(g, now, &wakes[1]);
+    if (!interrupted && wakes[1].word == NULL)
+        wakes[1] = call_next(g, t);
+    int err = wait_queued(g, t, now, interrupted, wakes);
+    if (err == 0)
+        let_visitor_pass(g);
+    return err;
+}
+
 int kri_gil_deadline_drop(kr_gil_thread *t)
 {
     kr_gil *g = t->gil;
-    kri_gil_wake wakes[2] = {nobody, nobody};
+    kri_gil_wake wake = nobody;
     kr_time now = os_now();
     if (now < (kr_time)kri_load_rlx64(&g->due))
         return 0;
     kri_mutex_lock(&g->lock);
-    if (goes_on(g, t, now, &wakes[0])) {
+    if (goes_on(g, t, now, &wake)) {
         kri_mutex_unlock(&g->lock);
-        kri_gil_wake_now(wakes[0]);
+        kri_gil_wake_now(wake);
         return 0;
     }
     note_hold(g, t, now);
@@ -343,11 +407,5 @@ int kri_gil_deadline_drop(kr_gil_thread *t)
     kri_gil_count(&t->counts.forced_drops, 1);
     if (g->events != NULL)
         kri_gil_note(g, t, KR_GIL_DROPS, now);
-    bool interrupted = t->used > 0;
-    const kr_gil_thread *next = g->first;
-    begin_to_wait(g, t, now);
-    if (!t->by_coroutine && (g->keeper == NULL || g->keeper == next))
-        g->keeper = t; /* it is awake */
-    wakes[0] = hand_over(g, now, &wakes[1]);
-    return wait_queued(g, t, now, interrupted, wakes);
+    return drop_and_wait(g, t, now);
 }

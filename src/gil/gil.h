@@ -93,6 +93,7 @@ struct kr_gil_thread {
     kr_gil_thread *before; /* in the queue */
     kr_gil_thread *behind;
     bool queued;
+    bool visits;       /* has not been asked since it came */
     bool by_coroutine; /* who waits is one */
     uint32_t cpu;      /* a hint: on which processor + 1 it began to wait */
     kr_time waits_since;
@@ -123,6 +124,7 @@ struct kr_gil {
     uint64_t numbers;
     bool closed;
     kr_gil_thread *keeper; /* who waits with a time limit, to see to the holder's slice */
+    kr_time keeper_wakes;  /* not later than then */
     uint64_t turns;        /* how often another has got it than had it before */
     kr_gil_thread *last_holder;
     kr_gil_thread *yielder; /* INTERVAL: has dropped it and waits until another has had it */
@@ -135,6 +137,7 @@ struct kr_gil {
     kri_gil_call call_ring[KRI_GIL_CALLS_OF_ANY];
     kri_gil_counts counts;
     kr_word cpu;           /* atomic: a hint, the holder's processor + 1 */
+    kr_word visitor_cpu;   /* the same of who gave it away last by itself */
     kr_word idle_spins[2]; /* atomic: hints, see wait.c */
     kr_gil_event *events;
     uint64_t event_count;

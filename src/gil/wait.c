@@ -11,11 +11,12 @@
  *     not wait in the parking table: a hand-over is to cost what two calls of the system cost, and
  *     nobody but the one who gives it the turn has to find it.  A coroutine waits as ever.
  *
- *     Spinning.  It pays in three cases, for at most 70 us each: who was asked for the lock and has
- *     given it to one that is likely to be back in a blocking region within microseconds; who has
- *     just asked the holder, which lets go at its next check; and who must ask in less than that.
- *     Not where the holder was last seen on the waiter's own processor.  The first two are left out
- *     more and more often as they turn out to be in vain.
+ *     Spinning.  It pays in three cases, for at most 70 us each: who is next after one that is
+ *     likely to be back in a blocking region within microseconds; who has just asked the holder,
+ *     which lets go at its next check; and who must ask in less than that.  Not where the holder
+ * was last seen on the waiter's own processor, or slept there.  When the first two were in vain a
+ * few times they are left out, but for every eighth, which is as long as ever: to see that it pays
+ *     again.
  *
  * Ordering.
  *     [gil-1]  who gives the turn releases, who has got it acquires: what was done under the lock
@@ -33,7 +34,7 @@ enum { BUDGET = 50 * MICROSECOND };
 /* A usual least slice, as to sleep in the kernel for less than its timers' slack takes twice that.
  */
 enum { BUDGET_TO_ASK = 70 * MICROSECOND };
-enum { FEW = 3, MANY = 12 };
+enum { FEW = 3, MANY = 8 };
 
 kri_gil_wake kri_gil_tell(kr_gil_thread *t, uint32_t turn)
 {
@@ -62,9 +63,7 @@ static bool holder_is_here(const kr_gil *g)
 static kr_time budget_of(const kr_word *in_vain)
 {
     uint32_t count = kri_load_rlx(in_vain);
-    if (count < FEW)
-        return BUDGET;
-    return count < MANY || count % MANY == 0 ? BUDGET / 5 : 0;
+    return count < FEW || count % MANY == 0 ? BUDGET : 0;
 }
 
 static bool spin_until(kr_gil_thread *t, kr_time now, kr_time end)
@@ -88,6 +87,8 @@ static bool spin(kr_gil_thread *t, enum kri_gil_spin kind, kr_time until)
     kr_time now = os_now();
     if (kind == KRI_SPIN_TO_ASK)
         return until - now <= BUDGET_TO_ASK && (spin_until(t, now, until) || os_now() >= until);
+    if (holder_is_here(t->gil))
+        return false;
     kr_word *in_vain = &t->gil->idle_spins[kind];
     kr_time budget = budget_of(in_vain);
     bool told = budget != 0 && spin_until(t, now, now + budget);

@@ -30,7 +30,8 @@ static int64_t write_other(int fd, const void *bytes, size_t size)
     return written;
 }
 
-static int64_t read_no_socket(int fd, void *bytes, size_t size, kr_time timeout)
+static __attribute__((noinline)) int64_t read_no_socket(int fd, void *bytes, size_t size,
+                                                        kr_time timeout)
 {
     int kind = kri_kind(fd);
     if (kind < 0)
@@ -47,7 +48,8 @@ static int64_t read_no_socket(int fd, void *bytes, size_t size, kr_time timeout)
     return kri_got(got, timeout);
 }
 
-static int64_t write_no_socket(int fd, const void *bytes, size_t size, kr_time timeout)
+static __attribute__((noinline)) int64_t write_no_socket(int fd, const void *bytes, size_t size,
+                                                         kr_time timeout)
 {
     int kind = kri_kind(fd);
     if (kind < 0)

@@ -37,7 +37,7 @@ static __attribute__((noinline)) void note_kind(int fd)
         kri_descriptor_drained(known, fd, OS_READABLE);
 }
 
-static void note_short(int fd, kri_descriptor *known)
+static inline void note_short(int fd, kri_descriptor *known)
 {
     if (known == NULL || known->kind == OS_UNKNOWN || !kri_descriptor_is_same(known))
         note_kind(fd);
@@ -45,27 +45,40 @@ static void note_short(int fd, kri_descriptor *known)
         kri_descriptor_drained(known, fd, OS_READABLE);
 }
 
-/* Where a coroutine has found nothing more before, trying is a waste. */
-static inline bool await_first(kri_descriptor *known, kri_tries *tries, int64_t *result)
+static __attribute__((noinline)) int64_t recv_again(int fd, void *bytes, size_t size, int flags,
+                                                    kr_time timeout, kr_time deadline)
 {
-    tries->deadline = kri_deadline(tries->timeout);
-    int ready = kri_descriptor_await_known(known, tries->fd, OS_READABLE, tries->deadline);
-    *result = ready;
-    tries->vain = 1;
-    return ready >= 0;
+    kri_tries tries = {.fd = fd,
+                       .events = OS_READABLE,
+                       .timeout = timeout,
+                       .deadline = deadline,
+                       .vain = deadline != 0};
+    int64_t got = -EAGAIN;
+    while (got == -EAGAIN && kri_try_again(&tries, &got))
+        got = os_recv(fd, bytes, size, flags);
+    return got;
+}
+
+/* Where a coroutine has found nothing more before, trying first is a waste. */
+static inline bool is_waste(const kri_descriptor *known, int flags, kr_time timeout)
+{
+    return known != NULL && flags == 0 && timeout != KR_NOWAIT &&
+           kri_descriptor_is_drained(known, OS_READABLE);
 }
 
 int64_t kri_recv(kri_descriptor *known, int fd, void *bytes, size_t size, int flags,
                  kr_time timeout)
 {
-    kri_tries tries = {.fd = fd, .events = OS_READABLE, .timeout = timeout};
-    int64_t got = -EAGAIN;
-    if (known != NULL && flags == 0 && timeout != KR_NOWAIT &&
-        kri_descriptor_is_drained(known, OS_READABLE) && !await_first(known, &tries, &got))
-        return last_try(fd, bytes, size, got);
-    do {
-        got = os_recv(fd, bytes, size, flags);
-    } while (got == -EAGAIN && kri_try_again(&tries, &got));
+    kr_time deadline = 0;
+    if (is_waste(known, flags, timeout)) {
+        deadline = timeout == KR_FOREVER ? KRI_NEVER : kri_deadline(timeout);
+        int ready = kri_descriptor_await_known(known, fd, OS_READABLE, deadline);
+        if (ready < 0)
+            return last_try(fd, bytes, size, ready);
+    }
+    int64_t got = os_recv(fd, bytes, size, flags);
+    if (got == -EAGAIN)
+        got = recv_again(fd, bytes, size, flags, timeout, deadline);
     if (got > 0 && (size_t)got < size && flags == 0 && kri_in_coroutine())
         note_short(fd, known);
     return kri_got(got, timeout);
@@ -78,15 +91,23 @@ int64_t kr_recv(int fd, void *bytes, size_t size, int flags, kr_time timeout)
     return kri_recv(kri_descriptor_known(fd), fd, bytes, size, flags, timeout);
 }
 
+static __attribute__((noinline)) int64_t send_again(int fd, const void *bytes, size_t size,
+                                                    int flags, kr_time timeout)
+{
+    kri_tries tries = {.fd = fd, .events = OS_WRITABLE, .timeout = timeout};
+    int64_t sent = -EAGAIN;
+    while (sent == -EAGAIN && kri_try_again(&tries, &sent))
+        sent = os_send(fd, bytes, size, flags);
+    return sent;
+}
+
 int64_t kr_send(int fd, const void *bytes, size_t size, int flags, kr_time timeout)
 {
     if (timeout < 0)
         return -EINVAL;
-    kri_tries tries = {.fd = fd, .events = OS_WRITABLE, .timeout = timeout};
-    int64_t sent;
-    do {
-        sent = os_send(fd, bytes, size, flags);
-    } while (sent == -EAGAIN && kri_try_again(&tries, &sent));
+    int64_t sent = os_send(fd, bytes, size, flags);
+    if (sent == -EAGAIN)
+        sent = send_again(fd, bytes, size, flags, timeout);
     return kri_got(sent, timeout);
 }
 

@@ -190,5 +190,7 @@ int kr_close(int fd)
         return -EBADF;
     kri_descriptor_closing(fd);
     end_thread_waits(fd);
-    return os_close_for(fd);
+    int err = os_close_for(fd);
+    kri_descriptor_closed(fd);
+    return err;
 }

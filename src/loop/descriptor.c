@@ -49,16 +49,11 @@ void kri_descriptor_give_way(kri_runner *self)
 
 /* Closing. */
 
-static kri_descriptor_wait *wait_at(kri_circle *at)
+static void wake_closed(kri_descriptor *known)
 {
-    return (kri_descriptor_wait *)((char *)at - offsetof(kri_descriptor_wait, at_poller));
-}
-
-static void wake_closed(kri_circle *waits)
-{
-    for (kri_circle *at = waits->next; at != waits; at = at->next) {
-        const kri_descriptor_wait *w = wait_at(at);
-        if (kri_load_sc(&w->known->generation) != w->generation) /* [poller-2] */
+    for (kri_circle *at = known->waits.next; at != &known->waits; at = at->next) {
+        const kri_descriptor_wait *w = (kri_descriptor_wait *)at;
+        if (kri_load_sc64(&known->generation) != w->generation) /* [poller-1] [poller-2] */
             (void)kri_wake_direct(*w->sleeper);
     }
 }
@@ -66,35 +61,69 @@ static void wake_closed(kri_circle *waits)
 void kri_poller_closed(kri_posted *posted)
 {
     kri_poller *p = (kri_poller *)((char *)posted - offsetof(kri_poller, closed));
-    (void)kri_swap_sc(&p->told, 0); /* [poller-2] */
-    wake_closed(&p->young);
-    wake_closed(&p->old);
+    kri_descriptor *known = kri_swap_acq_rel_ptr(&p->told, NULL); /* [poller-3] */
+    while (known != NULL) {
+        kri_descriptor *next = known->next_told;
+        (void)kri_swap_sc(&known->told, 0); /* [poller-2] */
+        if (known->registered && kri_descriptor_is_same(known))
+            kri_store_sc(&known->heard, 1); /* [poller-1] */
+        wake_closed(known);
+        known = next;
+    }
 }
 
 /* In another thread than the loop's. */
-static void tell_of_end(kri_poller *p, kri_descriptor *known)
+static void tell_loop(kri_poller *p, kri_descriptor *known)
 {
-    (void)kri_add_sc(&known->generation, 1);                        /* [poller-1] [poller-2] */
-    if (kri_swap_sc(&known->heard, 0) && !kri_swap_sc(&p->told, 1)) /* [poller-1] [poller-2] */
+    void *first = kri_load_rlx_ptr(&p->told);
+    do {
+        known->next_told = first;
+    } while (!kri_cas_acq_rel_ptr(&p->told, &first, known)); /* [poller-3] */
+    if (first == NULL)
         (void)kri_loop_post(p->loop, &p->closed);
+}
+
+static void tell_of_end(kri_poller *p, kri_descriptor *known, uint64_t step)
+{
+    (void)kri_add_sc64(&known->generation, step);                       /* [poller-1] [poller-2] */
+    if (kri_swap_sc(&known->heard, 0) && !kri_swap_sc(&known->told, 1)) /* [poller-1] [poller-2] */
+        tell_loop(p, known);
+}
+
+static kri_descriptor *known_to(const kri_loop *loop, const int *fd)
+{
+    return loop->poller != NULL ? kri_poller_look_up(loop->poller, *fd) : NULL;
 }
 
 static void forget(kri_loop *loop, void *arg)
 {
-    const int *fd = arg;
-    kri_descriptor *known = loop->poller != NULL ? kri_poller_look_up(loop->poller, *fd) : NULL;
+    kri_descriptor *known = known_to(loop, arg);
     if (known == NULL)
         return;
     if (loop == kri_loop_here())
         kri_poller_begin_anew(known);
     else
-        tell_of_end(loop->poller, known);
+        tell_of_end(loop->poller, known, KRI_A_CLOSING);
+}
+
+/* In the loop's own thread nothing has begun meanwhile. */
+static void forget_what_came(kri_loop *loop, void *arg)
+{
+    kri_descriptor *known = loop != kri_loop_here() ? known_to(loop, arg) : NULL;
+    if (known != NULL)
+        tell_of_end(loop->poller, known, KRI_AN_END);
 }
 
 void kri_descriptor_closing(int fd)
 {
     if (fd >= 0)
         kri_loops_each(forget, &fd);
+}
+
+void kri_descriptor_closed(int fd)
+{
+    if (fd >= 0)
+        kri_loops_each(forget_what_came, &fd);
 }
 
 void kri_descriptor_fresh(int fd)

@@ -14,18 +14,22 @@ typedef struct kri_circle { /* a list round a head; who is in it */
     struct kri_circle *previous;
 } kri_circle;
 
-/* Of a descriptor's number, in one loop; see the legend in poller.c. */
+/* Of a descriptor's number, in one loop; see the legend in poller.c.  A cache line. */
 typedef struct kri_descriptor {
-    kr_word generation;
-    kr_word heard;
-    uint32_t seen;
+    kri_word64 generation;
+    uint64_t seen;
+    kri_circle waits;
     uint8_t ready;
     uint8_t drained;
     uint8_t kind;
     bool registered : 1;
     bool special : 1;
     bool was_short : 1;
-    kri_circle waits;
+    bool is_young : 1;
+    kr_word heard;
+    kr_word told;
+    struct kri_descriptor *next_told;
+    struct kri_descriptor *next_young;
 } kri_descriptor;
 
 /* kri_in_coroutine - is the caller one?  Else it is a thread, which may block. */
@@ -40,7 +44,7 @@ static inline bool kri_in_coroutine(void)
 kri_descriptor *kri_descriptor_known(int fd);
 static inline bool kri_descriptor_is_same(const kri_descriptor *known)
 {
-    return kri_load_rlx(&known->generation) == known->seen;
+    return kri_load_rlx64(&known->generation) == known->seen;
 }
 
 /* kri_descriptor_await - kri_wait_fd for a coroutine that has just tried, in vain: it spares the
@@ -97,15 +101,18 @@ void kri_descriptor_set_kind(int fd, unsigned kind);
 /* kri_descriptor_fresh - this number was just given to a new descriptor: forget what is known. */
 void kri_descriptor_fresh(int fd);
 
-/* kri_descriptor_closing - call before close(2): waits for it end with -EBADF. */
+/* kri_descriptor_closing - call before close(2): waits for it end with -EBADF.
+ * kri_descriptor_closed - call after it: waits that have begun in between try again. */
 void kri_descriptor_closing(int fd);
+void kri_descriptor_closed(int fd);
 
-/* kri_descriptor_close - both.  What a coroutine may have waited for is closed so, or the next
+/* kri_descriptor_close - all three.  What a coroutine may have waited for is closed so, or the next
  * descriptor of that number is taken for it. */
 static inline void kri_descriptor_close(int fd)
 {
     kri_descriptor_closing(fd);
     os_close(fd);
+    kri_descriptor_closed(fd);
 }
 
 #endif

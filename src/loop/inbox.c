@@ -60,7 +60,7 @@ static void set_next(kri_item item, kri_item next)
         ((kri_posted *)address_of(item))->next = next;
         break;
     default:
-        ((kri_runner *)address_of(item))->inbox_next = next;
+        kri_waiter_set_next(address_of(item), next);
         break;
     }
 }
@@ -73,7 +73,7 @@ kri_item kri_inbox_next(kri_item item)
     case KRI_ITEM_POSTED:
         return ((kri_posted *)address_of(item))->next;
     default:
-        return ((kri_runner *)address_of(item))->inbox_next;
+        return kri_waiter_next(address_of(item));
     }
 }
 

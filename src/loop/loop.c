@@ -143,8 +143,8 @@ static void take_in(kri_loop *loop)
     kri_item item = kri_inbox_take(&loop->inbox);
     while (item != 0) {
         kri_item next = kri_inbox_next(item);
-        if ((item & KRI_ITEM_KIND) == KRI_ITEM_RUNNER)
-            kri_runner_notify((kri_runner *)item);
+        if ((item & KRI_ITEM_KIND) == KRI_ITEM_WAITER)
+            kri_runner_notify(kri_waiter_party((const kri_waiter *)item)->runner);
         else if (loop->holds_back && (item & KRI_ITEM_KIND) == KRI_ITEM_TASK)
             kri_line_put(&loop->held_back, item);
         else
@@ -153,24 +153,28 @@ static void take_in(kri_loop *loop)
     }
 }
 
-static void fire_timers(kri_loop *loop)
+/* Answers what the clock said, 0 where it was not asked. */
+static kr_time fire_timers(kri_loop *loop)
 {
     enum { AT_ONCE = 512 };
-    if (loop->timers.count != 0)
-        (void)kri_timers_fire(&loop->timers, os_now(), AT_ONCE);
+    if (loop->timers.count == 0)
+        return 0;
+    kr_time now = os_now();
+    (void)kri_timers_fire(&loop->timers, now, AT_ONCE);
+    return now;
 }
 
-static void sleep_until(kri_loop *loop, kr_time deadline)
+static void sleep_until(kri_loop *loop, kr_time deadline, kr_time now)
 {
     bool by_bell = kri_poller_is_awaited(loop);
     kri_block_begin(loop->thread_party);
     if (!by_bell) {
         kri_inbox_sleep(&loop->inbox, deadline);
     } else if (kri_inbox_lie_down(&loop->inbox)) {
-        kri_poller_look(loop, deadline);
+        kri_poller_look(loop, deadline, now);
         kri_inbox_get_up(&loop->inbox);
     } else {
-        kri_poller_look(loop, 0);
+        kri_poller_look(loop, 0, 0);
     }
     kri_block_end(loop->thread_party);
 }
@@ -184,9 +188,9 @@ static kr_time next_moment(kri_loop *loop)
 void kri_loop_look(kri_loop *loop, bool may_sleep)
 {
     take_in(loop);
-    fire_timers(loop);
+    kr_time now = fire_timers(loop);
     if (loop->ready.count == 0 && may_sleep && !kri_inbox_some(&loop->inbox))
-        sleep_until(loop, next_moment(loop));
+        sleep_until(loop, next_moment(loop), now);
     else if (kri_poller_is_awaited(loop))
-        kri_poller_look(loop, 0);
+        kri_poller_look(loop, 0, 0);
 }

@@ -15,9 +15,15 @@ typedef struct kri_loop kri_loop;
 typedef struct kri_runner kri_runner;
 
 /* What can stand in the queue of what is ready: a runner, a new task's future, or a function, told
- * apart by the lowest bits. */
+ * apart by the lowest bits.  In the inbox a runner is told of by its waiter, which is woken. */
 typedef uintptr_t kri_item;
-enum { KRI_ITEM_RUNNER = 0, KRI_ITEM_TASK = 1, KRI_ITEM_POSTED = 2, KRI_ITEM_KIND = 3 };
+enum {
+    KRI_ITEM_RUNNER = 0,
+    KRI_ITEM_WAITER = 0,
+    KRI_ITEM_TASK = 1,
+    KRI_ITEM_POSTED = 2,
+    KRI_ITEM_KIND = 3
+};
 
 /* A function to be called in the thread of a loop, by the loop itself and not by a coroutine: it
  * must not wait.  It may free or post the struct again. */
@@ -64,37 +70,43 @@ typedef struct kri_roster {
 
 /* A coroutine and what it runs at the moment.  It lies at the top of its own stack, on a cache
  * line.  Where there are many, each of its lines has to be fetched from afar at each turn, so there
- * are few.  The second has what those need to know who have not switched to it yet: they find there
- * what else to fetch. */
+ * are few.  The first has what each switch, park and wake looks at, and what those need to know who
+ * fetch the rest ahead; the second is of its task; the third begins with what other threads read,
+ * who wake it; the last is for those only who destroy it, or have named it. */
 struct kri_runner {
-    kri_context context;
+    kri_loop *loop;
+    kri_item next;        /* in the line of ready ones, or among the spent */
     kri_party *acts_as;   /* while it does not run: whom it acts as */
     kri_frame *innermost; /* while it does not run */
     int error_number;     /* errno, while it does not run */
     unsigned served;      /* calls for descriptors since it last slept */
-    kri_loop *loop;
-    kri_item inbox_next; /* in the inbox */
+    bool notified;        /* loop: the unpark of its waiter is over */
+    bool parked;          /* loop: it is to be made ready once something happens */
+    bool own_size : 1;    /* its stack has not the loop's size */
+    bool canary : 1;      /* const: its stack has one */
+    bool named : 1;       /* its name is not empty */
+    uint32_t place;       /* in the roster */
+    kri_context context;
+    kr_future *future; /* its task; NULL: none */
+
+    kri_frame frame; /* of its task */
+    uint64_t number; /* of its task; 0: none, or it has not begun */
+    kr_task_fn fn;   /* of its task, once begun */
+
+    kri_loop *home; /* const: as `loop`, for other threads, where it is seldom written */
+    kri_party party;
+    kri_timer timer; /* ends its park */
     kri_runner *next_of_all;
     kri_runner *previous_of_all;
-
-    kri_item next;     /* in the line of ready ones, or among the spent */
-    kri_timer timer;   /* ends its park */
-    bool notified;     /* loop: the unpark of its waiter is over */
-    bool parked;       /* loop: it is to be made ready once something happens */
-    bool own_size : 1; /* its stack has not the loop's size */
-    bool watched : 1;  /* const: its stack has a canary */
-    bool named : 1;    /* its name is not empty */
-    uint32_t place;    /* in the roster */
-    kr_future *future; /* its task; NULL: none */
-    uint64_t number;   /* of its task; 0: none, or it has not begun */
-    kr_task_fn fn;     /* of its task, once begun */
-
-    kri_party party;
-    kri_frame frame; /* of its task */
 
     char name[KRI_TASK_NAME];
     kri_stack stack;
 };
+
+_Static_assert(sizeof(kri_context) != 8 ||
+                   (offsetof(kri_runner, frame) == 64 && offsetof(kri_runner, home) == 128 &&
+                    offsetof(kri_runner, name) == 256),
+               "each begins a cache line");
 
 struct kri_loop {
     kr_executor executor; /* its own; that of a pool's loop is the pool's */
@@ -213,7 +225,8 @@ void kri_loop_call(void (*run)(void *arg), void *arg);
 void kri_poller_end(kri_loop *loop);
 void kri_poller_forked(kri_loop *loop); /* in the child: give the parent's descriptors back */
 bool kri_poller_is_awaited(const kri_loop *loop); /* does a coroutine wait for a descriptor? */
-void kri_poller_look(kri_loop *loop, kr_time deadline); /* may sleep until then; 0: does not */
+/* May sleep until the deadline; 0: does not.  now: 0, or what the clock has just said. */
+void kri_poller_look(kri_loop *loop, kr_time deadline, kr_time now);
 int kri_poller_wait(int fd, unsigned events, kr_time deadline);
 struct os_polled;
 int kri_poller_wait_many(struct os_polled *list, size_t count, kr_time deadline);

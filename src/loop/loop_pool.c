@@ -26,7 +26,18 @@
 #include "base/global.h"
 #include "os/os.h"
 
+static KRI_GLOBAL kri_finish_list loop_pools;
 static KRI_GLOBAL kr_word loop_pools_named; /* atomic */
+
+static void forget_in_child(void)
+{
+    kri_finish_forget(&loop_pools);
+}
+
+__attribute__((constructor)) static void watch_from_the_first(void)
+{
+    (void)kri_at_fork_child(forget_in_child);
+}
 
 /* A bit of `queued`, above all counts: nobody is let in any more. */
 #define CLOSED UINT32_C(0x80000000)
@@ -34,11 +45,6 @@ static KRI_GLOBAL kr_word loop_pools_named; /* atomic */
 static kri_loop_pool *pool_of(kr_executor *executor)
 {
     return (kri_loop_pool *)executor;
-}
-
-static void retain(kr_executor *executor)
-{
-    kri_add_rlx(&pool_of(executor)->references, 1);
 }
 
 static void destroy(kri_loop_pool *pool)
@@ -56,7 +62,7 @@ static void unref(kri_loop_pool *pool)
 {
     if (kri_sub_acq_rel(&pool->references, 1) != 1)
         return;
-    kri_finish_remove(&pool->finish);
+    kri_finish_remove(&loop_pools, &pool->finish);
     destroy(pool);
 }
 
@@ -326,7 +332,7 @@ static int start_one(kri_loop_pool *pool, int i)
 
 static int start(kri_loop_pool *pool, const kr_pool_options *o)
 {
-    int err = kri_finish_add(&pool->finish);
+    int err = kri_finish_add(&loop_pools, &pool->finish, kri_finish_all);
     for (int i = 0; i < pool->executor.workers && err == 0; i++)
         err = make_one(pool, i, o);
     for (int i = 0; i < pool->executor.workers && err == 0; i++)
@@ -354,7 +360,8 @@ static kri_loop_pool *make(const kr_pool_options *o)
                                    .name = pool->name};
     pool->members = members;
     pool->references = (kr_word){1};
-    pool->finish = (kri_finish){.executor = &pool->executor, .retain = retain, .release = release};
+    pool->finish = (kri_finish){
+        .executor = &pool->executor, .references = &pool->references, .unref = release};
     pool->initializer = o->initializer;
     pool->initializer_arg = o->initializer_arg;
     pool->max_queued = o->max_queued;

@@ -5,15 +5,17 @@
  *     A wait parks the runner.  Its waker (wait.h) sets the waiter woken and then notifies the
  *     runner: itself in the loop's thread, else through the inbox.  The waiter's frame is left only
  *     after that, so that nobody notifies a runner that has gone on (`settle`).
+ *     What goes through the inbox is the waiter: its line is the waker's already, while those of
+ * the runner that are written are not touched by other threads.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "loop/loop.h"
 #include "loop/sentry.h"
 
-static kri_item item_of(kri_runner *runner)
+static kri_item item_of(kri_waiter *w)
 {
-    return (kri_item)runner | KRI_ITEM_RUNNER;
+    return (kri_item)w | KRI_ITEM_WAITER;
 }
 
 static kri_runner *runner_behind(const kri_waiter *w)
@@ -49,7 +51,7 @@ static void settle(kri_waiter *w)
 static void unpark(kri_waiter *w)
 {
     kri_runner *runner = runner_behind(w);
-    kri_loop *loop = runner->loop;
+    kri_loop *loop = runner->home;
     bool here = loop == kri_loop_here();
     if (here)
         kri_waiter_take(w);
@@ -57,7 +59,13 @@ static void unpark(kri_waiter *w)
     if (here)
         kri_runner_notify(runner);
     else
-        (void)kri_inbox_put(&loop->inbox, item_of(runner));
+        (void)kri_inbox_put(&loop->inbox, item_of(w));
+}
+
+/* By kri_wake_direct, in the loop's thread. */
+static void resume(kri_waiter *w)
+{
+    kri_runner_notify(runner_behind(w));
 }
 
 static bool give_way_if_some(void)
@@ -69,15 +77,25 @@ static bool give_way_if_some(void)
     return true;
 }
 
+/* Others can then be made ready by other threads only, whose word stands in the inbox. */
+static bool is_alone(void)
+{
+    const kri_loop *loop = *kri_loop_current();
+    return loop->ready.count == 0 && loop->timers.live == 0 && !kri_poller_is_awaited(loop) &&
+           !kri_inbox_some(&loop->inbox);
+}
+
 const kri_party_ops kri_coroutine_ops = {
     .park = park,
     .unpark = unpark,
     .settle = settle,
+    .resume = resume,
     .wait_fd = kri_poller_wait,
     .wait_fds = kri_poller_wait_many,
     .watch = kri_sentry_post,
     .unwatch = kri_sentry_relieve,
     .give_way = give_way_if_some,
+    .is_alone = is_alone,
     .shares_thread = true,
     .exact = true,
 };

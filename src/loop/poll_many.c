@@ -5,8 +5,7 @@
  * between the answer and the wait, since both are the coroutine's.
  *
  * Once one of them is not what it was when the wait began, the wait is over: who closes it
- * elsewhere says so before the system is told, and asking again would find it open, and nobody
- * tells twice.
+ * elsewhere says so before the system is told, and asking again would find it open.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -21,17 +20,19 @@ enum { FEW = 16 };
  *
  * 0; -EBADF: it was closed, or is being closed; -ENOMEM: there is nothing to wait for, after an
  * error, at a descriptor that is always ready, or for lack of memory. */
-static int know(kri_poller *p, int fd, kri_descriptor **known, uint32_t generation)
+static int know(kri_poller *p, int fd, kri_descriptor **known, uint64_t generation)
 {
     if (fd < 0)
         return -ENOMEM;
-    if (*known == NULL)
-        *known = kri_poller_descriptor(p, fd);
-    else if (kri_load_rlx(&(*known)->generation) != generation)
+    if (*known != NULL && kri_closing_since(kri_load_rlx64(&(*known)->generation), generation))
         return -EBADF;
-    if (*known == NULL)
-        return -ENOMEM;
-    int err = (*known)->registered ? 0 : kri_poller_register(p, *known, fd);
+    int err;
+    do {
+        *known = kri_poller_descriptor(p, fd);
+        if (*known == NULL)
+            return -ENOMEM;
+        err = (*known)->registered ? 0 : kri_poller_register(p, *known, fd);
+    } while (err == -EAGAIN);
     return err == 0 || err == -EBADF ? err : -ENOMEM;
 }
 

@@ -7,17 +7,19 @@
  * A waiter takes `ready` away and tries; where it is not set he stands in the record's list, and
  * the loop wakes all who stand there for that direction when an event comes.
  * A record is registered with the system once, as long as its generation stays the same: kr_close
- * begins a new one.
+ * begins a new one before close(2), and another one after it.
  *
  * Fields.
  *     generation, heard      atomic; by anybody, while the loop is in the list of all.  heard: the
  *                            descriptor of this generation is registered, so that the loop is to be
  *                            told of its end
+ *     told                   atomic; 1: it stands in the poller's list of those who were closed
+ *     next_told              who has set `told` to 1, then the loop's thread, until `told` is 0
  *     seen                   the generation of which the rest is true
  *     special                one read may not be all that an event was for: drained is not to be
  *                            believed
  *     was_short              it has been found drained once, and is not registered yet
- *     all but the first two  the loop's thread
+ *     the rest               the loop's thread
  *     the table of chunks    changed by the loop's thread under the lock of that list, which others
  *                            hold while they look
  *     poller.told            atomic
@@ -27,19 +29,27 @@
  *     descriptor, not for each wait.  As it is registered the system tells what is ready.
  *     Who waits is woken by his own loop only, which knows him by a pointer (wait/direct.c): by an
  *     event, or because the descriptor is closed.  Who closes it in another thread begins the new
- *     generation and has the loop run a function, which wakes all whose generation is over.
- *     Somebody may have closed a descriptor by close(2), of which a loop hears nothing, and a new
- *     one have its number: its record would look registered.  So a wait that has lasted for a
- *     moment asks the system once whether it is (late.c); once only, and none that is shorter.
+ *     generation, puts the record into a list, and has the loop run a function, which wakes all
+ *     whose generation is over: with -EBADF.  A wait that begins thereafter may be for what is
+ * about to be closed, which the system drops with no event, or for the next descriptor of that
+ * number: it is woken after close(2), as if there were an event, and tries. Somebody may have
+ * closed a descriptor by close(2), of which a loop hears nothing, and a new one have its number:
+ * its record would look registered.  So a wait that has lasted for a moment asks the system once
+ * whether it is (late.c); once only, and none that is shorter.
  *
  * Ordering.
  *     [poller-1]  who closes adds to the generation, and then takes `heard` away; the loop sets
  *                 `heard` as it registers the descriptor, and then looks at the generation: all
  *                 sequentially consistent.  So the loop sees the new generation before it sleeps,
  *                 or the closer sees that somebody may wait.  Of later waits `heard` is still set,
- *                 unless the generation was changed before
- *     [poller-2]  the function is posted again by those who find it running: it sets `told` back
- *                 before it looks at the generations, and a closer changes that before `told`
+ *                 unless the generation was changed before.  A closer that is slow may take it away
+ *                 from the generation that it has begun: so the function that it has the loop run
+ *                 sets it again, and then looks
+ *     [poller-2]  the record is put into the list again by those who find it taken out: the loop
+ *                 sets `told` back before it looks at the generations, and a closer changes that
+ *                 before `told`
+ *     [poller-3]  next_told is written before the record is in the list, and read after it was
+ *                 taken from there: by compare-and-swap and swap, releasing and acquiring
  *
  * Why not a table for the whole process?  Several loops may wait for one descriptor, such as a
  * listening socket; each would have to be told by the one loop whose table it is.
@@ -51,11 +61,30 @@
  */
 #include "loop/poller.h"
 #include "base/atomic.h"
+#include "loop/fetch.h"
 #include "os/events.h"
 #include "os/message.h"
 #include "os/os.h"
 
 #include <string.h>
+
+/* A line each: their memory begins somewhere before, where the word before them says. */
+static kri_descriptor *alloc_records(void)
+{
+    enum { LINE = sizeof(kri_descriptor) };
+    char *memory = os_alloc((KRI_CHUNK + 1) * LINE);
+    if (memory == NULL)
+        return NULL;
+    void **records = (void **)(((uintptr_t)memory + LINE) / LINE * LINE);
+    records[-1] = memory;
+    return (kri_descriptor *)records;
+}
+
+static void free_records(kri_descriptor *records)
+{
+    if (records != NULL)
+        os_free(((void **)records)[-1]);
+}
 
 /* Under the lock of the list: others look for it there. */
 static void show(kri_loop *loop, void *made)
@@ -73,8 +102,6 @@ static int make(kri_loop *loop)
     }
     *p = (kri_poller){
         .ask = {.fire = kri_poller_ask_late}, .loop = loop, .closed = {.run = kri_poller_closed}};
-    kri_circle_begin(&p->young);
-    kri_circle_begin(&p->old);
     int bell = os_bell_create();
     p->events = bell < 0 ? bell : os_events_create();
     int err = p->events < 0 ? p->events : os_events_add_bell(p->events, bell);
@@ -104,7 +131,7 @@ void kri_poller_end(kri_loop *loop)
     if (p == NULL)
         return;
     for (size_t i = 0; i < p->chunk_count; i++)
-        os_free(p->chunks[i]);
+        free_records(p->chunks[i]);
     os_free(p->chunks);
     os_close(p->events);
     os_free(p);
@@ -160,10 +187,10 @@ static kri_descriptor *make_record(kri_poller *p, int fd)
     size_t chunk = (size_t)fd / KRI_CHUNK;
     struct growth growth = {p, NULL, p->chunk_count > chunk ? p->chunk_count : chunk + 1};
     growth.chunks = os_alloc(growth.count * sizeof *growth.chunks);
-    kri_descriptor *records = os_alloc(KRI_CHUNK * sizeof *records);
+    kri_descriptor *records = alloc_records();
     if (growth.chunks == NULL || records == NULL) {
         os_free(growth.chunks);
-        os_free(records);
+        free_records(records);
         return NULL;
     }
     for (size_t i = 0; i < KRI_CHUNK; i++)
@@ -178,7 +205,7 @@ static kri_descriptor *make_record(kri_poller *p, int fd)
 
 void kri_poller_refresh(kri_descriptor *known)
 {
-    known->seen = kri_load_rlx(&known->generation);
+    known->seen = kri_load_rlx64(&known->generation);
     known->ready = known->drained = known->kind = 0;
     known->registered = known->special = known->was_short = false;
 }
@@ -201,8 +228,11 @@ int kri_poller_register(const kri_poller *p, kri_descriptor *known, int fd)
     if (err != 0)
         return err;
     known->registered = true;
-    kri_store_sc(&known->heard, 1);                                     /* [poller-1] */
-    return kri_load_sc(&known->generation) == known->seen ? 0 : -EBADF; /* [poller-1] */
+    kri_store_sc(&known->heard, 1);                   /* [poller-1] */
+    uint64_t now = kri_load_sc64(&known->generation); /* [poller-1] */
+    if (now == known->seen)
+        return 0;
+    return kri_closing_since(now, known->seen) ? -EBADF : -EAGAIN;
 }
 
 /* Waiting. */
@@ -219,17 +249,15 @@ void kri_poller_enter(kri_poller *p, kri_descriptor_wait *w)
 {
     w->generation = w->known->seen;
     w->epoch = p->epoch;
+    w->asked = false;
     kri_circle_put(&w->known->waits, &w->at_descriptor);
-    kri_circle_put(&p->young, &w->at_poller);
     p->waiting++;
-    if (p->ask.place == 0)
-        kri_timers_set(&p->loop->timers, &p->ask, kri_deadline(KRI_LATE));
+    kri_poller_note_young(p, w->known);
 }
 
 void kri_poller_leave(kri_poller *p, kri_descriptor_wait *w)
 {
     kri_circle_take(&w->at_descriptor);
-    kri_circle_take(&w->at_poller);
     p->waiting--;
 }
 
@@ -237,7 +265,7 @@ static int wait_on(kri_poller *p, kri_descriptor *known, int fd, unsigned events
 {
     int err = known->registered ? 0 : kri_poller_register(p, known, fd);
     if (err != 0)
-        return err == -EPERM ? (int)events : err;
+        return err == -EPERM || err == -EAGAIN ? (int)events : err;
     unsigned ready = take(known, events);
     if (ready != 0)
         return (int)ready;
@@ -246,11 +274,11 @@ static int wait_on(kri_poller *p, kri_descriptor *known, int fd, unsigned events
     w.known = known;
     w.sleeper = &sleeper;
     w.fd = fd;
-    w.events = events;
+    w.events = (uint8_t)events;
     kri_poller_enter(p, &w);
     err = kri_wait_direct(&sleeper, deadline);
     kri_poller_leave(p, &w);
-    if (kri_load_rlx(&known->generation) != w.generation)
+    if (kri_closing_since(kri_load_rlx64(&known->generation), w.generation))
         return -EBADF;
     if (err != 0)
         return err;
@@ -300,7 +328,7 @@ static void wake_for(kri_descriptor *known, unsigned events)
 
 void kri_poller_begin_anew(kri_descriptor *known)
 {
-    (void)kri_add_sc(&known->generation, 1);
+    (void)kri_add_sc64(&known->generation, KRI_A_CLOSING);
     kri_store_rlx(&known->heard, 0);
     wake_for(known, OS_READABLE | OS_WRITABLE);
 }
@@ -317,11 +345,29 @@ static void tell(kri_descriptor *known, const os_event *event)
     wake_for(known, event->ready);
 }
 
-void kri_poller_look(kri_loop *loop, kr_time deadline)
+/* Of many descriptors none has been looked at for a while, nor has its coroutine's stack: they come
+ * into the cache together, and not one after the other. */
+static void fetch(const kri_poller *p, const os_event *list, int count)
 {
+    enum { BELOW_IT = 3 * 64 }; /* where its waiter lies */
+    const kri_descriptor *known[OS_EVENTS_AT_ONCE];
+    for (int i = 0; i < count; i++) {
+        known[i] = kri_poller_look_up(p, list[i].fd);
+        kri_fetch(known[i], 1);
+    }
+    for (int i = 0; i < count; i++)
+        if (known[i] != NULL)
+            kri_fetch((const char *)known[i]->waits.next - BELOW_IT, 1 + BELOW_IT / 64);
+}
+
+void kri_poller_look(kri_loop *loop, kr_time deadline, kr_time now)
+{
+    enum { MANY = 8 };
     os_event list[OS_EVENTS_AT_ONCE];
     kri_poller *p = loop->poller;
-    int count = os_events_wait(p->events, list, deadline);
+    int count = os_events_wait(p->events, list, deadline, now);
+    if (count >= MANY)
+        fetch(p, list, count);
     for (int i = 0; i < count; i++) {
         kri_descriptor *known = kri_poller_look_up(p, list[i].fd);
         if (known != NULL && list[i].fd != loop->inbox.bell)

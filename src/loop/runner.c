@@ -26,6 +26,7 @@
 #include "loop/runners.h"
 
 #include "base/global.h"
+#include "loop/fetch.h"
 #include "loop/line.h"
 #include "os/os.h"
 
@@ -80,7 +81,7 @@ static _Noreturn __attribute__((noinline)) void lament(const kri_runner *runner)
 
 static inline void check_stack(const kri_runner *runner)
 {
-    if (__builtin_expect(runner->watched, 0) && !kri_stack_intact(&runner->stack))
+    if (__builtin_expect(runner->canary, 0) && !kri_stack_intact(&runner->stack))
         lament(runner);
 }
 
@@ -207,38 +208,36 @@ static kr_future *future_of(kri_item item)
     return (kr_future *)(item & ~(kri_item)KRI_ITEM_KIND);
 }
 
-static inline __attribute__((always_inline)) void fetch(const char *at, const char *end)
-{
-    enum { LINE = 64 };
-    for (; at < end; at += LINE)
-        __builtin_prefetch(at, 1);
-}
-
 /* Where many stand in the line none of them has run for a while, or is in a cache.  While others
- * run, the third comes there: its runner and, below that, the frames in which it goes on, and its
- * future.  Of new tasks it is the second: its future, and the runner that will take it. */
+ * run, the third comes there: its runner, its future, and the frames in which it goes on, which may
+ * be far below its runner.  Of new tasks it is the second: its future, and the runner that will
+ * take it, with what lies below that; of its own lines none is looked at, for it is in no cache. */
 static inline __attribute__((always_inline)) void fetch_next(const kri_loop *loop)
 {
-    enum { MANY = 16, DEPTH = 12 * 64, FUTURE = 128 };
+    enum { MANY = 8, RUNNER = 4, FRAMES = 12, FUTURE = 2, LINE = 64 };
     if (loop->ready.count < MANY)
         return;
     kri_item second = loop->ready.first;
     const kri_runner *runner;
     const kr_future *future;
+    const char *frames;
     if (kri_item_is_runner(second)) {
         kri_item third = ((const kri_runner *)second)->next;
         if (!kri_item_is_runner(third))
             return;
         runner = (const kri_runner *)third;
         future = runner->future;
+        frames = runner->context.sp;
     } else if ((second & KRI_ITEM_KIND) == KRI_ITEM_TASK && loop->roster.count != 0) {
         runner = kri_runner_first_idle(&loop->roster);
         future = future_of(second);
+        frames = (const char *)runner - (size_t)FRAMES * LINE;
     } else {
         return;
     }
-    fetch((const char *)runner - DEPTH, (const char *)runner->name);
-    fetch((const char *)future, (const char *)future + FUTURE);
+    kri_fetch(runner, RUNNER);
+    kri_fetch(frames, FRAMES);
+    kri_fetch(future, FUTURE);
 }
 
 /* The first in the line; NULL: the loop itself is to see to it, or there is nothing. */
@@ -281,7 +280,7 @@ static __attribute__((noinline)) void check_and_go_over(kri_runner *self, kri_lo
 static inline __attribute__((always_inline)) void give_way(kri_runner *self, kri_loop *loop,
                                                            kri_runner *next)
 {
-    if (__builtin_expect(self->watched, 0))
+    if (__builtin_expect(self->canary, 0))
         check_and_go_over(self, loop, next);
     else
         go_over(self, loop, next);

@@ -123,7 +123,8 @@ kri_runner *kri_runner_create(kri_loop *loop, size_t stack_size)
     }
     kri_runner *runner = place_in(&stack);
     *runner = (kri_runner){.stack = stack, .loop = loop, .timer = {.fire = kri_runner_time_is_up}};
-    runner->watched = stack.canary;
+    runner->home = loop;
+    runner->canary = stack.canary;
     if (kri_context_make(&runner->context, &stack, (char *)runner, kri_runner_run, runner) == 0) {
         enlist(runner, loop);
         return runner;

@@ -5,6 +5,7 @@
 #include "base/options.h"
 #include "memory/name.h"
 #include "memory/segment.h"
+#include "memory/sparse.h"
 #include "os/os.h"
 #include "wait/wait.h"
 #include <krait/shared_memory.h>
@@ -31,13 +32,13 @@ static unsigned mode_of(const kr_shared_memory_options *o)
 }
 
 /* A file that has all it should have but its name; the descriptor, or an error. */
-static int make_file(size_t size, const kr_shared_memory_options *o)
+static int make_file(size_t size, const kr_shared_memory_options *o, bool sparse)
 {
     int fd = os_segment_nameless();
     if (fd < 0)
         return fd;
     int err = os_segment_resize(fd, size);
-    if (err == 0)
+    if (err == 0 && !sparse)
         err = os_segment_reserve(fd, size);
     if (err == 0)
         err = os_segment_mark(fd, mode_of(o), !o->keep);
@@ -86,21 +87,25 @@ static void reopen(kr_shared_memory *m)
 }
 
 /* Everything else comes first, so that nobody sees the name of one that then fails. */
+typedef int (*prepare_fn)(kr_shared_memory *m, void *arg);
+
 static int create_named(kr_shared_memory **m, const char *name, size_t size,
-                        const kr_shared_memory_options *o)
+                        const kr_shared_memory_options *o, prepare_fn prepare, void *arg)
 {
     int err = name[0] != '\0' ? kri_name_check(name) : 0;
     if (err != 0)
         return err;
     kri_name_sweep();
-    int fd = make_file(size, o);
+    int fd = make_file(size, o, prepare != NULL);
     if (fd < 0)
         return fd;
     kr_shared_memory *made = NULL;
     err = hand_out(&made, fd, size, name);
     if (err != 0)
         return err;
-    err = kri_name_publish(fd, made->name);
+    err = prepare != NULL ? prepare(made, arg) : 0;
+    if (err == 0)
+        err = kri_name_publish(fd, made->name);
     if (err != 0) {
         made->name[0] = '\0';
         kr_shared_memory_release(made);
@@ -119,9 +124,27 @@ int kr_shared_memory_create(kr_shared_memory **m, const char *name, size_t size,
     if (m == NULL || size == 0 || size > PTRDIFF_MAX || !are_sound(o))
         return -EINVAL;
     if (name != NULL)
-        return create_named(m, name, size, o);
+        return create_named(m, name, size, o, NULL, NULL);
     int fd = kri_memfd_create(size, o->reserve);
     return fd < 0 ? fd : hand_out(m, fd, size, NULL);
+}
+
+int kri_sparse_create(kr_shared_memory **m, const char *name, size_t size,
+                      const kr_shared_memory_options *options, prepare_fn prepare, void *arg)
+{
+    if (!are_sound(options))
+        return -EINVAL;
+    if (name != NULL)
+        return create_named(m, name, size, options, prepare, arg);
+    kr_shared_memory *made = NULL;
+    int err = kr_shared_memory_create(&made, NULL, size, options);
+    if (err == 0)
+        err = prepare(made, arg);
+    if (err == 0)
+        *m = made;
+    else
+        kr_shared_memory_release(made);
+    return err;
 }
 
 static int judge(const os_segment *about, const kr_shared_memory_options *o)

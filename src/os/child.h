@@ -36,6 +36,8 @@ int os_pidfd_signal(int pidfd, int signo); /* -ESRCH: it has been reaped */
  * 0; -EAGAIN: it is not over; -ECHILD: no child of ours, or reaped by another. */
 int os_pidfd_reap(int pidfd, int *code, uint64_t *max_rss);
 
+int os_child_reap(pid_t id); /* the same by number, for one that nobody else waits for */
+
 /* Any child that is over, when there is one: its number.  0: none is; -ECHILD: there are none. */
 pid_t os_reap_any(int *code, uint64_t *max_rss);
 

@@ -25,9 +25,9 @@ int os_events_add(int events, int fd);
 int os_events_again(int events, int fd);
 void os_events_remove(int events, int fd);
 
-/* Up to OS_EVENTS_AT_ONCE of them.  May block, until the deadline; 0 does not.  How many; 0 at the
- * deadline; -EINTR. */
-int os_events_wait(int events, os_event *list, kr_time deadline);
+/* Up to OS_EVENTS_AT_ONCE of them.  May block, until the deadline; 0 does not.  now: what os_now()
+ * has just said; 0: it was not asked.  How many; 0 at the deadline; -EINTR. */
+int os_events_wait(int events, os_event *list, kr_time deadline, kr_time now);
 
 /* A bell (os_bell_create) among them is told again as long as it is rung. */
 int os_events_add_bell(int events, int bell);

@@ -84,6 +84,12 @@ enum { OS_PARTS = 4 };
 int64_t os_socket_send(int fd, const os_part *parts, int count, bool wait);
 int64_t os_socket_receive(int fd, const os_part *parts, int count, bool wait);
 
+/* How long os_socket_receive_patiently may last on this descriptor, OS_NEVER: for ever; about.  It
+ * is in blocking mode from then on.  0, or an error. */
+int os_socket_set_patience(int fd, kr_time most);
+/* Receive.  May block.  How many bytes, 0: the end; -EAGAIN: it was too long; -EINTR ... */
+int64_t os_socket_receive_patiently(int fd, void *bytes, size_t size);
+
 /* A set of descriptors that is itself one: readable while any of them is. */
 
 int os_watch_create(void);

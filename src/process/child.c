@@ -39,7 +39,8 @@ static int settle_in(const kri_order *order, int line)
     return err;
 }
 
-/* Exit handlers are the parent's here, so only krait's own part of exit is done. */
+/* Exit handlers are those of whom it was forked from, so only krait's own part of exit is done.  In
+ * a program with many libraries theirs would take longer than all the rest. */
 static _Noreturn void leave_fork(int code)
 {
     kri_threads_exit();
@@ -103,7 +104,7 @@ static int receive(int channel, errand *e)
     return receive_body(channel, e, fds + 1, count - 1);
 }
 
-void kri_child_of_order(int channel)
+void kri_child_of_order(int channel, bool forked)
 {
     errand e;
     memset(&e, 0, sizeof e);
@@ -118,5 +119,7 @@ void kri_child_of_order(int channel)
     kr_run_fn run = (kr_run_fn)kri_task_function(e.order.task);
     if (result == 0)
         result = run != NULL ? run(e.arg) : KR_ETASK;
+    if (forked)
+        leave_fork(code_of(e.order.name, result));
     os_exit(code_of(e.order.name, result));
 }

@@ -27,14 +27,15 @@ void kri_name_thread(void)
     os_thread_set_name(os_thread_id(), slash != NULL ? slash + 1 : program_name);
 }
 
-static _Noreturn void be_child(int channel)
+/* One that could not begin says so: main must not go on in it as in the first process. */
+static _Noreturn void be_child(int channel, int error)
 {
-    kri_hello hello = {KRI_ORDER_MAGIC, kri_task_table_sum(), os_process_id(), 0};
+    kri_hello hello = {KRI_ORDER_MAGIC, kri_task_table_sum(), os_process_id(), error};
     (void)os_keep_over_exec(channel, false);
-    kri_name_thread();
-    if (os_channel_send(channel, &hello, sizeof hello, NULL, 0) < 0)
+    if (os_channel_send(channel, &hello, sizeof hello, NULL, 0) < 0 || error < 0)
         os_exit_now(1);
-    kri_child_of_order(channel);
+    kri_name_thread();
+    kri_child_of_order(channel, false);
 }
 
 /* Somebody may have typed it. */
@@ -50,18 +51,26 @@ static int channel_of(int argc, char **argv)
     os_exit_now(2);
 }
 
-void kr_init(int argc, char **argv)
+static int begin(const char *name)
 {
-    if (kri_initialised() || kri_task_close() < 0)
-        return;
-    const char *name = argc > 0 && argv[0] != NULL ? argv[0] : "krait";
+    int err = kri_task_close();
+    if (err < 0)
+        return err;
     size_t size = strlen(name) + 1;
     program_name = os_alloc(size);
     if (program_name == NULL)
-        return;
+        return -ENOMEM;
     memcpy(program_name, name, size);
     kri_store_rel(&initialised, 1);
+    return 0;
+}
+
+void kr_init(int argc, char **argv)
+{
+    if (kri_initialised())
+        return;
+    int err = begin(argc > 0 && argv[0] != NULL ? argv[0] : "krait");
     int channel = channel_of(argc, argv);
     if (channel >= 0)
-        be_child(channel);
+        be_child(channel, err);
 }

@@ -96,7 +96,7 @@ typedef struct kri_hello {
     uint64_t magic;
     uint64_t sum;
     int32_t pid;
-    int32_t unused;
+    int32_t error; /* why it cannot be a child, -ENOMEM; 0: it can */
 } kri_hello;
 
 typedef struct kri_reply { /* of the fork server, with a pidfd when it is no error */
@@ -125,7 +125,11 @@ int kri_start_spawn(kr_process *p, kri_start *s);
 int kri_start_by_server(kr_process *p, kri_start *s);
 
 int kri_order_send(int channel, const kri_start *s);
-int kri_greet(int channel, int *pid); /* receive a hello: 0, KR_ETASK, -ETIMEDOUT, ... */
+int kri_greet(int channel, int *pid); /* receive a hello: 0, its error, KR_ETASK, ... */
+
+/* kri_give_up - a child that will not be, and whose channel is closed: kill it, or wait for it; its
+ * exit code, or 0. */
+int kri_give_up(int pid, int pidfd);
 
 /* kri_launch - this program once more, up to its hello; the pidfd and the channel to it.
  * -EPIPE: somebody has killed it before. */
@@ -133,8 +137,8 @@ int kri_launch(int *pid, int *pidfd, int *channel);
 
 /* The child's side (child.c); they do not return. */
 _Noreturn void kri_child_of_fork(const kri_start *s);
-_Noreturn void kri_child_of_order(int channel);
-_Noreturn void kri_serve(int channel, int line); /* server_loop.c */
+_Noreturn void kri_child_of_order(int channel, bool forked); /* by a fork server? */
+_Noreturn void kri_serve(int channel, int line);             /* server_loop.c */
 #define KRI_CHILD_ARGUMENT "--krait-process="
 
 /* What handed over is kept for the child to ask for (hand_over.c). */

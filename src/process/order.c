@@ -40,6 +40,8 @@ int kri_greet(int channel, int *pid)
     if (err < 0)
         return err;
     *pid = hello.pid;
+    if (hello.magic == KRI_ORDER_MAGIC && hello.error < 0)
+        return hello.error;
     bool same = hello.magic == KRI_ORDER_MAGIC && hello.sum == kri_task_table_sum();
     return same ? 0 : KR_ETASK;
 }
@@ -52,14 +54,25 @@ static int get_to_know(int pid, int *pidfd, int channel)
     return err == 0 && said != pid ? KR_ETASK : err;
 }
 
-/* One that will not be: it waits for us, or is over. */
-static int give_up(int pidfd)
+/* Nobody else knows of it, and it ends when it looks for its order. */
+static void await_by_number(int pid)
+{
+    kr_time deadline = os_now() + kr_sec(KRI_PATIENCE);
+    while (os_child_reap(pid) == -EAGAIN && os_now() < deadline)
+        (void)os_poll_some(NULL, NULL, 0, os_now() + kr_ms(1));
+}
+
+int kri_give_up(int pid, int pidfd)
 {
     int code = 0;
     uint64_t unused;
     bool ready;
-    if (pidfd < 0)
+    if (pidfd < 0) /* there may be room for one now */
+        pidfd = os_pidfd_open(pid);
+    if (pidfd < 0) {
+        await_by_number(pid);
         return 0;
+    }
     (void)os_pidfd_signal(pidfd, SIGKILL);
     while (os_poll_some(&pidfd, &ready, 1, OS_NEVER) < 0)
         continue;
@@ -69,11 +82,11 @@ static int give_up(int pidfd)
 }
 
 /* It has closed the channel: because it was killed, or because main does without kr_init. */
-static int why_closed(int pidfd)
+static int why_closed(int pid, int pidfd)
 {
     bool ready;
     (void)os_poll_some(&pidfd, &ready, 1, os_now() + kr_sec(1));
-    return give_up(pidfd) < 0 ? -EPIPE : KR_EINIT;
+    return kri_give_up(pid, pidfd) < 0 ? -EPIPE : KR_EINIT;
 }
 
 int kri_launch(int *pid, int *pidfd, int *channel)
@@ -93,9 +106,9 @@ int kri_launch(int *pid, int *pidfd, int *channel)
     }
     os_close(ends[0]);
     if (err == KR_EOF)
-        return why_closed(*pidfd);
+        return why_closed(*pid, *pidfd);
     if (*pid > 0)
-        (void)give_up(*pidfd);
+        (void)kri_give_up(*pid, *pidfd);
     return err;
 }
 
@@ -110,7 +123,7 @@ int kri_start_spawn(kr_process *p, kri_start *s)
     err = kri_order_send(channel, s);
     os_close(channel);
     if (err < 0 && err != -EPIPE) { /* EPIPE: somebody has killed it, as its exit code says */
-        (void)give_up(p->sentinel);
+        (void)kri_give_up(p->pid, p->sentinel);
         p->sentinel = -1;
         return err;
     }

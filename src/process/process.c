@@ -125,10 +125,26 @@ static int await_readable(int fd, kr_time deadline, bool cancellable)
     return ready;
 }
 
+/* The kernel says that it is over, and gives no code yet: for an instant, or while somebody traces
+ * it, who is told first. */
+static int await_kernel(kr_time deadline, bool cancellable)
+{
+    kri_party *self = kri_party_self();
+    kr_cancel_scope *scope = self->scope;
+    kr_time soon = os_now() + kr_ms(1);
+    if (!cancellable)
+        self->scope = NULL;
+    int err = kri_pause(deadline < soon ? deadline : soon);
+    self->scope = scope;
+    return err == -ETIMEDOUT && soon <= deadline ? 0 : err;
+}
+
 /* The server tells the code at once; one that somebody has stopped may never do so. */
 static int wait_once(kr_process *p, kr_time deadline, bool cancellable)
 {
     bool ended = os_pidfd_over(p->sentinel);
+    if (ended && p->status < 0)
+        return await_kernel(deadline, cancellable);
     int fd = ended ? p->status : p->sentinel;
     kr_time patience = ended ? os_now() + kr_sec(5) : OS_NEVER;
     kr_time until = deadline < patience ? deadline : patience;

@@ -1,7 +1,7 @@
 /* The fork server, from outside: a helper without threads that forks this process's children.
  *
  *     process                         server                          child
- *     socketpair, one end      ->     forks                           waits at the same end
+ *     socketpair, one end      ->     forks, or has forked ahead      waits at the same end
  *     pid, pidfd               <-     keeps the end
  *     order, argument          ->                                     reads them, closes it, runs
  *                                     reaps it

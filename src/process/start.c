@@ -82,6 +82,8 @@ int kri_start_fork(kr_process *p, kri_start *s)
     os_close(ends[1]);
     err = p->pid < 0 ? p->pid : meet_child(p, ends[0]);
     os_close(ends[0]);
+    if (err < 0 && p->pid > 0)
+        (void)kri_give_up(p->pid, -1);
     return err;
 }
 

@@ -1,143 +1,19 @@
-/* kr_map on a process pool: a window of batches over the arrays.
- *
- * A batch is one task: its items' arguments go over together, and their results and errors come
- * back together.  Batches are taken in order, and while the caller waits for the oldest it leads,
- * so he takes what the others have done meanwhile.
+/* kr_map on a process pool: batches, see executor/map_batches.c.
  *
  * A worker that dies in a batch costs one item: the pool runs what comes after it once more, see
  * crash.c.
- *
- * Why is the caller free to go when he is cancelled, where a thread pool's waits for what runs?  No
- * worker touches his arrays; what runs is killed, because nothing less would end it.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "process_pool/pool.h"
 
-#include <krait/map.h>
+#include "executor/map_batches.h"
 
-#include "os/os.h"
-
-enum { BATCHES_A_WORKER = 8, LEAST_WINDOW = 256, BATCH_BYTES = 1 << 20 };
-
-struct batch {
-    kr_future *future;
-    size_t first;
-    size_t count;
-};
-
-struct map {
-    kri_process_pool *pool;
-    const kri_task *task; /* of all items */
-    unsigned char *results;
-    const kr_map_options *options;
-    size_t chunk;
-    size_t submitted; /* items */
-    size_t done;
-    size_t window;
-    size_t oldest; /* in the ring */
-    size_t length;
-    size_t failed_at;
-    int error;   /* of the item there; 0: none has failed */
-    int refused; /* why no more batches were taken */
-    struct batch *ring;
-};
-
-static size_t smaller(size_t a, size_t b)
+/* It is not wanted any more: out of the queue with it, and its worker is killed, because nothing
+ * less would end it. */
+static void abandon(kr_executor *executor, kr_future *f)
 {
-    return a < b ? a : b;
-}
-
-static size_t choose_chunk(const kri_process_pool *pool, const kri_task *task)
-{
-    size_t batches = (size_t)pool->executor.workers * BATCHES_A_WORKER;
-    size_t larger = task->item_arg > task->item_result ? task->item_arg : task->item_result;
-    size_t chunk = (task->items - 1) / batches + 1;
-    size_t fitting = BATCH_BYTES / (larger + sizeof(int));
-    return smaller(smaller(chunk, fitting ? fitting : 1), UINT32_MAX);
-}
-
-/* 0, or an error: -ETIMEDOUT: there is no room just now. */
-static int submit(struct map *map)
-{
-    const kri_task *all = map->task;
-    size_t count = smaller(map->chunk, all->items - map->submitted);
-    const unsigned char *args = all->arg;
-    kri_task task = *all;
-    task.items = count;
-    task.arg = all->item_arg ? args + map->submitted * all->item_arg : all->arg;
-    task.arg_size = count * all->item_arg;
-    task.result_size = kri_batch_result_size(count, all->item_result);
-    struct batch *batch = &map->ring[(map->oldest + map->length) % map->window];
-    int err = kri_submit(&map->pool->executor, &batch->future, &task, map->length ? 0 : KRI_NEVER);
-    if (err)
-        return err;
-    batch->first = map->submitted;
-    batch->count = count;
-    map->submitted += count;
-    map->length++;
-    return 0;
-}
-
-static void fill(struct map *map)
-{
-    int err = 0;
-    while (!err && map->length < map->window && map->submitted < map->task->items)
-        err = submit(map);
-    if (err && !(map->length && (err == -ETIMEDOUT || err == -ENOMEM)))
-        map->refused = err;
-}
-
-static void note_error(struct map *map, size_t item, int error)
-{
-    if (map->options->errors)
-        map->options->errors[item] = error;
-    if (error && !map->error) {
-        map->error = error;
-        map->failed_at = item;
-    }
-}
-
-/* Copy the results of the items that have not failed, in runs as long as can be. */
-static void copy_out(struct map *map, const struct batch *batch)
-{
-    const unsigned char *from = batch->future->result;
-    size_t size = map->task->item_result;
-    const int *errors = (const int *)(const void *)(from + kri_batch_errors_at(batch->count, size));
-    for (size_t i = 0; i < batch->count;) {
-        size_t run = i;
-        while (run < batch->count && errors[run] == 0)
-            run++;
-        if (size)
-            kri_copy(map->results + (batch->first + i) * size, from + i * size, (run - i) * size);
-        for (; map->options->errors && i < run; i++)
-            map->options->errors[batch->first + i] = 0;
-        if (run < batch->count)
-            note_error(map, batch->first + run, errors[run]);
-        i = run + 1;
-    }
-    map->done += batch->count;
-    if (map->options->progress)
-        map->options->progress(map->done, map->task->items, map->options->progress_arg);
-}
-
-static void take_oldest(struct map *map)
-{
-    struct batch *batch = &map->ring[map->oldest];
-    int error = kri_future_error(batch->future);
-    if (error == 0)
-        copy_out(map, batch);
-    else if (!map->refused)
-        map->refused = error == -ECANCELED ? KR_ESHUTDOWN : error;
-    kri_future_seen(batch->future);
-    kr_future_release(batch->future);
-    map->oldest = (map->oldest + 1) % map->window;
-    map->length--;
-}
-
-/* It is not wanted any more: out of the queue with it, and its worker is killed. */
-static void abandon(kri_process_pool *pool, kr_future *f)
-{
+    kri_process_pool *pool = kri_process_pool_of(executor);
     kri_job *job = kri_job_of(f);
     kri_future_seen(f);
     if (kri_future_remove(f))
@@ -154,69 +30,8 @@ static void abandon(kri_process_pool *pool, kr_future *f)
     kri_mutex_unlock(&pool->mutex);
 }
 
-/* The last first, so that none begins meanwhile; then what is done is taken. */
-static void cut_short(struct map *map)
-{
-    for (size_t i = map->length; i-- > 0;) {
-        struct batch *batch = &map->ring[(map->oldest + i) % map->window];
-        if (!kri_future_is_over(batch->future))
-            abandon(map->pool, batch->future);
-    }
-    (void)kri_collect(map->pool, KRI_PASSER_BY);
-    while (map->length) {
-        struct batch *batch = &map->ring[map->oldest];
-        if (kri_future_is_over(batch->future)) {
-            take_oldest(map);
-            continue;
-        }
-        kr_future_release(batch->future);
-        map->oldest = (map->oldest + 1) % map->window;
-        map->length--;
-    }
-}
-
-static void run(struct map *map)
-{
-    fill(map);
-    while (map->length) {
-        kr_future *f = map->ring[map->oldest].future;
-        if (!kri_future_is_over(f) && kri_future_await_here(f, KRI_NEVER, 0) != 0) {
-            cut_short(map);
-            return;
-        }
-        take_oldest(map);
-        if (!map->refused)
-            fill(map);
-    }
-}
-
-static int outcome(const struct map *map, int cut)
-{
-    bool all = map->done == map->task->items;
-    if (all && !map->error)
-        return 0;
-    if (cut)
-        return cut;
-    return all ? map->error : map->refused;
-}
-
 int kri_process_map(kr_executor *executor, const kri_task *task, void *results,
                     const kr_map_options *options)
 {
-    kri_process_pool *pool = kri_process_pool_of(executor);
-    struct map map = {.pool = pool, .task = task, .results = results, .options = options};
-    map.chunk = options->chunk ? smaller(options->chunk, UINT32_MAX) : choose_chunk(pool, task);
-    map.window = options->window ? options->window : LEAST_WINDOW;
-    map.window = smaller(map.window, (task->items - 1) / map.chunk + 1);
-    map.ring = os_alloc(map.window * sizeof *map.ring);
-    if (!map.ring)
-        return -ENOMEM;
-    kr_cancel_scope scope = {0};
-    int err = kr_cancel_scope_enter(&scope, options->timeout ? options->timeout : KR_FOREVER);
-    if (!err) {
-        run(&map);
-        err = outcome(&map, kr_cancel_scope_exit(&scope));
-    }
-    os_free(map.ring);
-    return err;
+    return kri_map_batches(executor, task, results, options, abandon);
 }

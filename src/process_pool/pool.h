@@ -8,6 +8,7 @@
 #include <krait/process_pool.h>
 
 #include "executor/executor.h"
+#include "executor/finish.h"
 #include "process_pool/arena.h"
 #include "process_pool/doze.h"
 #include "process_pool/work.h"
@@ -100,9 +101,7 @@ struct kri_process_pool {
     bool stopped;             /* [mutex] its workers were killed: none is replaced */
     kri_job_list backlog[KRI_WORK_LANES]; /* [mutex] what has no slot yet */
 
-    struct kri_process_pool *next;     /* [the registry's lock] */
-    struct kri_process_pool *previous; /* [the registry's lock] */
-    bool visited;                      /* [the registry's lock] */
+    kri_finish finish;
 };
 
 extern const kri_executor_ops kri_process_pool_ops;

@@ -26,7 +26,7 @@
 static int check(const kr_choice *choice)
 {
     const kr_queue *q = choice->object;
-    if (choice->item == NULL || q->item_size == 0)
+    if (choice->item == NULL || q->item_size == 0 || q->ops->watch == NULL)
         return -EINVAL;
     return q->scope == KR_PRIVATE && kri_forked_since(q->generation) ? KR_EFORKED : 0;
 }

@@ -36,11 +36,12 @@
  * because then the processor went to somebody else's work.  One who holds an interpreter lock must
  * not: that is given up around a sleep only.
  *
- * A coroutine gives way once instead, which costs a tenth of going to sleep.  They keep their order
- * among those of their loop: who has given way goes on before who came later and did; but one who
- * came before may have looked, and entered the gate, meanwhile, and may have been called then, and
- * so stand further back.  So while some wait and there is something, it gives way again, as often
- * as there were some.
+ * A coroutine that is the only one to run in its loop does as a thread, as long as that is so: the
+ * loop would sleep for it.  Another one gives way once instead, which costs a tenth of going to
+ * sleep.  They keep their order among those of their loop: who has given way goes on before who
+ * came later and did; but one who came before may have looked, and entered the gate, meanwhile, and
+ * may have been called then, and so stand further back.  So while some wait and there is something,
+ * it gives way again, as often as there were some.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -109,11 +110,9 @@ static void learn(kr_word *hint, uint32_t in_vain, bool paid)
         kri_store_rlx(hint, paid ? 0 : in_vain + 1);
 }
 
-/* By a coroutine.  Hooks run around a sleep, which this is not: so not where there are any. */
+/* By a coroutine, beside others. */
 static int look_after_others(kri_party *self, kri_gate *gate, kri_gate_look look, void *p)
 {
-    if (kri_load_rlx(&gate->waiting) != 0 || self->hooks != NULL || is_cancelled(self))
-        return 0;
     uint32_t in_vain = kri_load_rlx(&gate->in_vain);
     bool some = false;
     if (worth(LOOKS, in_vain) > 0 && self->ops->give_way()) {
@@ -128,8 +127,13 @@ static int look_after_others(kri_party *self, kri_gate *gate, kri_gate_look look
     return some;
 }
 
-/* By a thread. */
-static bool look_often(kri_gate *gate, kri_gate_look look, void *p)
+static bool is_alone(const kri_party *self)
+{
+    return self->ops->is_alone == NULL || self->ops->is_alone();
+}
+
+/* By a thread, as the next. */
+static bool look_often(const kri_party *self, kri_gate *gate, kri_gate_look look, void *p)
 {
     uint32_t in_vain = kri_load_rlx(&gate->in_vain);
     int looks = worth(LOOKS, in_vain);
@@ -138,6 +142,8 @@ static bool look_often(kri_gate *gate, kri_gate_look look, void *p)
         for (int j = 0; j < PAUSES; j++)
             os_pause();
         some = look(p);
+        if (!is_alone(self))
+            return some;
     }
     learn(&gate->in_vain, in_vain, some);
     return some;
@@ -158,16 +164,25 @@ static bool let_others_run(kri_gate *gate, kri_gate_look look, void *p)
     return some;
 }
 
+/* By a coroutine.  Hooks run around a sleep, which this is not: so not where there are any. */
+static bool may_look(const kri_party *self, const kri_gate *gate)
+{
+    return kri_load_rlx(&gate->waiting) == 0 && self->hooks == NULL && !is_cancelled(self);
+}
+
 /* 1: there is something, 0: nothing, -ECANCELED. */
 static int look_for_a_moment(kri_gate *gate, kri_gate_look look, void *p)
 {
     kri_party *self = kri_party_self();
     if (LOOKS == 0)
         return 0;
-    if (self->ops->shares_thread)
+    if (self->ops->shares_thread && !may_look(self, gate))
+        return 0;
+    if (!is_alone(self))
         return look_after_others(self, gate, look, p);
-    bool some = kri_spin_pays() && look_often(gate, look, p);
-    return some || (self->hooks == NULL && let_others_run(gate, look, p));
+    if (kri_spin_may_pay() && look_often(self, gate, look, p))
+        return 1;
+    return self->hooks == NULL && is_alone(self) && let_others_run(gate, look, p);
 }
 
 /* Putting. */

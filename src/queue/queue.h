@@ -37,12 +37,12 @@ typedef struct kri_queue_ops {
 
     void (*release)(kr_queue *q); /* frees the handle too */
 
-    /* For waiting for any of several things.  Between watch, which returns the word to sleep on
-     * (with KRI_SHARED on a shared or reentrant queue), and unwatch the caller counts as one who
-     * waits for an item or for room.  It asks `ready` after the watch, after each wake and whenever
-     * the word differs; if that is false, or somebody else was faster, it sleeps while the word is
-     * *expected.  Asking takes the call that has woken it; unwatch passes on one that it has not
-     * used. */
+    /* For waiting for any of several things; NULL: -EINVAL.  Between watch, which returns the word
+     * to sleep on (with KRI_SHARED on a shared or reentrant queue), and unwatch the caller counts
+     * as one who waits for an item or for room.  It asks `ready` after the watch, after each wake
+     * and whenever the word differs; if that is false, or somebody else was faster, it sleeps while
+     * the word is *expected.  Asking takes the call that has woken it; unwatch passes on one that
+     * it has not used. */
     kr_word *(*watch)(kr_queue *q, kri_queue_side side);
     bool (*ready)(kr_queue *q, kri_queue_side side, uint32_t *expected);
     void (*unwatch)(kr_queue *q, kri_queue_side side);

@@ -15,6 +15,7 @@ enum kri_segment_kind {
     KRI_SEGMENT_PRIORITY = 2,
     KRI_SEGMENT_ARENA = 3,
     KRI_SEGMENT_ARRAY = 4,
+    KRI_SEGMENT_SPACE = 5,
 };
 
 enum { KRI_SEGMENT_PARAMETERS = 8 }; /* numbers that the object fixes at its creation */

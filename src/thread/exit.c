@@ -134,10 +134,11 @@ static kr_thread *next_thread(const kr_thread *self)
     return t;
 }
 
+/* A fork server's child may have done nothing that there would be something to end of. */
 static bool begin(void)
 {
     kri_mutex_lock(&kri_threads.lock);
-    bool first = kri_threads.phase == KRI_RUNNING;
+    bool first = kri_threads.main != NULL && kri_threads.phase == KRI_RUNNING;
     if (first)
         kri_threads.phase = KRI_EXITING;
     kri_mutex_unlock(&kri_threads.lock);

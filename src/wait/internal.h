@@ -15,6 +15,7 @@ struct kri_waiter {
     kri_party *party;                /* const */
     kri_waiter *next;                /* of the waker that has taken it */
     const struct kri_place *through; /* the waker: in which queue it was found */
+    kr_cancel_scope *slotted;        /* the scope from the slot of which a direct waker takes it */
     struct kri_spin *spin;           /* const: history of the word it waits for; NULL: no spin */
     kr_time began;                   /* owner: when a thread began to spin, 0: it has not */
     kri_take_fn take;                /* const; NULL: none */
@@ -42,6 +43,7 @@ static inline void kri_waiter_begin(kri_waiter *w, kri_party *party)
     w->waits_for = NULL;
     w->describe = NULL;
     w->shown = NULL;
+    w->slotted = NULL;
 }
 
 /* What is known about waits on one word (or on several that share a bucket); hints all. */
@@ -63,9 +65,13 @@ typedef struct kri_stand {
 } kri_stand;
 
 /* kri_stand_enter - false: the scope is cancelled, and the waiter stands nowhere.
- * kri_stand_leave - after an enter that was true, however the wait has ended. */
+ * kri_stand_leave - after an enter that was true, however the wait has ended; not after
+ * kri_slot_take was true.
+ * kri_slot_take - for one that stands in the slot, in place of a wake: no cancel can take it any
+ * more.  false: one has, or it was taken so before. */
 bool kri_stand_enter(kri_stand *stand, kri_waiter *w, kr_cancel_scope *scope);
 void kri_stand_leave(kri_stand *stand, const kri_waiter *w, kr_cancel_scope *scope);
+bool kri_slot_take(kr_cancel_scope *scope, kri_waiter *w);
 void kri_slot_close(kr_cancel_scope *scope);  /* by a cancel, under the scope's lock */
 void kri_slot_forked(kr_cancel_scope *scope); /* in a child: of those who are not there */
 

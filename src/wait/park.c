@@ -188,6 +188,16 @@ kri_party *kri_waiter_party(const kri_waiter *w)
     return w->party;
 }
 
+void kri_waiter_set_next(kri_waiter *w, uintptr_t next)
+{
+    w->next = (kri_waiter *)next;
+}
+
+uintptr_t kri_waiter_next(const kri_waiter *w)
+{
+    return (uintptr_t)w->next;
+}
+
 /* Take up to `count` waiters of the word out of the bucket, in order of arrival. */
 static kri_waiter *take(struct bucket *b, const kr_word *word, int count, int *taken)
 {

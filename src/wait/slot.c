@@ -21,6 +21,8 @@
  *     A waiter that is not in the slot any more when its wait is over takes the scope's lock once
  *     before it leaves its frame: who cancels holds that until he is done with the waiter.
  *     So the slot alone says who was first, the waiter or the cancel, and neither looks twice.
+ *     A waker of the waiter's own thread (direct.c) takes the waiter by emptying the slot of it:
+ *     then no cancel has found it, nor will.
  *     As a scope joins the tree it is closed without its lock, but then nobody sleeps inside yet.
  *
  *     In a forked child those who stood there are gone, but for the calling thread's, who are
@@ -65,6 +67,12 @@ void kri_stand_leave(kri_stand *stand, const kri_waiter *w, kr_cancel_scope *sco
         kri_scope_lock(scope);
         kri_scope_unlock(scope);
     }
+}
+
+bool kri_slot_take(kr_cancel_scope *scope, kri_waiter *w)
+{
+    void *seen = w;
+    return kri_cas_acq_rel_ptr(slot_of(scope), &seen, EMPTY);
 }
 
 void kri_slot_close(kr_cancel_scope *scope)

@@ -44,16 +44,19 @@ void kri_spin_meet(void)
 
 /* A thread that is bound to one processor may well wait for one that is bound to another: so all
  * count together. */
-bool kri_spin_pays(void)
+bool kri_spin_may_pay(void)
 {
-    if (kri_party_shares_thread())
-        return false;
     uint64_t all = kri_load_rlx64(&processors);
     if (all == 0) {
         kri_spin_meet();
         all = kri_load_rlx64(&processors);
     }
     return (all & (all - 1)) != 0;
+}
+
+bool kri_spin_pays(void)
+{
+    return !kri_party_shares_thread() && kri_spin_may_pay();
 }
 
 static kr_time budget_of(const struct kri_spin *spin)

@@ -125,6 +125,7 @@ int kri_wait_any(kri_spot *first, kr_time deadline, unsigned flags, const kri_to
 
 /* kri_wait_direct - sleep until kri_wake_direct(*place), which who shares the caller's thread with
  * it calls; *place is NULL, but for while the caller sleeps.  No part of a stall.  See direct.c.
+ * place NULL: nobody calls it, and a thread may sleep so, too.
  *
  * 0; -ETIMEDOUT, -ECANCELED: no wake was spent on it.  kri_wake_direct: false: NULL, or it was
  * taken before. */
@@ -201,6 +202,9 @@ int kri_waiting(kr_word *word);
  * whoever is waited for cannot run before the waiter sleeps. */
 bool kri_spin_pays(void);
 
+/* kri_spin_may_pay - the same, whatever the caller is. */
+bool kri_spin_may_pay(void);
+
 /* Naps; see nap.c.  kri_nap sleeps until the deadline, or until kri_nap_calls() is no longer what
  * it was, which is so once somebody sleeps who has called kri_nap_rely. */
 uint32_t kri_nap_calls(void);
@@ -244,12 +248,14 @@ typedef struct kri_party_ops {
     void (*park)(kri_waiter *w, kr_time deadline);
     void (*unpark)(kri_waiter *w);
     void (*settle)(kri_waiter *w); /* return once its unpark is over; NULL: it is when woken */
+    void (*resume)(kri_waiter *w); /* unpark by kri_wake_direct, in its thread; w stays as it is */
     int (*wait_fd)(int fd, unsigned events, kr_time deadline); /* as kri_wait_fd; NULL: poll */
     int (*wait_fds)(struct os_polled *list, size_t count, kr_time deadline); /* the same */
     /* Have somebody sleep in the kernel on shared words; NULL: the thread does that itself. */
     int (*watch)(struct kri_sentry *watch);    /* 0, -EAGAIN: it differs, -ENOMEM: nobody can */
     bool (*unwatch)(struct kri_sentry *watch); /* true: a wake may have been spent on it */
     bool (*give_way)(void); /* let those run who are ready in the caller's thread; false: nobody */
+    bool (*is_alone)(void); /* would the thread sleep now, if the caller did?  NULL: yes */
     bool shares_thread;     /* others run while it sleeps: so it neither spins nor helps */
     bool exact;             /* its park never returns earlier for nothing */
 } kri_party_ops;
@@ -363,6 +369,11 @@ bool kri_waiter_woken(const kri_waiter *w);
 void kri_waiter_take(kri_waiter *w); /* by the waker, in the thread of the party; see above */
 void kri_waiter_set_woken(kri_waiter *w);
 kri_party *kri_waiter_party(const kri_waiter *w);
+
+/* kri_waiter_set_next, _next - a link for unpark, in a line that it has anyhow: once w is set
+ * woken, and as long as `settle` does not return. */
+void kri_waiter_set_next(kri_waiter *w, uintptr_t next);
+uintptr_t kri_waiter_next(const kri_waiter *w);
 void kri_thread_park(kri_waiter *w, kr_time deadline);
 void kri_thread_unpark(kri_waiter *w);
 

@@ -162,6 +162,8 @@ TEST(test_executor_map_current_future_cancel)
     kr_event open = KR_EVENT_INIT, *at = &open;
     kr_future *f;
     CHECK_EQ(kr_submit(pool, &f, block, &at, sizeof at, 0), 0);
+    while (queued(pool) > 0)
+        kri_test_nap();
     fill();
     kr_map_options options = {.timeout = kr_ms(10), .errors = errors};
     CHECK_EQ(map_squares(pool, square, MANY, &options), -ETIMEDOUT);

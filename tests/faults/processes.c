@@ -60,13 +60,13 @@ static int square(const void *arg, void *result)
 }
 KR_TASK(square);
 
-static int pool(void)
+static int pool_by(kr_start_method start, int workers)
 {
     kr_executor *executor;
     kr_future *f = NULL;
     int number = 7, result = 0;
-    kr_process_pool_options more = {.start = KR_FORK};
-    int err = kr_process_pool_with(&executor, &(kr_pool_options){.workers = 2}, &more);
+    kr_process_pool_options more = {.start = start};
+    int err = kr_process_pool_with(&executor, &(kr_pool_options){.workers = workers}, &more);
     CHECK_EQ(executor != NULL, err == 0);
     if (err != 0)
         return err;
@@ -78,8 +78,33 @@ static int pool(void)
         CHECK_EQ(result, 49);
     kr_future_release(f);
     kr_executor_release(executor);
+    CHECK_EQ(kr_process_active(NULL, 0), 0);
+    CHECK_LE(waitpid(-1, NULL, WNOHANG), 0); /* nobody is left but a fork server, which lives */
     return err;
+}
+
+static int pool(void)
+{
+    return pool_by(KR_FORK, 2);
 }
 
 REFUSE(pool, FAULTY_SYSTEM, refused, false)
 MEMORY_REFUSED(pool)
+
+static int spawned_pool(void)
+{
+    return pool_by(KR_SPAWN, 1);
+}
+
+static int served_pool(void)
+{
+    return pool_by(KR_FORKSERVER, 1);
+}
+
+/* With all after it refused each would take the second for which a pool without workers tries. */
+REFUSE_ONE(spawned_pool, FAULTY_SYSTEM, refused)
+REFUSE_ONE(spawned_pool, FAULTY_MEMORY, without_memory)
+REFUSE_ONE(spawned_pool, FAULTY_SEGMENT, without_segments)
+REFUSE_ONE(served_pool, FAULTY_SYSTEM, refused)
+REFUSE_ONE(served_pool, FAULTY_MEMORY, without_memory)
+REFUSE_ONE(served_pool, FAULTY_SEGMENT, without_segments)

@@ -153,7 +153,7 @@ static uint32_t refuse_from(attempt *a)
     return a->k - 1;
 }
 
-static void refuse_each(int (*op)(void), faulty_group group, bool in_loop)
+static attempt refuse_one(int (*op)(void), faulty_group group, bool in_loop)
 {
     attempt a = {.op = op,
                  .group = group,
@@ -168,6 +168,12 @@ static void refuse_each(int (*op)(void), faulty_group group, bool in_loop)
     a.live = well.live;
     a.descriptors = well.descriptors;
     CHECK_GE(refuse_from(&a), 1);
+    return a;
+}
+
+static inline void refuse_each(int (*op)(void), faulty_group group, bool in_loop)
+{
+    attempt a = refuse_one(op, group, in_loop);
     a.all_after = true;
     CHECK_GE(refuse_from(&a), 1);
 }
@@ -176,6 +182,12 @@ static void refuse_each(int (*op)(void), faulty_group group, bool in_loop)
     TEST(op##_##name)                                                                              \
     {                                                                                              \
         refuse_each(op, group, in_loop);                                                           \
+    }
+
+#define REFUSE_ONE(op, group, name)                                                                \
+    TEST(op##_##name)                                                                              \
+    {                                                                                              \
+        refuse_one(op, group, false);                                                              \
     }
 
 #define LOOPS_REFUSE(op)                                                                           \

@@ -100,7 +100,7 @@ static int shared_lock(void)
     CHECK_EQ(kr_lock_init(&lock, KR_SHARED), 0);
     CHECK_EQ(kr_lock_acquire(&lock, KR_FOREVER), 0);
     int err = kr_spawn(&f, acquire, &at, sizeof at, 0, NULL);
-    (void)kr_sleep(kr_ms(2));
+    (void)kr_yield(); /* it has come to its wait */
     CHECK_EQ(kr_lock_release(&lock), 0);
     return err == 0 ? result_of(f) : err;
 }

@@ -4,29 +4,10 @@
  */
 #include "gil/help.h"
 
-#include "harness/sanitizers.h"
+#include "harness/allocations.h"
 #include <stdio.h>
-#include <stdlib.h>
 
 #if !KRI_SANITIZED /* where every block comes from the system */
-
-static kr_word counting;
-static kr_word allocations;
-
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-
-void *malloc(size_t size)
-{
-    kri_add_rlx(&allocations, kri_load_rlx(&counting));
-    return __libc_malloc(size);
-}
-
-void *calloc(size_t count, size_t size)
-{
-    kri_add_rlx(&allocations, kri_load_rlx(&counting));
-    return __libc_calloc(count, size);
-}
 
 typedef struct shared {
     kr_gil *gil;
@@ -62,11 +43,9 @@ TEST(test_allocates_nothing)
         for (int j = 0; j < 3; j++)
             threads[j] = start(work, &s);
         CHECK_GE(kr_barrier_wait(&s.all, KR_FOREVER), 0);
-        kri_store_rlx(&allocations, 0);
-        kri_store_rel(&counting, 1);
+        allocations_begin();
         CHECK_GE(kr_barrier_wait(&s.all, KR_FOREVER), 0);
-        kri_store_rel(&counting, 0);
-        CHECK_EQ(kri_load_rlx(&allocations), 0);
+        CHECK_EQ(allocations_end(), 0);
         for (int j = 0; j < 3; j++)
             CHECK_EQ(join(threads[j]), 0);
         CHECK_EQ(kr_gil_destroy(s.gil), 0);

@@ -112,23 +112,25 @@ static void print_shares(const contest *c, const char *what, kr_gil_policy polic
                   (long long)c->longest / 1000);
 }
 
-/* Four that compute: a quarter each, within a tenth of it. */
-TEST(test_equal_shares)
+/* Under the deadline policy each has a share within the bounds; the others' are told of. */
+static void contend(const char *what, int count, const kr_time *holds, const double (*bounds)[2])
 {
     contest c;
-    run_contest(&c, KR_GIL_DEADLINE, 4, NULL, kr_sec(2));
-    print_shares(&c, "four that compute", KR_GIL_DEADLINE);
-    for (int i = 0; i < 4; i++)
-        CHECK(is_within(&c, i, 0.225, 0.275));
+    run_contest(&c, KR_GIL_DEADLINE, count, holds, kr_sec(2));
+    print_shares(&c, what, KR_GIL_DEADLINE);
+    for (int i = 0; i < count; i++)
+        CHECK(is_within(&c, i, bounds[i][0], bounds[i][1]));
+    for (int i = 1; i < POLICIES; i++) {
+        run_contest(&c, policies[i], count, holds, kr_ms(500));
+        print_shares(&c, what, policies[i]);
+    }
 }
 
-TEST(test_shares_of_other_policies)
+/* A quarter each, within a tenth of it. */
+TEST(test_equal_shares)
 {
-    contest c;
-    for (int i = 1; i < POLICIES; i++) {
-        run_contest(&c, policies[i], 4, NULL, kr_ms(500));
-        print_shares(&c, "four that compute", policies[i]);
-    }
+    const double bounds[][2] = {{0.225, 0.275}, {0.225, 0.275}, {0.225, 0.275}, {0.225, 0.275}};
+    contend("four that compute", 4, NULL, bounds);
 }
 
 /* Two that compute and one that gives it up every millisecond and asks again at once: it has no
@@ -136,44 +138,43 @@ TEST(test_shares_of_other_policies)
  */
 TEST(test_greedy_visitor)
 {
-    contest c;
     const kr_time holds[] = {0, 0, kr_ms(1)};
-    run_contest(&c, KR_GIL_DEADLINE, 3, holds, kr_sec(2));
-    print_shares(&c, "two that compute and a visitor", KR_GIL_DEADLINE);
-    CHECK(is_within(&c, 2, 0.01, 0.367));
-    for (int i = 1; i < POLICIES; i++) {
-        run_contest(&c, policies[i], 3, holds, kr_ms(500));
-        print_shares(&c, "two that compute and a visitor", policies[i]);
-    }
+    const double bounds[][2] = {{0, 1}, {0, 1}, {0.01, 0.367}};
+    contend("two that compute and a visitor", 3, holds, bounds);
 }
 
 /* One that keeps it for a slice at a time without a check owes it to the others. */
 TEST(test_long_holds)
 {
-    contest c;
     const kr_time holds[] = {0, 0, kr_ms(12)};
-    run_contest(&c, KR_GIL_DEADLINE, 3, holds, kr_sec(2));
-    print_shares(&c, "two that compute and one with long holds", KR_GIL_DEADLINE);
-    for (int i = 0; i < 3; i++)
-        CHECK(is_within(&c, i, 0.25, 0.42));
+    const double bounds[][2] = {{0.25, 0.42}, {0.25, 0.42}, {0.25, 0.42}};
+    contend("two that compute and one with long holds", 3, holds, bounds);
 }
 
-/* Those that compute do not keep out one that wants it for 20 us at a time: mostly it waits for the
- * least slice, not for the others' turns of 5 ms each. */
-TEST(test_short_visits)
+static kr_time median_visit(kr_gil_policy policy)
 {
     const kr_time holds[] = {0, 0, 0, 0, kr_us(20)};
     contest c;
-    kr_time median[POLICIES];
-    for (int i = 0; i < POLICIES; i++) {
-        run_contest(&c, policies[i], 5, holds, kr_ms(1000));
-        print_shares(&c, "four that compute and short visits", policies[i]);
-        median[i] = c.wait[4].p50;
-        kri_test_note("%s: %llu visits waited, p50 %lld us, p99 %lld us", policy_names[i],
-                      (unsigned long long)c.wait[4].count, (long long)c.wait[4].p50 / 1000,
-                      (long long)c.wait[4].p99 / 1000);
-        if (policies[i] == KR_GIL_DEADLINE)
-            CHECK(is_within(&c, 4, 0, 0.5));
-    }
-    CHECK(median[KR_GIL_DEADLINE] < kr_ms(4));
+    run_contest(&c, policy, 5, holds, kr_ms(1000));
+    print_shares(&c, "four that compute and short visits", policy);
+    kri_test_note("%s: %llu visits waited, p50 %lld us, p99 %lld us", policy_names[policy],
+                  (unsigned long long)c.wait[4].count, (long long)c.wait[4].p50 / 1000,
+                  (long long)c.wait[4].p99 / 1000);
+    if (policy == KR_GIL_DEADLINE)
+        CHECK(is_within(&c, 4, 0, 0.5));
+    return c.wait[4].p50;
+}
+
+/* Those that compute do not keep out one that wants it for 20 us at a time: mostly it waits for the
+ * least slice, not for the others' turns of 5 ms each.  A busy machine makes waits longer, never
+ * shorter: so one good run of a few is enough, and where it waits for turns there is none. */
+TEST(test_short_visits)
+{
+    enum { RUNS = 6, TURN_MS = 4 };
+    bool soon = false;
+    for (int i = 1; i < POLICIES; i++)
+        median_visit(policies[i]);
+    for (int i = 0; i < RUNS && !soon; i++)
+        soon = median_visit(KR_GIL_DEADLINE) < kr_ms(TURN_MS);
+    CHECK(soon);
 }

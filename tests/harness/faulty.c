@@ -10,18 +10,39 @@
 #include "os/os.h"
 #include "os/segment.h"
 
+#include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 static struct faults {
     kr_word group, first, all_after, calls, failed;
-} * faults;             /* in memory that children share */
+} * faults;             /* in memory that children share, also those of other images */
 static kri_word64 live; /* of this process */
 
+static const char whose[] = "KRAIT_TEST_FAULTS"; /* in the environment: where they are */
+
+static int new_faults(void)
+{
+    char name[64];
+    int fd = memfd_create("faults", MFD_CLOEXEC);
+    CHECK_EQ(ftruncate(fd, sizeof *faults), 0);
+    snprintf(name, sizeof name, "/proc/%d/fd/%d", (int)getpid(), fd);
+    CHECK_EQ(setenv(whose, name, 1), 0);
+    return fd;
+}
+
+/* The descriptor by which others find them stays open. */
 __attribute__((constructor)) static void make_faults(void)
 {
-    faults = mmap(NULL, sizeof *faults, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    const char *name = getenv(whose);
+    int fd = name != NULL ? open(name, O_RDWR | O_CLOEXEC) : new_faults();
+    faults = mmap(NULL, sizeof *faults, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     CHECK(faults != MAP_FAILED);
+    if (name != NULL)
+        close(fd);
 }
 
 void faulty_begin(faulty_group group, uint32_t first, bool all_after)

@@ -1,8 +1,8 @@
 /* A system that fails now and then: for the programs in tests/faults, whose calls of src/os's
  * functions come here first.
  *
- * One group of functions at a time is faulty.  Its calls are counted, by all threads and forked
- * children together, and the k-th one fails; or every one from there on, but of sleeps that end for
+ * One group of functions at a time is faulty.  Its calls are counted, by all threads and children
+ * together, and the k-th one fails; or every one from there on, but of sleeps that end for
  * nothing only every other, for with a system that never sleeps nobody gets anywhere.
  *
  * SPDX-License-Identifier: MIT

@@ -34,8 +34,18 @@ void party_world_free(void *world, size_t size)
     party_kind_now()->world_free(world, size);
 }
 
+static const party_kind *kind_of(const party_member *member)
+{
+    const party_kind *kind = member->bunch->kind;
+    if (kind->even == NULL)
+        return kind;
+    return member->index % 2 == 0 ? kind->even : &party_threads;
+}
+
 party_bunch *party_start(int count, party_body body, void *world)
 {
+    if (party_kind_now()->skipped != NULL)
+        SKIP(party_kind_now()->skipped);
     party_bunch *bunch = party_world(sizeof *bunch);
     CHECK_LE(count, PARTY_MAX);
     bunch->kind = party_kind_now();
@@ -47,7 +57,7 @@ party_bunch *party_start(int count, party_body body, void *world)
     for (int i = 0; i < count; i++) {
         bunch->members[i].bunch = bunch;
         bunch->members[i].index = i;
-        bunch->kind->start(&bunch->members[i]);
+        kind_of(&bunch->members[i])->start(&bunch->members[i]);
     }
     return bunch;
 }
@@ -64,7 +74,7 @@ void party_join(party_bunch *bunch)
 {
     for (int i = 0; i < bunch->count; i++)
         if (!bunch->members[i].killed)
-            bunch->kind->join(&bunch->members[i]);
+            kind_of(&bunch->members[i])->join(&bunch->members[i]);
     for (party_bunch **link = &bunches; *link; link = &(*link)->next)
         if (*link == bunch) {
             *link = bunch->next;
@@ -80,7 +90,7 @@ int party_finished(party_bunch *bunch)
 
 void party_interrupt(party_bunch *bunch, int index, int signo)
 {
-    bunch->kind->interrupt(&bunch->members[index], signo);
+    kind_of(&bunch->members[index])->interrupt(&bunch->members[index], signo);
 }
 
 void party_kill(party_bunch *bunch, int index)
@@ -96,7 +106,7 @@ void party_restart(party_bunch *bunch, int index)
     CHECK(member->killed);
     kri_store_rel(&member->id, 0);
     member->killed = member->gone = false;
-    bunch->kind->start(member);
+    kind_of(member)->start(member);
 }
 
 /* Only whoever starts parties can see them end. */

@@ -54,8 +54,11 @@ typedef struct party_member {
 
 typedef struct party_kind {
     const char *name;
-    kr_scope scope;              /* of the objects at which they meet */
-    void *(*world)(size_t size); /* never NULL */
+    const struct party_kind *even; /* what those with an even index are, the others being threads;
+                                      NULL: all are of this kind */
+    const char *skipped;           /* why a case with it is; NULL: it is not */
+    kr_scope scope;                /* of the objects at which they meet */
+    void *(*world)(size_t size);   /* never NULL */
     void (*world_free)(void *world, size_t size);
     void (*start)(party_member *member); /* has party_run called by somebody new */
     void (*join)(party_member *member);

@@ -66,33 +66,11 @@ const party_kind party_coroutines = {
     .interrupt = interrupt,
 };
 
-static const party_kind *kind_of(const party_member *member)
-{
-    return member->index % 2 == 0 ? &party_coroutines : &party_threads;
-}
-
-static void start_either(party_member *member)
-{
-    kind_of(member)->start(member);
-}
-
-static void join_either(party_member *member)
-{
-    kind_of(member)->join(member);
-}
-
-static void interrupt_either(party_member *member, int signo)
-{
-    kind_of(member)->interrupt(member, signo);
-}
-
 const party_kind party_runners = {
     .name = "runners",
+    .even = &party_coroutines,
     .scope = KR_PRIVATE,
     .world = make_world,
     .world_free = free_world,
-    .start = start_either,
-    .join = join_either,
     .parked = parked,
-    .interrupt = interrupt_either,
 };

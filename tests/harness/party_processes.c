@@ -125,38 +125,15 @@ const party_kind party_processes = {
     .check = check,
 };
 
-/* Every other one a thread of the test, which meets the processes at the same objects. */
-
-static const party_kind *kind_of(const party_member *member)
-{
-    return member->index % 2 == 0 ? &party_processes : &party_threads;
-}
-
-static void start_either(party_member *member)
-{
-    if (KRI_TSAN)
-        SKIP("forked beside threads, a child may hang in the sanitizer's own allocator");
-    kind_of(member)->start(member);
-}
-
-static void join_either(party_member *member)
-{
-    kind_of(member)->join(member);
-}
-
-static void interrupt_either(party_member *member, int signo)
-{
-    kind_of(member)->interrupt(member, signo);
-}
-
+/* The threads are of the test, and meet the processes at the same objects. */
 const party_kind party_mixed = {
     .name = "mixed",
+    .even = &party_processes,
+    .skipped = KRI_TSAN ? "forked beside threads, a child may hang in the sanitizer's own allocator"
+                        : NULL,
     .scope = KR_SHARED,
     .world = make_world,
     .world_free = free_world,
-    .start = start_either,
-    .join = join_either,
     .parked = parked,
-    .interrupt = interrupt_either,
     .check = check,
 };

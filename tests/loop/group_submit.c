@@ -296,6 +296,44 @@ LOOP_TEST(test_taskgroup_no_create_task_after_failure)
     CHECK_EQ(kr_group_close(&group), -EIO);
 }
 
+static int fail_io(const void *arg, void *result)
+{
+    (void)arg;
+    (void)result;
+    return -EIO;
+}
+
+/* What ends it is a sibling that it has made itself. */
+static int make_one_that_fails(const void *arg, void *result)
+{
+    kr_group *group = *(kr_group *const *)arg;
+    CHECK_EQ(kr_group_submit(group, NULL, NULL, fail_io, NULL, 0, 0), 0);
+    *(int *)result = kr_sleep(kr_sec(3600));
+    return 0;
+}
+
+LOOP_TEST(test_cancels_task_if_created_during_creation)
+{
+    kr_group group, *at = &group;
+    kr_future *f;
+    CHECK_EQ(kr_group_open(&group, NULL), 0);
+    CHECK_EQ(kr_group_submit(&group, NULL, &f, make_one_that_fails, &at, sizeof at, sizeof(int)),
+             0);
+    CHECK_EQ(kr_group_close(&group), -EIO);
+    CHECK_EQ(value_of(f), -ECANCELED);
+}
+
+LOOP_TEST(test_cancellation_does_not_leak_out_of_tg)
+{
+    kr_group group;
+    CHECK_EQ(kr_group_open(&group, NULL), 0);
+    CHECK_EQ(kr_group_submit(&group, NULL, NULL, fail_io, NULL, 0, 0), 0);
+    CHECK_EQ(kr_group_close(&group), -EIO);
+    CHECK(!kr_cancelled());
+    CHECK_EQ(kr_yield(), 0);
+    CHECK_EQ(kr_sleep(kr_ms(1)), 0);
+}
+
 /* behaviours: 13.4 test_taskgroup_finished, test_taskgroup_not_entered */
 LOOP_TEST(test_group_submit_refuses)
 {

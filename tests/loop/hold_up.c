@@ -36,6 +36,15 @@ static void receive_one(kr_connection *c)
     CHECK_EQ(size, 1);
 }
 
+/* Until the loop knows of it. */
+static void await_event(int fd)
+{
+    const kri_descriptor *known = kri_descriptor_known(fd);
+    CHECK(known != NULL && known->registered);
+    while ((known->ready & OS_READABLE) == 0)
+        CHECK_EQ(kr_yield(), 0);
+}
+
 /* An event has come of a call that was taken without a wait. */
 LOOP_TEST(an_event_for_nothing_holds_up_no_receiver)
 {
@@ -47,7 +56,7 @@ LOOP_TEST(an_event_for_nothing_holds_up_no_receiver)
     CHECK_EQ(kr_spawn(&poller, await_byte, &ends[0], sizeof ends[0], 0, NULL), 0);
     CHECK_EQ(kr_connection_poll(here, kr_ms(1)), -ETIMEDOUT);
     CHECK_EQ(kr_connection_send(there, "x", 1, KR_FOREVER), 0);
-    CHECK_EQ(kr_sleep(kr_ms(1)), 0); /* the loop has heard of it */
+    await_event(kr_connection_descriptor(here));
     receive_one(here);
     CHECK_EQ(kr_connection_poll(here, 0), -ETIMEDOUT);
     CHECK_EQ(kr_spawn(&sender, send_one, &there, sizeof there, 0, NULL), 0);
@@ -175,7 +184,7 @@ LOOP_TEST(waiting_for_many_without_descriptors)
 /* Shared objects, without memory for the thread that would sleep for the coroutines. */
 
 static kr_lock shared;
-static kr_event go;
+static kr_event go, in_vain;
 
 static int acquire_shared(const void *arg, void *result)
 {
@@ -183,6 +192,7 @@ static int acquire_shared(const void *arg, void *result)
     (void)result;
     CHECK_EQ(kr_event_wait(&go, KR_FOREVER), 0);
     CHECK_EQ(kr_lock_acquire(&shared, kr_ms(2)), -ETIMEDOUT);
+    kr_event_set(&in_vain);
     CHECK_EQ(kr_lock_acquire(&shared, KR_FOREVER), 0);
     return kr_lock_release(&shared);
 }
@@ -201,7 +211,8 @@ LOOP_TEST(waiting_for_a_shared_lock_without_threads)
     struct rlimit none = {.rlim_cur = 4096, .rlim_max = old.rlim_max};
     CHECK_EQ(setrlimit(RLIMIT_AS, &none), 0);
     kr_event_set(&go);
-    CHECK_EQ(kr_sleep(kr_ms(10)), 0);
+    CHECK_EQ(kr_event_wait(&in_vain, KR_FOREVER), 0);
+    let_others_run();
     CHECK_EQ(kr_lock_release(&shared), 0);
     CHECK_EQ(error_of(f), 0);
     CHECK_EQ(setrlimit(RLIMIT_AS, &old), 0);

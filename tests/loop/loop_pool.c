@@ -9,6 +9,8 @@
 
 #include "base/atomic.h"
 
+#include <semaphore.h>
+
 static kr_word reports; /* atomic */
 
 static void count_report(const kr_task_report *report)
@@ -317,6 +319,47 @@ TEST(a_callback_waits_for_another_that_is_left)
     CHECK_EQ(kri_load_rlx(&callbacks), 2);
     for (int i = 0; i < 2; i++)
         kr_future_release(left[i]);
+}
+
+/* A shutdown that has found the loops ended, in a cancelled scope, comes back without their threads
+ * all the same. */
+
+static pthread_key_t at_end;
+static sem_t leaving;
+static kr_word gone; /* atomic */
+
+static void linger_at_end(void *value)
+{
+    (void)value;
+    CHECK_EQ(sem_post(&leaving), 0);
+    kri_test_linger();
+    kri_store_rel(&gone, 1);
+}
+
+static int set_at_end(const void *arg, void *result)
+{
+    (void)arg;
+    (void)result;
+    return -pthread_setspecific(at_end, &gone);
+}
+
+TEST(a_cancelled_shutdown_awaits_threads_at_their_end)
+{
+    kr_executor *pool;
+    kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
+    CHECK_EQ(pthread_key_create(&at_end, linger_at_end), 0); /* before the library's own */
+    CHECK_EQ(sem_init(&leaving, 0, 0), 0);
+    CHECK_EQ(kr_loop_pool(&pool, &(kr_pool_options){.workers = 1}), 0);
+    CHECK_EQ(kr_submit(pool, NULL, set_at_end, NULL, 0, 0), 0);
+    int err = kr_executor_shutdown(pool, NULL, KR_NOWAIT);
+    CHECK(err == 0 || err == -ETIMEDOUT);
+    CHECK_EQ(sem_wait(&leaving), 0);
+    CHECK_EQ(kr_cancel_scope_enter(&scope, KR_FOREVER), 0);
+    kr_cancel(&scope);
+    CHECK_EQ(kr_executor_shutdown(pool, NULL, KR_FOREVER), 0);
+    CHECK_EQ(kri_load_acq(&gone), 1);
+    CHECK_EQ(kr_cancel_scope_exit(&scope), -ECANCELED);
+    kr_executor_release(pool);
 }
 
 /* Forks in what is not a task. */

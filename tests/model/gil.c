@@ -143,6 +143,17 @@ SCENARIO(gil_asked_by_two, .early = KR_EXPLORE_NONE, .stale = KR_EXPLORE_NONE, .
     finish(4);
 }
 
+/* The holder's slice is over whenever a visitor asks: the one behind the visitor is called. */
+SCENARIO(gil_next_is_called, .early = KR_EXPLORE_NONE, .stale = KR_EXPLORE_NONE, .preemptions = 1)
+{
+    fresh(KR_GIL_DEADLINE);
+    kr_explore_check(kr_gil_set_switch_interval(s.gil, 1) == 0);
+    kr_explore_spawn(count_once, NULL);
+    kr_explore_spawn(count_once, NULL);
+    check_until(2);
+    finish(4);
+}
+
 /* Two wait; the one that keeps the time has had its turn, and the other one computes. */
 static void count_and_check(void *arg)
 {

@@ -7,63 +7,14 @@
  */
 #include "base/atomic.h"
 #include "loop/descriptor.h"
-#include "model/scenario.h"
+#include "loop/poller.h"
+#include "model/loop_scenario.h"
 #include "os/os.h"
-#include "wait/wait.h"
-#include <krait/cancel.h>
-#include <krait/coroutine.h>
-#include <krait/lock.h>
-#include <krait/semaphore.h>
-
-static struct {
-    kr_word word;
-    kr_word second;
-    kr_lock lock;
-    kr_semaphore semaphore;
-    long counter; /* plain: guarded by lock, or by semaphore */
-    int results[2];
-    int woken;
-    int fd;
-    int second_fd;
-    kr_cancel_scope scope;
-} s;
-
-static void fresh(void)
-{
-    memset(&s, 0, sizeof s);
-    kr_explore_name(&s.word, sizeof s.word, "word");
-    kr_explore_name(&s.second, sizeof s.second, "second");
-    kr_explore_name(&s.lock, sizeof s.lock, "lock");
-    kr_explore_name(&s.counter, sizeof s.counter, "counter");
-}
-
-/* The loop, from its first coroutine to its last. */
-static void in_loop(int (*first)(void *arg))
-{
-    const kr_run_options o = {.keep_interrupt = true};
-
-    kr_explore_check(kr_run_with(first, NULL, &o) == 0);
-    kr_explore_join_all();
-}
 
 static void await(kr_future *f)
 {
     kr_explore_check(kr_future_result(f, NULL, 0, NULL, KR_FOREVER) == 0);
     kr_future_release(f);
-}
-
-static void wake_word(void *arg)
-{
-    (void)arg;
-    kri_store_sc(&s.word, 1);
-    s.woken = kri_wake(&s.word, KRI_ALL, 0);
-}
-
-static void wake_second(void *arg)
-{
-    (void)arg;
-    kri_store_sc(&s.second, 1);
-    (void)kri_wake(&s.second, 1, 0);
 }
 
 static void wait_as_thread(void *arg)
@@ -83,8 +34,8 @@ SCENARIO(unparked_by_thread)
 {
     fresh();
     kr_explore_spawn(wake_word, NULL);
-    in_loop(wait_once);
-    kr_explore_check(s.woken == (s.results[0] == 0));
+    kr_explore_check(in_loop(wait_once) == 0);
+    kr_explore_check(s.woken[0] == (s.results[0] == 0));
 }
 
 SCENARIO(coroutine_and_thread_on_one_word, .stale = 1)
@@ -92,8 +43,8 @@ SCENARIO(coroutine_and_thread_on_one_word, .stale = 1)
     fresh();
     kr_explore_spawn(wait_as_thread, &s.results[1]);
     kr_explore_spawn(wake_word, NULL);
-    in_loop(wait_once);
-    kr_explore_check(s.woken == (s.results[0] == 0) + (s.results[1] == 0));
+    kr_explore_check(in_loop(wait_once) == 0);
+    kr_explore_check(s.woken[0] == (s.results[0] == 0) + (s.results[1] == 0));
 }
 
 static int wait_within(void *arg)
@@ -108,9 +59,9 @@ SCENARIO(timed_out_against_wake)
 {
     fresh();
     kr_explore_spawn(wake_word, NULL);
-    in_loop(wait_within);
+    kr_explore_check(in_loop(wait_within) == 0);
     kr_explore_check(s.results[0] == 0 || s.results[0] == -ETIMEDOUT || s.results[0] == -EAGAIN);
-    kr_explore_check(s.woken == (s.results[0] == 0));
+    kr_explore_check(s.woken[0] == (s.results[0] == 0));
 }
 
 /* What came too late for the first wait is not taken for the second. */
@@ -129,8 +80,8 @@ SCENARIO(timed_out_and_waits_again, .stale = 1)
     fresh();
     kr_explore_spawn(wake_word, NULL);
     kr_explore_spawn(wake_second, NULL);
-    in_loop(wait_within_and_again);
-    kr_explore_check(s.woken == (s.results[0] == 0));
+    kr_explore_check(in_loop(wait_within_and_again) == 0);
+    kr_explore_check(s.woken[0] == (s.results[0] == 0));
 }
 
 /* Made ready by its timer, and woken before it runs. */
@@ -155,14 +106,8 @@ static int wake_at_its_deadline(void *arg)
 SCENARIO(timed_out_and_woken_within_loop)
 {
     fresh();
-    in_loop(wake_at_its_deadline);
-    kr_explore_check(s.woken == (s.results[0] == 0));
-}
-
-static void cancel_scope(void *arg)
-{
-    (void)arg;
-    kr_cancel(&s.scope);
+    kr_explore_check(in_loop(wake_at_its_deadline) == 0);
+    kr_explore_check(s.woken[0] == (s.results[0] == 0));
 }
 
 /* In a scope that others may cancel from now on: `first`, and `second` unless it is NULL. */
@@ -187,7 +132,7 @@ static int wait_cancelled(void *arg)
 SCENARIO(cancelled_by_thread)
 {
     fresh();
-    in_loop(wait_cancelled);
+    kr_explore_check(in_loop(wait_cancelled) == 0);
     kr_explore_check(s.results[0] == -ECANCELED);
 }
 
@@ -202,9 +147,9 @@ static int wait_cancelled_and_woken(void *arg)
 SCENARIO(cancelled_against_wake, .stale = 1)
 {
     fresh();
-    in_loop(wait_cancelled_and_woken);
+    kr_explore_check(in_loop(wait_cancelled_and_woken) == 0);
     kr_explore_check(s.results[0] == 0 || s.results[0] == -ECANCELED || s.results[0] == -EAGAIN);
-    kr_explore_check(s.woken == (s.results[0] == 0));
+    kr_explore_check(s.woken[0] == (s.results[0] == 0));
 }
 
 /* By the bell, beside a descriptor. */
@@ -234,8 +179,8 @@ static int wait_beside_descriptor(void *arg)
 SCENARIO(unparked_beside_descriptor)
 {
     fresh();
-    in_loop(wait_beside_descriptor);
-    kr_explore_check(s.woken == (s.results[0] == 0));
+    kr_explore_check(in_loop(wait_beside_descriptor) == 0);
+    kr_explore_check(s.woken[0] == (s.results[0] == 0));
     kr_explore_check(s.results[1] == OS_READABLE);
 }
 
@@ -252,9 +197,9 @@ SCENARIO(timed_out_beside_descriptor, .stale = 1)
 {
     fresh();
     s.fd = os_bell_create();
-    in_loop(wait_within_beside_descriptor);
+    kr_explore_check(in_loop(wait_within_beside_descriptor) == 0);
     os_close(s.fd);
-    kr_explore_check(s.woken == (s.results[0] == 0));
+    kr_explore_check(s.woken[0] == (s.results[0] == 0));
     kr_explore_check(s.results[1] == -ECANCELED);
 }
 
@@ -285,7 +230,7 @@ SCENARIO(event_against_time_limit, .stale = 1)
 {
     fresh();
     s.fd = os_bell_create();
-    in_loop(wait_for_event);
+    kr_explore_check(in_loop(wait_for_event) == 0);
     kr_explore_check(s.results[0] == OS_READABLE || s.results[1] == OS_READABLE);
     os_close(s.fd);
 }
@@ -306,7 +251,7 @@ SCENARIO(closed_while_waited_for, .stale = 1)
 {
     fresh();
     s.fd = os_bell_create();
-    in_loop(wait_for_close);
+    kr_explore_check(in_loop(wait_for_close) == 0);
     kr_explore_check(s.results[1] == -EBADF);
     os_close(s.fd);
 }
@@ -326,7 +271,7 @@ SCENARIO(closed_within_loop)
 {
     fresh();
     s.fd = os_bell_create();
-    in_loop(wait_for_own_close);
+    kr_explore_check(in_loop(wait_for_own_close) == 0);
     kr_explore_check(s.results[1] == -EBADF);
     os_close(s.fd);
 }
@@ -365,10 +310,68 @@ SCENARIO(closed_by_two, .preemptions = 1)
     fresh();
     s.fd = os_bell_create();
     s.second_fd = os_bell_create();
-    in_loop(wait_for_two_closes);
+    kr_explore_check(in_loop(wait_for_two_closes) == 0);
     kr_explore_check(s.results[0] == -EBADF && s.results[1] == -EBADF);
     os_close(s.fd);
     os_close(s.second_fd);
+}
+
+/* Waits that begin when the end of their descriptor was told of, and before it has come, are over
+ * with it, where nobody asks the system about waits that last. */
+static void close_entirely(void *arg)
+{
+    (void)arg;
+    kri_descriptor_close(s.fd);
+}
+
+static void ask_never(void)
+{
+    kri_loop *loop = kri_loop_here();
+    kr_explore_check(kri_poller_make(loop) == 0);
+    kri_poller_descriptor(loop->poller, s.fd)->is_young = true;
+}
+
+static int wait_until_closed(void *arg)
+{
+    (void)arg;
+    if (kri_loop_here()->poller == NULL)
+        ask_never();
+    kr_explore_spawn(close_entirely, NULL);
+    do {
+        s.results[0] = kri_descriptor_await(s.fd, OS_READABLE, KRI_NEVER);
+        if (s.results[0] == OS_READABLE)
+            s.results[0] = os_poll(s.fd, OS_READABLE, -1, 0);
+    } while (s.results[0] == -ETIMEDOUT);
+    return 0;
+}
+
+SCENARIO(closed_after_the_wait_began, .stale = 1, .preemptions = 3)
+{
+    fresh();
+    s.fd = os_bell_create();
+    in_loop(wait_until_closed);
+    kr_explore_check(s.results[0] == -EBADF);
+}
+
+/* One waits since before the loop is told of the first step, another one since then. */
+static int wait_beside_another_until_closed(void *arg)
+{
+    kr_future *f;
+    ask_never();
+    kr_explore_check(kr_spawn(&f, wait_for_bell, NULL, 0, 0, NULL) == 0);
+    kr_explore_check(kr_yield() == 0);
+    (void)wait_until_closed(arg);
+    await(f);
+    return 0;
+}
+
+SCENARIO(closed_in_two_steps, .stale = 1, .preemptions = 3)
+{
+    fresh();
+    s.fd = os_bell_create();
+    in_loop(wait_beside_another_until_closed);
+    kr_explore_check(s.results[0] == -EBADF);
+    kr_explore_check(s.results[1] == -EBADF);
 }
 
 /* The wait is for what is closed meanwhile, or for what has its number next. */
@@ -385,7 +388,7 @@ SCENARIO(closed_while_registered, .stale = 1)
 {
     fresh();
     s.fd = os_bell_create();
-    in_loop(wait_and_register);
+    kr_explore_check(in_loop(wait_and_register) == 0);
     os_close(s.fd);
 }
 
@@ -414,8 +417,35 @@ SCENARIO(event_against_cancel, .preemptions = 1)
 {
     fresh();
     s.fd = os_bell_create();
-    in_loop(cancel_and_ring);
+    kr_explore_check(in_loop(cancel_and_ring) == 0);
     kr_explore_check(s.results[1] == OS_READABLE || s.results[1] == -ECANCELED);
+    os_close(s.fd);
+}
+
+/* A time limit, and a cancel that comes to it: it is over before the next wait, which stands where
+ * the first has stood. */
+static int wait_a_while_in_scope(void *arg)
+{
+    (void)arg;
+    kr_explore_check(kri_wait_fd(s.fd, OS_READABLE, 0) == -ETIMEDOUT);
+    kr_explore_check(kr_cancel_scope_enter(&s.scope, KR_FOREVER) == 0);
+    kr_explore_spawn(cancel_scope, NULL);
+    s.results[0] = kri_wait_fd(s.fd, OS_READABLE, kri_deadline(kr_ms(1)));
+    kr_shield {
+        kr_explore_spawn(ring_fd, NULL);
+        s.results[1] = kri_wait_fd(s.fd, OS_READABLE, KRI_NEVER);
+    }
+    kr_cancel_scope_exit(&s.scope);
+    return 0;
+}
+
+SCENARIO(time_limit_against_cancel, .stale = 1)
+{
+    fresh();
+    s.fd = os_bell_create();
+    in_loop(wait_a_while_in_scope);
+    kr_explore_check(s.results[0] == -ETIMEDOUT || s.results[0] == -ECANCELED);
+    kr_explore_check(s.results[1] == OS_READABLE);
     os_close(s.fd);
 }
 
@@ -459,7 +489,7 @@ static int hand_over_lock(void *arg)
 SCENARIO(lock_handed_within_loop, .stale = 1)
 {
     fresh();
-    in_loop(hand_over_lock);
+    kr_explore_check(in_loop(hand_over_lock) == 0);
     kr_explore_check(s.counter == 3);
     kr_explore_check(!kr_lock_locked(&s.lock));
 }
@@ -503,7 +533,7 @@ SCENARIO(permit_handed_within_loop, .stale = 1)
 {
     fresh();
     kr_explore_check(kr_semaphore_init(&s.semaphore, 1, 0) == 0);
-    in_loop(hand_over_permit);
+    kr_explore_check(in_loop(hand_over_permit) == 0);
     kr_explore_check(s.counter == 3);
     kr_explore_check(kr_semaphore_acquire(&s.semaphore, KR_NOWAIT) == 0);
     kr_explore_check(kr_semaphore_acquire(&s.semaphore, KR_NOWAIT) == -ETIMEDOUT);

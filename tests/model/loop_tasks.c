@@ -3,56 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "base/atomic.h"
-#include "model/scenario.h"
-#include "wait/wait.h"
-#include <krait/cancel.h>
-#include <krait/coroutine.h>
-#include <krait/lock.h>
-
-static struct {
-    kr_word word;
-    kr_word second;
-    kr_lock lock;
-    long counter; /* plain: guarded by lock */
-    kr_future *future;
-    kr_cancel_scope scope;
-    int result;
-    int woken[2];
-    int cancelled;
-} s;
-
-static void fresh(void)
-{
-    memset(&s, 0, sizeof s);
-    kr_explore_name(&s.word, sizeof s.word, "word");
-    kr_explore_name(&s.second, sizeof s.second, "second");
-    kr_explore_name(&s.lock, sizeof s.lock, "lock");
-    kr_explore_name(&s.counter, sizeof s.counter, "counter");
-}
-
-static int in_loop(int (*first)(void *arg))
-{
-    const kr_run_options o = {.keep_interrupt = true};
-    int err = kr_run_with(first, NULL, &o);
-
-    kr_explore_join_all();
-    return err;
-}
-
-static void wake_word(void *arg)
-{
-    (void)arg;
-    kri_store_sc(&s.word, 1);
-    s.woken[0] = kri_wake(&s.word, 1, 0);
-}
-
-static void wake_second(void *arg)
-{
-    (void)arg;
-    kri_store_sc(&s.second, 1);
-    s.woken[1] = kri_wake(&s.second, 1, 0);
-}
+#include "model/loop_scenario.h"
 
 /* Cancelled by its future, from outside, while it ends. */
 
@@ -66,8 +17,8 @@ static int wait_for_word(const void *arg, void *result)
 {
     (void)arg;
     (void)result;
-    s.result = kri_wait(&s.word, 0, KRI_NEVER, 0);
-    return s.result == -EAGAIN ? 0 : s.result;
+    s.results[0] = kri_wait(&s.word, 0, KRI_NEVER, 0);
+    return s.results[0] == -EAGAIN ? 0 : s.results[0];
 }
 
 static int run_cancelled(void *arg)
@@ -86,7 +37,7 @@ SCENARIO(cancelled_by_its_future, .stale = 1)
 {
     fresh();
     kr_explore_check(in_loop(run_cancelled) == 0);
-    kr_explore_check(s.woken[0] == (s.result == 0));
+    kr_explore_check(s.woken[0] == (s.results[0] == 0));
     kr_future_release(s.future);
 }
 
@@ -117,8 +68,8 @@ static int wait_for_either(void *arg)
     kri_spot *which = NULL;
     kr_explore_spawn(wake_word, NULL);
     kr_explore_spawn(wake_second, NULL);
-    s.result = kri_wait_any(&first, kri_deadline(kr_sec(1)), 0, NULL, &which);
-    kr_explore_check(s.result != 0 || kri_load_sc(which->word) == 1);
+    s.results[0] = kri_wait_any(&first, kri_deadline(kr_sec(1)), 0, NULL, &which);
+    kr_explore_check(s.results[0] != 0 || kri_load_sc(which->word) == 1);
     return 0;
 }
 
@@ -126,13 +77,7 @@ SCENARIO(either_of_two, .preemptions = 1, .stale = 1)
 {
     fresh();
     kr_explore_check(in_loop(wait_for_either) == 0);
-    kr_explore_check(s.woken[0] + s.woken[1] == (s.result == 0));
-}
-
-static void cancel_scope(void *arg)
-{
-    (void)arg;
-    kr_cancel(&s.scope);
+    kr_explore_check(s.woken[0] + s.woken[1] == (s.results[0] == 0));
 }
 
 static int wait_for_either_in_scope(void *arg)
@@ -144,9 +89,9 @@ static int wait_for_either_in_scope(void *arg)
     kr_explore_check(kr_cancel_scope_enter(&s.scope, KR_FOREVER) == 0);
     kr_explore_spawn(wake_word, NULL);
     kr_explore_spawn(cancel_scope, NULL);
-    s.result = kri_wait_any(&first, KRI_NEVER, 0, NULL, &which);
+    s.results[0] = kri_wait_any(&first, KRI_NEVER, 0, NULL, &which);
     kr_cancel_scope_exit(&s.scope);
-    kr_explore_check(s.result != 0 || which == &first);
+    kr_explore_check(s.results[0] != 0 || which == &first);
     return 0;
 }
 
@@ -156,7 +101,7 @@ SCENARIO(private_or_shared_cancelled, .preemptions = 1, .stale = KR_EXPLORE_NONE
 {
     fresh();
     kr_explore_check(in_loop(wait_for_either_in_scope) == 0);
-    kr_explore_check(s.woken[0] == (s.result == 0));
+    kr_explore_check(s.woken[0] == (s.results[0] == 0));
 }
 
 /* Two loops, and a thread. */

@@ -56,6 +56,9 @@ krait_mutant(gil_keeper_stays_as_holder gil/deadline.c gil/gil_keeper_leaves
 krait_mutant(gil_drop_is_not_handed gil/deadline.c gil/gil_asked
   "    wakes[0] = hand_over(g, now, &wakes[1]);" "    kri_gil_release_word(g);")
 
+krait_mutant(gil_called_and_not_woken gil/deadline.c gil/gil_next_is_called
+  "        wakes[1] = call_next(g, t);" "        (void)call_next(g, t);")
+
 # The end.
 krait_mutant(gil_shutdown_leaves_waiters gil/gil.c gil/gil_shutdown_by_holder
   "    while (g->first != NULL) {" "    while (g->first != NULL && !g->closed) {")

@@ -70,11 +70,11 @@ krait_mutant(runner_notified_before_woken loop/park.c loop/unparked_by_thread
     if (here)
         kri_runner_notify(runner);
     else
-        (void)kri_inbox_put(&loop->inbox, item_of(runner));"
+        (void)kri_inbox_put(&loop->inbox, item_of(w));"
   "    if (here)
         kri_runner_notify(runner);
     else
-        (void)kri_inbox_put(&loop->inbox, item_of(runner));
+        (void)kri_inbox_put(&loop->inbox, item_of(w));
     kri_waiter_set_woken(w);")
 
 # Handing over within a loop.
@@ -114,18 +114,34 @@ krait_mutant(poller_close_does_not_wake loop/descriptor.c loop/closed_while_wait
   "        (void)kri_loop_post(p->loop, &p->closed);" "        (void)p;")
 krait_mutant(poller_close_wakes_nobody_here loop/poller.c loop/closed_within_loop
   "    wake_for(known, OS_READABLE | OS_WRITABLE);" "")
-krait_mutant(poller_told_set_back_too_late loop/descriptor.c loop/closed_by_two
-  "    (void)kri_swap_sc(&p->told, 0); /* [poller-2] */
-    wake_closed(&p->young);
-    wake_closed(&p->old);" "    wake_closed(&p->young);
-    wake_closed(&p->old);
-    (void)kri_swap_sc(&p->told, 0);")
+krait_mutant(poller_told_set_back_too_late loop/descriptor.c loop/closed_in_two_steps
+  "        (void)kri_swap_sc(&known->told, 0); /* [poller-2] */
+        if (known->registered && kri_descriptor_is_same(known))
+            kri_store_sc(&known->heard, 1); /* [poller-1] */
+        wake_closed(known);" "        if (known->registered && kri_descriptor_is_same(known))
+            kri_store_sc(&known->heard, 1);
+        wake_closed(known);
+        (void)kri_swap_sc(&known->told, 0);")
+krait_mutant(poller_not_heard_again loop/descriptor.c loop/closed_after_the_wait_began
+  "            kri_store_sc(&known->heard, 1); /* [poller-1] */" "            (void)known;")
 krait_mutant(poller_told_before_it_is_so loop/descriptor.c loop/closed_while_waited_for
-  "    (void)kri_add_sc(&known->generation, 1);"
-  "    if (kri_swap_sc(&known->heard, 0) && !kri_swap_sc(&p->told, 1))
-        (void)kri_loop_post(p->loop, &p->closed);
-    (void)kri_add_sc(&known->generation, 1);")
-krait_mutant(direct_wait_stays_in_its_scope wait/direct.c loop/event_against_cancel
+  "    (void)kri_add_sc64(&known->generation, step);                       /* [poller-1] [poller-2] */
+    if (kri_swap_sc(&known->heard, 0) && !kri_swap_sc(&known->told, 1)) /* [poller-1] [poller-2] */
+        tell_loop(p, known);"
+  "    if (kri_swap_sc(&known->heard, 0) && !kri_swap_sc(&known->told, 1))
+        tell_loop(p, known);
+    (void)kri_add_sc64(&known->generation, step);")
+krait_mutant(poller_not_told_of_the_end loop/descriptor.c loop/closed_after_the_wait_began
+  "        kri_loops_each(forget_what_came, &fd);" "        (void)forget_what_came;")
+krait_mutant(poller_registers_what_is_gone loop/poller.c loop/closed_after_the_wait_began
+  "    uint64_t now = kri_load_sc64(&known->generation); /* [poller-1] */"
+  "    uint64_t now = known->seen;")
+krait_mutant(direct_woken_after_a_cancel wait/slot.c loop/event_against_cancel
+  "    return kri_cas_acq_rel_ptr(slot_of(scope), &seen, EMPTY);
+}" "    kri_store_rel_ptr(slot_of(scope), EMPTY);
+    return seen != NULL;
+}")
+krait_mutant(direct_wait_stays_in_its_scope wait/direct.c loop/time_limit_against_cancel
   "        kri_stand_leave(&in_scope, &w, scope);" "        (void)in_scope;")
 
 # Sentries.

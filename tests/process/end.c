@@ -95,6 +95,40 @@ METHOD_TEST(test_atexit)
     channel_expect_end(&c);
 }
 
+static bool told_at_exit;
+
+static void say_what_came_before(void)
+{
+    if (told_at_exit)
+        child_say("b", 1);
+}
+
+__attribute__((constructor)) static void register_before_main(void)
+{
+    (void)atexit(say_what_came_before);
+}
+
+static int tell_at_exit(void *arg)
+{
+    (void)arg;
+    told_at_exit = true;
+    child_say("r", 1);
+    return 0;
+}
+KR_TASK(tell_at_exit);
+
+/* Only a process that is no fork has them for its own. */
+METHOD_TEST(handlers_of_exit_from_before_a_fork)
+{
+    channel c;
+    char said[2];
+    channel_open(&c);
+    CHECK_EQ(end(start_with(tell_at_exit, NULL, 0, c.options)), 0);
+    channel_read(&c, said, method == KR_SPAWN ? 2 : 1);
+    CHECK(said[0] == 'r' && (method != KR_SPAWN || said[1] == 'b'));
+    channel_expect_end(&c);
+}
+
 /* A program's end. */
 
 static channel program; /* of the program that exits; its children write to it */

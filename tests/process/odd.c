@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "process/methods.h"
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 
 static int return_seven(void *arg)
@@ -136,7 +137,7 @@ METHOD_TEST(others_fork_meanwhile)
 {
     kri_bunch bunch;
     kr_event enough = KR_EVENT_INIT;
-    if (KRI_TSAN)
+    if (KRI_SANITIZED) /* address sanitizers leave a forked child the locks of their heap */
         SKIP("forks while threads run");
     kri_bunch_start(&bunch, 2, fork_now_and_then, &enough);
     for (int i = 0; i < 20; i++)
@@ -154,4 +155,44 @@ METHOD_TEST(killed_at_once)
         int code = end(p);
         CHECK(code == -SIGKILL || code == 7);
     }
+}
+
+/* Traces the process, and stays; -1: it may not. */
+static pid_t start_tracer(pid_t traced)
+{
+    int ends[2];
+    char said = 'n';
+    CHECK_EQ(pipe(ends), 0);
+    pid_t tracer = fork();
+    if (tracer == 0) {
+        if (ptrace(PTRACE_SEIZE, traced, NULL, NULL) == 0 && write(ends[1], "y", 1) == 1)
+            stay(NULL);
+        _exit(1);
+    }
+    close(ends[1]);
+    if (read(ends[0], &said, 1) != 1)
+        said = 'n';
+    close(ends[0]);
+    if (said == 'y')
+        return tracer;
+    CHECK_EQ(waitpid(tracer, NULL, 0), tracer);
+    return -1;
+}
+
+/* The kernel gives its code to the parent only when the tracer has had it, or has ended. */
+METHOD_TEST(a_child_that_ends_while_it_is_traced)
+{
+    kr_process *p = start_staying((kr_process_options){.start = method});
+    pid_t tracer = start_tracer(kr_process_pid(p));
+    CHECK_EQ(kr_process_kill(p), 0);
+    if (tracer > 0) {
+        while (kr_process_alive(p) != 0)
+            kri_test_nap();
+        CHECK_EQ(kr_process_join(p, NULL, kr_ms(20)), -ETIMEDOUT);
+        CHECK_EQ(kill(tracer, SIGKILL), 0);
+        CHECK_EQ(waitpid(tracer, NULL, 0), tracer);
+    }
+    CHECK_EQ(end(p), -SIGKILL);
+    if (tracer < 0)
+        SKIP("the system does not let it be traced");
 }

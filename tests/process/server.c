@@ -10,6 +10,12 @@
 
 static const kr_process_options by_server = {.start = KR_FORKSERVER};
 
+static int add_one(void *arg)
+{
+    return *(int *)arg + 1;
+}
+KR_TASK(add_one);
+
 static int tell_server(void *arg)
 {
     (void)arg;
@@ -171,6 +177,117 @@ TEST(servers_killed_at_random)
     channel_expect_end(&c);
 }
 
+/* The child that is forked ahead. */
+
+/* Of the server's children; 0: it has none. */
+static int child_of(int server)
+{
+    char path[64];
+    int pid = 0;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", server, server);
+    FILE *children = fopen(path, "re");
+    if (children == NULL)
+        SKIP("the system does not list children");
+    if (fscanf(children, "%d", &pid) != 1)
+        pid = 0;
+    fclose(children);
+    return pid;
+}
+
+/* It comes of starts that follow each other soon, and goes: so it is waited for only so long. */
+static int find_spare(int server)
+{
+    enum { NAPS = 1000 };
+    for (;;) {
+        CHECK_EQ(find_server(), server);
+        for (int i = 0; i < NAPS; i++) {
+            int pid = child_of(server);
+            if (pid != 0)
+                return pid;
+            kri_test_nap();
+        }
+    }
+}
+
+static void await_gone(int pid)
+{
+    int pidfd = os_pidfd_open(pid);
+    struct pollfd fd = {.fd = pidfd, .events = POLLIN};
+    if (pidfd >= 0)
+        CHECK_EQ(poll(&fd, 1, 60000), 1);
+}
+
+TEST(a_spare_is_let_go)
+{
+    int server = find_server(), spare = find_spare(server);
+    await_gone(spare);
+    while (child_of(server) != 0)
+        kri_test_nap();
+    CHECK_EQ(find_server(), server);
+}
+
+static int tell_pid(void *arg)
+{
+    int pid = getpid();
+    (void)arg;
+    child_say(&pid, sizeof pid);
+    return 0;
+}
+KR_TASK(tell_pid);
+
+static int start_one_that_tells(void)
+{
+    channel c;
+    int pid;
+    channel_open(&c);
+    c.options.start = KR_FORKSERVER;
+    kr_process *p = start_with(tell_pid, NULL, 0, c.options);
+    int expected = kr_process_pid(p);
+    CHECK_EQ(end(p), 0);
+    channel_read(&c, &pid, sizeof pid);
+    CHECK_EQ(pid, expected);
+    channel_expect_end(&c);
+    return pid;
+}
+
+/* Where a moment passes between the two it is let go, and then another is the process. */
+TEST(a_spare_is_what_is_started)
+{
+    int server = find_server();
+    while (find_spare(server) != start_one_that_tells())
+        continue;
+}
+
+TEST(a_spare_ignores_interrupts_until_it_is_started)
+{
+    int server = find_server(), spare, started;
+    do {
+        spare = find_spare(server);
+        kill(spare, SIGINT);
+        started = start_one_that_tells();
+    } while (started != spare);
+}
+
+/* Either the server has seen it in time, and there is another, or it was the process. */
+TEST(a_spare_that_is_killed)
+{
+    enum { TIMES = 20 };
+    int server = find_server(), killed = 0;
+    for (int i = 0; i < TIMES; i++) {
+        int spare = find_spare(server), three = 3, code;
+        kill(spare, SIGKILL);
+        if (i % 2 == 0)
+            await_gone(spare);
+        kr_process *p = start_with(add_one, &three, sizeof three, by_server);
+        bool same = kr_process_pid(p) == spare;
+        CHECK_EQ(kr_process_join(p, &code, KR_FOREVER), 0);
+        kr_process_release(p);
+        CHECK_EQ(code, same ? -SIGKILL : 4);
+        killed += same;
+    }
+    kri_test_note("%d of %d times it was the process", killed, TIMES);
+}
+
 /* The end. */
 
 static int server_pipe[2];
@@ -235,12 +352,6 @@ TEST(forks_do_not_share_it)
 typedef struct starter {
     kr_word failed;
 } starter;
-
-static int add_one(void *arg)
-{
-    return *(int *)arg + 1;
-}
-KR_TASK(add_one);
 
 static void start_some(void *arg)
 {

@@ -62,6 +62,14 @@ static inline int fail_io(const void *arg, void *result)
     return -EIO;
 }
 
+static inline int be_killed(const void *arg, void *result)
+{
+    (void)arg;
+    (void)result;
+    raise(SIGKILL);
+    return 0;
+}
+
 /* A gate in memory that workers share: kr_shared_alloc or mmap before the pool is made. */
 struct gate {
     kr_semaphore entered;

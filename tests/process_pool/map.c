@@ -376,14 +376,6 @@ TEST(groups_of_submitted_tasks)
     end(pool);
 }
 
-static int crash(const void *arg, void *result)
-{
-    (void)arg;
-    (void)result;
-    raise(SIGKILL);
-    return 0;
-}
-
 /* A task that crashes fails the group, and those that are queued never begin. */
 TEST(groups_of_tasks_that_crash)
 {
@@ -392,7 +384,7 @@ TEST(groups_of_tasks_that_crash)
     kr_group group;
     kr_future *f[TASKS];
     CHECK_EQ(kr_group_open(&group, pool), 0);
-    CHECK_EQ(kr_group_submit(&group, NULL, NULL, crash, NULL, 0, 0), 0);
+    CHECK_EQ(kr_group_submit(&group, NULL, NULL, be_killed, NULL, 0, 0), 0);
     int count = 0;
     while (count < TASKS &&
            kr_group_submit(&group, NULL, &f[count], tell_pid, NULL, 0, sizeof(int)) == 0)

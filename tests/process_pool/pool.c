@@ -30,25 +30,17 @@ TEST(many_tasks)
     end(pool);
 }
 
-static int crash(const void *arg, void *result)
-{
-    (void)arg;
-    (void)result;
-    raise(SIGKILL);
-    return 0;
-}
-
 TEST(test_killed_child)
 {
     kr_executor *pool = pool_of(1);
-    kr_future *f = submit(pool, crash);
+    kr_future *f = submit(pool, be_killed);
     int error = 0;
     CHECK_EQ(kr_future_exception(f, &error, KR_FOREVER), 0);
     CHECK_EQ(error, KR_ECRASHED);
     kr_crash report;
     CHECK_EQ(kr_future_crash(f, &report), 0);
     CHECK_EQ(report.exit_code, -SIGKILL);
-    CHECK(report.task == crash);
+    CHECK(report.task == be_killed);
     CHECK_EQ(report.attempts, 1);
     CHECK_EQ(report.reason, KR_CRASH_DIED);
     kr_future_release(f);

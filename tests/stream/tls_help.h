@@ -138,7 +138,7 @@ static void part(tls_ends *ends)
 }
 
 /* Everything is given back. */
-static void part_for_good(tls_ends *ends)
+static inline void part_for_good(tls_ends *ends)
 {
     part(ends);
     kr_tls_context_release(ends->client_context);

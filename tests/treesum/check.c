@@ -27,20 +27,25 @@ SCRIPT(check_wrong_and_missing,
        COMPARE "echo 1 >a; echo 2 >b; echo 3 >c; treesum a b c >list; echo x >b; " COMPARE_ALL
                "rm c; " COMPARE_ALL "rm a b; " COMPARE_ALL "mkdir a; " COMPARE_ALL)
 
-SCRIPT(check_malformed_lines, COMPARE
-       "echo 1 >a; echo 2 >'b c'; treesum a 'b c' >good; "
-       "{ cat good; echo nonsense; cat good; echo; echo '# comment'; printf '\\n\\n'; } "
-       ">list; " COMPARE_ALL "{ echo nonsense; echo more; } >list; " COMPARE_ALL
-       ": >list; " COMPARE_ALL "sed 's/^/ \t/' good >list; " COMPARE_ALL
-       "sed 's/^../zz/' good >list; " COMPARE_ALL "sed 's/^.//' good >list; " COMPARE_ALL
-       "sed 's/^/0/' good >list; " COMPARE_ALL "tr a-f A-F <good >list; " COMPARE_ALL
-       "sed 's/$/\\r/' good >list; " COMPARE_ALL "sed 's/  / /' good >list; " COMPARE_ALL
-       "{ cat list good; } >l2; mv l2 list; " COMPARE_ALL
-       "{ cat good; sed 's/  / /' good; } >list; " COMPARE_ALL
-       "printf '%s' \"$(cat good)\" >list; " COMPARE_ALL "sed 's/^/\\\\/' good >list; " COMPARE_ALL
-       "sed 's/^/\\\\/; s/$/\\\\/' good >list; " COMPARE_ALL
-       "sed 's/^/\\\\/; s/$/\\\\q/' good >list; " COMPARE_ALL
-       "sed 's/  .*/  -/' good >list; " COMPARE_ALL)
+#define TWO_GOOD COMPARE "echo 1 >a; echo 2 >'b c'; treesum a 'b c' >good; "
+
+SCRIPT(check_malformed_lines,
+       TWO_GOOD "{ cat good; echo nonsense; cat good; echo; echo '# comment'; printf '\\n\\n'; } "
+                ">list; " COMPARE_ALL "{ echo nonsense; echo more; } >list; " COMPARE_ALL
+                ": >list; " COMPARE_ALL "sed 's/^/ \t/' good >list; " COMPARE_ALL
+                "sed 's/^../zz/' good >list; " COMPARE_ALL "sed 's/^.//' good >list; " COMPARE_ALL)
+
+SCRIPT(check_odd_digests,
+       TWO_GOOD "sed 's/^/0/' good >list; " COMPARE_ALL "tr a-f A-F <good >list; " COMPARE_ALL
+                "sed 's/$/\\r/' good >list; " COMPARE_ALL "sed 's/  / /' good >list; " COMPARE_ALL
+                "{ cat list good; } >l2; mv l2 list; " COMPARE_ALL
+                "{ cat good; sed 's/  / /' good; } >list; " COMPARE_ALL)
+
+SCRIPT(check_odd_endings, TWO_GOOD "printf '%s' \"$(cat good)\" >list; " COMPARE_ALL
+                                   "sed 's/^/\\\\/' good >list; " COMPARE_ALL
+                                   "sed 's/^/\\\\/; s/$/\\\\/' good >list; " COMPARE_ALL
+                                   "sed 's/^/\\\\/; s/$/\\\\q/' good >list; " COMPARE_ALL
+                                   "sed 's/  .*/  -/' good >list; " COMPARE_ALL)
 
 SCRIPT(check_lists_that_cannot_be_read,
        COMPARE "echo 1 >a; treesum a >list; compare nowhere; compare nowhere list; compare .; "

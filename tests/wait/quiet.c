@@ -5,7 +5,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "harness/sanitizers.h"
+#include "harness/allocations.h"
 #include "sync/waits.h"
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -149,89 +149,6 @@ TEST(test_scopes)
     check_without_system_calls(enter_scopes);
 }
 
-/* Allocation: the C library's functions are counted as they pass by. */
-
-static kr_word counting;
-static kr_word allocations;
-
-#if KRI_SANITIZED
-
-int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void *, size_t),
-                                              void (*on_free)(const volatile void *));
-
-static void on_malloc(const volatile void *memory, size_t size)
-{
-    (void)memory;
-    (void)size;
-    if (kri_load_rlx(&counting) != 0)
-        kri_add_rlx(&allocations, 1);
-}
-
-static void on_free(const volatile void *memory)
-{
-    (void)memory;
-}
-
-static void watch_allocations(void)
-{
-    __sanitizer_install_malloc_and_free_hooks(on_malloc, on_free);
-}
-
-#else
-
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *memory, size_t size);
-void *__libc_memalign(size_t alignment, size_t size);
-
-static void count_allocation(void)
-{
-    if (kri_load_rlx(&counting) != 0)
-        kri_add_rlx(&allocations, 1);
-}
-
-void *malloc(size_t size)
-{
-    count_allocation();
-    return __libc_malloc(size);
-}
-
-void *calloc(size_t count, size_t size)
-{
-    count_allocation();
-    return __libc_calloc(count, size);
-}
-
-void *realloc(void *memory, size_t size)
-{
-    count_allocation();
-    return __libc_realloc(memory, size);
-}
-
-void *aligned_alloc(size_t alignment, size_t size)
-{
-    count_allocation();
-    return __libc_memalign(alignment, size);
-}
-
-static void watch_allocations(void)
-{
-}
-
-#endif
-
-TEST(test_the_count_itself)
-{
-    void *volatile memory;
-
-    watch_allocations();
-    kri_store_rel(&counting, 1);
-    memory = malloc(10);
-    kri_store_rel(&counting, 0);
-    free(memory);
-    CHECK_GE(kri_load_rlx(&allocations), 1);
-}
-
 typedef struct quiet_world {
     waits_world *waits;
     kr_word started;
@@ -263,20 +180,19 @@ TEST(test_no_wait_allocates)
     party_bunch *bunch;
 
     party_be(&party_threads);
-    watch_allocations();
     world = party_world(sizeof *world);
     world->waits = waits_begin();
     bunch = party_start(WAITS_KINDS, wait_each_way, world);
     party_await_count(&world->started, WAITS_KINDS);
-    kri_store_rel(&counting, 1);
+    allocations_begin();
     kri_store_rel(&world->begin, 1);
     party_await_count(&world->ready, WAITS_KINDS);
     for (int i = 0; i < WAITS_KINDS; i++)
         kr_cancel(&world->scopes[i]);
     party_await_finished(bunch, WAITS_KINDS);
-    kri_store_rel(&counting, 0);
+    uint32_t allocated = allocations_end();
     party_join(bunch);
-    CHECK_EQ(kri_load_rlx(&allocations), 0);
+    CHECK_EQ(allocated, 0);
     waits_end(world->waits);
     party_world_free(world, sizeof *world);
 }

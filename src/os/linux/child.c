@@ -170,6 +170,14 @@ int os_pidfd_reap(int pidfd, int *code, uint64_t *max_rss)
     return pid == 0 ? -EAGAIN : pid < 0 ? pid : 0;
 }
 
+int os_child_reap(pid_t id)
+{
+    int code;
+    uint64_t unused;
+    pid_t pid = reap(P_PID, (id_t)id, &code, &unused);
+    return pid == 0 ? -EAGAIN : pid < 0 ? pid : 0;
+}
+
 pid_t os_reap_any(int *code, uint64_t *max_rss)
 {
     return reap(P_ALL, 0, code, max_rss);

@@ -66,11 +66,11 @@ static int wait_in_ms(int events, struct epoll_event *list, kr_time left)
     return epoll_wait(events, list, OS_EVENTS_AT_ONCE, ms > INT32_MAX ? INT32_MAX : (int)ms);
 }
 
-static int wait_until(int events, struct epoll_event *list, kr_time deadline)
+static int wait_until(int events, struct epoll_event *list, kr_time deadline, kr_time now)
 {
     if (deadline == 0 || deadline == OS_NEVER)
         return epoll_wait(events, list, OS_EVENTS_AT_ONCE, deadline == 0 ? 0 : -1);
-    kr_time left = deadline - os_now();
+    kr_time left = deadline - (now != 0 ? now : os_now());
     if (left < 0)
         left = 0;
 #ifdef SYS_epoll_pwait2
@@ -91,11 +91,11 @@ static unsigned ready_of(uint32_t events)
            (events & EPOLLOUT ? OS_WRITABLE : 0);
 }
 
-int os_events_wait(int events, os_event *list, kr_time deadline)
+int os_events_wait(int events, os_event *list, kr_time deadline, kr_time now)
 {
     int saved = errno;
     struct epoll_event got[OS_EVENTS_AT_ONCE];
-    int count = settle(wait_until(events, got, deadline), saved);
+    int count = settle(wait_until(events, got, deadline, now), saved);
     for (int i = 0; i < count; i++)
         list[i] = (os_event){.fd = got[i].data.fd,
                              .ready = ready_of(got[i].events),

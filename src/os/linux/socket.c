@@ -230,6 +230,30 @@ int64_t os_socket_receive(int fd, const os_part *parts, int count, bool wait)
     return result;
 }
 
+int os_socket_set_patience(int fd, kr_time most)
+{
+    enum { SECOND = 1000000000, MICROSECOND = 1000 };
+    int saved = errno;
+    kr_time rounded = most < OS_NEVER - MICROSECOND ? most + MICROSECOND - 1 : most;
+    struct timeval limit = {.tv_sec = rounded / SECOND, .tv_usec = rounded % SECOND / MICROSECOND};
+    if (most == OS_NEVER)
+        limit = (struct timeval){0, 0};
+    int err = setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    int flags = err == 0 ? fcntl(fd, F_GETFL) : -1;
+    if (flags >= 0)
+        err = fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+    return settle(flags < 0 ? -1 : err, saved);
+}
+
+int64_t os_socket_receive_patiently(int fd, void *bytes, size_t size)
+{
+    int saved = errno;
+    ssize_t got = recv(fd, bytes, size, 0);
+    int64_t result = got < 0 ? -errno : got;
+    errno = saved;
+    return result;
+}
+
 /* Watching many */
 
 int os_watch_create(void)

@@ -1,0 +1,250 @@
+/* A manager's locks, recursive locks and conditions in shared memory: those of krait/lock.h and its
+ * like, each in the body of an object.
+ *
+ * A handle whose object was taken away finds that out by the object's number, without a lock: who
+ * takes one away sees to it that nobody is inside a call.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "manager/shared_containers.h"
+#include "os/os.h"
+#include <krait/condition.h>
+#include <krait/rlock.h>
+#include <limits.h>
+
+/* Locks */
+
+typedef struct shared_lock {
+    kr_managed_lock face;
+    kri_shared_object object;
+} shared_lock;
+
+/* NULL: it was taken away. */
+static kr_lock *lock_of(kr_managed_lock *h)
+{
+    return kri_body_of(&((shared_lock *)(void *)h)->object);
+}
+
+static int lock_init(void *body, const kri_body_plan *plan)
+{
+    (void)plan;
+    return kr_lock_init(body, KR_SHARED);
+}
+
+static int lock_acquire(kr_managed_lock *h, kr_time timeout)
+{
+    kr_lock *lock = lock_of(h);
+    return lock != NULL ? kr_lock_acquire(lock, timeout) : -ESTALE;
+}
+
+static int lock_release(kr_managed_lock *h)
+{
+    kr_lock *lock = lock_of(h);
+    return lock != NULL ? kr_lock_release(lock) : -ESTALE;
+}
+
+static bool lock_locked(kr_managed_lock *h)
+{
+    const kr_lock *lock = lock_of(h);
+    return lock != NULL && kr_lock_locked(lock);
+}
+
+static int lock_recover(kr_managed_lock *h)
+{
+    kr_lock *lock = lock_of(h);
+    return lock != NULL ? kr_lock_recover(lock) : -ESTALE;
+}
+
+static int lock_token(kr_managed_lock *h, int64_t *token)
+{
+    (void)h;
+    (void)token;
+    return -EOPNOTSUPP;
+}
+
+static void lock_end(kr_managed_lock *h)
+{
+    os_free(h);
+}
+
+static const kri_lock_ops lock_ops = {
+    .acquire = lock_acquire,
+    .release = lock_release,
+    .locked = lock_locked,
+    .recover = lock_recover,
+    .token = lock_token,
+    .end = lock_end,
+};
+
+static const kri_kind lock_kind = {.kind = KR_MANAGER_LOCK, .make = kri_body_make};
+
+int kri_shared_lock(kr_managed_lock **h, kr_manager *m, const char *name)
+{
+    const kri_body_plan plan = {.size = sizeof(kr_lock), .init = lock_init};
+    shared_lock *made = os_alloc(sizeof *made);
+    if (made == NULL)
+        return -ENOMEM;
+    made->face.ops = &lock_ops;
+    int err = kri_body_open(&made->object, m, name, &lock_kind, &plan, made->face.handle.name);
+    if (err == 0)
+        *h = &made->face;
+    else
+        os_free(made);
+    return err;
+}
+
+/* Recursive locks */
+
+typedef struct shared_rlock {
+    kr_managed_rlock face;
+    kri_shared_object object;
+} shared_rlock;
+
+/* NULL: it was taken away. */
+static kr_rlock *rlock_of(kr_managed_rlock *h)
+{
+    return kri_body_of(&((shared_rlock *)(void *)h)->object);
+}
+
+static int rlock_init(void *body, const kri_body_plan *plan)
+{
+    (void)plan;
+    return kr_rlock_init(body, KR_SHARED);
+}
+
+static int rlock_acquire(kr_managed_rlock *h, kr_time timeout)
+{
+    kr_rlock *rlock = rlock_of(h);
+    return rlock != NULL ? kr_rlock_acquire(rlock, timeout) : -ESTALE;
+}
+
+static int rlock_release(kr_managed_rlock *h)
+{
+    kr_rlock *rlock = rlock_of(h);
+    return rlock != NULL ? kr_rlock_release(rlock) : -ESTALE;
+}
+
+static bool rlock_owned(kr_managed_rlock *h)
+{
+    const kr_rlock *rlock = rlock_of(h);
+    return rlock != NULL && kr_rlock_owned(rlock);
+}
+
+static int rlock_recover(kr_managed_rlock *h)
+{
+    kr_rlock *rlock = rlock_of(h);
+    return rlock != NULL ? kr_rlock_recover(rlock) : -ESTALE;
+}
+
+static void rlock_end(kr_managed_rlock *h)
+{
+    os_free(h);
+}
+
+static const kri_rlock_ops rlock_ops = {
+    .acquire = rlock_acquire,
+    .release = rlock_release,
+    .owned = rlock_owned,
+    .recover = rlock_recover,
+    .end = rlock_end,
+};
+
+static const kri_kind rlock_kind = {.kind = KR_MANAGER_RLOCK, .make = kri_body_make};
+
+int kri_shared_rlock(kr_managed_rlock **h, kr_manager *m, const char *name)
+{
+    const kri_body_plan plan = {.size = sizeof(kr_rlock), .init = rlock_init};
+    shared_rlock *made = os_alloc(sizeof *made);
+    if (made == NULL)
+        return -ENOMEM;
+    made->face.ops = &rlock_ops;
+    int err = kri_body_open(&made->object, m, name, &rlock_kind, &plan, made->face.handle.name);
+    if (err == 0)
+        *h = &made->face;
+    else
+        os_free(made);
+    return err;
+}
+
+/* Conditions */
+
+typedef struct shared_condition {
+    kr_managed_condition face;
+    kri_shared_object object;
+} shared_condition;
+
+/* NULL: it was taken away. */
+static kr_condition *condition_of(kr_managed_condition *h)
+{
+    return kri_body_of(&((shared_condition *)(void *)h)->object);
+}
+
+static int condition_init(void *body, const kri_body_plan *plan)
+{
+    (void)plan;
+    return kr_condition_init(body, &(kr_condition_options){.scope = KR_SHARED});
+}
+
+static int condition_acquire(kr_managed_condition *h, kr_time timeout)
+{
+    kr_condition *condition = condition_of(h);
+    return condition != NULL ? kr_condition_acquire(condition, timeout) : -ESTALE;
+}
+
+static int condition_release(kr_managed_condition *h)
+{
+    kr_condition *condition = condition_of(h);
+    return condition != NULL ? kr_condition_release(condition) : -ESTALE;
+}
+
+static int condition_recover(kr_managed_condition *h)
+{
+    kr_condition *condition = condition_of(h);
+    return condition != NULL ? kr_condition_recover(condition) : -ESTALE;
+}
+
+static int condition_wait(kr_managed_condition *h, kr_time timeout)
+{
+    kr_condition *condition = condition_of(h);
+    return condition != NULL ? kr_condition_wait(condition, timeout) : -ESTALE;
+}
+
+static int condition_notify(kr_managed_condition *h, int count)
+{
+    kr_condition *condition = condition_of(h);
+    if (condition == NULL)
+        return -ESTALE;
+    return count == INT_MAX ? kr_condition_notify_all(condition)
+                            : kr_condition_notify(condition, count);
+}
+
+static void condition_end(kr_managed_condition *h)
+{
+    os_free(h);
+}
+
+static const kri_condition_ops condition_ops = {
+    .acquire = condition_acquire,
+    .release = condition_release,
+    .recover = condition_recover,
+    .wait = condition_wait,
+    .notify = condition_notify,
+    .end = condition_end,
+};
+
+static const kri_kind condition_kind = {.kind = KR_MANAGER_CONDITION, .make = kri_body_make};
+
+int kri_shared_condition(kr_managed_condition **h, kr_manager *m, const char *name)
+{
+    const kri_body_plan plan = {.size = sizeof(kr_condition), .init = condition_init};
+    shared_condition *made = os_alloc(sizeof *made);
+    if (made == NULL)
+        return -ENOMEM;
+    made->face.ops = &condition_ops;
+    int err = kri_body_open(&made->object, m, name, &condition_kind, &plan, made->face.handle.name);
+    if (err == 0)
+        *h = &made->face;
+    else
+        os_free(made);
+    return err;
+}
