@@ -40,7 +40,7 @@ static void run(void)
     for (kr_time next; (next = kri_timers_next(&all)) != KRI_NEVER;) {
         struct timespec until = {next / SECOND, next % SECOND};
         clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
-        (void)kri_timers_fire(&all, os_now());
+        (void)kri_timers_fire(&all, os_now(), SIZE_MAX);
     }
 }
 

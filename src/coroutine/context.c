@@ -104,7 +104,11 @@ void kri_context_of_thread(kri_context *context)
 
 void kri_context_end_thread(kri_context *context)
 {
+#if KRI_CONTEXT_TSAN
     context->fiber = NULL;
+#else
+    (void)context;
+#endif
 }
 
 KRI_UNWATCHED int kri_context_make(kri_context *context, const kri_stack *stack, char *top,
@@ -145,9 +149,9 @@ void kri_context_end(kri_context *context)
         __tsan_destroy_fiber(context->fiber);
         kri_sub_rlx(&fibers, 1);
     }
+    context->fiber = NULL;
 #endif
     context->sp = NULL;
-    context->fiber = NULL;
 }
 
 #if KRI_CONTEXT_ASAN || KRI_CONTEXT_TSAN

@@ -26,11 +26,15 @@
 #endif
 
 typedef struct kri_context {
-    void *sp;  /* while it does not run; elsewhere a ucontext_t * */
-    char *low; /* of its stack, for the address sanitizer, as the next two */
+    void *sp; /* while it does not run; elsewhere a ucontext_t * */
+#if KRI_CONTEXT_ASAN
+    char *low; /* of its stack */
     size_t size;
-    void *fake;  /* its second stack, of frames that are watched after their return */
-    void *fiber; /* of the thread sanitizer */
+    void *fake; /* its second stack, of frames that are watched after their return */
+#endif
+#if KRI_CONTEXT_TSAN
+    void *fiber; /* its account */
+#endif
 } kri_context;
 
 /* kri_context_of_thread - the calling thread itself, as it runs. */

@@ -2,11 +2,18 @@
  *
  * State.  Whoever waits has a watcher on each future.  A watcher is told under its future's mutex,
  * and taken off under it, so that after the last kri_future_unwatch nobody touches the entries.
+ * Most calls of kr_wait and kr_gather have a single one, which all futures share, so that the end
+ * of one among thousands touches no memory that is its alone.  A future that another call has such
+ * a watcher on, or that stands twice in the list, gets one of its own; and so do all where some
+ * wait for the caller.
  *
  * kr_wait   `left` counts those that are not done, `others` those of them that do not wait for the
- *           caller; `ready` becomes HOLDS once the condition holds, or STUCK when the last of the
- *           others is done.
+ *           caller, where some do; `ready` becomes HOLDS once the condition holds, ALL once all are
+ *           done, or STUCK when the last of the others is done.
  * iterator  those that are done stand in a list, in order; `ready` is its length.
+ *
+ * A teller counts `left` down last, and the last of all then writes ALL, by which he lets go: who
+ * sees that needs to take off no watcher, for all were told and no teller comes back.
  *
  * A failure may be told while another teller finds that the others are done: HOLDS is written over
  * STUCK, and the caller looks after the last kri_future_unwatch.
@@ -28,50 +35,75 @@
 #include "executor/stall.h"
 #include "os/os.h"
 
-enum { OPEN, HOLDS, STUCK };
+enum { OPEN, HOLDS, STUCK, ALL };
 
 struct group {
+    kri_watcher watcher; /* first; shared */
     kr_word left;
-    kr_word others;
+    kr_word others; /* const if some_held_up is not set */
     kr_word ready;
     kr_word failed;            /* atomic; index + 1 of the first that has an error */
     kr_wait_when when;         /* const */
+    bool some_held_up;         /* const */
     kr_future *const *futures; /* const */
     size_t count;              /* const */
+    struct member *members;    /* the caller's; NULL: no future has a watcher of its own */
 };
 
 struct member {
     kri_watcher watcher; /* first */
-    struct group *group;
-    kr_future *future;
-    uint32_t number; /* const: its index + 1 */
-    bool held_up;    /* const: it does not end while the caller waits */
+    struct group *group; /* NULL: the future has the shared one */
+    bool held_up;        /* const: it does not end while the caller waits */
 };
 
-static bool is_failure(const struct group *group, const kr_future *f)
+static bool ends_early(const struct group *group, const kr_future *f)
 {
-    if (group->when == KR_FIRST_EXCEPTION && kr_future_cancelled(f))
-        return false;
-    return f->error != 0;
+    if (group->when < KR_FIRST_EXCEPTION || f->error == 0)
+        return group->when == KR_FIRST_COMPLETED;
+    return group->when != KR_FIRST_EXCEPTION || !kr_future_cancelled(f);
 }
 
-static void told(kri_watcher *watcher)
+static bool is_stuck_without(struct group *group, bool held_up)
+{
+    uint32_t open = OPEN;
+    return group->some_held_up && !held_up && kri_sub_rlx(&group->others, 1) == 1 &&
+           kri_cas_sc(&group->ready, &open, STUCK);
+}
+
+static void note_failure(struct group *group, const kr_future *f)
+{
+    uint32_t none = 0, at = 0;
+    if (kri_load_rlx(&group->failed) != 0)
+        return;
+    while (group->futures[at] != f)
+        at++;
+    (void)kri_cas_rlx(&group->failed, &none, at + 1); /* [completed-1] */
+}
+
+static void note(struct group *group, const kr_future *f, bool held_up)
+{
+    bool over = ends_early(group, f);
+    if (f->error != 0)
+        note_failure(group, f);
+    if (over)
+        kri_store_sc(&group->ready, HOLDS); /* [completed-1] */
+    if (is_stuck_without(group, held_up) || over)
+        kri_wake(&group->ready, 1, 0);
+    if (kri_sub_acq_rel(&group->left, 1) != 1) /* [completed-1] */
+        return;
+    kri_store_sc(&group->ready, ALL); /* [completed-1] */
+    kri_wake(&group->ready, 1, 0);
+}
+
+static void told(kri_watcher *watcher, kr_future *f)
+{
+    note((struct group *)watcher, f, false);
+}
+
+static void told_member(kri_watcher *watcher, kr_future *f)
 {
     const struct member *member = (const struct member *)watcher;
-    struct group *group = member->group;
-    uint32_t none = 0;
-    if (member->future->error != 0)
-        (void)kri_cas_rlx(&group->failed, &none, member->number); /* [completed-1] */
-    bool stuck = !member->held_up && kri_sub_rlx(&group->others, 1) == 1;
-    bool last = kri_sub_acq_rel(&group->left, 1) == 1; /* [completed-1] */
-    bool holds = last || group->when == KR_FIRST_COMPLETED ||
-                 (group->when >= KR_FIRST_EXCEPTION && is_failure(group, member->future));
-    uint32_t open = OPEN;
-    if (holds)
-        kri_store_sc(&group->ready, HOLDS); /* [completed-1] */
-    else if (!stuck || !kri_cas_sc(&group->ready, &open, STUCK))
-        return;
-    kri_wake(&group->ready, 1, 0);
+    note(member->group, f, member->held_up);
 }
 
 /* The waiter is in its wait, so all that it waits for is there. */
@@ -90,32 +122,70 @@ static bool is_ready(const struct group *group)
     return kri_load_acq(&group->ready); /* [completed-1] */
 }
 
-/* How many there are that do not wait for the caller. */
-static uint32_t fill(struct group *group, struct member *members, kr_future *const *futures,
-                     size_t count)
+static bool has_members(struct group *group)
 {
-    uint32_t others = 0;
-    for (size_t i = 0; i < count; i++) {
-        members[i].group = group;
-        members[i].future = futures[i];
-        members[i].number = (uint32_t)i + 1;
-        members[i].watcher.tell = told;
-        members[i].held_up = !kri_future_is_over(futures[i]) && kri_frame_holds_up(futures[i]);
-        others += !members[i].held_up;
-    }
-    return others;
+    if (!group->members)
+        group->members = os_alloc(group->count * sizeof *group->members);
+    return group->members;
 }
 
-static void watch_all(struct member *members, size_t count)
+/* How many there are that do not wait for the caller, at this moment; -ENOMEM. */
+static int count_others(struct group *group)
 {
-    for (size_t i = 0; i < count; i++)
-        if (!kri_future_watch(members[i].future, &members[i].watcher))
-            told(&members[i].watcher);
+    uint32_t others = 0;
+    for (size_t i = 0; i < group->count; i++) {
+        bool held_up =
+            kri_frame_holds_up(group->futures[i]) && !kri_future_is_over(group->futures[i]);
+        if (held_up && !has_members(group))
+            return -ENOMEM;
+        if (held_up)
+            group->members[i].held_up = true;
+        others += !held_up;
+    }
+    group->others.bits = others;
+    group->some_held_up = others < group->count;
+    return others == 0 || (group->some_held_up && group->when == KR_ALL_COMPLETED) ? -EDEADLK : 0;
+}
+
+static int watch(struct group *group, size_t i)
+{
+    kr_future *f = group->futures[i];
+    int watching = group->some_held_up ? -EBUSY : kri_future_watch_shared(f, &group->watcher);
+    if (watching == 0)
+        note(group, f, false);
+    if (watching >= 0)
+        return 0;
+    if (!has_members(group))
+        return -ENOMEM;
+    struct member *member = &group->members[i];
+    member->group = group;
+    member->watcher.tell = told_member;
+    if (!kri_future_watch(f, &member->watcher))
+        note(group, f, member->held_up);
+    return 0;
+}
+
+static int watch_all(struct group *group)
+{
+    int err = 0;
+    for (size_t i = 0; i < group->count && !err; i++)
+        err = watch(group, i);
+    return err;
+}
+
+static void unwatch_all(struct group *group)
+{
+    for (size_t i = 0; i < group->count; i++) {
+        if (group->members && group->members[i].group)
+            kri_future_unwatch(group->futures[i], &group->members[i].watcher);
+        else
+            kri_future_unwatch_shared(group->futures[i], &group->watcher);
+    }
 }
 
 static int wait_ready(struct group *group, kr_future *const *futures, size_t count, kr_time timeout)
 {
-    if (timeout == KR_FOREVER && !kr_cancelled())
+    if (timeout == KR_FOREVER && !kri_party_shares_thread() && !kr_cancelled())
         for (size_t i = 0; i < count && !is_ready(group); i++)
             if (kri_help(futures[i], NULL) && kri_future_is_forked(futures[i]))
                 return KR_EFORKED;
@@ -150,32 +220,30 @@ int kri_futures_check(kr_future *const *futures, size_t count)
     return err;
 }
 
-static int wait_with(struct member *members, kr_future *const *futures, size_t count,
-                     kr_wait_when when, size_t *failed, kr_time timeout)
-{
-    struct group group = {
-        .left = {(uint32_t)count}, .when = when, .futures = futures, .count = count};
-    uint32_t others = fill(&group, members, futures, count);
-    if (others == 0 || (others < count && when == KR_ALL_COMPLETED))
-        return -EDEADLK;
-    group.others.bits = others;
-    watch_all(members, count);
-    int err = wait_ready(&group, futures, count, timeout);
-    for (size_t i = 0; i < count; i++)
-        kri_future_unwatch(futures[i], &members[i].watcher);
-    *failed = kri_load_rlx(&group.failed);
-    return !err && kri_load_acq(&group.ready) == STUCK ? -EDEADLK : err;
-}
-
 int kri_futures_wait(kr_future *const *futures, size_t count, kr_wait_when when, size_t *failed,
                      kr_time timeout)
 {
-    struct member *members = os_alloc(count * sizeof *members);
-    if (!members)
-        return -ENOMEM;
-    int err = wait_with(members, futures, count, when, failed, timeout);
-    os_free(members);
-    return err;
+    struct group group = {.watcher = {.tell = told, .shared = true},
+                          .left = {(uint32_t)count},
+                          .when = when,
+                          .futures = futures,
+                          .count = count};
+    int err = count_others(&group);
+    if (err) {
+        os_free(group.members);
+        return err;
+    }
+    err = watch_all(&group);
+    if (!err)
+        err = wait_ready(&group, futures, count, timeout);
+    bool all = kri_load_acq(&group.ready) == ALL; /* [completed-1] */
+    if (!all)
+        unwatch_all(&group);
+    os_free(group.members);
+    *failed = kri_load_rlx(&group.failed);
+    if (!err && kri_load_acq(&group.ready) == STUCK)
+        return -EDEADLK;
+    return !err && all ? KRI_ALL_DONE : err;
 }
 
 int kr_wait(kr_future *const *futures, size_t count, kr_wait_when when, bool *done, kr_time timeout)
@@ -189,7 +257,7 @@ int kr_wait(kr_future *const *futures, size_t count, kr_wait_when when, bool *do
     if (timeout == KR_NOWAIT || count == 0)
         return count_done(futures, count, done);
     err = kri_futures_wait(futures, count, when, &failed, timeout);
-    return err ? err : count_done(futures, count, done);
+    return err < 0 ? err : count_done(futures, count, done);
 }
 
 /* The iterator */
@@ -214,8 +282,9 @@ struct kr_completed {
     struct entry entries[];
 };
 
-static void told_entry(kri_watcher *watcher)
+static void told_entry(kri_watcher *watcher, kr_future *f)
 {
+    (void)f;
     struct entry *entry = (struct entry *)watcher;
     kr_completed *c = entry->completed;
     kri_mutex_lock(&c->mutex);
@@ -261,7 +330,7 @@ static void watch_entries(kr_completed *c)
         c->unfinished++;
         kr_future_retain(entry->future);
         if (!kri_future_watch(entry->future, &entry->watcher))
-            told_entry(&entry->watcher);
+            told_entry(&entry->watcher, entry->future);
     }
 }
 

@@ -235,8 +235,9 @@ static kri_callback *conclude(kr_future *f, uint32_t phase, int error)
     while (f->watchers) {
         kri_watcher *watcher = f->watchers;
         f->watchers = watcher->next;
-        watcher->watching = false;
-        watcher->tell(watcher);
+        if (!watcher->shared)
+            watcher->watching = false;
+        watcher->tell(watcher, f);
     }
     return callbacks;
 }
@@ -438,7 +439,7 @@ bool kri_future_watch(kr_future *f, kri_watcher *watcher)
     if (waiting) {
         watcher->previous = NULL;
         watcher->next = f->watchers;
-        if (watcher->next)
+        if (watcher->next && !watcher->next->shared)
             watcher->next->previous = watcher;
         f->watchers = watcher;
     }
@@ -455,9 +456,42 @@ void kri_future_unwatch(kr_future *f, kri_watcher *watcher)
     (void)open(f);
     if (watcher->watching) {
         *(watcher->previous ? &watcher->previous->next : &f->watchers) = watcher->next;
-        if (watcher->next)
+        if (watcher->next && !watcher->next->shared)
             watcher->next->previous = watcher->previous;
         watcher->watching = false;
     }
+    close(f);
+}
+
+static kri_watcher **shared_place(kr_future *f)
+{
+    kri_watcher **at = &f->watchers;
+    while (*at && !(*at)->shared)
+        at = &(*at)->next;
+    return at;
+}
+
+int kri_future_watch_shared(kr_future *f, kri_watcher *watcher)
+{
+    int result = 0;
+    if (!is_over(open(f))) {
+        kri_watcher **place = shared_place(f);
+        result = *place ? -EBUSY : 1;
+        if (!*place)
+            *place = watcher;
+    }
+    close(f);
+    kri_future_look(f, true);
+    return result;
+}
+
+void kri_future_unwatch_shared(kr_future *f, const kri_watcher *watcher)
+{
+    if (kri_future_is_forked(f))
+        return;
+    (void)open(f);
+    kri_watcher **place = shared_place(f);
+    if (*place == watcher)
+        *place = NULL;
     close(f);
 }

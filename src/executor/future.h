@@ -36,13 +36,17 @@ enum {
 };
 
 /* A watcher is told that a future is done, under the future's mutex: a few instructions and a wake,
- * no more.  It belongs to whoever waits and is in no list once it was told or taken off. */
+ * no more.  It belongs to whoever waits and is in no list once it was told or taken off.
+ *
+ * One that is shared watches many futures, and each of them tells it.  It is the last of each list,
+ * which has one at most, and nothing is written to it. */
 typedef struct kri_watcher kri_watcher;
 struct kri_watcher {
-    kri_watcher *next;     /* [mutex] */
+    kri_watcher *next;     /* [mutex]; NULL of a shared one */
     kri_watcher *previous; /* [mutex] */
-    void (*tell)(kri_watcher *watcher);
+    void (*tell)(kri_watcher *watcher, kr_future *f);
     bool watching; /* [mutex] */
+    bool shared;   /* const */
 };
 
 typedef struct kri_callback {
@@ -208,12 +212,20 @@ int kri_future_wait(kr_future *f, kr_time timeout);
 bool kri_future_watch(kr_future *f, kri_watcher *watcher);
 void kri_future_unwatch(kr_future *f, kri_watcher *watcher); /* told or not, it is off now */
 
+/* The same with a shared one: 1: it watches; 0: the future is done; -EBUSY: another shared one
+ * does.
+ */
+int kri_future_watch_shared(kr_future *f, kri_watcher *watcher);
+void kri_future_unwatch_shared(kr_future *f, const kri_watcher *watcher);
+
 /* With the mutex: false: it is done already. */
 bool kri_future_add_callback(kr_future *f, kri_callback *callback);
 
-/* completed.c, for several: 0, -EINVAL, KR_EFORKED; and as kr_wait, but that 0 says that the wait
- * is over, by time too.  *failed is the index + 1 of the first that was found with an error; 0:
- * none. KRI_FIRST_ERROR is as KR_FIRST_EXCEPTION, where a cancelled one counts as failed. */
+/* completed.c, for several: 0, -EINVAL, KR_EFORKED; and as kr_wait, but that KRI_ALL_DONE says that
+ * all are done, and 0 that the wait is over, by time too.  *failed is the index + 1 of the first
+ * that was found with an error; 0: none. KRI_FIRST_ERROR is as KR_FIRST_EXCEPTION, where a
+ * cancelled one counts as failed. */
+enum { KRI_ALL_DONE = 1 };
 #define KRI_FIRST_ERROR ((kr_wait_when)(KR_FIRST_EXCEPTION + 1))
 int kri_futures_check(kr_future *const *futures, size_t count);
 int kri_futures_wait(kr_future *const *futures, size_t count, kr_wait_when when, size_t *failed,

@@ -8,6 +8,8 @@
  */
 #include <krait/gather.h>
 
+#include <string.h>
+
 #include "executor/executor.h"
 #include "os/os.h"
 
@@ -113,6 +115,13 @@ int kr_gather(kr_future *const *futures, size_t count, int *errors,
                                timeout);
     else if (!all)
         failed = find_failed(futures, count);
+    if (err == KRI_ALL_DONE && !failed) {
+        if (errors)
+            memset(errors, 0, count * sizeof *errors);
+        return 0;
+    }
+    if (err == KRI_ALL_DONE)
+        err = 0;
     if (err == -ECANCELED)
         err = cancel_all(futures, count);
     int result = outcome(futures, count, all ? 0 : failed, errors);

@@ -28,11 +28,17 @@
 KRI_SHARED_THREAD_LOCAL_HERE(kri_frame *, kri_frame_current)
 KRI_THREAD_LOCAL(const char *, outside_limit)
 
-bool kri_frame_initializes(const kr_executor *executor)
+/* NULL: none. */
+static const kr_executor *initialized_here(void)
 {
     const kri_frame *frame = *kri_frame_current();
     const kri_worker *worker = frame ? frame->worker : NULL;
-    return worker && worker->initializes && &worker->pool->executor == executor;
+    return worker && worker->initializes ? &worker->pool->executor : NULL;
+}
+
+bool kri_frame_initializes(const kr_executor *executor)
+{
+    return executor && initialized_here() == executor;
 }
 
 size_t kri_frame_may_hold_up(void)
@@ -54,7 +60,8 @@ bool kri_frame_in_executor(const kr_executor *executor)
 
 bool kri_frame_holds_up(const kr_future *f)
 {
-    if (f->executor && kri_frame_initializes(f->executor))
+    const kr_executor *initialized = initialized_here();
+    if (initialized && f->executor == initialized)
         return true;
     for (const kri_frame *frame = *kri_frame_current(); frame; frame = frame->outer)
         if (frame->future == f)

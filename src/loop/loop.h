@@ -59,35 +59,54 @@ typedef struct kri_calls {
 
 enum { KRI_TASK_NAME = 32 };
 
-/* A coroutine and what it runs at the moment.  It lies at the top of its own stack, at the
- * beginning of a cache line; what each switch, park and wake looks at is in that, up to context.sp.
- */
+/* Which runners are idle, told by their places; see runners.c. */
+enum { KRI_ROSTER_LEVELS = 3, KRI_ROSTER_BITS = 6 };
+typedef struct kri_roster {
+    kri_runner **runners;              /* by place: so many as there are, see runner_count */
+    uint64_t *idle[KRI_ROSTER_LEVELS]; /* above the first: which words below have a bit */
+    size_t room;
+    size_t count; /* of the idle ones */
+} kri_roster;
+
+/* A coroutine and what it runs at the moment.  It lies at the top of its own stack, on a cache
+ * line.  Where there are many, each of its lines has to be fetched from afar at each turn, so there
+ * are few.  The first has what each switch, park and wake looks at, and what those need to know who
+ * fetch the rest ahead; the second is of its task; the third begins with what other threads read,
+ * who wake it; the last is for those only who destroy it, or have named it. */
 struct kri_runner {
     kri_loop *loop;
-    kri_item next;        /* in the line of ready ones, or among the idle */
+    kri_item next;        /* in the line of ready ones, or among the spent */
     kri_party *acts_as;   /* while it does not run: whom it acts as */
     kri_frame *innermost; /* while it does not run */
     int error_number;     /* errno, while it does not run */
     unsigned served;      /* calls for descriptors since it last slept */
     bool notified;        /* loop: the unpark of its waiter is over */
     bool parked;          /* loop: it is to be made ready once something happens */
-    bool idle;            /* loop: it has no task */
-    bool own_size;        /* its stack has not the loop's size */
-    bool canary;          /* const: its stack has one */
+    bool own_size : 1;    /* its stack has not the loop's size */
+    bool canary : 1;      /* const: its stack has one */
+    bool named : 1;       /* its name is not empty */
+    uint32_t place;       /* in the roster */
     kri_context context;
-    kri_loop *home; /* const: as `loop`, for other threads, where nobody writes */
-    kri_stack stack;
-
-    kri_party party;
-    kri_timer timer;   /* ends its park */
-    kri_frame frame;   /* of its task */
     kr_future *future; /* its task; NULL: none */
-    kr_task_fn fn;     /* of its task, once begun */
-    uint64_t number;   /* of its task */
-    kri_runner *newer; /* of those that have a task, in the order of beginning */
-    kri_runner *older;
+
+    kri_frame frame; /* of its task */
+    uint64_t number; /* of its task; 0: none, or it has not begun */
+    kr_task_fn fn;   /* of its task, once begun */
+
+    kri_loop *home; /* const: as `loop`, for other threads, where it is seldom written */
+    kri_party party;
+    kri_timer timer; /* ends its park */
+    kri_runner *next_of_all;
+    kri_runner *previous_of_all;
+
     char name[KRI_TASK_NAME];
+    kri_stack stack;
 };
+
+_Static_assert(sizeof(kri_context) != 8 ||
+                   (offsetof(kri_runner, frame) == 64 && offsetof(kri_runner, home) == 128 &&
+                    offsetof(kri_runner, name) == 256),
+               "each begins a cache line");
 
 struct kri_loop {
     kr_executor executor; /* its own; that of a pool's loop is the pool's */
@@ -98,16 +117,16 @@ struct kri_loop {
     size_t budget;       /* how many may run before the loop looks at the rest */
     kri_runner *running; /* NULL: the loop itself */
     kri_party *thread_party;
-    int *error_number;  /* const once it has entered: its thread's errno */
-    kri_runner *oldest; /* of those that have a task */
-    kri_runner *newest;
-    kri_runner *idle; /* without one, for the next task */
-    size_t idle_count;
+    int *error_number;   /* const once it has entered: its thread's errno */
+    kri_runner *runners; /* all, see runners.c */
+    size_t runner_count;
+    kri_roster roster;
     kri_runner *spent; /* to be given back */
     size_t alive;      /* runners that have a task */
     size_t most_alive; /* since the last look at the idle ones */
     kr_time trim_at;   /* when to look at them; 0: they are few */
-    kr_word load;      /* atomic: tasks that were given to it and are not over */
+    kr_word given;     /* atomic: tasks that other threads have given to it */
+    kr_word gone;      /* atomic, loop: how many are over, less those that it gave to itself */
     uint64_t begun;    /* tasks so far */
     kri_timers timers;
     kri_calls calls;
@@ -141,6 +160,19 @@ static inline kri_runner *kri_runner_self(void)
     return loop != NULL ? loop->running : NULL;
 }
 
+/* kri_loop_load - how many tasks it has that are not over; a hint.  kri_loop_count - by the loop's
+ * thread: so many more. */
+static inline uint32_t kri_loop_load(const kri_loop *loop)
+{
+    int32_t load = (int32_t)(kri_load_rlx(&loop->given) - kri_load_rlx(&loop->gone));
+    return load > 0 ? (uint32_t)load : 0;
+}
+
+static inline void kri_loop_count(kri_loop *loop, int tasks)
+{
+    kri_store_rlx(&loop->gone, kri_load_rlx(&loop->gone) - (uint32_t)tasks);
+}
+
 /* loop.c */
 int kri_loop_create(kri_loop **loop, const kr_run_options *options, kr_executor *face);
 void kri_loop_enter(kri_loop *loop);                /* the calling thread becomes its thread */
@@ -171,9 +203,11 @@ void kri_runner_suspend(kri_loop *loop);    /* by a coroutine: until it is made 
 void kri_runner_yield(kri_runner *self);    /* let those who are ready run before */
 void kri_runner_give_way(kri_runner *self); /* the same, as a wait: its blocking hooks run */
 void kri_runner_go_on(kri_loop *loop); /* by the loop: run the first that is ready, and so on */
-void kri_runners_end(kri_loop *loop);  /* give the idle ones back */
 void kri_runner_notify(kri_runner *runner);
 const char *kri_runner_name_here(void); /* of the caller, a signal handler too; NULL: has none */
+
+/* runners.c */
+void kri_runners_end(kri_loop *loop); /* give the idle ones back */
 
 /* A runner of its own for a task that has not begun, ready to be put in the line, 0: the loop's
  * stack size; -ENOMEM.  The caller, a coroutine, may give way to it at once, and goes on next. */

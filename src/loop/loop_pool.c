@@ -169,7 +169,7 @@ static kri_loop_member *least_loaded(kri_loop_pool *pool)
     uint32_t least = UINT32_MAX;
     uint32_t started = kri_load_acq(&pool->started);
     for (uint32_t i = 0; i < started; i++) {
-        uint32_t load = kri_load_rlx(&pool->members[i].loop->load);
+        uint32_t load = kri_loop_load(pool->members[i].loop);
         if (load < least) {
             least = load;
             best = &pool->members[i];

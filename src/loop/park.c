@@ -1,6 +1,7 @@
 /* Coroutines as parties: how one sleeps in a wait, and is woken.
  *
  * Protocol.
+ *     A runner that is parked is made ready by a notice or by its timer, and by nothing else.
  *     A wait parks the runner.  Its waker (wait.h) sets the waiter woken and then notifies the
  *     runner: itself in the loop's thread, else through the inbox.  The waiter's frame is left only
  *     after that, so that nobody notifies a runner that has gone on (`settle`).
@@ -96,4 +97,5 @@ const kri_party_ops kri_coroutine_ops = {
     .give_way = give_way_if_some,
     .is_alone = is_alone,
     .shares_thread = true,
+    .exact = true,
 };

@@ -14,30 +14,23 @@
  *     is ready and switches to it at once; the loop itself runs again when there is nothing more,
  *     or when the budget of this turn is used up, to look at what else there is.
  *     How a wait parks and wakes it is told in park.c.
- *     Of the idle ones so many are kept as had a task at once a moment ago: stacks that come and go
- *     cost more than what most tasks do.  The loop looks now and then, and does not sleep past that
- *     while there may be too many.
  *     A runner knows whom it acted as, the innermost frame of its tasks, and its errno: they are
- * the thread's while it runs.  Who switches to it puts them back, so that nothing is left to be
- * done behind the switch, and the functions that suspend end in it.
+ *     the thread's while it runs.  Who switches to it puts them back, so that nothing is left to be
+ *     done behind the switch, and the functions that suspend end in it.
  *
  * Why does a coroutine never change its thread?  Compilers keep the address of thread-locals, errno
  * among them, over calls; and what lies on one loop needs no lock against the rest of it.
  *
  * SPDX-License-Identifier: MIT
  */
-#include "loop/loop.h"
-
-#include <string.h>
+#include "loop/runners.h"
 
 #include "base/global.h"
 #include "loop/fetch.h"
 #include "loop/line.h"
 #include "os/os.h"
 
-enum { IDLE_LEAST = 1024, AT_ONCE = 1024, BUDGET = 64 };
-
-static const kr_time idle_look = 250 * 1000000; /* nanoseconds */
+enum { BUDGET = 64 };
 
 static kri_item item_of(kri_runner *runner)
 {
@@ -62,7 +55,7 @@ void kri_runner_notify(kri_runner *runner)
         kri_runner_ready(runner);
 }
 
-static void time_is_up(kri_timer *timer)
+void kri_runner_time_is_up(kri_timer *timer)
 {
     kri_runner *runner = runner_of(timer);
     if (runner->parked)
@@ -71,26 +64,9 @@ static void time_is_up(kri_timer *timer)
 
 /* Running a task. */
 
-static void list(kri_runner *runner, kri_loop *loop)
-{
-    runner->newer = NULL;
-    runner->older = loop->newest;
-    *(loop->newest != NULL ? &loop->newest->newer : &loop->oldest) = runner;
-    loop->newest = runner;
-    if (++loop->alive > loop->most_alive)
-        loop->most_alive = loop->alive;
-}
-
-static void unlist(kri_runner *runner, kri_loop *loop)
-{
-    *(runner->older != NULL ? &runner->older->newer : &loop->oldest) = runner->newer;
-    *(runner->newer != NULL ? &runner->newer->older : &loop->newest) = runner->older;
-    loop->alive--;
-}
-
 static const char *name_given_to(const kri_runner *runner)
 {
-    return runner != NULL && runner->name[0] != 0 ? runner->name : NULL;
+    return runner != NULL && runner->named ? runner->name : NULL;
 }
 
 const char *kri_runner_name_here(void)
@@ -105,7 +81,7 @@ static _Noreturn __attribute__((noinline)) void lament(const kri_runner *runner)
 
 static inline void check_stack(const kri_runner *runner)
 {
-    if (!kri_stack_intact(&runner->stack))
+    if (__builtin_expect(runner->canary, 0) && !kri_stack_intact(&runner->stack))
         lament(runner);
 }
 
@@ -113,9 +89,8 @@ static inline void check_stack(const kri_runner *runner)
 static bool run_claimed(kri_runner *runner, kr_cancel_scope *scope)
 {
     kri_loop *loop = runner->loop;
-    list(runner, loop);
+    kri_runner_begins(runner);
     runner->fn = runner->future->fn;
-    runner->number = ++loop->begun;
     kri_vars_enter(runner->future, &runner->party);
     if (loop->debug)
         loop->slice_began = os_now();
@@ -130,8 +105,9 @@ static bool run_claimed(kri_runner *runner, kr_cancel_scope *scope)
         kri_loop_look_for_slow(loop);
     if (runner->party.locals != NULL || runner->party.vars != NULL || runner->party.bell != 0)
         kri_party_clean_up(&runner->party);
-    unlist(runner, loop);
-    runner->name[0] = 0;
+    kri_runner_has_ended(runner);
+    if (runner->named)
+        kri_runner_set_name(runner, "");
     return true;
 }
 
@@ -166,29 +142,11 @@ static bool run_task(kri_runner *runner)
         kr_future_release(f);
     }
     runner->future = NULL;
-    kri_sub_rlx(&loop->load, 1);
+    kri_loop_count(loop, -1);
     return true;
 }
 
 /* Runners. */
-
-static void be_idle(kri_runner *runner)
-{
-    kri_loop *loop = runner->loop;
-    runner->idle = true;
-    runner->next = (kri_item)loop->idle;
-    loop->idle = runner;
-    loop->idle_count++;
-}
-
-static kri_runner *take_idle(kri_loop *loop)
-{
-    kri_runner *runner = loop->idle;
-    loop->idle = (kri_runner *)runner->next;
-    loop->idle_count--;
-    runner->idle = false;
-    return runner;
-}
 
 static inline kri_runner *choose(kri_loop *loop);
 
@@ -208,15 +166,7 @@ static inline __attribute__((always_inline)) void switch_to(kri_context *from, k
     kri_context_switch(from, &target->context);
 }
 
-/* To be given back by the loop itself, for it stands on its own stack still. */
-static void be_spent(kri_runner *runner)
-{
-    kri_loop *loop = runner->loop;
-    runner->next = (kri_item)loop->spent;
-    loop->spent = runner;
-}
-
-static void run(void *arg)
+void kri_runner_run(void *arg)
 {
     kri_runner *self = arg;
     kri_loop *loop = self->loop;
@@ -226,102 +176,23 @@ static void run(void *arg)
             os_abort("krait: a coroutine of the parent process was run in a forked child");
         }
         if (self->own_size)
-            be_spent(self);
+            kri_runner_be_spent(self);
         else
-            be_idle(self);
+            kri_runner_be_idle(self);
         kri_runner *next = choose(loop);
         if (next != self)
             switch_to(&self->context, loop, next);
     }
 }
 
-static void destroy(kri_runner *runner)
-{
-    kri_stack stack = runner->stack;
-    kri_timers_unreserve(&runner->loop->timers, 1);
-    kri_context_end(&runner->context);
-    kri_stack_give(&stack);
-}
-
-/* At the top of its own stack. */
-static kri_runner *place_in(const kri_stack *stack)
-{
-    uintptr_t top = (uintptr_t)stack->low + stack->size - sizeof(kri_runner);
-    return (kri_runner *)(top & ~(uintptr_t)63);
-}
-
-static kri_runner *create(kri_loop *loop, size_t stack_size)
-{
-    kri_stack stack;
-    if (kri_timers_reserve(&loop->timers, 1) != 0)
-        return NULL;
-    if (kri_stack_take(&stack, stack_size) != 0) {
-        kri_timers_unreserve(&loop->timers, 1);
-        return NULL;
-    }
-    kri_runner *runner = place_in(&stack);
-    *runner = (kri_runner){.stack = stack, .loop = loop, .timer = {.fire = time_is_up}};
-    runner->home = loop;
-    runner->canary = stack.canary;
-    if (kri_context_make(&runner->context, &stack, (char *)runner, run, runner) == 0)
-        return runner;
-    kri_timers_unreserve(&loop->timers, 1);
-    kri_stack_give(&stack);
-    return NULL;
-}
-
-static void give_spent_back(kri_loop *loop)
-{
-    while (loop->spent != NULL) {
-        kri_runner *runner = loop->spent;
-        loop->spent = (kri_runner *)runner->next;
-        destroy(runner);
-    }
-}
-
-/* Those that were not needed since the last look, some in each turn. */
-static void trim_idle(kri_loop *loop)
-{
-    kr_time now = os_now();
-    if (loop->trim_at == 0)
-        loop->trim_at = now + idle_look;
-    if (now < loop->trim_at)
-        return;
-    size_t needed = loop->most_alive > loop->alive ? loop->most_alive - loop->alive : 0;
-    size_t kept = needed > IDLE_LEAST ? needed : IDLE_LEAST;
-    for (int i = 0; i < AT_ONCE && loop->idle_count > kept; i++)
-        destroy(take_idle(loop));
-    if (loop->idle_count > kept)
-        return;
-    loop->most_alive = loop->alive;
-    loop->trim_at = kept > IDLE_LEAST ? now + idle_look : 0;
-}
-
-/* By the loop itself. */
-static void trim(kri_loop *loop)
-{
-    give_spent_back(loop);
-    if (__builtin_expect(loop->idle_count > IDLE_LEAST, 0))
-        trim_idle(loop);
-    else
-        loop->trim_at = 0;
-}
-
-void kri_runners_end(kri_loop *loop)
-{
-    give_spent_back(loop);
-    while (loop->idle != NULL)
-        destroy(take_idle(loop));
-}
-
 int kri_runner_make_for(kri_loop *loop, kr_future *f, size_t stack_size, kri_runner **result)
 {
     bool own_size = stack_size != 0 && stack_size != loop->stack_size;
     kri_runner *runner;
-    if (own_size || loop->idle == NULL)
-        runner = create(loop, own_size ? stack_size : loop->stack_size);
+    if (own_size || loop->roster.count == 0)
+        runner = kri_runner_create(loop, own_size ? stack_size : loop->stack_size);
     else
-        runner = take_idle(loop);
+        runner = kri_runner_take_idle(loop);
     if (runner == NULL)
         return -ENOMEM;
     runner->own_size = own_size;
@@ -337,24 +208,36 @@ static kr_future *future_of(kri_item item)
     return (kr_future *)(item & ~(kri_item)KRI_ITEM_KIND);
 }
 
-/* Where many stand in the line none of them has run for a while, or is in a cache.  While the first
- * runs, the second comes there: its runner, and the frames in which it goes on, which may be far
- * below that; or a new task's future, and the runner that will take it. */
-static inline __attribute__((always_inline)) void fetch_second(const kri_loop *loop)
+/* Where many stand in the line none of them has run for a while, or is in a cache.  While others
+ * run, the third comes there: its runner, its future, and the frames in which it goes on, which may
+ * be far below its runner.  Of new tasks it is the second: its future, and the runner that will
+ * take it, with what lies below that; of its own lines none is looked at, for it is in no cache. */
+static inline __attribute__((always_inline)) void fetch_next(const kri_loop *loop)
 {
-    enum { MANY = 8, RUNNER = 4, FRAMES = 12, FUTURE = 2 };
+    enum { MANY = 8, RUNNER = 4, FRAMES = 12, FUTURE = 2, LINE = 64 };
     if (loop->ready.count < MANY)
         return;
     kri_item second = loop->ready.first;
-    const kri_runner *runner = loop->idle;
-    if ((second & KRI_ITEM_KIND) == KRI_ITEM_RUNNER)
-        runner = (const kri_runner *)second;
-    else if ((second & KRI_ITEM_KIND) == KRI_ITEM_TASK)
-        kri_fetch(future_of(second), FUTURE);
-    if (runner == NULL)
+    const kri_runner *runner;
+    const kr_future *future;
+    const char *frames;
+    if (kri_item_is_runner(second)) {
+        kri_item third = ((const kri_runner *)second)->next;
+        if (!kri_item_is_runner(third))
+            return;
+        runner = (const kri_runner *)third;
+        future = runner->future;
+        frames = runner->context.sp;
+    } else if ((second & KRI_ITEM_KIND) == KRI_ITEM_TASK && loop->roster.count != 0) {
+        runner = kri_runner_first_idle(&loop->roster);
+        future = future_of(second);
+        frames = (const char *)runner - (size_t)FRAMES * LINE;
+    } else {
         return;
+    }
     kri_fetch(runner, RUNNER);
-    kri_fetch(runner->context.sp, FRAMES);
+    kri_fetch(frames, FRAMES);
+    kri_fetch(future, FUTURE);
 }
 
 /* The first in the line; NULL: the loop itself is to see to it, or there is nothing. */
@@ -364,16 +247,16 @@ static inline __attribute__((always_inline)) kri_runner *choose(kri_loop *loop)
         return NULL;
     kri_item first = loop->ready.first;
     kri_item kind = first & KRI_ITEM_KIND;
-    if (kind == KRI_ITEM_POSTED || (kind == KRI_ITEM_TASK && loop->idle == NULL))
+    if (kind == KRI_ITEM_POSTED || (kind == KRI_ITEM_TASK && loop->roster.count == 0))
         return NULL;
     (void)kri_line_take(&loop->ready);
     loop->budget--;
     kri_runner *runner = (kri_runner *)first;
     if (kind == KRI_ITEM_TASK) {
-        runner = take_idle(loop);
+        runner = kri_runner_take_idle(loop);
         runner->future = future_of(first);
     }
-    fetch_second(loop);
+    fetch_next(loop);
     return runner;
 }
 
@@ -454,7 +337,7 @@ static void fail(kri_loop *loop, kr_future *f)
         kri_future_pass(f);
         kr_future_release(f);
     }
-    kri_sub_rlx(&loop->load, 1);
+    kri_loop_count(loop, -1);
 }
 
 /* What a runner cannot see to itself. */
@@ -468,9 +351,9 @@ static void see_to_first(kri_loop *loop)
         posted->run(posted);
         return;
     }
-    kri_runner *runner = create(loop, loop->stack_size);
+    kri_runner *runner = kri_runner_create(loop, loop->stack_size);
     if (runner != NULL) {
-        be_idle(runner);
+        kri_runner_be_idle(runner);
         return;
     }
     (void)kri_line_take(&loop->ready);
@@ -495,5 +378,5 @@ void kri_runner_go_on(kri_loop *loop)
         if (kri_forked_since(loop->executor.generation))
             return;
     }
-    trim(loop);
+    kri_runners_trim(loop);
 }

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "loop/line.h"
+#include "loop/runners.h"
 
 #include "os/os.h"
 
@@ -21,14 +22,15 @@ int kri_loop_submit(kri_loop *loop, kr_future *f)
         return KR_ESHUTDOWN;
     if (kri_vars_inherit(f) != 0)
         return -ENOMEM;
-    kri_add_rlx(&loop->load, 1);
     if (here) {
+        kri_loop_count(loop, 1);
         kri_line_put(&loop->ready, item_of(f));
         return 0;
     }
+    kri_add_rlx(&loop->given, 1);
     if (kri_inbox_put(&loop->inbox, item_of(f)))
         return 0;
-    kri_sub_rlx(&loop->load, 1);
+    kri_sub_rlx(&loop->given, 1);
     return KR_ESHUTDOWN;
 }
 
@@ -126,9 +128,9 @@ static int spawn_with(kri_loop *loop, kr_future **future, const kri_task *task,
             kr_future_release(f);
         return err;
     }
-    kri_add_rlx(&loop->load, 1);
+    kri_loop_count(loop, 1);
     if (o->name != NULL)
-        snprintf(runner->name, sizeof runner->name, "%s", o->name);
+        kri_runner_set_name(runner, o->name);
     if (future != NULL)
         *future = f;
     if (o->eager)
@@ -168,17 +170,18 @@ kr_future *kr_task_current(void)
 static kri_runner *runner_with(const kr_future *f)
 {
     const kri_loop *loop = kri_loop_here();
-    kri_runner *runner = loop != NULL ? loop->oldest : NULL;
-    while (runner != NULL && runner->future != f)
-        runner = runner->newer;
+    kri_runner *runner = loop != NULL && f != NULL ? loop->runners : NULL;
+    while (runner != NULL && kri_runner_task(runner) != f)
+        runner = runner->next_of_all;
     return runner;
 }
 
 const char *kri_runner_name(kri_runner *runner)
 {
-    if (runner->name[0] == 0)
+    if (!runner->named)
         snprintf(runner->name, sizeof runner->name, "task-%llu",
                  (unsigned long long)runner->number);
+    runner->named = true;
     return runner->name;
 }
 
@@ -195,7 +198,7 @@ int kr_task_set_name(const char *name)
     kri_runner *self = kri_runner_self();
     if (self == NULL)
         return -EPERM;
-    snprintf(self->name, sizeof self->name, "%s", name != NULL ? name : "");
+    kri_runner_set_name(self, name != NULL ? name : "");
     return 0;
 }
 
@@ -232,8 +235,8 @@ int kr_task_all(kr_future **futures, int most)
     struct listing all = {futures, most, 0};
     if (self == NULL)
         return -EPERM;
-    for (const kri_runner *r = self->loop->oldest; r != NULL; r = r->newer) {
-        if (r->future != NULL)
+    for (kri_runner *r = kri_runners_in_order(self->loop); r != NULL; r = r->next_of_all) {
+        if (kri_runner_task(r) != NULL)
             note(&all, r->future);
     }
     note_unbegun(&all, &self->loop->ready);
@@ -272,10 +275,8 @@ void kri_loop_cancel_unbegun(kri_loop *loop)
 void kri_loop_cancel_all(kri_loop *loop)
 {
     kri_loop_cancel_unbegun(loop);
-    kri_runner *next;
-    for (kri_runner *r = loop->oldest; r != NULL; r = next) {
-        next = r->newer;
-        if (r->future != NULL)
+    for (kri_runner *r = kri_runners_in_order(loop); r != NULL; r = r->next_of_all) {
+        if (kri_runner_task(r) != NULL)
             (void)kr_future_cancel(r->future);
     }
 }

@@ -378,11 +378,11 @@ void kri_timers_unreserve(kri_timers *timers, size_t count)
         give_room_back(timers);
 }
 
-size_t kri_timers_fire(kri_timers *timers, kr_time now)
+size_t kri_timers_fire(kri_timers *timers, kr_time now, size_t most)
 {
     size_t fired = 0;
     timers->firing = true;
-    for (; settle(timers) && timers->heap->key <= now; fired++) {
+    for (; fired < most && settle(timers) && timers->heap->key <= now; fired++) {
         kri_timer *timer = timers->slots[timers->heap->slot].timer;
         remove_top(timers);
         free_slot(timers, timer);

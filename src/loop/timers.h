@@ -51,10 +51,10 @@ static inline bool kri_timer_is_set(const kri_timer *timer)
  */
 kr_time kri_timers_next(kri_timers *timers);
 
-/* kri_timers_fire - take out those whose deadline is not after `now`, in the order of deadlines,
- * calling `fire` of each, which may set and cancel any; those that it sets do not fire in this
- * call.  How many.  Not from `fire`. */
-size_t kri_timers_fire(kri_timers *timers, kr_time now);
+/* kri_timers_fire - take out those whose deadline is not after `now`, in the order of deadlines, at
+ * most so many, calling `fire` of each, which may set and cancel any; those that it sets do not
+ * fire in this call.  How many.  Not from `fire`. */
+size_t kri_timers_fire(kri_timers *timers, kr_time now, size_t most);
 
 /* kri_timers_each - visit those that are set; they may be cancelled there. */
 void kri_timers_each(kri_timers *timers, void (*visit)(kri_timer *timer, void *arg), void *arg);

@@ -9,6 +9,7 @@
  * when its wait is over.  Where it stands in the queue of the scope's state, waker and cancel
  * contend for its state; where it has no scope, nobody does.  A passed deadline is noticed by the
  * waiter itself, which runs when its waker does not.
+ *     A pause is the same with no place, for threads, too.
  *
  * Fields.
  *     *place, waiter.slotted, waiter.through   plain: the thread of both
@@ -29,13 +30,14 @@ static bool sleep_until_woken(kri_waiter *w, kr_time deadline)
         ops->park(w, deadline);
         if (w->through == &direct || kri_waiter_woken(w))
             break;
-        if (deadline == KRI_NEVER || os_now() < deadline)
+        if (deadline == KRI_NEVER || (!ops->exact && os_now() < deadline))
             continue;
         if (kri_waiter_leave(w))
             return false;
         deadline = KRI_NEVER;
     }
-    ops->settle(w);
+    if (ops->settle != NULL)
+        ops->settle(w);
     return true;
 }
 
@@ -51,11 +53,13 @@ static int sleep_until(kri_party *self, kri_waiter **place, kr_time deadline,
         w.slotted = in_scope.in_slot ? scope : NULL;
     }
     bool hooked = self->hooks != NULL || kri_load_rlx(&kri_relied) != 0;
-    *place = &w;
+    if (place != NULL)
+        *place = &w;
     if (hooked)
         kri_block_begin(self);
     bool woken = sleep_until_woken(&w, deadline);
-    *place = NULL;
+    if (place != NULL)
+        *place = NULL;
     bool directly = w.through == &direct;
     if (scope != NULL && (!directly || w.slotted == NULL))
         kri_stand_leave(&in_scope, &w, scope);
@@ -99,4 +103,9 @@ bool kri_wake_direct(kri_waiter *w)
     w->through = &direct;
     w->party->ops->resume(w);
     return true;
+}
+
+int kri_pause(kr_time deadline)
+{
+    return kri_wait_direct(NULL, deadline);
 }

@@ -50,7 +50,9 @@ bool kri_waiter_sleep(kri_waiter *w, kr_time deadline)
 {
     while (!kri_waiter_woken(w)) {
         w->party->ops->park(w, deadline);
-        if (deadline == KRI_NEVER || kri_waiter_woken(w) || os_now() < deadline)
+        if (deadline == KRI_NEVER || kri_waiter_woken(w))
+            continue;
+        if (!w->party->ops->exact && os_now() < deadline)
             continue;
         if (kri_waiter_leave(w))
             return false;
@@ -82,14 +84,13 @@ static int wait_private(kr_word *word, uint32_t expected, kr_time deadline, kr_c
     w.take = take;
     w.describe = describe;
     w.main = &on_word;
-    if (word != NULL && !kri_place_enter(&on_word, &w, word, expected))
+    if (!kri_place_enter(&on_word, &w, word, expected))
         return -EAGAIN;
     bool live = scope == NULL || kri_stand_enter(&in_scope, &w, scope);
     kri_block_begin(w.party);
     bool woken =
         !live && kri_waiter_leave(&w) ? false : kri_waiter_sleep(&w, live ? deadline : KRI_NEVER);
-    if (word != NULL)
-        leave(&w, &on_word);
+    leave(&w, &on_word);
     if (scope != NULL && live)
         kri_stand_leave(&in_scope, &w, scope);
     kri_block_end(w.party);
@@ -188,11 +189,6 @@ int kri_wait_for(kr_word *word, uint32_t expected, kr_time deadline, unsigned fl
                  kri_describe describe)
 {
     return kri_wait_to_take(word, expected, deadline, flags, describe, NULL);
-}
-
-int kri_pause(kr_time deadline)
-{
-    return kri_wait_to_take(NULL, 0, deadline, KRI_IDLE | KRI_NO_SPIN, NULL, NULL);
 }
 
 int kri_wait_to_take(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags,

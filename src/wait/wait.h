@@ -125,6 +125,7 @@ int kri_wait_any(kri_spot *first, kr_time deadline, unsigned flags, const kri_to
 
 /* kri_wait_direct - sleep until kri_wake_direct(*place), which who shares the caller's thread with
  * it calls; *place is NULL, but for while the caller sleeps.  No part of a stall.  See direct.c.
+ * place NULL: nobody calls it, and a thread may sleep so, too.
  *
  * 0; -ETIMEDOUT, -ECANCELED: no wake was spent on it.  kri_wake_direct: false: NULL, or it was
  * taken before. */
@@ -256,6 +257,7 @@ typedef struct kri_party_ops {
     bool (*give_way)(void); /* let those run who are ready in the caller's thread; false: nobody */
     bool (*is_alone)(void); /* would the thread sleep now, if the caller did?  NULL: yes */
     bool shares_thread;     /* others run while it sleeps: so it neither spins nor helps */
+    bool exact;             /* its park never returns earlier for nothing */
 } kri_party_ops;
 
 /* Blocking hooks: `before` runs when the party is about to sleep in any krait wait, `after` when it

@@ -48,7 +48,7 @@ TEST(test_room_is_refused)
     CHECK_GE(refused, 16);
     CHECK_GE(timers.count - timers.near, 1);
     faulty_begin(FAULTY_MEMORY, 1, true);
-    CHECK_EQ(kri_timers_fire(&timers, 10 * MANY), MANY);
+    CHECK_EQ(kri_timers_fire(&timers, 10 * MANY, SIZE_MAX), MANY);
     CHECK_EQ(faulty_end(), 0);
     CHECK_EQ(fired, MANY);
     kri_timers_end(&timers);
@@ -67,7 +67,7 @@ TEST(test_room_is_kept_where_there_is_no_memory_for_less)
     many[0].fire = fire;
     kri_timers_set(&timers, &many[0], 3);
     CHECK_EQ(kri_timers_next(&timers), 3);
-    CHECK_EQ(kri_timers_fire(&timers, 3), 1);
+    CHECK_EQ(kri_timers_fire(&timers, 3, SIZE_MAX), 1);
     kri_timers_end(&timers);
 }
 

@@ -31,7 +31,7 @@ LOOP_TEST(many_are_kept_while_they_come_again)
     for (int round = 0; round < 3; round++) {
         run_many();
         let_others_run();
-        CHECK(loop->idle_count >= MANY - 1);
+        CHECK(loop->roster.count >= MANY - 1);
     }
 }
 
@@ -39,8 +39,8 @@ LOOP_TEST(many_are_given_back_while_nothing_happens)
 {
     const kri_loop *loop = kri_loop_here();
     run_many();
-    CHECK(loop->idle_count > KEPT_ALWAYS);
-    while (loop->idle_count > KEPT_ALWAYS)
+    CHECK(loop->roster.count > KEPT_ALWAYS);
+    while (loop->roster.count > KEPT_ALWAYS)
         CHECK_EQ(kr_sleep(kr_ms(20)), 0);
-    CHECK_EQ(loop->idle_count, KEPT_ALWAYS);
+    CHECK_EQ(loop->roster.count, KEPT_ALWAYS);
 }

@@ -191,6 +191,42 @@ LOOP_TEST(all_tasks)
     expect_all(1, expected);
 }
 
+static kr_event leave[5];
+
+static int stay_until(const void *arg, void *result)
+{
+    (void)result;
+    return kr_event_wait(&leave[*(const int *)arg], KR_FOREVER);
+}
+
+/* Those that come take the places of those that went, the last first. */
+LOOP_TEST(all_tasks_stand_in_the_order_of_beginning)
+{
+    kr_future *futures[5], *expected[6] = {kr_task_current()};
+    for (int i = 0; i < 5; i++)
+        futures[i] = spawn(stay_until, i);
+    let_others_run();
+    for (int i = 0; i < 4; i += 2) {
+        kr_event_set(&leave[i]);
+        CHECK_EQ(error_of(futures[i]), 0);
+    }
+    expected[1] = futures[1];
+    expected[2] = futures[3];
+    expected[3] = futures[4];
+    expect_all(4, expected);
+    for (int i = 4; i < 6; i++)
+        expected[i] = spawn(stay, 0);
+    let_others_run();
+    expect_all(6, expected);
+    kr_event_set(&event);
+    for (int i = 1; i < 6; i++) {
+        if (i < 4)
+            kr_event_set(&leave[i == 1 ? 1 : i + 1]);
+        CHECK_EQ(error_of(expected[i]), 0);
+    }
+    expect_all(1, expected);
+}
+
 /* Order. */
 
 static int yield_in_turn(const void *arg, void *result)

@@ -294,7 +294,28 @@ krait_mutant(callback_lost_when_done executor/future.c executor/future_callback_
     if (waiting) {
         callback->next")
 krait_mutant(wait_members_not_taken_off executor/completed.c executor/wait_for_the_first_of_two
-  "        kri_future_unwatch(futures[i], &members[i].watcher);" "        (void)futures;")
+  "            kri_future_unwatch_shared(group->futures[i], &group->watcher);" "            (void)group;")
+krait_mutant(wait_let_go_after_the_first executor/completed.c executor/wait_for_the_first_of_two
+  "        kri_store_sc(&group->ready, HOLDS); /* [completed-1] */"
+  "        kri_store_sc(&group->ready, ALL);")
+krait_mutant(wait_counted_before_the_last_touch executor/completed.c completed/wait_for_first
+  "    if (over)
+        kri_store_sc(&group->ready, HOLDS); /* [completed-1] */
+    if (is_stuck_without(group, held_up) || over)
+        kri_wake(&group->ready, 1, 0);
+    if (kri_sub_acq_rel(&group->left, 1) != 1) /* [completed-1] */
+        return;
+    kri_store_sc(&group->ready, ALL); /* [completed-1] */"
+  "    bool last = kri_sub_acq_rel(&group->left, 1) == 1;
+    if (last)
+        kri_store_sc(&group->ready, ALL);
+    if (is_stuck_without(group, held_up) || over)
+        kri_wake(&group->ready, 1, 0);
+    if (over && !last)
+        kri_store_sc(&group->ready, HOLDS);")
+krait_mutant(wait_counted_relaxed executor/completed.c completed/wait_for_all
+  "    if (kri_sub_acq_rel(&group->left, 1) != 1) /* [completed-1] */"
+  "    if (kri_sub_rlx(&group->left, 1) != 1)")
 
 # Threads, and more of futures.
 krait_mutant(thread_end_does_not_wake thread/thread.c thread/thread_start_and_join

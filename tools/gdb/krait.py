@@ -98,6 +98,11 @@ def linked(first, link):
         first = first[link]
 
 
+def in_order(runners):
+    """Those that have a task, the oldest first."""
+    return sorted((r for r in runners if int(r["number"]) != 0), key=lambda r: int(r["number"]))
+
+
 def name_of(runner):
     return runner["name"].string() or f"task-{int(runner['number'])}"
 
@@ -156,7 +161,7 @@ class Coroutines(gdb.Command):
         loops = shown = 0
         for loop in linked(symbol.value(), "next_loop"):
             loops += 1
-            for runner in linked(loop["oldest"], "newer"):
+            for runner in in_order(linked(loop["runners"], "next_of_all")):
                 if argument in name_of(runner):
                     shown += 1
                     show(loop, runner)
