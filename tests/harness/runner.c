@@ -5,6 +5,7 @@
  * -j  how many at a time                 -t  how long a case may take, beyond its budget
  * -f  only cases whose "folder/program case" contains TEXT        -v  a line for each case
  *
+ * A case that passed is silent unless -v asks for what it noted, so that failures are seen.
  * A case that takes too long has its stacks printed before it is killed.  One that leaves a process
  * behind has failed, whatever its status.  Ends with the line `N passed, N failed, N skipped`.
  *
@@ -187,7 +188,8 @@ static void report_success(const job *j, FILE *output, double seconds, bool was_
     if (verbose)
         printf("%-7s %s %s (%.2f s)\n", was_skipped ? "skipped" : "ok", short_name(j->test.program),
                j->test.name, seconds);
-    show_output(output, prefix, "# ");
+    if (verbose || was_skipped)
+        show_output(output, prefix, "# ");
     *(was_skipped ? &skipped : &passed) += 1;
 }
 

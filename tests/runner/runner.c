@@ -11,12 +11,12 @@
 static char output[65536];
 
 /* Run the cases whose names contain `filter`; the runner's status, its text in `output`. */
-static int run_faults(const char *filter)
+static int run_with(const char *options, const char *filter)
 {
     char command[1024];
     snprintf(command, sizeof command,
-             "KR_BUDGET=0 '%s/tests/kri-runner' -t 2 -f %s '%s/tests/kri-faults' 2>&1",
-             KRI_TEST_BUILD, filter, KRI_TEST_BUILD);
+             "KR_BUDGET=0 '%s/tests/kri-runner' -t 2 %s -f %s '%s/tests/kri-faults' 2>&1",
+             KRI_TEST_BUILD, options, filter, KRI_TEST_BUILD);
     FILE *pipe = popen(command, "r");
     CHECK(pipe != NULL);
     size_t length = fread(output, 1, sizeof output - 1, pipe);
@@ -26,24 +26,35 @@ static int run_faults(const char *filter)
     return WEXITSTATUS(status);
 }
 
+static int run_faults(const char *filter)
+{
+    return run_with("", filter);
+}
+
 static void check_has(const char *text)
 {
     if (!strstr(output, text))
         kri_test_fail(__FILE__, __LINE__, "no \"%s\" in:\n%s", text, output);
 }
 
-TEST(test_pass_shows_notes)
+TEST(test_pass_shows_notes_when_asked)
 {
-    CHECK_EQ(run_faults("fault_none"), 0);
+    CHECK_EQ(run_with("-v", "fault_none"), 0);
     check_has("fault_none: # counted 42\n");
     check_has("\n1 passed, 0 failed, 0 skipped\n");
+}
+
+TEST(test_pass_is_silent)
+{
+    CHECK_EQ(run_faults("fault_none"), 0);
+    CHECK_STR(output, "1 passed, 0 failed, 0 skipped\n");
 }
 
 /* As some machines call a suite: the output of a case must not take the number of its input. */
 TEST(test_notes_without_standard_input)
 {
     CHECK_EQ(close(STDIN_FILENO), 0);
-    CHECK_EQ(run_faults("fault_none"), 0);
+    CHECK_EQ(run_with("-v", "fault_none"), 0);
     check_has("fault_none: # counted 42\n");
 }
 
