@@ -208,13 +208,16 @@ TEST(a_silent_client)
     kr_listener *l = open_listener(NULL, &options);
     kr_time began = kr_now();
     int silent = connect_raw(l);
+    bool over = false; /* early on a slow machine */
     for (int i = 0; i < 3; i++) {
         visit v = {address_of(l), &right};
         kr_thread *t = start_visit(&v);
         kr_connection *c;
         int err = kr_listener_accept(l, &c, KR_FOREVER);
-        if (err == KR_EAUTH) /* its time was over: a slow machine */
+        if (err == KR_EAUTH && !over) {
+            over = true;
             err = kr_listener_accept(l, &c, KR_FOREVER);
+        }
         CHECK_EQ(err, 0);
         expect_text(c, "here I am");
         kr_connection_release(c);
@@ -222,10 +225,9 @@ TEST(a_silent_client)
         (void)!send(silent, "", 1, MSG_NOSIGNAL);
     }
     kr_connection *c;
-    if (kr_now() - began < kr_ms(250)) {
+    if (!over)
         CHECK_EQ(kr_listener_accept(l, &c, KR_FOREVER), KR_EAUTH);
-        CHECK_TIME(kr_now() - began, kr_ms(300));
-    }
+    CHECK_TIME(kr_now() - began, kr_ms(300));
     CHECK_EQ(kr_listener_accept(l, &c, kr_ms(1)), -ETIMEDOUT);
     char bytes[64];
     read_raw(silent, bytes, 63);

@@ -37,7 +37,7 @@ static void send_many(sharing *world, int index)
 {
     uint64_t random = party_random_start(index);
     message m;
-    for (uint32_t number = 1; kr_now() < world->end; number++) {
+    for (uint32_t number = 1; number <= 100 || kr_now() < world->end; number++) {
         m.sender = (uint32_t)index;
         m.number = number;
         m.size = party_random_below(&random, 10) ? party_random_below(&random, 100)
@@ -112,7 +112,6 @@ static void share(bool polls)
     CHECK_EQ(kri_load_acq(&world->wrong), 0);
     CHECK_EQ(kri_load_acq(&world->received), kri_load_acq(&world->sent));
     CHECK_EQ(kri_load_acq(&world->sum_received), kri_load_acq(&world->sum_sent));
-    CHECK_GE(kri_load_acq(&world->sent), 100);
     kri_test_note("%u messages", kri_load_rlx(&world->sent));
     kr_connection_release(world->a);
     kr_connection_release(world->b);
@@ -244,7 +243,7 @@ TEST(test_damaged_at_random)
     uint64_t random = kri_test_seed();
     kr_time end = kr_now() + party_budget() / 2;
     int rounds = 0;
-    while (kr_now() < end) {
+    while (rounds < 20 || kr_now() < end) {
         pipe_pair pair = pair_make(&(kr_pipe_options){.capacity = 4096});
         kri_pipe_end *p = kri_pipe_of(pair.b);
         static unsigned char bytes[3000];
@@ -268,6 +267,5 @@ TEST(test_damaged_at_random)
         rounds++;
     }
     CHECK_EQ(open_descriptors(), 0);
-    CHECK_GE(rounds, 20);
     kri_test_note("%d pipes", rounds);
 }

@@ -274,7 +274,7 @@ PARTY_TEST_OF(test_kill_only_sender, processes)
     kr_time end = kr_now() + party_budget();
     int kills = 0;
     message m;
-    for (; kr_now() < end; kills++) {
+    for (; kills < 10 || kr_now() < end; kills++) {
         party_bunch *bunch = alone_begin(world, send_alone);
         kr_connection *out = world->out;
         kr_connection_release(out);
@@ -308,7 +308,7 @@ PARTY_TEST_OF(test_kill_only_receiver, processes)
     kr_time end = kr_now() + party_budget();
     int kills = 0;
     message m;
-    for (; kr_now() < end; kills++) {
+    for (; kills < 10 || kr_now() < end; kills++) {
         memset(world->seen, 0, sizeof world->seen);
         party_bunch *bunch = alone_begin(world, receive_alone);
         kr_connection_release(world->in);

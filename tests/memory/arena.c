@@ -161,7 +161,7 @@ TEST(test_free_from_gc)
     CHECK_EQ(setitimer(ITIMER_REAL, &every, NULL), 0);
     kr_time end = kr_now() + kr_sec(1);
     int freed = 0;
-    while (kr_now() < end && handler_last < (1 << 16)) {
+    while ((kr_now() < end || handler_first < 100) && handler_last < (1 << 16)) {
         handler_pieces[handler_last] = alloc(a, 100);
         handler_last = handler_last + 1;
         for (int i = 0; i < 20; i++, freed++)
@@ -302,7 +302,7 @@ static void crowd_body(void *arg, int index)
     crowd *c = arg;
     uint64_t random = party_random_start(index);
     kr_time end = kr_now() + party_budget();
-    while (kr_now() < end) {
+    while (kr_now() < end || kri_load_rlx(&c->calls) < 1000) {
         void *piece = NULL;
         size_t size = 1 + party_random_below(&random, 2000);
         int err = kr_arena_alloc(c->arena, size, &piece);
@@ -329,7 +329,6 @@ PARTY_TEST(many_at_once)
     }
     CHECK_EQ(kri_load_rlx(&c->wrong), 0);
     kri_test_note("%u freed", kri_load_rlx(&c->calls));
-    CHECK_GE(kri_load_rlx(&c->calls), 1000);
     check_empty(c->arena);
     kr_arena_release(c->arena);
     party_world_free(c, sizeof *c);

@@ -333,7 +333,7 @@ TEST(a_crowd_at_one_name)
     uint64_t random = kri_test_seed();
     kr_time end = kr_now() + party_budget();
     int kills = 0;
-    while (kr_now() < end) {
+    while (kr_now() < end || kri_load_rlx(&c->had) < 100) {
         uint32_t had = kri_load_rlx(&c->had);
         while (kri_load_rlx(&c->had) < had + party_random_below(&random, 50))
             party_nap();
@@ -350,5 +350,4 @@ TEST(a_crowd_at_one_name)
     CHECK(!name_exists(c->name));
     CHECK_EQ(kri_load_rlx(&c->wrong), 0);
     kri_test_note("%d kills, %u times the name was had", kills, kri_load_rlx(&c->had) / 2);
-    CHECK_GE(kri_load_rlx(&c->had), 100);
 }

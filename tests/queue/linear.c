@@ -113,6 +113,13 @@ static void play(void *arg, int index)
     }
 }
 
+static bool seen_all(const linear_world *world)
+{
+    bool fills =
+        kr_queue_maxsize(world->queue) == LINEAR_ROOM || kr_queue_item_size(world->queue) == 0;
+    return kri_load_rlx(&world->empty) > 0 && (!fills || kri_load_rlx(&world->full) > 0);
+}
+
 /* Between the rounds the queue is emptied, so that each history begins with an empty one. */
 static void check_rounds(const linear_object *object, kr_queue *q, const char *name)
 {
@@ -122,7 +129,7 @@ static void check_rounds(const linear_object *object, kr_queue *q, const char *n
     kr_time end = kr_now() + party_budget() / 2;
     uint64_t steps = 0;
     int rounds = 0;
-    while (kr_now() < end) {
+    while (kr_now() < end || !seen_all(world)) {
         linear_clear(&world->history);
         kri_store_rel(&world->round, (uint32_t)++rounds);
         party_await_count(&world->done, rounds * PARTIES);
@@ -135,9 +142,6 @@ static void check_rounds(const linear_object *object, kr_queue *q, const char *n
     kri_test_note("%s: %d histories of %d calls, %u found it full, %u empty, %ju places", name,
                   rounds, PARTIES * CALLS, kri_load_rlx(&world->full), kri_load_rlx(&world->empty),
                   (uintmax_t)steps);
-    CHECK_GE(kri_load_rlx(&world->empty), 1);
-    if (kr_queue_maxsize(q) == LINEAR_ROOM || kr_queue_item_size(q) == 0)
-        CHECK_GE(kri_load_rlx(&world->full), 1);
     kr_queue_release(q);
     party_world_free(world, sizeof *world);
 }

@@ -209,7 +209,7 @@ static void put_and_get(kr_queue *q, kr_time until, int64_t taken[2])
     int64_t next[2] = {0, 1};
     bool putting = true;
     for (int64_t own = 0; putting || kr_queue_qsize(q) > 0;) {
-        putting = kr_now() < until;
+        putting = kr_now() < until || taken[1] < 10;
         if (!putting && kr_queue_qsize(q) == 0)
             break;
         if (putting) {

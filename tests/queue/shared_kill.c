@@ -128,7 +128,7 @@ static pid_t start_writer(trial *t)
 static void reap_harvest(trial *t, pid_t *ids, int count, double seconds, pid_t (*start)(trial *t))
 {
     kr_time end = kr_now() + (kr_time)(seconds * 1e9);
-    while (kr_now() < end && t->sender + WRITERS < SENDERS) {
+    while ((t->kills == 0 || kr_now() < end) && t->sender + WRITERS < SENDERS) {
         int i = (int)(kri_test_random(&t->random) % (unsigned)count);
         pause_up_to(&t->random, 3000);
         kill_and_reap(ids[i]);
@@ -164,14 +164,14 @@ static void writers_die(bool priority, size_t fixed, double seconds)
     for (int i = 0; i < WRITERS; i++)
         writers[i] = start_writer(t);
     reap_harvest(t, writers, WRITERS, seconds, start_writer);
+    while (atomic_load(&t->shop->received) == 0)
+        kri_test_nap();
     atomic_store(&t->shop->stop, true);
     for (int i = 0; i < WRITERS; i++)
         reap(writers[i]);
     CHECK_EQ(kr_queue_shutdown(t->q, false), 0);
     reap(reader);
     CHECK_EQ(kr_queue_qsize(t->q), 0);
-    CHECK_GE(t->kills, 1);
-    CHECK_GE(atomic_load(&t->shop->received), 1);
     kri_test_note("writers killed: %ld, items read in order: %llu", t->kills,
                   (unsigned long long)atomic_load(&t->shop->received));
     end(t);

@@ -68,12 +68,14 @@ static void notify_for_a_while(void *arg, int index)
     stress_world *world = arg;
     uint64_t random = party_random_start(100 + index);
 
-    while (kr_now() < world->end) {
+    for (bool enough = false; !enough;) {
         int count = (int)party_random_below(&random, 4);
         int woken;
 
         if (kr_condition_acquire(&world->condition, KR_FOREVER) != 0)
             return;
+        enough = kr_now() >= world->end && world->notified > 0 && world->timed_out > 0 &&
+                 world->cancelled > 0;
         woken = count == 0 && party_random_below(&random, 8) == 0
                     ? kr_condition_notify_all(&world->condition)
                     : kr_condition_notify(&world->condition, count);
@@ -116,9 +118,6 @@ PARTY_TEST(test_notify_is_exact)
                   (unsigned long long)world->cancelled);
     CHECK_EQ(world->wrong, 0);
     CHECK_EQ(world->notified, world->granted);
-    CHECK_GE(world->notified, 1);
-    CHECK_GE(world->timed_out, 1);
-    CHECK_GE(world->cancelled, 1);
     CHECK_EQ(party_parked(&world->condition, sizeof world->condition), 0);
     party_world_free(world, sizeof *world);
 }
@@ -151,7 +150,7 @@ static void borrow_permits(void *arg, int index)
     uint64_t random = party_random_start(index);
     stress_world mine = {.wrong = 0};
 
-    while (kr_now() < world->end) {
+    while (mine.notified == 0 || kr_now() < world->end) {
         int err = acquire_somehow(world, &random);
 
         count_result(&mine, err);
@@ -185,7 +184,6 @@ PARTY_TEST(test_no_permit_is_lost)
     CHECK_EQ(world->wrong, 0);
     CHECK_EQ(kr_semaphore_value(&world->semaphore), 2);
     CHECK_EQ(party_parked(&world->semaphore, sizeof world->semaphore), 0);
-    CHECK_GE(world->notified, 1);
     party_world_free(world, sizeof *world);
 }
 

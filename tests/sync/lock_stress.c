@@ -77,20 +77,33 @@ static void count_round(void *arg, int index)
     }
 }
 
+enum { PARTIES = 4 };
+
+/* Has each had it, and has everything been seen that can happen? */
+static bool seen_all(const stress_world *world)
+{
+    bool refused = party_kind_now() == &party_coroutines; /* those take turns */
+    bool timed_out = false, all = world->hand_overs >= PARTIES;
+    for (int i = 0; i < PARTIES; i++) {
+        all = all && world->mine[i] > 0;
+        refused = refused || world->refused[i] > 0;
+        timed_out = timed_out || world->timed_out[i] > 0;
+    }
+    return all && refused && timed_out;
+}
+
 /* Work that doubles, by parties that are new each time, until the time is over: a machine that is
  * slow, or a sanitizer, gets less far, and ends in time. */
 PARTY_TEST(test_counter)
 {
-    enum { PARTIES = 4 };
     stress_world *world = world_create();
     kr_time end = kr_now() + party_budget() / 2;
     uint64_t sum = 0, refused = 0, timed_out = 0;
 
-    for (world->work = 64; kr_now() < end; world->work *= 2)
+    for (world->work = 64; kr_now() < end || !seen_all(world); world->work *= 2)
         party_join(party_start(PARTIES, count_round, world));
     for (int i = 0; i < PARTIES; i++) {
         CHECK_EQ(world->wrong[i], 0);
-        CHECK_GE(world->mine[i], 1);
         sum += world->mine[i];
         refused += world->refused[i];
         timed_out += world->timed_out[i];
@@ -100,10 +113,6 @@ PARTY_TEST(test_counter)
     CHECK_EQ(party_parked(&world->lock, sizeof world->lock), 0);
     kri_test_note("%ju acquired, %ju refused, %ju timed out, %ju hand-overs", (uintmax_t)sum,
                   (uintmax_t)refused, (uintmax_t)timed_out, (uintmax_t)world->hand_overs);
-    if (party_kind_now() != &party_coroutines) /* those take turns */
-        CHECK_GE(refused, 1);
-    CHECK_GE(timed_out, 1);
-    CHECK_GE(world->hand_overs, PARTIES);
     party_world_free(world, sizeof *world);
 }
 
