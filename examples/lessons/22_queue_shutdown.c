@@ -56,7 +56,7 @@ static int produce(kr_queue *queue)
 int main(void)
 {
     KR_AUTO(kr_queue) *queue = NULL;
-    struct consumer consumers[CONSUMERS] = {{NULL}};
+    struct consumer consumers[CONSUMERS] = {{.queue = NULL}};
     int items = 0, sum = 0;
 
     int err = kr_queue_create(&queue, sizeof(int), ROOM, NULL);

@@ -169,7 +169,7 @@ TEST(test_wrong_files)
         "[0..0 times\na\n]",
         "[interleaved\na\n|\n]",
         "[any order\n[any order\na\n]\n]",
-        "[usualy]\na",
+        "[sometimes]\na",
         "a\\",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
@@ -203,6 +203,20 @@ TEST(test_error_output)
     CHECK(holds("echo a; echo b >&2", "a\n[error output]\nb\n"));
     CHECK(!holds("echo a", "a\n[error output]\nb\n"));
     CHECK(!holds("echo b", "a\n"));
+}
+
+/* Lines that several processes write at the same time are all kept. */
+TEST(test_several_writers)
+{
+    static char expected[LESSON_TEXT] = "[any order\n";
+    for (int i = 1; i <= 4; i++)
+        for (int j = 1; j <= 50; j++)
+            sprintf(expected + strlen(expected), "%d %d\n", i, j);
+    strcat(expected, "]\n");
+    CHECK(holds("for i in 1 2 3 4; do"
+                "    (j=1; while [ $j -le 50 ]; do echo $i $j; j=$((j + 1)); done) &"
+                "done; wait",
+                expected));
 }
 
 /* What is usual may be missed, but not always; what is certain never. */

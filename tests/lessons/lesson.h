@@ -49,6 +49,8 @@ static void lesson_run(lesson *l)
     int output = memfd_create("output", MFD_CLOEXEC);
     int error = memfd_create("error", MFD_CLOEXEC);
     CHECK(output >= 0 && error >= 0);
+    /* Several processes write there, and a memfd does not keep its place for them by itself. */
+    CHECK(fcntl(output, F_SETFL, O_APPEND) == 0 && fcntl(error, F_SETFL, O_APPEND) == 0);
     pid_t child = fork();
     CHECK_GE(child, 0);
     if (child == 0)
