@@ -78,9 +78,9 @@ static int fail(const char *what, int err)
 int main(void)
 {
     struct sleeper nap = {{.name = "nap", .run = sleeper_run}, kr_ms(200)};
-    struct sleeper sleep = {{.name = "sleep", .run = sleeper_run}, kr_ms(400)};
+    struct sleeper night = {{.name = "night", .run = sleeper_run}, kr_ms(400)};
     struct adder sum = {{.name = "sum", .run = adder_run}, .last = 1000};
-    struct worker *workers[] = {&nap.worker, &sleep.worker, &sum.worker};
+    struct worker *workers[] = {&nap.worker, &night.worker, &sum.worker};
     kr_time begin = kr_now();
 
     for (int i = 0; i < 3; i++) {

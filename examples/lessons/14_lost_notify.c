@@ -43,7 +43,7 @@ static int speak(void *arg)
     return 0;
 }
 
-static int listen(void *arg)
+static int answer(void *arg)
 {
     static const char *const lines[] = {"Hello, Speaker!", "Fine, and you?", "Bye!"};
     (void)arg;
@@ -79,7 +79,7 @@ int main(void)
     if (!err)
         err = kr_event_wait(&spoken, KR_FOREVER); /* so that it is the first on every run */
     if (!err)
-        err = kr_thread_start(&listener, listen, NULL, 0, &(kr_thread_options){.name = "Listener"});
+        err = kr_thread_start(&listener, answer, NULL, 0, &(kr_thread_options){.name = "Listener"});
     if (err)
         return fail("start", err);
 

@@ -177,6 +177,16 @@ TEST(test_wrong_files)
             kri_test_fail(__FILE__, __LINE__, "%s is not found to be wrong", wrong[i]);
 }
 
+TEST(test_where_it_is_not_run)
+{
+    static kri_expect expect;
+    static char text[] = "[processors 2]\n[not under tsan: forks]\n[not under asan: it leaks]\n";
+    CHECK(kri_expect_read(&expect, text, why_not));
+    CHECK_EQ(expect.processors, 2);
+    CHECK_STR(expect.not_under_tsan, "forks");
+    CHECK_STR(expect.not_under_asan, "it leaks");
+}
+
 /* Programs */
 
 TEST(test_status)
