@@ -51,6 +51,20 @@ static void print_all(void)
     }
 }
 
+static int start_baristas(void)
+{
+    char name[KR_THREAD_NAME_SIZE];
+    int err = 0;
+    for (int i = 1; i <= BARISTAS && !err; i++) {
+        snprintf(name, sizeof name, "Barista-%d", i);
+        /* No handle is wanted: the program waits for its threads when main returns. */
+        err = kr_thread_start(NULL, brew, NULL, 0, &(kr_thread_options){.name = name});
+    }
+    for (int i = 0; i < BARISTAS && !err; i++)
+        err = kr_semaphore_acquire(&ready, KR_FOREVER);
+    return err;
+}
+
 int main(void)
 {
     char name[KR_THREAD_NAME_SIZE];
@@ -58,19 +72,9 @@ int main(void)
     printf("process %d with %d active thread.  Current thread: %s\n", (int)getpid(),
            kr_thread_active_count(), name);
 
-    for (int i = 1; i <= BARISTAS; i++) {
-        snprintf(name, sizeof name, "Barista-%d", i);
-        /* No handle is wanted: the program waits for its threads when main returns. */
-        int err = kr_thread_start(NULL, brew, NULL, 0, &(kr_thread_options){.name = name});
-        if (err)
-            return fail("start", err);
-    }
-    for (int i = 0; i < BARISTAS; i++) {
-        int err = kr_semaphore_acquire(&ready, KR_FOREVER);
-        if (err)
-            return fail("wait for a barista", err);
-    }
-    print_all();
-    kr_event_set(&closing);
-    return EXIT_SUCCESS;
+    int err = start_baristas();
+    if (!err)
+        print_all();
+    kr_event_set(&closing); /* in any case, or those that were started would never end */
+    return err ? fail("start", err) : EXIT_SUCCESS;
 }

@@ -46,13 +46,13 @@ static int worker_join(struct worker *self)
 /* One kind. */
 struct sleeper {
     struct worker worker;
-    kr_time duration;
+    int milliseconds;
 };
 
 static int sleeper_run(struct worker *self)
 {
     struct sleeper *sleeper = (struct sleeper *)self;
-    return kr_sleep(sleeper->duration);
+    return kr_sleep(kr_ms(sleeper->milliseconds));
 }
 
 /* Another, with a result. */
@@ -75,11 +75,13 @@ static int fail(const char *what, int err)
     return EXIT_FAILURE;
 }
 
+/* Not in main's frame: should main have to give up, they would be gone while the threads run. */
+static struct sleeper nap = {{.name = "nap", .run = sleeper_run}, 200};
+static struct sleeper night = {{.name = "night", .run = sleeper_run}, 400};
+static struct adder sum = {{.name = "sum", .run = adder_run}, .last = 1000};
+
 int main(void)
 {
-    struct sleeper nap = {{.name = "nap", .run = sleeper_run}, kr_ms(200)};
-    struct sleeper night = {{.name = "night", .run = sleeper_run}, kr_ms(400)};
-    struct adder sum = {{.name = "sum", .run = adder_run}, .last = 1000};
     struct worker *workers[] = {&nap.worker, &night.worker, &sum.worker};
     kr_time begin = kr_now();
 

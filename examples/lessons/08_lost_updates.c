@@ -10,7 +10,9 @@
  * in C, a compiler may make of it what it likes; so the steps are written out here, on an atomic
  * variable, and the loss is all that goes wrong.
  *
- * Watch: the addition in one step, atomic_fetch_add, loses nothing.
+ * Watch how much is lost: who is interrupted between its read and its write takes back all that the
+ * other did meanwhile, be it the whole million.  Addition in one step, atomic_fetch_add, loses
+ * nothing.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -44,11 +44,11 @@ int main(void)
         err = kr_thread_start(&runners[i], run, &(int){i + 1}, sizeof(int), NULL);
     for (int i = 0; i < RUNNERS && !err; i++)
         err = kr_semaphore_acquire(&at_the_line, KR_FOREVER);
+    if (!err)
+        puts("ready ...");
+    kr_event_set(&shot); /* in any case: whoever stands there is let go */
     if (err)
         return fail("start", err);
-
-    puts("ready ...");
-    kr_event_set(&shot);
     for (int i = 0; i < RUNNERS && !err; i++) {
         err = kr_thread_join(runners[i], NULL, KR_FOREVER);
         kr_thread_release(runners[i]);

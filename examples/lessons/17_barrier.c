@@ -54,8 +54,10 @@ int main(void)
 
     for (int i = 0; i < WORKERS && !err; i++)
         err = kr_thread_start(&workers[i], work, &(int){i + 1}, sizeof(int), NULL);
-    if (err)
+    if (err) {
+        kr_barrier_abort(&barrier); /* or those who came would wait for ever */
         return fail("start", err);
+    }
     for (int i = 0; i < WORKERS && !err; i++) {
         err = kr_thread_join(workers[i], NULL, KR_FOREVER);
         kr_thread_release(workers[i]);

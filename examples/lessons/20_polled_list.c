@@ -91,10 +91,12 @@ int main(void)
         err = kr_thread_start(&consumers[i], consume, NULL, 0, NULL);
     if (!err)
         err = kr_sleep(kr_ms(100));
-    if (err)
-        return fail("start", err);
     kr_with (&list.lock)
         list.closed = true;
+    if (err) {
+        kr_barrier_abort(&between); /* or those who came would wait for ever */
+        return fail("start", err);
+    }
     for (int i = 0; i < CONSUMERS && !err; i++) {
         err = kr_thread_join(consumers[i], NULL, KR_FOREVER);
         kr_thread_release(consumers[i]);

@@ -50,7 +50,7 @@ static int produce(kr_queue *queue)
         if (err)
             return err;
     }
-    return kr_queue_shutdown(queue, false);
+    return 0;
 }
 
 int main(void)
@@ -64,23 +64,20 @@ int main(void)
         consumers[i].queue = queue;
         err = kr_thread_start(&consumers[i].thread, consume, &consumers[i], 0, NULL);
     }
-    if (err)
-        return fail("start", err);
-    err = produce(queue);
-    if (err)
-        return fail("produce", err);
+    if (!err)
+        err = produce(queue);
+    kr_queue_shutdown(queue, false); /* also after an error: this is what lets the consumers end */
 
-    for (int i = 0; i < CONSUMERS && !err; i++) {
+    for (int i = 0; i < CONSUMERS && consumers[i].thread; i++) {
         int result = 0;
-        err = kr_thread_join(consumers[i].thread, &result, KR_FOREVER);
-        if (!err)
-            err = result;
+        int join_error = kr_thread_join(consumers[i].thread, &result, KR_FOREVER);
         kr_thread_release(consumers[i].thread);
+        err = err ? err : join_error ? join_error : result;
         items += consumers[i].items;
         sum += consumers[i].sum;
     }
     if (err)
-        return fail("consume", err);
+        return fail("produce and consume", err);
     printf("%d items were consumed, their sum is %d\n", items, sum);
 
     err = kr_queue_put(queue, &(int){11}, KR_FOREVER);
