@@ -2,12 +2,14 @@
 #
 # The list of programs is written to tests/programs in the build folder.
 
-add_library(krait_harness STATIC tests/harness/test.c tests/harness/bunch.c tests/harness/expect.c
-            tests/harness/linear.c tests/harness/party.c tests/harness/party_sleep.c
-            tests/harness/party_threads.c tests/harness/party_coroutines.c
-            tests/harness/party_processes.c tests/harness/pattern.c)
+add_library(krait_harness STATIC tests/harness/test.c tests/harness/bunch.c tests/harness/linear.c
+            tests/harness/party.c tests/harness/party_sleep.c tests/harness/party_threads.c
+            tests/harness/party_coroutines.c
+            tests/harness/party_processes.c)
 target_link_libraries(krait_harness PUBLIC krait_testing)
 target_include_directories(krait_harness PUBLIC tests)
+# Comparing what a program prints.
+target_sources(krait_harness PRIVATE tests/harness/expect.c tests/harness/pattern.c)
 
 add_executable(kri-runner tests/harness/runner.c tests/harness/stacks.c)
 target_link_libraries(kri-runner PRIVATE krait_build)

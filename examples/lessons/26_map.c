@@ -39,7 +39,7 @@ int main(void)
     KR_AUTO(kr_executor) *pool = NULL;
     int results[TASKS] = {0}, errors[TASKS];
 
-    int err = kr_thread_pool(&pool, &(kr_pool_options){.workers = 2, .no_outside_help = true});
+    int err = kr_thread_pool(&pool, &(kr_pool_options){.workers = 2});
     if (err)
         return fail("make a pool", err);
 

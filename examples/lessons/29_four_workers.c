@@ -5,7 +5,7 @@
  *
  * Watch which worker does what: its name is that of a thread, and four names come up.  The tasks
  * are handed out one by one (.chunk = 1), or a worker might take two that sleep one after the
- * other.
+ * other.  And without .no_outside_help main, which waits, would itself be one of the four.
  *
  * SPDX-License-Identifier: MIT
  */
