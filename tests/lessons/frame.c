@@ -112,16 +112,17 @@ TEST(test_any_order)
     CHECK(!prints("a 1\na 2\nb\nb\nend\n", expected));
 }
 
+/* Which of equal lines is which is not tried out: that would take for ever. */
 TEST(test_many_equal_lines_in_any_order)
 {
-    char output[LESSON_TEXT] = "", expected[LESSON_TEXT] = "[any order\n";
+    char output[LESSON_TEXT] = "", expected[LESSON_TEXT] = "[any order\n<text>\n";
     for (int i = 0; i < 100; i++) {
         strcat(output, "the same\n");
         strcat(expected, "the same\n");
     }
-    strcat(expected, "last\n]\n");
-    CHECK(!prints(output, expected)); /* and does not take for ever to say so */
-    strcat(output, "last\n");
+    strcat(expected, "]\n");
+    CHECK(!prints(output, expected));
+    strcat(output, "another\n"); /* only the last turns out to be the one that may be anything */
     CHECK(prints(output, expected));
 }
 
@@ -220,26 +221,26 @@ TEST(test_several_writers)
 {
     static char expected[LESSON_TEXT] = "[any order\n";
     for (int i = 1; i <= 4; i++)
-        for (int j = 1; j <= 50; j++)
+        for (int j = 1; j <= 100; j++)
             sprintf(expected + strlen(expected), "%d %d\n", i, j);
     strcat(expected, "]\n");
-    CHECK(holds("for i in 1 2 3 4; do"
-                "    (j=1; while [ $j -le 50 ]; do echo $i $j; j=$((j + 1)); done) &"
-                "done; wait",
-                expected));
+    for (int run = 0; run < 10; run++)
+        CHECK(holds("for i in 1 2 3 4; do"
+                    "    (j=1; while [ $j -le 100 ]; do echo $i $j; j=$((j + 1)); done) &"
+                    "done; wait",
+                    expected));
 }
 
-/* What is usual may be missed, but not always; what is certain never. */
+/* What is usual may be missed, but not always; what is certain never, not even once. */
 TEST(test_usual)
 {
     char name[] = "/tmp/krait-frame.XXXXXX", script[256];
     int fd = mkstemp(name);
     CHECK_GE(fd, 0);
     close(fd);
-    CHECK(!holds("echo a 2", "a <1..2>\n[usually]\na 1\n"));
-    CHECK(!holds("echo a 3", "a <1..2>\n[usually]\na <1..3>\n"));
     snprintf(script, sizeof script, "echo >>%s; echo a $(wc -l <%s)", name, name);
     CHECK(holds(script, "a <1..3>\n[usually]\na 3\n"));
-    CHECK(!holds(script, "a <4..5>\n[usually]\na 7\n"));
+    CHECK(!holds(script, "a <5..9>\n[usually]\na <6..9>\n")); /* a 4 at first */
+    CHECK(!holds(script, "a <5..99>\n[usually]\na 4\n"));
     unlink(name);
 }
