@@ -8,6 +8,8 @@ add_library(krait_harness STATIC tests/harness/test.c tests/harness/bunch.c test
             tests/harness/party_processes.c tests/harness/stop.c)
 target_link_libraries(krait_harness PUBLIC krait_testing)
 target_include_directories(krait_harness PUBLIC tests)
+# Comparing what a program prints.
+target_sources(krait_harness PRIVATE tests/harness/expect.c tests/harness/pattern.c)
 
 add_executable(kri-runner tests/harness/runner.c tests/harness/stacks.c)
 target_link_libraries(kri-runner PRIVATE krait_build)

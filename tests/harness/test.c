@@ -142,8 +142,16 @@ int __lsan_is_turned_off(void)
     return getpid() != first_process;
 }
 
+static const char *case_name;
+
+const char *kri_test_name(void)
+{
+    return case_name;
+}
+
 static int run_here(const kri_test_case *entry)
 {
+    case_name = entry->name;
     entry->run();
     return 0;
 }

@@ -75,6 +75,9 @@
 /* SKIP - end the case as one that cannot be run here. */
 #define SKIP(why) kri_test_skip(why)
 
+/* kri_test_name - of the case that runs, for cases that share a function. */
+const char *kri_test_name(void);
+
 /* kri_test_seed - where this case's random choices come from; printed, and repeated by KR_SEED. */
 uint64_t kri_test_seed(void);
 
