@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { MOST = 3, INCREMENTS = 20000000 };
+enum { MOST = 3, INCREMENTS = 10000000 };
 
 static kr_gil *gil;
 static kr_time *used; /* processor time, of each runner: in memory that processes share, too */
