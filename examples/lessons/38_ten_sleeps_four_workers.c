@@ -17,12 +17,14 @@
 
 enum { TASKS = 10, WORKERS = 4, SLEEP_MS = 100 };
 
-/* Who is inside, in memory that threads and forked children share. */
-static struct room {
+/* Who is inside. */
+struct room {
     kr_lock lock;
     int inside;
     int most;
-} * room;
+};
+
+static struct room *room; /* in memory that threads and forked children share */
 
 static int fail(const char *what, int err)
 {

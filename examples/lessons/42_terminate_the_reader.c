@@ -51,16 +51,16 @@ static int read_for_ever(void *arg)
     return err;
 }
 
-/* A writer and a reader; the reader is terminated when all is read, or else would run on. */
+/* A writer, and a reader that is terminated when all is read. */
 static int round_of(const char *values, size_t size)
 {
-    const kr_process_options fork = {.start = KR_FORK};
+    const kr_process_options by_fork = {.start = KR_FORK};
     KR_AUTO(kr_process) *writer = NULL;
     KR_AUTO(kr_process) *reader = NULL;
     int exit_code = 0;
-    int err = kr_process_start(&writer, write_all, values, size, &fork);
+    int err = kr_process_start(&writer, write_all, values, size, &by_fork);
     if (!err)
-        err = kr_process_start(&reader, read_for_ever, NULL, 0, &fork);
+        err = kr_process_start(&reader, read_for_ever, NULL, 0, &by_fork);
     if (!err)
         err = kr_process_join(writer, NULL, KR_FOREVER); /* all is put */
     if (!err)

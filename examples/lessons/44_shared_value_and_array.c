@@ -31,15 +31,15 @@ static int fail(const char *what, int err)
 
 static int increment_carelessly(void)
 {
-    int value;
+    int value = 0;
     int err = kr_value_get(careless, &value, KR_FOREVER);
-    if (!err)
-        err = kr_barrier_wait(meeting, KR_FOREVER);
+    if (err == 0)
+        err = kr_barrier_wait(meeting, KR_FOREVER); /* 0 to 3, or an error */
     value++;
     if (err >= 0)
         err = kr_value_set(careless, &value, KR_FOREVER);
     if (err >= 0)
-        err = kr_barrier_wait(meeting, KR_FOREVER); /* nobody reads again before all have written */
+        err = kr_barrier_wait(meeting, KR_FOREVER); /* nobody reads before all have written */
     return err < 0 ? err : 0;
 }
 

@@ -17,7 +17,7 @@
 
 enum { WORKERS = 4, PERMITS = 2 };
 
-static struct shared {
+struct shared {
     kr_event go;
     kr_semaphore permits;
     kr_barrier barrier;
@@ -25,7 +25,9 @@ static struct shared {
     int inside, most;
     kr_condition condition; /* its lock guards what follows */
     int done;
-} * shared;
+};
+
+static struct shared *shared;
 
 static int fail(const char *what, int err)
 {
@@ -55,8 +57,7 @@ static int work(void *arg)
         err = kr_sleep(kr_ms(50));
         count(-1);
     }
-    int place =
-        kr_barrier_wait(&shared->barrier, KR_FOREVER); /* in which order they came: 0 .. 3 */
+    int place = kr_barrier_wait(&shared->barrier, KR_FOREVER); /* 0 .. 3: who came when */
     if (err || place < 0)
         return err ? err : place;
     kr_with (&shared->condition) {

@@ -1,18 +1,18 @@
-/* The same work by threads, which the system switches, and by coroutines, which give way
- * themselves.
+/* The same work by threads, which are switched, and by coroutines, which give way themselves.
  *
  * Rows 28 and 44 of docs/lessons.md.  In Python: threading beside asyncio, whose tasks give way at
  * `await asyncio.sleep(0)`.
  *
- * Watch three things.  Coroutines that never give way run one after the other; those that do take
- * turns, the same in each run.  Where threads change over the system decides, and for work as short
- * as this mostly nowhere.  And the price: a thread's switch goes through the system, a coroutine's
- * is little more than a call.
+ * Watch three things, all on one processor.  Coroutines that never give way run one after the
+ * other; those that do take turns, the same in each run.  Where threads change over the system
+ * decides, for work as short as this mostly nowhere.  And the price: a switch of threads is the
+ * system's work, one of coroutines little more than a call.
  *
  * SPDX-License-Identifier: MIT
  */
 #include <krait/krait.h>
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -23,8 +23,7 @@ struct writer {
     bool gives_way;
 };
 
-static kr_lock lock =
-    KR_LOCK_INIT; /* threads need one; where nobody waits it costs next to nothing */
+static kr_lock lock = KR_LOCK_INIT; /* for the text; the threads need it */
 static char text[2 * STEPS + 1];
 static size_t length;
 static kr_semaphore turns[2] = {KR_SEMAPHORE_INIT(1), KR_SEMAPHORE_INIT(0)};
@@ -38,30 +37,27 @@ static int fail(const char *what, int err)
 static int write_letters(const void *arg, void *result)
 {
     const struct writer *writer = arg;
+    int err = 0;
     (void)result;
-    for (int i = 0; i < STEPS; i++) {
+    for (int i = 0; i < STEPS && !err; i++) {
         kr_with (&lock)
             text[length++] = writer->letter;
-        int err = writer->gives_way ? kr_yield() : 0;
-        if (err)
-            return err;
+        err = writer->gives_way ? kr_yield() : 0;
     }
-    return 0;
+    return err;
 }
 
 /* Two that hand a turn to each other: each time the other one runs. */
 static int take_turns(const void *arg, void *result)
 {
-    const int me = *(const int *)arg;
+    int me = *(const int *)arg, err = 0;
     (void)result;
-    for (int i = 0; i < TURNS; i++) {
-        int err = kr_semaphore_acquire(&turns[me], KR_FOREVER);
+    for (int i = 0; i < TURNS && !err; i++) {
+        err = kr_semaphore_acquire(&turns[me], KR_FOREVER);
         if (!err)
             err = kr_semaphore_release(&turns[!me], 1);
-        if (err)
-            return err;
     }
-    return 0;
+    return err;
 }
 
 /* Both tasks, in threads of the pool, or as coroutines of this loop. */
@@ -75,9 +71,8 @@ static int run_two(kr_executor *pool, kr_task_fn task, const void *one, const vo
     if (!err)
         err = pool ? kr_submit(pool, &second, task, other, size, 0)
                    : kr_spawn(&second, task, other, size, 0, NULL);
-    if (!err)
-        err = kr_gather((kr_future *[]){first, second}, 2, NULL, NULL, KR_FOREVER);
-    return err;
+    kr_future *both[] = {first, second};
+    return err ? err : kr_gather(both, 2, NULL, NULL, KR_FOREVER);
 }
 
 static int show_letters(const char *who, kr_executor *pool, bool give_way)
@@ -112,9 +107,14 @@ static int program(void *pool)
 int main(void)
 {
     KR_AUTO(kr_executor) *pool = NULL;
-    int err = kr_thread_pool(&pool, &(kr_pool_options){.workers = 2});
+    kr_cpu_set one = {{0}};
+    int err = kr_cpu_set_add(&one, sched_getcpu());
+    if (!err)
+        err = kr_thread_set_affinity(kr_thread_current(), &one); /* and what it will start */
+    if (!err)
+        err = kr_thread_pool(&pool, &(kr_pool_options){.workers = 2});
     if (err)
-        return fail("pool", err);
+        return fail("a pool on one processor", err);
     err = kr_run(program, pool); /* a loop in this thread, with `program` as its first coroutine */
     return err ? fail("program", err) : EXIT_SUCCESS;
 }
