@@ -64,15 +64,17 @@ static void print_turns(void)
                                       [KR_GIL_BLOCKS] = "had to wait",
                                       [KR_GIL_LEAVES] = "had no more to say"};
     static kr_gil_event events[EVENTS];
-    kr_time taken = 0;
+    const kr_gil_event *take = NULL; /* of who has it */
     size_t count = kr_gil_log(gil, events, EVENTS);
     for (size_t i = 0; i < count; i++) {
         const kr_gil_event *event = &events[i];
-        if (event->what == KR_GIL_TAKES)
-            taken = event->time;
-        else if (event->what >= KR_GIL_DROPS && taken)
+        if (event->what == KR_GIL_TAKES) {
+            take = event;
+        } else if (event->what >= KR_GIL_DROPS && take && take->thread == event->thread) {
             printf("%s had it for %.2f ms, and %s\n", event->name,
-                   (double)(event->time - taken) / 1e6, why[event->what]);
+                   (double)(event->time - take->time) / 1e6, why[event->what]);
+            take = NULL;
+        }
     }
 }
 

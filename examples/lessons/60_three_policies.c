@@ -5,8 +5,8 @@
  *
  * One thread computes.  Another is a visitor: it waits for something, needs the lock for a moment,
  * and waits again, as a server does.  Watch how long it has to wait for the lock each time.  Under
- * the interval policy it is the interval, again and again: the convoy.  krait's own policy lets in
- * early who has had little.
+ * the interval policy that is the interval, again and again: the convoy.  By krait's own policy who
+ * has had little is let in early.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -61,11 +61,12 @@ static int show(const char *name, kr_gil_policy policy)
 {
     KR_AUTO(kr_thread) *computer = NULL;
     KR_AUTO(kr_thread) *visitor = NULL;
-    kr_gil_metrics metrics = {0}, *to = &metrics;
+    kr_gil_metrics visits = {0}, *to = &visits, all = {0};
     kr_event_clear(&over);
     int err = kr_gil_create(&gil, &(kr_gil_options){.policy = policy});
-    if (!err)
-        err = kr_thread_start(&computer, compute, NULL, 0, NULL);
+    if (err)
+        return err;
+    err = kr_thread_start(&computer, compute, NULL, 0, NULL);
     if (!err)
         err = kr_thread_start(&visitor, visit, &to, sizeof to, NULL);
     if (!err)
@@ -73,11 +74,12 @@ static int show(const char *name, kr_gil_policy policy)
     kr_event_set(&over);
     if (!err)
         err = kr_thread_join(computer, NULL, KR_FOREVER);
+    kr_gil_measure(gil, &all);
     if (!err)
         err = kr_gil_destroy(gil);
     if (!err)
-        printf("%-9s half of the waits took up to %.3f ms, the longest %.3f ms\n", name,
-               (double)metrics.wait.p50 / 1e6, (double)metrics.wait.max / 1e6);
+        printf("%-9s waited %.3f ms half of the times, %.3f ms at most; %d hand-overs\n", name,
+               (double)visits.wait.p50 / 1e6, (double)visits.wait.max / 1e6, (int)all.switches);
     return err;
 }
 
