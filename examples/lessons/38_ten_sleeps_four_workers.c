@@ -49,7 +49,8 @@ static int run(const char *name, kr_executor *pool)
 {
     room->most = 0;
     kr_time begin = kr_now();
-    /* No arguments, no results; one task at a time for each worker. */
+    /* No arguments, no results; one task at a time for each worker.  With threads this one stands
+     * in for a worker, and does not only wait. */
     int err = kr_map(pool, visit, NULL, 0, TASKS, NULL, 0, &(kr_map_options){.chunk = 1});
     if (!err)
         printf("%s: %.2f s, at most %d at once\n", name, (double)(kr_now() - begin) / 1e9,
@@ -59,8 +60,9 @@ static int run(const char *name, kr_executor *pool)
 
 int main(void)
 {
-    KR_AUTO(kr_executor) *threads = NULL;
+    const kr_pool_options options = {.workers = WORKERS};
     KR_AUTO(kr_executor) *processes = NULL;
+    KR_AUTO(kr_executor) *threads = NULL;
 
     room = kr_shared_alloc(sizeof *room); /* zero bytes */
     if (!room)
@@ -69,12 +71,10 @@ int main(void)
     if (err)
         return fail("lock", err);
     /* Workers that are forks know `room`.  They are forked while this process has one thread. */
-    err = kr_process_pool_with(&processes, &(kr_pool_options){.workers = WORKERS},
-                               &(kr_process_pool_options){.start = KR_FORK});
+    err = kr_process_pool_with(&processes, &options, &(kr_process_pool_options){.start = KR_FORK});
     if (err)
         return fail("process pool", err);
-    /* The caller of a map lends a hand, else; it would be the fifth. */
-    err = kr_thread_pool(&threads, &(kr_pool_options){.workers = WORKERS, .no_outside_help = true});
+    err = kr_thread_pool(&threads, &options);
     if (err)
         return fail("thread pool", err);
     err = run("Threads", threads);

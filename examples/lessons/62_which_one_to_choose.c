@@ -95,7 +95,7 @@ int main(void)
     KR_AUTO(kr_executor) *processes = NULL;
     KR_AUTO(kr_executor) *threads = NULL;
     KR_AUTO(kr_executor) *loop = NULL;
-    const kr_pool_options four = {.workers = TASKS, .no_outside_help = true};
+    const kr_pool_options four = {.workers = TASKS};
 
     int err = kr_gil_create(&gil, NULL);
     if (!err)
