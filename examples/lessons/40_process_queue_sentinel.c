@@ -20,7 +20,7 @@
 /* An item: a queue in shared memory holds bytes, so the text itself and no pointer to it. */
 struct item {
     bool last;
-    char text[16];
+    char text[24];
 };
 
 static kr_queue *queue; /* forked children inherit the handle */

@@ -31,7 +31,7 @@ static int fail(const char *what, int err)
 static int update(void *arg)
 {
     int number = *(const int *)arg;
-    char key[16], name[KR_PROCESS_NAME_SIZE];
+    char key[24], name[KR_PROCESS_NAME_SIZE];
     snprintf(key, sizeof key, "key_%d", number);
     kr_process_name(kr_process_current(), name, sizeof name);
     printf("%s sets %s\n", name, key);
@@ -58,7 +58,7 @@ static int print_item(const kr_dict_item *item, void *arg)
 
 static int start(kr_process **p, int number)
 {
-    char name[16] = "Summer";
+    char name[24] = "Summer";
     if (number < UPDATERS)
         snprintf(name, sizeof name, "Updater-%d", number);
     return kr_process_start(p, number < UPDATERS ? update : sum_up, &number, sizeof number,
