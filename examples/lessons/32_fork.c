@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static kr_event enough = KR_EVENT_INIT;
+static kr_event begun = KR_EVENT_INIT, enough = KR_EVENT_INIT;
 
 static int fail(const char *what, int err)
 {
@@ -30,6 +30,7 @@ static int fail(const char *what, int err)
 static int keep_company(void *arg)
 {
     (void)arg;
+    kr_event_set(&begun);
     return kr_event_wait(&enough, KR_FOREVER);
 }
 
@@ -52,6 +53,8 @@ int main(void)
     int status = 0;
 
     int err = kr_thread_start(&company, keep_company, NULL, 0, NULL);
+    if (!err)
+        err = kr_event_wait(&begun, KR_FOREVER); /* it holds nothing now, not even in malloc */
     if (err)
         return fail("start", err);
     printf("Process (%d) start, with %d threads\n", (int)getpid(), kr_thread_active_count());
