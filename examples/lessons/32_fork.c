@@ -34,17 +34,18 @@ static int keep_company(void *arg)
     return kr_event_wait(&enough, KR_FOREVER);
 }
 
-/* What the child does; it ends by the return from main. */
-static int child_process(kr_thread *company)
+/* What the child does.  It leaves by _exit: what is registered for exit() is its parent's. */
+static _Noreturn void child_process(kr_thread *company)
 {
     int result = 0;
     printf("I am the child process (%d) and my parent is (%d)\n", (int)getpid(), (int)getppid());
     int err = kr_thread_join(company, &result, KR_FOREVER);
     if (err)
-        return fail("join in the child", err);
+        _exit(fail("join in the child", err));
     printf("In the child: %d thread; the other one: %s\n", kr_thread_active_count(),
            kr_errname(result));
-    return 0;
+    fflush(stdout);
+    _exit(EXIT_SUCCESS);
 }
 
 int main(void)
@@ -64,7 +65,7 @@ int main(void)
     if (pid < 0)
         return fail("fork", -errno);
     if (pid == 0)
-        return child_process(company);
+        child_process(company);
 
     if (waitpid(pid, &status, 0) != pid)
         return fail("waitpid", -errno);
