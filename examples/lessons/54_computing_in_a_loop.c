@@ -18,6 +18,7 @@
 
 static int ticks;                           /* of the loop's thread alone */
 static kr_event fifth_tick = KR_EVENT_INIT; /* set at it */
+static kr_event begun = KR_EVENT_INIT;
 
 static int fail(const char *what, int err)
 {
@@ -47,6 +48,12 @@ static int compute_pi(const void *arg, void *result)
     return 0;
 }
 
+static int compute_elsewhere(const void *arg, void *result)
+{
+    kr_event_set(&begun); /* what has not begun a cancel removes, and there is no pi at all */
+    return compute_pi(arg, result);
+}
+
 static int program(void *pool)
 {
     KR_AUTO(kr_future) *future = NULL;
@@ -65,7 +72,11 @@ static int program(void *pool)
     printf("In the loop's thread, 0.1 s: %d ticks, pi = %.2f\n", ticks - before, pi);
 
     time = kr_sec(60); /* at most */
-    err = kr_submit(pool, &future, compute_pi, &time, sizeof time, sizeof pi);
+    err = kr_submit(pool, &future, compute_elsewhere, &time, sizeof time, sizeof pi);
+    if (!err)
+        err = kr_event_wait(&begun, KR_FOREVER);
+    ticks = 0;
+    kr_event_clear(&fifth_tick);
     if (!err)
         err = kr_event_wait(&fifth_tick, KR_FOREVER);
     if (!err && kr_future_cancel(future) < 0)
