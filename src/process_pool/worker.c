@@ -55,13 +55,12 @@ static void run_batch(const struct run *run)
     kri_work_record *record = run->worker->record;
     size_t errors_at = kri_batch_errors_at(slot->items, slot->item_result);
     int *errors = (int *)(void *)(run->result + errors_at);
-    const unsigned char *arg = run->arg + slot->item_arg * kri_load_rlx(&slot->progress);
     for (uint32_t i = kri_load_rlx(&slot->progress); i < slot->items; i++) {
+        const void *arg = slot->item_arg ? run->arg + i * slot->item_arg : run->arg;
         if (run->worker->plan->timed)
             kri_store_rlx64(&record->began, (uint64_t)os_now());
         errors[i] = call(run, arg, slot->item_result ? run->result + i * slot->item_result : NULL);
         kri_store_rlx(&slot->progress, i + 1);
-        arg += slot->item_arg;
     }
 }
 

@@ -229,6 +229,11 @@ static int is_abc(const void *arg, void *result)
     return result == NULL && memcmp(arg, "abc", 3) == 0 ? 0 : -EINVAL;
 }
 
+static int is_nothing(const void *arg, void *result)
+{
+    return result == NULL && arg == NULL ? 0 : -EINVAL;
+}
+
 struct odd {
     char bytes[37];
 };
@@ -251,6 +256,7 @@ TEST(items_of_odd_sizes)
         memcpy(text + 3 * (size_t)i, "abc", 3);
     CHECK_EQ(kr_map(pool, is_abc, text, 3, 100, NULL, 0, NULL), 0);
     CHECK_EQ(kr_map(pool, is_abc, "abc", 0, 100, NULL, 0, NULL), 0);
+    CHECK_EQ(kr_map(pool, is_nothing, NULL, 0, 100, NULL, 0, NULL), 0);
     for (int i = 0; i < COUNT; i++)
         for (size_t k = 0; k < sizeof in->bytes; k++)
             in[i].bytes[k] = (char)((size_t)i + k);
