@@ -110,10 +110,10 @@ static void unlist(kr_gil *g, kr_gil_thread *t)
     g->attached--;
 }
 
-static void leave(kr_gil *g, kr_gil_thread *t)
+static void leave(kr_gil *g, kr_gil_thread *t, bool noted)
 {
     kri_mutex_lock(&g->lock);
-    if (g->events != NULL)
+    if (g->events != NULL && !noted)
         kri_gil_note(g, t, KR_GIL_LEAVES, os_now());
     unlist(g, t);
     kri_mutex_unlock(&g->lock);
@@ -132,7 +132,7 @@ static int attach_first(kr_gil *gil, kri_party *self, kr_gil_thread **thread)
     int err = kri_gil_take(t);
     if (err != 0) {
         kri_block_hook_remove(&t->hook);
-        leave(gil, t);
+        leave(gil, t, false);
         return err;
     }
     *thread = t;
@@ -173,7 +173,8 @@ int kr_gil_detach(kr_gil_thread *thread)
         return -EPERM;
     bool last = thread->depth == 1;
     bool taken_here = thread->levels > 0 && thread->taken[thread->levels - 1] == thread->depth;
-    if ((last || taken_here) && kri_gil_has(thread))
+    bool gives = (last || taken_here) && kri_gil_has(thread);
+    if (gives)
         kri_gil_give(thread, last ? KR_GIL_LEAVES : KR_GIL_BLOCKS);
     if (!last) {
         thread->depth--;
@@ -181,6 +182,6 @@ int kr_gil_detach(kr_gil_thread *thread)
         return 0;
     }
     kri_block_hook_remove(&thread->hook);
-    leave(thread->gil, thread);
+    leave(thread->gil, thread, gives);
     return 0;
 }

@@ -358,6 +358,8 @@ TEST(test_log)
     for (int i = 0; i < 20; i++)
         CHECK_EQ(kr_gil_detach(gil_attach(gil)), 0);
     CHECK_EQ(kr_gil_log(gil, events, 16), 8);
+    for (int i = 0; i < 8; i++) /* and each is told once */
+        CHECK_EQ(events[i].what, i % 2 ? KR_GIL_LEAVES : KR_GIL_TAKES);
     CHECK_EQ(kr_gil_destroy(gil), 0);
 }
 
