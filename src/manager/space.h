@@ -193,7 +193,7 @@ int kri_look_begin_slowly(kri_space *s, kri_domain *d); /* as kri_tx_begin */
 static inline bool kri_domain_is_settled(const kri_domain *d)
 {
     return (kri_load_rlx64(&d->log) | kri_load_rlx64(&d->leader) | kri_load_rlx64(&d->graves) |
-            kri_load_rlx64(&d->joint) | kri_load_rlx64(&d->more[0])) == 0;
+            kri_load_rlx64(&d->joint)) == 0;
 }
 static inline int kri_look_begin(kri_space *s, kri_domain *d)
 {
