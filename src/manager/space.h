@@ -179,7 +179,8 @@ uint64_t kri_tx_alloc(kri_tx *tx, unsigned domain, size_t size);
 void kri_tx_free(kri_tx *tx, uint64_t block);
 
 /* kri_tx_commit - what was done so far is done, or if tx->err undone; the locks stay, and another
- * transaction begins.  Returns what tx->err was. */
+ * transaction begins.  Returns what tx->err was.  The other one has failed from the start where
+ * something of the first is left to be cleared away: tx->err is -ETIMEDOUT then. */
 int kri_tx_commit(kri_tx *tx);
 
 /* kri_tx_end - the same, and give up the locks. */

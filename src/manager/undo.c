@@ -461,7 +461,7 @@ int kri_tx_commit(kri_tx *tx)
     kri_tx_adopt(tx, tx->space, tx->domains);
     if (!done) /* nothing can be changed before that record is settled */
         kri_tx_fail(tx, -ETIMEDOUT);
-    return err != 0 ? err : tx->err;
+    return err;
 }
 
 int kri_tx_end(kri_tx *tx)
