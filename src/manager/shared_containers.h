@@ -25,11 +25,11 @@ void kri_body_make(kri_tx *tx, kri_object *o, const void *arg);
 int kri_body_open(kri_shared_object *o, kr_manager *m, const char *name, const kri_kind *kind,
                   const kri_body_plan *plan, char made[KR_MANAGER_NAME + 1]);
 
-/* kri_body_of - where it lies; NULL: it was taken away. */
-static inline void *kri_body_of(const kri_shared_object *o)
+/* kri_body_of - where its `size` bytes lie; NULL: it was taken away. */
+static inline void *kri_body_of(const kri_shared_object *o, size_t size)
 {
     uint64_t body = kri_load_rlx64(&o->ref.object->body);
-    bool there = kri_object_is(&o->ref) && kri_space_has(o->space, body, 1);
+    bool there = kri_object_is(&o->ref) && kri_space_has(o->space, body, size);
     return there ? kri_space_at(o->space, body) : NULL;
 }
 

@@ -18,7 +18,7 @@ typedef struct shared_semaphore {
 /* NULL: it was taken away. */
 static kr_semaphore *semaphore_of(kr_managed_semaphore *h)
 {
-    return kri_body_of(&((shared_semaphore *)(void *)h)->object);
+    return kri_body_of(&((shared_semaphore *)(void *)h)->object, sizeof(kr_semaphore));
 }
 
 static int semaphore_init(void *body, const kri_body_plan *plan)
@@ -89,7 +89,7 @@ typedef struct shared_event {
 /* NULL: it was taken away. */
 static kr_event *event_of(kr_managed_event *h)
 {
-    return kri_body_of(&((shared_event *)(void *)h)->object);
+    return kri_body_of(&((shared_event *)(void *)h)->object, sizeof(kr_event));
 }
 
 static int event_init(void *body, const kri_body_plan *plan)
@@ -168,7 +168,7 @@ typedef struct shared_barrier {
 /* NULL: it was taken away. */
 static kr_barrier *barrier_of(kr_managed_barrier *h)
 {
-    return kri_body_of(&((shared_barrier *)(void *)h)->object);
+    return kri_body_of(&((shared_barrier *)(void *)h)->object, sizeof(kr_barrier));
 }
 
 static int barrier_init(void *body, const kri_body_plan *plan)

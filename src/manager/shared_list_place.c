@@ -222,6 +222,8 @@ bool kri_list_dig(kri_tx *tx, uint64_t grave)
     if (table == NULL)
         return true;
     uint64_t at = kri_load_rlx64(&table->at), to = kri_load_rlx64(&table->to), freed = 0;
+    if (!kri_list_can_be(tx->space, to - at)) /* damaged: no item can be found by these */
+        at = to;
     for (; at != to && freed < BLOCKS_AT_ONCE; at++, freed++)
         free_sound(tx, word_in(tx->space, table, at), sizeof(kri_list_item));
     kri_tx_set(tx, &table->at, at);

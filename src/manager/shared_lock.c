@@ -22,7 +22,7 @@ typedef struct shared_lock {
 /* NULL: it was taken away. */
 static kr_lock *lock_of(kr_managed_lock *h)
 {
-    return kri_body_of(&((shared_lock *)(void *)h)->object);
+    return kri_body_of(&((shared_lock *)(void *)h)->object, sizeof(kr_lock));
 }
 
 static int lock_init(void *body, const kri_body_plan *plan)
@@ -103,7 +103,7 @@ typedef struct shared_rlock {
 /* NULL: it was taken away. */
 static kr_rlock *rlock_of(kr_managed_rlock *h)
 {
-    return kri_body_of(&((shared_rlock *)(void *)h)->object);
+    return kri_body_of(&((shared_rlock *)(void *)h)->object, sizeof(kr_rlock));
 }
 
 static int rlock_init(void *body, const kri_body_plan *plan)
@@ -176,7 +176,7 @@ typedef struct shared_condition {
 /* NULL: it was taken away. */
 static kr_condition *condition_of(kr_managed_condition *h)
 {
-    return kri_body_of(&((shared_condition *)(void *)h)->object);
+    return kri_body_of(&((shared_condition *)(void *)h)->object, sizeof(kr_condition));
 }
 
 static int condition_init(void *body, const kri_body_plan *plan)
