@@ -215,13 +215,13 @@ int kr_dict_update(kr_dict *d, const void *key, size_t key_size,
         if (err != 0 && err != -ENOENT)
             return err;
         kr_dict_value now = {old, size};
-        err = change(&now, arg);
-        if (err == 0)
+        int wanted = change(&now, arg);
+        if (wanted == 0)
             err = kr_dict_compare_and_set(d, key, key_size, old, size, now.value,
                                           now.value != NULL ? now.size : 0);
         free(old);
-        if (err != -EAGAIN)
-            return err;
+        if (wanted != 0 || err != -EAGAIN)
+            return wanted != 0 ? wanted : err;
     }
 }
 

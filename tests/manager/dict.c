@@ -210,6 +210,12 @@ static int twice(kr_dict_value *now, void *arg)
     return 0;
 }
 
+static int refuse(kr_dict_value *now, void *arg)
+{
+    (void)now;
+    return ++*(int *)arg < 3 ? -EAGAIN : -EDOM;
+}
+
 static int nothing(kr_dict_value *now, void *arg)
 {
     (void)arg;
@@ -222,12 +228,15 @@ BACKEND_TEST(test_dict_update)
     KR_AUTO(kr_manager) *m = manager_of_column();
     KR_AUTO(kr_dict) *d = dict_new(m, "d");
     char room[16], text[16];
+    int runs = 0;
     CHECK_EQ(kr_dict_update(d, "a", 1, twice, room), -ENODATA);
     CHECK_EQ(kr_dict_set_string(d, "a", "xyz"), 0);
     CHECK_EQ(kr_dict_update(d, "a", 1, twice, room), 0);
     CHECK_EQ(kr_dict_get_string(d, "a", text, sizeof text), 0);
     CHECK_STR(text, "xyzxyz");
     CHECK_EQ(kr_dict_update(d, "a", 1, twice, room), KR_DICT_KEEP);
+    CHECK_EQ(kr_dict_update(d, "a", 1, refuse, &runs), -EAGAIN); /* its own, and no other's */
+    CHECK_EQ(runs, 1);
     CHECK_EQ(kr_dict_update(d, "a", 1, nothing, NULL), 0);
     CHECK_EQ(kr_dict_length(d), 0);
 }
