@@ -303,6 +303,33 @@ BACKEND_TEST(test_dict_batch)
     CHECK_EQ(kr_dict_batch(d, ops, 0), 0);
 }
 
+/* What was not done leaves the addends as they were, to be tried again. */
+TEST(test_dict_batch_keeps_the_addends)
+{
+    enum { LIMIT = 2 << 20 };
+    static const char large[LIMIT];
+    kr_manager *m = NULL;
+    CHECK_EQ(kr_manager_open(&m, NULL, &(kr_manager_options){.limit = LIMIT}), 0);
+    KR_AUTO(kr_dict) *d = dict_new(m, "d");
+    kr_dict_operation ops[] = {
+        {.verb = KR_DICT_ADD, .key = "n", .key_size = 1, .number = 4},
+        {.verb = KR_DICT_ADD, .key = "n", .key_size = 1, .number = 5},
+        {.verb = KR_DICT_ADD, .key = "most", .key_size = 4, .number = 1},
+        {.verb = KR_DICT_SET, .key = "a", .key_size = 1, .value = large, .size = sizeof large},
+    };
+    CHECK_EQ(kr_dict_set_int(d, "most", INT64_MAX), 0);
+    CHECK_EQ(kr_dict_batch(d, ops, 4), -EDQUOT);
+    CHECK_EQ(ops[0].number, 4);
+    CHECK_EQ(ops[1].number, 5);
+    CHECK_EQ(ops[2].number, 1);
+    CHECK_EQ(ops[2].result, -EOVERFLOW);
+    CHECK_EQ(kr_dict_contains(d, "n", 1), 0);
+    CHECK_EQ(kr_dict_batch(d, ops, 3), 0);
+    CHECK_EQ(ops[1].number, 9);
+    CHECK_EQ(ops[2].number, 1);
+    kr_manager_release(m);
+}
+
 /* More changes than a record holds at first, and more than one. */
 BACKEND_TEST(test_dict_batch_of_many)
 {
