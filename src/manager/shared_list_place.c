@@ -170,9 +170,12 @@ void kri_list_left_behind(const kri_shared_object *l, kri_tx *tx, uint64_t edge,
 }
 
 /* Burying: first the items go, then the chunks; so few at a time that the record needs no pages of
- * its own, which a manager that is full has not got. */
+ * its own, which a manager that is full has not got, nor the transaction private memory: whoever
+ * comes by does it, for others. */
 
 enum { ENTRIES_A_BLOCK = 6, BLOCKS_AT_ONCE = (KRI_UNDO_INSIDE - 6) / ENTRIES_A_BLOCK };
+
+_Static_assert((int)BLOCKS_AT_ONCE < (int)KRI_TX_FREED, "and the grave");
 
 /* An extend that a dead one has left is buried with what it has staged. */
 static uint64_t end_of_all(const kri_shared_object *l, kri_tx *tx, kri_list_table *table)

@@ -136,7 +136,7 @@ static inline bool kri_space_has(const kri_space *s, uint64_t offset, uint64_t s
  * Every word that others can reach is a kri_word64 and changed by kri_tx_set only.  After an error
  * the transaction goes on in vain: sets do nothing, allocs give 0, and the end returns the error.
  * Between begin and end nobody waits for anything else. */
-enum { KRI_TX_FREED = 6 };
+enum { KRI_TX_FREED = 16 }; /* and so many without private memory */
 typedef struct kri_tx {
     kri_space *space;
     kri_domain *leader;
