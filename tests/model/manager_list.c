@@ -340,11 +340,10 @@ SCENARIO(list_dropped_after_a_reverse_died, DIES)
 SCENARIO(list_delete_beside_a_stopped_one, DIES)
 {
     static const unsigned char large[KRI_PAGE];
-    kri_domain *central;
     fresh(1);
     kr_explore_check(kri_shared_list_append(&s.list, false, large, sizeof large) == 0);
     append(3);
-    central = &s.space.state->domains[KRI_DOMAINS];
+    kri_domain *central = &s.space.state->domains[KRI_DOMAINS];
     s.space.timeout = kr_ms(1);
     kr_explore_check(kri_domain_take(&s.space, central) == 0);
     int err = kri_shared_list_take_out(&s.list, 1);

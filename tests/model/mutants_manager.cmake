@@ -53,6 +53,25 @@ krait_mutant(undo_does_not_look_at_the_record manager/undo.c manager/manager_set
   "false)
         err = settle_record(s, d);")
 
+krait_mutant(undo_counted_before_the_word manager/undo.c manager/manager_undoing_dies
+  "        kri_store_rel64(word, kri_load_rlx64(&u->old)); /* [undo-1] */
+    }
+    kri_store_rel64(&d->log, index); /* [undo-1] */"
+  "        kri_store_rel64(&d->log, index);
+        kri_store_rel64(word, kri_load_rlx64(&u->old));
+    }
+    kri_store_rel64(&d->log, index);")
+krait_mutant(undo_joint_forgotten_before manager/undo.c manager/manager_undoing_for_one_dies
+  "    int err = kri_pages_visit(s);
+    uint64_t log"
+  "    int err = kri_pages_visit(s);
+    kri_store_rel64(&d->joint, 0);
+    uint64_t log")
+krait_mutant(undo_drops_forgotten_first manager/undo.c manager/manager_giving_up_pages_dies
+  "        return kri_pages_give(s, where & ~(uint64_t)KIND, &d->log, left);"
+  "        return kri_store_rel64(&d->log, left),
+               kri_pages_give(s, where & ~(uint64_t)KIND, &d->log, left);")
+
 # Of several domains.
 krait_mutant(undo_leader_not_named manager/undo.c manager/manager_batch_dies_beside_another
   "        kri_store_rel64(&first_of(s, left)->leader, number); /* [undo-1] */" "        (void)number;")
