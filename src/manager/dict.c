@@ -34,7 +34,10 @@ static bool is_room(const void *value, size_t room)
 
 int kr_dict_open(kr_dict **d, kr_manager *m, const char *name)
 {
-    if (d == NULL || m == NULL)
+    if (d == NULL)
+        return -EINVAL;
+    *d = NULL;
+    if (m == NULL)
         return -EINVAL;
     int err = name != NULL ? kri_manager_name_check(name) : 0;
     if (err != 0)
@@ -92,7 +95,7 @@ void kr_dict_auto(kr_dict **d)
 
 const char *kr_dict_name(const kr_dict *d)
 {
-    return d->name;
+    return d != NULL ? d->name : NULL;
 }
 
 int kr_dict_get(kr_dict *d, const void *key, size_t key_size, void *value, size_t room,

@@ -233,6 +233,9 @@ BACKEND_TEST(test_namespace)
     CHECK_EQ(kr_namespace_set_string(n, "_hidden", "hidden"), 0);
     CHECK_EQ(kr_namespace_set_double(n, "ratio", 0.1), 0);
     CHECK_EQ(kr_namespace_set_int(n, "age", INT64_MIN), 0);
+    CHECK_EQ(kr_namespace_set(n, NULL, "x", 1), -EINVAL);
+    CHECK_EQ(kr_namespace_has(n, NULL), -EINVAL);
+    CHECK_EQ(kr_namespace_delete(n, NULL), -EINVAL);
     CHECK_EQ(kr_namespace_has(n, "name"), 1);
     CHECK_EQ(kr_namespace_has(n, "job"), 1);
     CHECK_EQ(kr_namespace_delete(n, "job"), 0);

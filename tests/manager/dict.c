@@ -418,11 +418,13 @@ BACKEND_TEST(test_dict_arguments)
 {
     KR_AUTO(kr_manager) *m = manager_of_column();
     KR_AUTO(kr_dict) *d = dict_new(m, "d");
-    kr_dict *other = NULL;
+    kr_dict *other = d;
     kr_dict_operation op = {.verb = 99, .key = "a", .key_size = 1};
     CHECK_EQ(kr_dict_open(NULL, m, "x"), -EINVAL);
     CHECK_EQ(kr_dict_open(&other, NULL, "x"), -EINVAL);
     CHECK_EQ(kr_dict_open(&other, m, ""), -EINVAL);
+    CHECK(other == NULL);
+    CHECK(kr_dict_name(NULL) == NULL);
     CHECK_EQ(kr_dict_get(NULL, "a", 1, NULL, 0, NULL), -EINVAL);
     CHECK_EQ(kr_dict_get(d, NULL, 1, NULL, 0, NULL), -EINVAL);
     CHECK_EQ(kr_dict_get(d, "a", 1, NULL, 1, NULL), -EINVAL);
