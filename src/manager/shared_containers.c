@@ -163,11 +163,7 @@ static int open_list(kr_list **l, kr_manager *m, const char *name)
         return -ENOMEM;
     made->face.ops = &list_ops;
     int err = open_object(&made->object, m, name, &kri_list_kind, NULL, made->face.handle.name);
-    if (err == 0)
-        *l = &made->face;
-    else
-        os_free(made);
-    return err;
+    return KRI_SHARED_OPENED(l, made, err);
 }
 
 /* Values */
@@ -230,11 +226,7 @@ static int open_value(kr_managed_value **v, kr_manager *m, const char *name, siz
         err = KR_ECORRUPT;
     if (err == 0 && size != 0 && size != made->face.size)
         err = -EEXIST;
-    if (err == 0)
-        *v = &made->face;
-    else
-        os_free(made);
-    return err;
+    return KRI_SHARED_OPENED(v, made, err);
 }
 
 /* Arrays */
@@ -299,11 +291,7 @@ static int open_array(kr_managed_array **a, kr_manager *m, const char *name, siz
         made->face.length = kri_shared_array_length(&made->object);
         err = judge_array(&made->face, &plan, made->object.space->end);
     }
-    if (err == 0)
-        *a = &made->face;
-    else
-        os_free(made);
-    return err;
+    return KRI_SHARED_OPENED(a, made, err);
 }
 
 const kri_containers kri_shared_containers = {
