@@ -356,22 +356,22 @@ static int delete_list(void)
 
 TEST(list_killed_in_append)
 {
-    kill_after_each((step_case){.prepare = put_list, .victim = list_append, .apart = 8});
+    kill_after_each((step_case){.prepare = put_list, .victim = list_append, .apart = 12});
 }
 
 TEST(list_killed_in_insert)
 {
-    kill_after_each((step_case){.prepare = put_list, .victim = list_insert, .apart = 1});
+    kill_after_each((step_case){.prepare = put_list, .victim = list_insert, .apart = 10});
 }
 
 TEST(list_killed_in_delete)
 {
-    kill_after_each((step_case){.prepare = put_list, .victim = list_delete, .apart = 2});
+    kill_after_each((step_case){.prepare = put_list, .victim = list_delete, .apart = 8});
 }
 
 TEST(list_killed_in_extend)
 {
-    kill_after_each((step_case){.prepare = put_list, .victim = list_extend, .apart = 8});
+    kill_after_each((step_case){.prepare = put_list, .victim = list_extend, .apart = 12});
 }
 
 TEST(list_killed_in_clear)
@@ -416,5 +416,5 @@ TEST(array_killed_in_set)
 
 TEST(lock_killed_in_open)
 {
-    kill_after_each((step_case){.prepare = put_some, .victim = open_lock, .apart = 2});
+    kill_after_each((step_case){.prepare = put_some, .victim = open_lock, .apart = 4});
 }
