@@ -149,7 +149,7 @@ KR_API KR_NODISCARD int kr_dict_update(kr_dict *d, const void *key, size_t key_s
  * .result of each is what the single call would have returned.  The batch goes on after one that
  * has failed by -ENOENT, -ERANGE, -EAGAIN, -EBADMSG or -EOVERFLOW.
  *
- * Returns   0; -EDQUOT, -ENOSPC and the errors of all calls: nothing was done */
+ * Returns   0; -ENOMEM, -EDQUOT, -ENOSPC and the errors of all calls: nothing was done */
 typedef enum kr_dict_verb {
     KR_DICT_GET = 1, /* found, room, found_size */
     KR_DICT_SET,     /* value, size */
@@ -157,7 +157,7 @@ typedef enum kr_dict_verb {
     KR_DICT_POP,     /* found, room, found_size */
     KR_DICT_DELETE,
     KR_DICT_CONTAINS,
-    KR_DICT_ADD, /* number: the addend, then the sum */
+    KR_DICT_ADD, /* number: the addend, and if it was done the sum */
 } kr_dict_verb;
 typedef struct kr_dict_operation {
     kr_dict_verb verb;

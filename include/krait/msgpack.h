@@ -4,9 +4,9 @@
  *     err = kr_msgpack_encode(&object, &bytes, &size);             // a struct msgpack_object
  *     err = kr_dict_set(d, "order", 5, bytes, size);
  *
- *     msgpack_unpacked order;                                      // ended by
- * msgpack_unpacked_destroy msgpack_unpacked_init(&order); err = kr_msgpack_decode(bytes, size,
- * &order);                // use order.data
+ *     msgpack_unpacked order;
+ *     msgpack_unpacked_init(&order);           // ended by msgpack_unpacked_destroy
+ *     err = kr_msgpack_decode(bytes, size, &order);                // use order.data
  *
  * For values of dicts, items of lists and queues: whatever is bytes.  msgpack-c's own packers write
  * bytes as well; this is for whoever has an object.

@@ -4,10 +4,12 @@
  */
 #include "manager/containers.h"
 
-const kri_containers *kri_containers_check(const kr_manager *m, const char *name, int *err)
+int kri_containers_of(const kr_manager *m, const char *name, const kri_containers **kinds)
 {
-    *err = m == NULL ? -EINVAL : name != NULL ? kri_manager_name_check(name) : 0;
-    if (*err == 0 && m->ops->containers == NULL)
-        *err = -EOPNOTSUPP;
-    return *err == 0 ? m->ops->containers : NULL;
+    int err = m == NULL ? -EINVAL : name != NULL ? kri_manager_name_check(name) : 0;
+    if (err == 0 && m->ops->containers == NULL)
+        err = -EOPNOTSUPP;
+    if (err == 0)
+        *kinds = m->ops->containers;
+    return err;
 }

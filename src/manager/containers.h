@@ -155,9 +155,8 @@ struct kr_managed_barrier {
     unsigned parties;
 };
 
-/* Finding or making one; name NULL: one is made up.  A back end that has not got a kind leaves its
- * member NULL: -EOPNOTSUPP.  A queue's is never NULL,
- * and it holds the manager itself (kri_manager_retain), until its release. */
+/* Finding or making one; name NULL: one is made up, but for a queue, which holds the manager itself
+ * (kri_manager_retain) until its release.  None is NULL. */
 struct kri_containers {
     int (*list)(kr_list **l, kr_manager *m, const char *name);
     int (*value)(kr_managed_value **v, kr_manager *m, const char *name, size_t size,
@@ -175,15 +174,31 @@ struct kri_containers {
     int (*barrier)(kr_managed_barrier **b, kr_manager *m, const char *name, int64_t parties);
 };
 
-/* kri_containers_check - the manager's table, when both are sound: names of 1 to KR_MANAGER_NAME
- * bytes.  NULL, and why. */
-const kri_containers *kri_containers_check(const kr_manager *m, const char *name, int *err);
+/* What every open and close of a container begins and ends with: a handle `*h` is NULL unless it
+ * was opened, and holds its manager as long as it is open.
+ *
+ *     int err = KRI_OPEN_BEGIN(h, m, name, &kinds);
+ *     if (err == 0)
+ *         err = kinds->list(h, m, name);
+ *     return KRI_OPEN_END(h, m, err);
+ */
+#define KRI_OPEN_BEGIN(h, m, name, kinds)                                                          \
+    ((h) != NULL ? (*(h) = NULL, kri_containers_of(m, name, kinds)) : -EINVAL)
 
-/* kri_handle_hold - the hold of a new handle on its manager. */
-static inline void kri_handle_hold(kri_handle *handle, kr_manager *m)
-{
-    kri_manager_retain(m);
-    handle->manager = m;
-}
+#define KRI_OPEN_END(h, m, err)                                                                    \
+    ((err) == 0 ? (kri_manager_retain(m), (*(h))->handle.manager = (m), 0) : (err))
+
+#define KRI_CLOSE(h)                                                                               \
+    do {                                                                                           \
+        if ((h) != NULL) {                                                                         \
+            kr_manager *held = (h)->handle.manager;                                                \
+            (h)->ops->end(h);                                                                      \
+            kr_manager_release(held);                                                              \
+        }                                                                                          \
+    } while (0)
+
+/* kri_containers_of - the manager's table, when both are sound: names of 1 to KR_MANAGER_NAME
+ * bytes, or NULL. */
+int kri_containers_of(const kr_manager *m, const char *name, const kri_containers **kinds);
 
 #endif

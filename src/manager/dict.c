@@ -34,7 +34,10 @@ static bool is_room(const void *value, size_t room)
 
 int kr_dict_open(kr_dict **d, kr_manager *m, const char *name)
 {
-    if (d == NULL || m == NULL)
+    if (d == NULL)
+        return -EINVAL;
+    *d = NULL;
+    if (m == NULL)
         return -EINVAL;
     int err = name != NULL ? kri_manager_name_check(name) : 0;
     if (err != 0)
@@ -92,7 +95,7 @@ void kr_dict_auto(kr_dict **d)
 
 const char *kr_dict_name(const kr_dict *d)
 {
-    return d->name;
+    return d != NULL ? d->name : NULL;
 }
 
 int kr_dict_get(kr_dict *d, const void *key, size_t key_size, void *value, size_t room,
@@ -215,13 +218,13 @@ int kr_dict_update(kr_dict *d, const void *key, size_t key_size,
         if (err != 0 && err != -ENOENT)
             return err;
         kr_dict_value now = {old, size};
-        err = change(&now, arg);
-        if (err == 0)
+        int wanted = change(&now, arg);
+        if (wanted == 0)
             err = kr_dict_compare_and_set(d, key, key_size, old, size, now.value,
                                           now.value != NULL ? now.size : 0);
         free(old);
-        if (err != -EAGAIN)
-            return err;
+        if (wanted != 0 || err != -EAGAIN)
+            return wanted != 0 ? wanted : err;
     }
 }
 

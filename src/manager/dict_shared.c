@@ -205,6 +205,8 @@ static int add(kr_dict *d, const void *key, size_t key_size, int64_t addend, int
 
 /* Batches */
 
+_Static_assert(sizeof(size_t) >= sizeof(int64_t), "see take_back");
+
 static int do_one(kri_tx *tx, kri_object *o, kr_dict_operation *op)
 {
     char text[KRI_NUMBER];
@@ -221,9 +223,12 @@ static int do_one(kri_tx *tx, kri_object *o, kr_dict_operation *op)
     if (op->verb == KR_DICT_CONTAINS)
         return item != NULL;
     if (op->verb == KR_DICT_ADD) {
-        int digits = sum_of(item, op->number, &op->number, text);
+        int64_t sum;
+        int digits = sum_of(item, op->number, &sum, text);
         if (digits < 0)
             return digits;
+        op->found_size = (size_t)op->number; /* kept for take_back */
+        op->number = sum;
         kri_table_put(tx, &key, &at, text, (size_t)digits);
     } else if (op->verb == KR_DICT_SET || op->verb == KR_DICT_DEFAULT) {
         kri_table_put(tx, &key, &at, op->value, op->size);
@@ -233,6 +238,15 @@ static int do_one(kri_tx *tx, kri_object *o, kr_dict_operation *op)
         return -ENOENT;
     }
     return op->verb == KR_DICT_DEFAULT ? KR_DICT_NEW : 0;
+}
+
+/* Nothing was done: the numbers are what is to be added again. */
+static void take_back(kr_dict_operation *operations, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (operations[i].verb == KR_DICT_ADD && operations[i].result == 0)
+            operations[i].number = (int64_t)operations[i].found_size;
+    }
 }
 
 static int batch(kr_dict *d, kr_dict_operation *operations, size_t count)
@@ -251,12 +265,16 @@ static int batch(kr_dict *d, kr_dict_operation *operations, size_t count)
         return err;
     if (!kri_object_is(&of(d)->ref))
         return kri_tx_cancel(&tx, -ESTALE);
-    for (size_t i = 0; i < count && tx.err == 0; i++) {
-        operations[i].result = do_one(&tx, of(d)->ref.object, &operations[i]);
-        if (operations[i].result == KR_ECORRUPT)
+    size_t done = 0;
+    for (; done < count && tx.err == 0; done++) {
+        operations[done].result = do_one(&tx, of(d)->ref.object, &operations[done]);
+        if (operations[done].result == KR_ECORRUPT)
             kri_tx_fail(&tx, KR_ECORRUPT);
     }
-    return kri_tx_end(&tx);
+    err = kri_tx_end(&tx);
+    if (err != 0)
+        take_back(operations, done);
+    return err;
 }
 
 /* A handle */
@@ -272,6 +290,7 @@ static const kri_dict_ops operations = {.end = end,
                                         .setdefault = setdefault,
                                         .pop = pop,
                                         .popitem = kri_shared_popitem,
+                                        .pop_key = kri_shared_pop_key,
                                         .drop = drop,
                                         .contains = contains,
                                         .length = kri_shared_length,

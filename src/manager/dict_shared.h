@@ -21,6 +21,7 @@ int kri_shared_dict_of_kind(kri_space *s, const char *name, kr_manager_kind kind
 
 /* Those that are about all keys. */
 int kri_shared_popitem(kr_dict *d, kr_dict_item **item);
+int kri_shared_pop_key(kr_dict *d, kri_key_room *key);
 int64_t kri_shared_length(kr_dict *d);
 int kri_shared_clear(kr_dict *d);
 int kri_shared_snapshot(kr_dict *d, kr_dict_items **items);

@@ -72,27 +72,29 @@ static kr_dict_item *copy_of(const kri_item *item)
     return made;
 }
 
-/* One of a stripe; -ENOENT: it is empty. */
-static int pop_any(kri_tx *tx, kr_dict *d, unsigned domain, kr_dict_item **item)
+/* What becomes of an item that is to be taken away: take(item, arg); other than 0: it stays. */
+typedef int taker(const kri_item *item, void *arg);
+
+/* One of a stripe; -ENOENT: it is empty.  A look from anywhere finds one soon, while those from one
+ * place on would have to go by what others have left empty there. */
+static int pop_any(kri_tx *tx, kr_dict *d, unsigned domain, taker *take, void *arg)
 {
     kri_stripe *stripe;
     kri_found found;
     int err = stripe_of(d, domain, &stripe);
-    if (err != 0)
-        return err;
-    if (stripe == NULL || kri_load_rlx64(&stripe->count) == 0)
-        return -ENOENT;
-    if (!kri_stripe_any(of(d)->space, stripe, 0, &found))
+    uint64_t count = err == 0 && stripe != NULL ? kri_load_rlx64(&stripe->count) : 0;
+    if (err != 0 || count == 0)
+        return err != 0 ? err : -ENOENT;
+    if (!kri_stripe_any(of(d)->space, stripe, count * UINT64_C(0x9e3779b97f4a7c15) >> 32, &found))
         return KR_ECORRUPT;
-    *item = copy_of(found.item);
-    if (*item == NULL)
-        return -ENOMEM;
-    kri_stripe_remove(tx, stripe, &found);
-    return tx->err;
+    err = take(found.item, arg);
+    if (err == 0)
+        kri_stripe_remove(tx, stripe, &found);
+    return err;
 }
 
 /* All are locked for the answer that it is empty, and one otherwise. */
-static int pop_from(kr_dict *d, uint64_t domains, unsigned from, kr_dict_item **item)
+static int pop_from(kr_dict *d, uint64_t domains, unsigned from, taker *take, void *arg)
 {
     kri_tx tx;
     int err = begin(&tx, d, domains);
@@ -102,24 +104,52 @@ static int pop_from(kr_dict *d, uint64_t domains, unsigned from, kr_dict_item **
     for (unsigned i = 0; i < KRI_DOMAINS && err == -ENOENT; i++) {
         unsigned domain = (from + i) % KRI_DOMAINS;
         if (domains >> domain & 1)
-            err = pop_any(&tx, d, domain, item);
+            err = pop_any(&tx, d, domain, take, arg);
     }
-    int ended = kri_tx_cancel(&tx, err);
-    if (ended != 0) {
-        free(*item);
-        *item = NULL;
-    }
-    return ended;
+    return kri_tx_cancel(&tx, err);
+}
+
+static int pop(kr_dict *d, taker *take, void *arg)
+{
+    unsigned from = (unsigned)kri_process_self() % KRI_DOMAINS; /* not all at the same place */
+    int err = -ENOENT;
+    for (unsigned i = 0; i < KRI_DOMAINS && err == -ENOENT; i++)
+        err = pop_from(d, UINT64_C(1) << (from + i) % KRI_DOMAINS, from, take, arg);
+    return err == -ENOENT ? pop_from(d, KRI_ALL_DOMAINS, from, take, arg) : err;
+}
+
+static int take_item(const kri_item *item, void *arg)
+{
+    kr_dict_item **copy = arg;
+    *copy = copy_of(item);
+    return *copy != NULL ? 0 : -ENOMEM;
 }
 
 int kri_shared_popitem(kr_dict *d, kr_dict_item **item)
 {
-    unsigned from = (unsigned)kri_process_self() % KRI_DOMAINS; /* not all at the same place */
-    int err = -ENOENT;
     *item = NULL;
-    for (unsigned i = 0; i < KRI_DOMAINS && err == -ENOENT; i++)
-        err = pop_from(d, UINT64_C(1) << (from + i) % KRI_DOMAINS, from, item);
-    return err == -ENOENT ? pop_from(d, KRI_ALL_DOMAINS, from, item) : err;
+    int err = pop(d, take_item, item);
+    if (err != 0) {
+        free(*item);
+        *item = NULL;
+    }
+    return err;
+}
+
+static int take_key(const kri_item *item, void *arg)
+{
+    kri_key_room *key = arg;
+    key->size = item->key_size;
+    if (key->size > key->room)
+        return -ERANGE;
+    if (key->size != 0)
+        memcpy(key->bytes, item->bytes, key->size);
+    return 0;
+}
+
+int kri_shared_pop_key(kr_dict *d, kri_key_room *key)
+{
+    return pop(d, take_key, key);
 }
 
 static int add_copy(const kri_item *item, void *arg)

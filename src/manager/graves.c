@@ -48,7 +48,8 @@ int kri_graves_dig(kri_space *s, unsigned domain)
         kri_tx_set(&tx, graves, kri_load_rlx64(&g->next));
         kri_tx_free(&tx, grave);
     }
-    return kri_tx_commit(&tx);
+    int err = kri_tx_commit(&tx);
+    return err != 0 ? err : tx.err;
 }
 
 int kri_graves_empty(kri_space *s, uint64_t domains)

@@ -170,7 +170,9 @@ void kri_heap_free(kri_tx *tx, uint64_t block)
         return;
     }
     page *p = sound_page(tx, block / KRI_PAGE * KRI_PAGE);
-    if (p == NULL)
+    if (block % UNIT != 0)
+        kri_tx_fail(tx, KR_ECORRUPT);
+    if (p == NULL || tx->err != 0)
         return;
     uint64_t kind = kri_load_rlx64(&p->kind), head = kri_load_rlx64(&p->head);
     unsigned sort = (unsigned)(kind >> CLASS_AT & 255);

@@ -7,26 +7,16 @@
 
 int kr_list_open(kr_list **l, kr_manager *m, const char *name)
 {
-    if (l == NULL)
-        return -EINVAL;
-    *l = NULL;
-    int err;
-    const kri_containers *kinds = kri_containers_check(m, name, &err);
-    if (kinds == NULL)
-        return err;
-    err = kinds->list != NULL ? kinds->list(l, m, name) : -EOPNOTSUPP;
+    const kri_containers *kinds;
+    int err = KRI_OPEN_BEGIN(l, m, name, &kinds);
     if (err == 0)
-        kri_handle_hold(&(*l)->handle, m);
-    return err;
+        err = kinds->list(l, m, name);
+    return KRI_OPEN_END(l, m, err);
 }
 
 void kr_list_release(kr_list *l)
 {
-    if (l == NULL)
-        return;
-    kr_manager *m = l->handle.manager;
-    l->ops->end(l);
-    kr_manager_release(m);
+    KRI_CLOSE(l);
 }
 
 void kr_list_auto(kr_list **l)

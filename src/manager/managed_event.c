@@ -18,28 +18,18 @@ static bool are_permits(int64_t permits, int64_t bound)
 int kr_managed_semaphore_open(kr_managed_semaphore **s, kr_manager *m, const char *name,
                               int64_t permits, int64_t bound)
 {
-    if (s == NULL)
-        return -EINVAL;
-    *s = NULL;
-    int err;
-    const kri_containers *kinds = kri_containers_check(m, name, &err);
-    if (kinds == NULL)
-        return err;
-    if (!are_permits(permits, bound) || (permits < 0 && name == NULL))
-        return -EINVAL;
-    err = kinds->semaphore != NULL ? kinds->semaphore(s, m, name, permits, bound) : -EOPNOTSUPP;
+    const kri_containers *kinds;
+    int err = KRI_OPEN_BEGIN(s, m, name, &kinds);
+    if (err == 0 && (!are_permits(permits, bound) || (permits < 0 && name == NULL)))
+        err = -EINVAL;
     if (err == 0)
-        kri_handle_hold(&(*s)->handle, m);
-    return err;
+        err = kinds->semaphore(s, m, name, permits, bound);
+    return KRI_OPEN_END(s, m, err);
 }
 
 void kr_managed_semaphore_close(kr_managed_semaphore *s)
 {
-    if (s == NULL)
-        return;
-    kr_manager *m = s->handle.manager;
-    s->ops->end(s);
-    kr_manager_release(m);
+    KRI_CLOSE(s);
 }
 
 void kr_managed_semaphore_auto(kr_managed_semaphore **s)
@@ -71,26 +61,16 @@ int64_t kr_managed_semaphore_value(kr_managed_semaphore *s)
 
 int kr_managed_event_open(kr_managed_event **e, kr_manager *m, const char *name)
 {
-    if (e == NULL)
-        return -EINVAL;
-    *e = NULL;
-    int err;
-    const kri_containers *kinds = kri_containers_check(m, name, &err);
-    if (kinds == NULL)
-        return err;
-    err = kinds->event != NULL ? kinds->event(e, m, name) : -EOPNOTSUPP;
+    const kri_containers *kinds;
+    int err = KRI_OPEN_BEGIN(e, m, name, &kinds);
     if (err == 0)
-        kri_handle_hold(&(*e)->handle, m);
-    return err;
+        err = kinds->event(e, m, name);
+    return KRI_OPEN_END(e, m, err);
 }
 
 void kr_managed_event_close(kr_managed_event *e)
 {
-    if (e == NULL)
-        return;
-    kr_manager *m = e->handle.manager;
-    e->ops->end(e);
-    kr_manager_release(m);
+    KRI_CLOSE(e);
 }
 
 void kr_managed_event_auto(kr_managed_event **e)
@@ -128,28 +108,18 @@ int kr_managed_event_wait(kr_managed_event *e, kr_time timeout)
 int kr_managed_barrier_open(kr_managed_barrier **b, kr_manager *m, const char *name,
                             int64_t parties)
 {
-    if (b == NULL)
-        return -EINVAL;
-    *b = NULL;
-    int err;
-    const kri_containers *kinds = kri_containers_check(m, name, &err);
-    if (kinds == NULL)
-        return err;
-    if (parties < 0 || parties > KR_BARRIER_MAX || (parties == 0 && name == NULL))
-        return -EINVAL;
-    err = kinds->barrier != NULL ? kinds->barrier(b, m, name, parties) : -EOPNOTSUPP;
+    const kri_containers *kinds;
+    int err = KRI_OPEN_BEGIN(b, m, name, &kinds);
+    if (err == 0 && (parties < 0 || parties > KR_BARRIER_MAX || (parties == 0 && name == NULL)))
+        err = -EINVAL;
     if (err == 0)
-        kri_handle_hold(&(*b)->handle, m);
-    return err;
+        err = kinds->barrier(b, m, name, parties);
+    return KRI_OPEN_END(b, m, err);
 }
 
 void kr_managed_barrier_close(kr_managed_barrier *b)
 {
-    if (b == NULL)
-        return;
-    kr_manager *m = b->handle.manager;
-    b->ops->end(b);
-    kr_manager_release(m);
+    KRI_CLOSE(b);
 }
 
 void kr_managed_barrier_auto(kr_managed_barrier **b)

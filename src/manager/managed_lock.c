@@ -10,26 +10,16 @@
 
 int kr_managed_lock_open(kr_managed_lock **l, kr_manager *m, const char *name)
 {
-    if (l == NULL)
-        return -EINVAL;
-    *l = NULL;
-    int err;
-    const kri_containers *kinds = kri_containers_check(m, name, &err);
-    if (kinds == NULL)
-        return err;
-    err = kinds->lock != NULL ? kinds->lock(l, m, name) : -EOPNOTSUPP;
+    const kri_containers *kinds;
+    int err = KRI_OPEN_BEGIN(l, m, name, &kinds);
     if (err == 0)
-        kri_handle_hold(&(*l)->handle, m);
-    return err;
+        err = kinds->lock(l, m, name);
+    return KRI_OPEN_END(l, m, err);
 }
 
 void kr_managed_lock_close(kr_managed_lock *l)
 {
-    if (l == NULL)
-        return;
-    kr_manager *m = l->handle.manager;
-    l->ops->end(l);
-    kr_manager_release(m);
+    KRI_CLOSE(l);
 }
 
 void kr_managed_lock_auto(kr_managed_lock **l)
@@ -71,26 +61,16 @@ int kr_managed_lock_token(kr_managed_lock *l, int64_t *token)
 
 int kr_managed_rlock_open(kr_managed_rlock **l, kr_manager *m, const char *name)
 {
-    if (l == NULL)
-        return -EINVAL;
-    *l = NULL;
-    int err;
-    const kri_containers *kinds = kri_containers_check(m, name, &err);
-    if (kinds == NULL)
-        return err;
-    err = kinds->rlock != NULL ? kinds->rlock(l, m, name) : -EOPNOTSUPP;
+    const kri_containers *kinds;
+    int err = KRI_OPEN_BEGIN(l, m, name, &kinds);
     if (err == 0)
-        kri_handle_hold(&(*l)->handle, m);
-    return err;
+        err = kinds->rlock(l, m, name);
+    return KRI_OPEN_END(l, m, err);
 }
 
 void kr_managed_rlock_close(kr_managed_rlock *l)
 {
-    if (l == NULL)
-        return;
-    kr_manager *m = l->handle.manager;
-    l->ops->end(l);
-    kr_manager_release(m);
+    KRI_CLOSE(l);
 }
 
 void kr_managed_rlock_auto(kr_managed_rlock **l)
@@ -127,26 +107,16 @@ int kr_managed_rlock_recover(kr_managed_rlock *l)
 
 int kr_managed_condition_open(kr_managed_condition **c, kr_manager *m, const char *name)
 {
-    if (c == NULL)
-        return -EINVAL;
-    *c = NULL;
-    int err;
-    const kri_containers *kinds = kri_containers_check(m, name, &err);
-    if (kinds == NULL)
-        return err;
-    err = kinds->condition != NULL ? kinds->condition(c, m, name) : -EOPNOTSUPP;
+    const kri_containers *kinds;
+    int err = KRI_OPEN_BEGIN(c, m, name, &kinds);
     if (err == 0)
-        kri_handle_hold(&(*c)->handle, m);
-    return err;
+        err = kinds->condition(c, m, name);
+    return KRI_OPEN_END(c, m, err);
 }
 
 void kr_managed_condition_close(kr_managed_condition *c)
 {
-    if (c == NULL)
-        return;
-    kr_manager *m = c->handle.manager;
-    c->ops->end(c);
-    kr_manager_release(m);
+    KRI_CLOSE(c);
 }
 
 void kr_managed_condition_auto(kr_managed_condition **c)

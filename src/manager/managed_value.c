@@ -11,28 +11,18 @@ static const kr_queue_options defaults;
 int kr_managed_value_open(kr_managed_value **v, kr_manager *m, const char *name, size_t size,
                           const void *value)
 {
-    if (v == NULL)
-        return -EINVAL;
-    *v = NULL;
-    int err;
-    const kri_containers *kinds = kri_containers_check(m, name, &err);
-    if (kinds == NULL)
-        return err;
-    if (size > PTRDIFF_MAX / 4 || (size == 0 && (name == NULL || value != NULL)))
-        return -EINVAL;
-    err = kinds->value != NULL ? kinds->value(v, m, name, size, value) : -EOPNOTSUPP;
+    const kri_containers *kinds;
+    int err = KRI_OPEN_BEGIN(v, m, name, &kinds);
+    if (err == 0 && (size > PTRDIFF_MAX / 4 || (size == 0 && (name == NULL || value != NULL))))
+        err = -EINVAL;
     if (err == 0)
-        kri_handle_hold(&(*v)->handle, m);
-    return err;
+        err = kinds->value(v, m, name, size, value);
+    return KRI_OPEN_END(v, m, err);
 }
 
 void kr_managed_value_release(kr_managed_value *v)
 {
-    if (v == NULL)
-        return;
-    kr_manager *m = v->handle.manager;
-    v->ops->end(v);
-    kr_manager_release(m);
+    KRI_CLOSE(v);
 }
 
 void kr_managed_value_auto(kr_managed_value **v)
@@ -81,29 +71,19 @@ int kr_managed_array_open(kr_managed_array **a, kr_manager *m, const char *name,
                           size_t length, const void *items)
 {
     size_t bytes;
-    if (a == NULL)
-        return -EINVAL;
-    *a = NULL;
-    int err;
-    const kri_containers *kinds = kri_containers_check(m, name, &err);
-    if (kinds == NULL)
-        return err;
-    if (__builtin_mul_overflow(item_size, length, &bytes) || bytes > PTRDIFF_MAX / 4 ||
-        (bytes == 0 && (name == NULL || items != NULL)))
-        return -EINVAL;
-    err = kinds->array != NULL ? kinds->array(a, m, name, item_size, length, items) : -EOPNOTSUPP;
+    const kri_containers *kinds;
+    int err = KRI_OPEN_BEGIN(a, m, name, &kinds);
+    if (err == 0 && (__builtin_mul_overflow(item_size, length, &bytes) || bytes > PTRDIFF_MAX / 4 ||
+                     (bytes == 0 && (name == NULL || items != NULL))))
+        err = -EINVAL;
     if (err == 0)
-        kri_handle_hold(&(*a)->handle, m);
-    return err;
+        err = kinds->array(a, m, name, item_size, length, items);
+    return KRI_OPEN_END(a, m, err);
 }
 
 void kr_managed_array_release(kr_managed_array *a)
 {
-    if (a == NULL)
-        return;
-    kr_manager *m = a->handle.manager;
-    a->ops->end(a);
-    kr_manager_release(m);
+    KRI_CLOSE(a);
 }
 
 void kr_managed_array_auto(kr_managed_array **a)
@@ -150,15 +130,11 @@ int kr_managed_array_set(kr_managed_array *a, size_t first, size_t count, const 
 int kr_manager_queue(kr_queue **q, kr_manager *m, const char *name, size_t item_size,
                      size_t maxsize, const kr_queue_options *options)
 {
-    if (q == NULL)
-        return -EINVAL;
-    *q = NULL;
-    int err;
-    const kri_containers *kinds = kri_containers_check(m, name, &err);
-    if (kinds == NULL)
-        return err;
-    if (name == NULL)
-        return -EINVAL;
-    const kr_queue_options *o = options != NULL ? options : &defaults;
-    return kinds->queue != NULL ? kinds->queue(q, m, name, item_size, maxsize, o) : -EOPNOTSUPP;
+    const kri_containers *kinds;
+    int err = KRI_OPEN_BEGIN(q, m, name, &kinds);
+    if (err == 0 && name == NULL)
+        err = -EINVAL;
+    if (err == 0)
+        err = kinds->queue(q, m, name, item_size, maxsize, options != NULL ? options : &defaults);
+    return err;
 }

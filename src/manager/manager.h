@@ -56,6 +56,12 @@ int kri_redis_manager_open(kr_manager **m, const char *url, const kr_manager_opt
 /* kri_dict_open_as - kr_dict_open of one that goes by that kind. */
 int kri_dict_open_as(kr_dict **d, kr_manager *m, const char *name, kr_manager_kind kind);
 
+/* Where a key is to be copied to. */
+typedef struct kri_key_room {
+    void *bytes;
+    size_t room, size; /* size: of the key, also where it does not fit */
+} kri_key_room;
+
 /* Arguments are sound: keys have 0 to KR_DICT_KEY bytes, `found_size` and the like are never NULL
  * here.  What each does and returns: krait/dict.h. */
 typedef struct kri_dict_ops {
@@ -78,6 +84,8 @@ typedef struct kri_dict_ops {
     int (*batch)(kr_dict *d, kr_dict_operation *operations, size_t count);
     int (*snapshot)(kr_dict *d, kr_dict_items **items);
     int (*each)(kr_dict *d, int (*each)(const kr_dict_item *item, void *arg), void *arg);
+    /* Take any one away if its key fits; -ENOENT, -ERANGE.  NULL: by each and drop */
+    int (*pop_key)(kr_dict *d, kri_key_room *key);
     /* NULL: by get with more and more room */
     int (*get_new)(kr_dict *d, const void *key, size_t key_size, void **value, size_t *size);
 } kri_dict_ops;

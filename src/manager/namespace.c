@@ -36,9 +36,10 @@ const char *kr_namespace_name(const kr_namespace *n)
     return kr_dict_name(dict(n));
 }
 
+/* None at all is longer than any may be. */
 static size_t length(const char *attribute)
 {
-    return attribute != NULL ? strlen(attribute) : 0;
+    return attribute != NULL ? strlen(attribute) : SIZE_MAX;
 }
 
 int kr_namespace_set(kr_namespace *n, const char *attribute, const void *value, size_t size)

@@ -49,6 +49,13 @@ static uint64_t info_of(kri_space *s, uint64_t chunk)
     return kri_load_rlx64(&s->table[chunk].info);
 }
 
+/* No chunk from there on has memory; also of a damaged one the table has no more. */
+static uint64_t top_of(kri_space *s)
+{
+    uint64_t top = kri_load_rlx64(&s->state->top);
+    return top < s->chunks ? top : s->chunks;
+}
+
 static uint64_t chunks_of(uint64_t info)
 {
     return info >> CHUNKS_AT & CHUNKS_MASK;
@@ -149,7 +156,7 @@ static int clear_work(kri_space *s)
 static int fill(kri_space *s, uint64_t chunk, uint64_t chunks, uint64_t bytes)
 {
     kri_space_state *state = s->state;
-    uint64_t taken = kri_load_rlx64(&state->taken), top = kri_load_rlx64(&state->top);
+    uint64_t taken = kri_load_rlx64(&state->taken), top = top_of(s);
     uint64_t new_top = chunk + chunks > top ? chunk + chunks : top;
     uint64_t fixed = kri_pages_fixed(s, new_top), had = kri_pages_fixed(s, top);
     if (fixed + taken > s->limit || bytes > s->limit - fixed - taken)
@@ -240,7 +247,7 @@ static uint64_t step_over(kri_space *s, uint64_t chunk, uint64_t top)
 
 static int find_pages(kri_space *s, uint64_t pages, place *p)
 {
-    uint64_t top = kri_load_rlx64(&s->state->top), hole = UINT64_MAX, step;
+    uint64_t top = top_of(s), hole = UINT64_MAX, step;
     for (uint64_t i = kri_load_rlx64(&s->state->hint); i < top; i += step) {
         uint64_t kind = info_of(s, i) & KIND;
         p->mask = kind == DIVIDED ? fit(kri_load_rlx64(&s->table[i].used), pages) : 0;
@@ -261,7 +268,7 @@ static int find_pages(kri_space *s, uint64_t pages, place *p)
 
 static int find_chunks(kri_space *s, uint64_t chunks, place *p)
 {
-    uint64_t top = kri_load_rlx64(&s->state->top), first = 0, step;
+    uint64_t top = top_of(s), first = 0, step;
     for (uint64_t i = 0; i < top && i - first < chunks; i += step) {
         step = step_over(s, i, top);
         if (step == 0)
@@ -423,7 +430,7 @@ int kri_pages_give(kri_space *s, uint64_t offset, kri_word64 *tell, uint64_t val
 /* All but so many. */
 static int release_spares(kri_space *s, uint64_t keep)
 {
-    uint64_t top = kri_load_rlx64(&s->state->top), step;
+    uint64_t top = top_of(s), step;
     for (uint64_t i = 0; i < top; i += step) {
         uint64_t spares = kri_load_rlx64(&s->state->spares);
         step = step_over(s, i, top);
@@ -455,7 +462,7 @@ int kri_pages_look(kri_space *s, kri_pages_picture *picture)
     int err = enter(s);
     if (err != 0)
         return err;
-    uint64_t top = kri_load_rlx64(&s->state->top), step;
+    uint64_t top = top_of(s), step;
     *picture = (kri_pages_picture){.fixed = kri_pages_fixed(s, top)};
     picture->taken = picture->fixed + kri_load_rlx64(&s->state->taken);
     for (uint64_t i = 0; i < top && err == 0; i += step) {

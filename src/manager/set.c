@@ -54,39 +54,42 @@ int kr_set_contains(kr_set *s, const void *member, size_t size)
     return kr_dict_contains(dict(s), member, size);
 }
 
-/* Popping: take what is found first; when somebody else has taken it meanwhile, look again. */
+/* Popping where the back end cannot: take what is found first; when somebody else has taken it
+ * meanwhile, look again. */
 
 enum { FOUND = 1 };
 
-typedef struct candidate {
-    void *member;
-    size_t room, size;
-} candidate;
-
 static int take_first(const kr_dict_item *item, void *arg)
 {
-    candidate *c = arg;
+    kri_key_room *c = arg;
     c->size = item->key_size;
     if (c->size > c->room)
         return -ERANGE;
     if (c->size != 0)
-        memcpy(c->member, item->key, c->size);
+        memcpy(c->bytes, item->key, c->size);
     return FOUND;
+}
+
+static int find_and_pop(kr_dict *d, kri_key_room *c)
+{
+    int err;
+    do {
+        err = kr_dict_each(d, take_first, c);
+        if (err == FOUND)
+            err = kr_dict_delete(d, c->bytes, c->size);
+        else if (err == 0)
+            return -ENOENT;
+    } while (err == -ENOENT);
+    return err;
 }
 
 int kr_set_pop(kr_set *s, void *member, size_t room, size_t *size)
 {
-    candidate c = {.member = member, .room = room};
-    if (member == NULL && room != 0)
+    kri_key_room c = {.bytes = member, .room = room};
+    kr_dict *d = dict(s);
+    if (d == NULL || (member == NULL && room != 0))
         return -EINVAL;
-    int err;
-    do {
-        err = kr_dict_each(dict(s), take_first, &c);
-        if (err == FOUND)
-            err = kr_dict_delete(dict(s), member, c.size);
-        else if (err == 0)
-            return -ENOENT;
-    } while (err == -ENOENT);
+    int err = d->ops->pop_key != NULL ? d->ops->pop_key(d, &c) : find_and_pop(d, &c);
     if (size != NULL && (err == 0 || err == -ERANGE))
         *size = c.size;
     return err;

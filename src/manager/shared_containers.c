@@ -163,11 +163,7 @@ static int open_list(kr_list **l, kr_manager *m, const char *name)
         return -ENOMEM;
     made->face.ops = &list_ops;
     int err = open_object(&made->object, m, name, &kri_list_kind, NULL, made->face.handle.name);
-    if (err == 0)
-        *l = &made->face;
-    else
-        os_free(made);
-    return err;
+    return KRI_SHARED_OPENED(l, made, err);
 }
 
 /* Values */
@@ -226,13 +222,11 @@ static int open_value(kr_managed_value **v, kr_manager *m, const char *name, siz
     int err = open_object(&made->object, m, name, &kri_value_kind, &plan, made->face.handle.name);
     if (err == 0)
         made->face.size = kri_shared_value_size(&made->object);
+    if (err == 0 && made->face.size > made->object.space->end)
+        err = KR_ECORRUPT;
     if (err == 0 && size != 0 && size != made->face.size)
         err = -EEXIST;
-    if (err == 0)
-        *v = &made->face;
-    else
-        os_free(made);
-    return err;
+    return KRI_SHARED_OPENED(v, made, err);
 }
 
 /* Arrays */
@@ -272,10 +266,15 @@ static const kri_array_ops array_ops = {
     .end = array_end,
 };
 
-static bool is_as_wanted(const kr_managed_array *a, const kri_array_made *plan)
+/* 0: it is as wanted. */
+static int judge_array(const kr_managed_array *a, const kri_array_made *plan, uint64_t most)
 {
-    return (plan->item_size == 0 || plan->item_size == a->item_size) &&
-           (plan->length == 0 || plan->length == a->length);
+    size_t whole;
+    if (__builtin_mul_overflow(a->item_size, a->length, &whole) || whole > most)
+        return KR_ECORRUPT;
+    bool wanted = (plan->item_size == 0 || plan->item_size == a->item_size) &&
+                  (plan->length == 0 || plan->length == a->length);
+    return wanted ? 0 : -EEXIST;
 }
 
 static int open_array(kr_managed_array **a, kr_manager *m, const char *name, size_t item_size,
@@ -290,13 +289,9 @@ static int open_array(kr_managed_array **a, kr_manager *m, const char *name, siz
     if (err == 0) {
         made->face.item_size = kri_shared_array_item_size(&made->object);
         made->face.length = kri_shared_array_length(&made->object);
-        err = is_as_wanted(&made->face, &plan) ? 0 : -EEXIST;
+        err = judge_array(&made->face, &plan, made->object.space->end);
     }
-    if (err == 0)
-        *a = &made->face;
-    else
-        os_free(made);
-    return err;
+    return KRI_SHARED_OPENED(a, made, err);
 }
 
 const kri_containers kri_shared_containers = {

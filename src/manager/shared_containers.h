@@ -8,6 +8,7 @@
 #include "manager/containers.h"
 #include "manager/shared.h"
 #include "manager/shared_object.h"
+#include "os/os.h"
 
 /* An object whose body is laid out by somebody else: `init`, in a block that nobody knows yet. */
 typedef struct kri_body_plan {
@@ -25,11 +26,11 @@ void kri_body_make(kri_tx *tx, kri_object *o, const void *arg);
 int kri_body_open(kri_shared_object *o, kr_manager *m, const char *name, const kri_kind *kind,
                   const kri_body_plan *plan, char made[KR_MANAGER_NAME + 1]);
 
-/* kri_body_of - where it lies; NULL: it was taken away. */
-static inline void *kri_body_of(const kri_shared_object *o)
+/* kri_body_of - where its `size` bytes lie; NULL: it was taken away. */
+static inline void *kri_body_of(const kri_shared_object *o, size_t size)
 {
     uint64_t body = kri_load_rlx64(&o->ref.object->body);
-    bool there = kri_object_is(&o->ref) && kri_space_has(o->space, body, 1);
+    bool there = kri_object_is(&o->ref) && kri_space_has(o->space, body, size);
     return there ? kri_space_at(o->space, body) : NULL;
 }
 
@@ -37,6 +38,27 @@ static inline int64_t kri_body_number(const kri_shared_object *o, unsigned which
 {
     return (int64_t)kri_shared_number(o, which);
 }
+
+/* The handle of an object whose body is a kr_KIND: its struct, shared_KIND; KIND_of, which finds
+ * the body, or NULL: it was taken away; KIND_end. */
+#define KRI_SHARED_HANDLE(kind)                                                                    \
+    typedef struct shared_##kind {                                                                 \
+        kr_managed_##kind face;                                                                    \
+        kri_shared_object object;                                                                  \
+    } shared_##kind;                                                                               \
+    static kr_##kind *kind##_of(kr_managed_##kind *h)                                              \
+    {                                                                                              \
+        return kri_body_of(&((shared_##kind *)(void *)h)->object, sizeof(kr_##kind));              \
+    }                                                                                              \
+    static void kind##_end(kr_managed_##kind *h)                                                   \
+    {                                                                                              \
+        os_free(h);                                                                                \
+    }                                                                                              \
+    typedef int kind##_semicolon
+
+/* The end of opening one: *h receives it, or what was made of it is freed. */
+#define KRI_SHARED_OPENED(h, made, err)                                                            \
+    ((err) == 0 ? (*(h) = &(made)->face, 0) : (os_free(made), (err)))
 
 /* Those of locks and their kin; shared_lock.c, shared_event.c. */
 int kri_shared_lock(kr_managed_lock **l, kr_manager *m, const char *name);

@@ -10,16 +10,7 @@
 
 /* Semaphores: the numbers are the permits and the bound. */
 
-typedef struct shared_semaphore {
-    kr_managed_semaphore face;
-    kri_shared_object object;
-} shared_semaphore;
-
-/* NULL: it was taken away. */
-static kr_semaphore *semaphore_of(kr_managed_semaphore *h)
-{
-    return kri_body_of(&((shared_semaphore *)(void *)h)->object);
-}
+KRI_SHARED_HANDLE(semaphore);
 
 static int semaphore_init(void *body, const kri_body_plan *plan)
 {
@@ -45,11 +36,6 @@ static int64_t semaphore_value(kr_managed_semaphore *h)
     return semaphore != NULL ? (int64_t)kr_semaphore_value(semaphore) : -ESTALE;
 }
 
-static void semaphore_end(kr_managed_semaphore *h)
-{
-    os_free(h);
-}
-
 static const kri_semaphore_ops semaphore_ops = {
     .acquire = semaphore_acquire,
     .release = semaphore_release,
@@ -72,25 +58,12 @@ int kri_shared_semaphore(kr_managed_semaphore **h, kr_manager *m, const char *na
     int err = kri_body_open(&made->object, m, name, &semaphore_kind, &plan, made->face.handle.name);
     if (err == 0 && bound != 0 && bound != kri_body_number(&made->object, 1))
         err = -EEXIST;
-    if (err == 0)
-        *h = &made->face;
-    else
-        os_free(made);
-    return err;
+    return KRI_SHARED_OPENED(h, made, err);
 }
 
 /* Events */
 
-typedef struct shared_event {
-    kr_managed_event face;
-    kri_shared_object object;
-} shared_event;
-
-/* NULL: it was taken away. */
-static kr_event *event_of(kr_managed_event *h)
-{
-    return kri_body_of(&((shared_event *)(void *)h)->object);
-}
+KRI_SHARED_HANDLE(event);
 
 static int event_init(void *body, const kri_body_plan *plan)
 {
@@ -128,11 +101,6 @@ static int event_wait(kr_managed_event *h, kr_time timeout)
     return event != NULL ? kr_event_wait(event, timeout) : -ESTALE;
 }
 
-static void event_end(kr_managed_event *h)
-{
-    os_free(h);
-}
-
 static const kri_event_ops event_ops = {
     .set = event_set,
     .clear = event_clear,
@@ -151,25 +119,12 @@ int kri_shared_event(kr_managed_event **h, kr_manager *m, const char *name)
         return -ENOMEM;
     made->face.ops = &event_ops;
     int err = kri_body_open(&made->object, m, name, &event_kind, &plan, made->face.handle.name);
-    if (err == 0)
-        *h = &made->face;
-    else
-        os_free(made);
-    return err;
+    return KRI_SHARED_OPENED(h, made, err);
 }
 
 /* Barriers: the number is that of the parties. */
 
-typedef struct shared_barrier {
-    kr_managed_barrier face;
-    kri_shared_object object;
-} shared_barrier;
-
-/* NULL: it was taken away. */
-static kr_barrier *barrier_of(kr_managed_barrier *h)
-{
-    return kri_body_of(&((shared_barrier *)(void *)h)->object);
-}
+KRI_SHARED_HANDLE(barrier);
 
 static int barrier_init(void *body, const kri_body_plan *plan)
 {
@@ -206,11 +161,6 @@ static bool barrier_broken(kr_managed_barrier *h)
     return barrier != NULL && kr_barrier_broken(barrier);
 }
 
-static void barrier_end(kr_managed_barrier *h)
-{
-    os_free(h);
-}
-
 static const kri_barrier_ops barrier_ops = {
     .wait = barrier_wait,
     .reset = barrier_reset,
@@ -237,9 +187,5 @@ int kri_shared_barrier(kr_managed_barrier **h, kr_manager *m, const char *name, 
         made->face.parties = (unsigned)found;
         err = parties == 0 || parties == found ? 0 : -EEXIST;
     }
-    if (err == 0)
-        *h = &made->face;
-    else
-        os_free(made);
-    return err;
+    return KRI_SHARED_OPENED(h, made, err);
 }

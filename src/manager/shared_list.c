@@ -20,6 +20,8 @@
 int kri_list_enter(const kri_shared_object *l, kri_tx *tx)
 {
     int err = kri_shared_enter(l, tx);
+    if (err == 0 && !kri_list_can_be(l->space, kri_list_length(l)))
+        return kri_tx_cancel(tx, KR_ECORRUPT);
     if (err == 0 && __builtin_expect(kri_shared_number(l, KRI_LIST_WORK) != KRI_LIST_AT_REST, 0)) {
         err = kri_list_go_on(l, tx);
         if (err != 0)

@@ -74,6 +74,12 @@ static inline uint64_t kri_list_length(const kri_shared_object *l)
     return kri_shared_number(l, KRI_LIST_END) - kri_shared_number(l, KRI_LIST_FIRST);
 }
 
+/* kri_list_can_be - as many items as could have a place: whoever goes through more never ends. */
+static inline bool kri_list_can_be(const kri_space *s, uint64_t length)
+{
+    return length <= s->end / sizeof(kri_word64);
+}
+
 /* kri_list_clamp - an index that may be anything, as the number of items before it. */
 static inline uint64_t kri_list_clamp(int64_t index, uint64_t length)
 {

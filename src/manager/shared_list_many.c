@@ -6,13 +6,15 @@
 #include "os/os.h"
 #include <string.h>
 
-/* What the transaction says is under way is done, now. */
+/* What the transaction says is under way is done, now; with its commit it has happened, and what
+ * cannot be carried out in time is left to the next who has the list. */
 static int carry_out(const kri_shared_object *l, kri_tx *tx)
 {
     int err = kri_tx_commit(tx);
-    if (err == 0)
-        err = kri_list_go_on(l, tx);
-    return kri_tx_cancel(tx, err);
+    if (err != 0)
+        return kri_tx_cancel(tx, err);
+    err = kri_tx_cancel(tx, kri_list_go_on(l, tx));
+    return err == -ETIMEDOUT ? 0 : err;
 }
 
 /* Into the middle and out of it */

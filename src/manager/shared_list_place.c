@@ -170,9 +170,12 @@ void kri_list_left_behind(const kri_shared_object *l, kri_tx *tx, uint64_t edge,
 }
 
 /* Burying: first the items go, then the chunks; so few at a time that the record needs no pages of
- * its own, which a manager that is full has not got. */
+ * its own, which a manager that is full has not got, nor the transaction private memory: whoever
+ * comes by does it, for others. */
 
 enum { ENTRIES_A_BLOCK = 6, BLOCKS_AT_ONCE = (KRI_UNDO_INSIDE - 6) / ENTRIES_A_BLOCK };
+
+_Static_assert((int)BLOCKS_AT_ONCE < (int)KRI_TX_FREED, "and the grave");
 
 /* An extend that a dead one has left is buried with what it has staged. */
 static uint64_t end_of_all(const kri_shared_object *l, kri_tx *tx, kri_list_table *table)
@@ -222,6 +225,8 @@ bool kri_list_dig(kri_tx *tx, uint64_t grave)
     if (table == NULL)
         return true;
     uint64_t at = kri_load_rlx64(&table->at), to = kri_load_rlx64(&table->to), freed = 0;
+    if (!kri_list_can_be(tx->space, to - at)) /* damaged: no item can be found by these */
+        at = to;
     for (; at != to && freed < BLOCKS_AT_ONCE; at++, freed++)
         free_sound(tx, word_in(tx->space, table, at), sizeof(kri_list_item));
     kri_tx_set(tx, &table->at, at);

@@ -11,15 +11,17 @@
  *     item   the place of an item, or of many places
  *
  * Protocol.  A transaction says what is under way, and with that it has happened, but for an
- * extend.  Then steps follow, each of which may be done twice:
+ * extend.  Then steps follow, each of which may be done twice, and a last transaction with which
+ * the list is at rest:
  *     CLOSE, OPEN  `at` is a hole.  Its neighbour's place is copied there; then the hole is where
  *                  the neighbour was.  When it has come to `to`, it goes with an end of the list,
- * or the item is put there REWRITE      all places are copied from the block `item`, which is freed
- * then CLEAR        the first item goes, in a transaction for each EXTEND       `at` is the
- * position after the last one that is staged.  They count as soon as the end is there, by the
- * transaction that ends the work.  Who finds this under way gives the staged ones back: the list is
- * as before and a last transaction with which it is at rest.  Whoever begins a call finds out
- * whether something is under way, and goes on with it first (kri_list_go_on).
+ *                  or the item is put there
+ *     REWRITE      all places are copied from the block `item`, which is freed then
+ *     EXTEND       `at` is the position after the last one that is staged.  They count as soon as
+ *                  the end is there, by the transaction that ends the work.  Who finds this under
+ *                  way gives the staged ones back: the list is as before
+ *     Whoever begins a call finds out whether something is under way, and goes on with it first
+ * (kri_list_go_on).
  *
  * Ordering.
  *     [list-1]  a place is in the hole before the hole moves, and the hole has moved before the

@@ -14,16 +14,7 @@
 
 /* Locks */
 
-typedef struct shared_lock {
-    kr_managed_lock face;
-    kri_shared_object object;
-} shared_lock;
-
-/* NULL: it was taken away. */
-static kr_lock *lock_of(kr_managed_lock *h)
-{
-    return kri_body_of(&((shared_lock *)(void *)h)->object);
-}
+KRI_SHARED_HANDLE(lock);
 
 static int lock_init(void *body, const kri_body_plan *plan)
 {
@@ -62,11 +53,6 @@ static int lock_token(kr_managed_lock *h, int64_t *token)
     return -EOPNOTSUPP;
 }
 
-static void lock_end(kr_managed_lock *h)
-{
-    os_free(h);
-}
-
 static const kri_lock_ops lock_ops = {
     .acquire = lock_acquire,
     .release = lock_release,
@@ -86,25 +72,12 @@ int kri_shared_lock(kr_managed_lock **h, kr_manager *m, const char *name)
         return -ENOMEM;
     made->face.ops = &lock_ops;
     int err = kri_body_open(&made->object, m, name, &lock_kind, &plan, made->face.handle.name);
-    if (err == 0)
-        *h = &made->face;
-    else
-        os_free(made);
-    return err;
+    return KRI_SHARED_OPENED(h, made, err);
 }
 
 /* Recursive locks */
 
-typedef struct shared_rlock {
-    kr_managed_rlock face;
-    kri_shared_object object;
-} shared_rlock;
-
-/* NULL: it was taken away. */
-static kr_rlock *rlock_of(kr_managed_rlock *h)
-{
-    return kri_body_of(&((shared_rlock *)(void *)h)->object);
-}
+KRI_SHARED_HANDLE(rlock);
 
 static int rlock_init(void *body, const kri_body_plan *plan)
 {
@@ -136,11 +109,6 @@ static int rlock_recover(kr_managed_rlock *h)
     return rlock != NULL ? kr_rlock_recover(rlock) : -ESTALE;
 }
 
-static void rlock_end(kr_managed_rlock *h)
-{
-    os_free(h);
-}
-
 static const kri_rlock_ops rlock_ops = {
     .acquire = rlock_acquire,
     .release = rlock_release,
@@ -159,25 +127,12 @@ int kri_shared_rlock(kr_managed_rlock **h, kr_manager *m, const char *name)
         return -ENOMEM;
     made->face.ops = &rlock_ops;
     int err = kri_body_open(&made->object, m, name, &rlock_kind, &plan, made->face.handle.name);
-    if (err == 0)
-        *h = &made->face;
-    else
-        os_free(made);
-    return err;
+    return KRI_SHARED_OPENED(h, made, err);
 }
 
 /* Conditions */
 
-typedef struct shared_condition {
-    kr_managed_condition face;
-    kri_shared_object object;
-} shared_condition;
-
-/* NULL: it was taken away. */
-static kr_condition *condition_of(kr_managed_condition *h)
-{
-    return kri_body_of(&((shared_condition *)(void *)h)->object);
-}
+KRI_SHARED_HANDLE(condition);
 
 static int condition_init(void *body, const kri_body_plan *plan)
 {
@@ -218,11 +173,6 @@ static int condition_notify(kr_managed_condition *h, int count)
                             : kr_condition_notify(condition, count);
 }
 
-static void condition_end(kr_managed_condition *h)
-{
-    os_free(h);
-}
-
 static const kri_condition_ops condition_ops = {
     .acquire = condition_acquire,
     .release = condition_release,
@@ -242,9 +192,5 @@ int kri_shared_condition(kr_managed_condition **h, kr_manager *m, const char *na
         return -ENOMEM;
     made->face.ops = &condition_ops;
     int err = kri_body_open(&made->object, m, name, &condition_kind, &plan, made->face.handle.name);
-    if (err == 0)
-        *h = &made->face;
-    else
-        os_free(made);
-    return err;
+    return KRI_SHARED_OPENED(h, made, err);
 }

@@ -142,14 +142,12 @@ static const kri_kind queue_kind = {.kind = KR_MANAGER_QUEUE, .make = kri_body_m
 
 static int attach(managed_queue *made, const kri_shared_object *o, size_t item_size)
 {
-    void *body = kri_body_of(o);
     uint64_t size = kri_shared_number(o, 1);
+    void *body = kri_body_of(o, (size_t)size);
     if (body == NULL)
-        return -ESTALE;
+        return kri_object_is(&o->ref) ? KR_ECORRUPT : -ESTALE;
     if ((int64_t)item_size != kri_body_number(o, 0))
         return -EEXIST;
-    if (!kri_space_has(o->space, kri_load_rlx64(&o->ref.object->body), size))
-        return KR_ECORRUPT;
     int err = kr_queue_attach(&made->inner, body, (size_t)size);
     if (err != 0)
         return err;

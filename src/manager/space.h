@@ -136,7 +136,7 @@ static inline bool kri_space_has(const kri_space *s, uint64_t offset, uint64_t s
  * Every word that others can reach is a kri_word64 and changed by kri_tx_set only.  After an error
  * the transaction goes on in vain: sets do nothing, allocs give 0, and the end returns the error.
  * Between begin and end nobody waits for anything else. */
-enum { KRI_TX_FREED = 6 };
+enum { KRI_TX_FREED = 16 }; /* and so many without private memory */
 typedef struct kri_tx {
     kri_space *space;
     kri_domain *leader;
@@ -179,7 +179,8 @@ uint64_t kri_tx_alloc(kri_tx *tx, unsigned domain, size_t size);
 void kri_tx_free(kri_tx *tx, uint64_t block);
 
 /* kri_tx_commit - what was done so far is done, or if tx->err undone; the locks stay, and another
- * transaction begins.  Returns what tx->err was. */
+ * transaction begins.  Returns what tx->err was.  The other one has failed from the start where
+ * something of the first is left to be cleared away: tx->err is -ETIMEDOUT then. */
 int kri_tx_commit(kri_tx *tx);
 
 /* kri_tx_end - the same, and give up the locks. */
@@ -193,7 +194,7 @@ int kri_look_begin_slowly(kri_space *s, kri_domain *d); /* as kri_tx_begin */
 static inline bool kri_domain_is_settled(const kri_domain *d)
 {
     return (kri_load_rlx64(&d->log) | kri_load_rlx64(&d->leader) | kri_load_rlx64(&d->graves) |
-            kri_load_rlx64(&d->joint) | kri_load_rlx64(&d->more[0])) == 0;
+            kri_load_rlx64(&d->joint)) == 0;
 }
 static inline int kri_look_begin(kri_space *s, kri_domain *d)
 {

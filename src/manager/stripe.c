@@ -24,6 +24,7 @@
 #include <string.h>
 
 enum { AT_ONCE = KRI_UNDO_INSIDE >= 40 ? 5 : 1, IN_PLACE = 128 };
+_Static_assert((int)AT_ONCE < (int)KRI_TX_FREED, "and the grave, see shared_list_place.c");
 
 /* A part of empty buckets. */
 static void add_part(kri_tx *tx, unsigned domain, kri_stripe *stripe, int part)

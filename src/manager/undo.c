@@ -19,6 +19,11 @@
  * to be free are entries that mean nothing until the commit, which sets a mark beside the length in
  * place of 0; they are then given up one after the other, each counting the length down with its
  * own commit.
+ *     So the central record may speak of the length of this one, or of its pages, when somebody
+ * dies; and who goes through it later would write an old length into a record that is in use
+ * again.  Hence a domain is not at rest as long as that can be: the first entry is never about
+ * pages, and the record's own pages are given back before its length is 0.  Whoever finds it so
+ * has the central record settled first.
  *     A transaction of several domains has one record, that of the first (its leader).  `joint`
  * there names the others, and each of them names the leader, before the first change.  Who finds a
  * leader named takes that lock, too, if nobody has it, and goes through that record; if somebody
@@ -48,7 +53,7 @@
 #include "os/os.h"
 #include "sync/internal.h"
 
-enum { WORD = 0, PAGES = 1, DROP = 2, KIND = 7 };
+enum { WORD = 0, PAGES = 1, DROP = 2, NOTHING = 3, KIND = 7 };
 #ifdef KRI_MODEL
 enum { SPINS = 0 }; /* there is nothing to gain */
 #else
@@ -156,9 +161,20 @@ void kri_tx_write(kri_tx *tx, kri_word64 *words, const uint64_t *values, size_t 
         kri_store_rel64(&words[i], values[i]); /* [undo-1] */
 }
 
-uint64_t kri_tx_take_pages(kri_tx *tx, uint64_t pages)
+/* The next one, for pages: never the first. */
+static kri_undo *next_of_pages(kri_tx *tx)
 {
     kri_undo *u = next_entry(tx);
+    if (u == NULL || tx->count != 0)
+        return u;
+    kri_store_rlx64(&u->where, NOTHING);
+    kri_store_rel64(&tx->leader->log, ++tx->count); /* [undo-1] */
+    return next_entry(tx);
+}
+
+uint64_t kri_tx_take_pages(kri_tx *tx, uint64_t pages)
+{
+    kri_undo *u = next_of_pages(tx);
     if (u == NULL)
         return 0;
     int err = kri_pages_take(tx->space, pages, &u->where, PAGES, &tx->leader->log, tx->count + 1);
@@ -172,7 +188,7 @@ uint64_t kri_tx_take_pages(kri_tx *tx, uint64_t pages)
 
 void kri_tx_drop_pages(kri_tx *tx, uint64_t offset)
 {
-    kri_undo *u = next_entry(tx);
+    kri_undo *u = next_of_pages(tx);
     if (u == NULL)
         return;
     kri_store_rlx64(&u->where, offset | DROP);
@@ -212,15 +228,6 @@ static int drop_one(kri_space *s, kri_domain *d, uint64_t index)
     return 0;
 }
 
-static int empty(kri_space *s, kri_domain *d)
-{
-    uint64_t log = kri_load_rlx64(&d->log), count = log & ~COMMITTED;
-    int err = 0;
-    for (; count > 0 && err == 0; count--)
-        err = log & COMMITTED ? drop_one(s, d, count - 1) : undo_one(s, d, count - 1);
-    return err;
-}
-
 static int give_more_back(kri_space *s, kri_domain *d)
 {
     int err = 0;
@@ -228,6 +235,20 @@ static int give_more_back(kri_space *s, kri_domain *d)
         uint64_t place = kri_load_rlx64(&d->more[k]);
         if (place != 0)
             err = kri_pages_give(s, place, &d->more[k], 0);
+    }
+    return err;
+}
+
+/* With the first entry goes the record's last sign. */
+static int empty(kri_space *s, kri_domain *d)
+{
+    uint64_t log = kri_load_rlx64(&d->log);
+    int err = 0;
+    for (uint64_t count = log & ~COMMITTED; count > 0 && err == 0; count--) {
+        if (count == 1)
+            err = give_more_back(s, d);
+        if (err == 0)
+            err = log & COMMITTED ? drop_one(s, d, count - 1) : undo_one(s, d, count - 1);
     }
     return err;
 }
@@ -242,8 +263,6 @@ static int settle_record(kri_space *s, kri_domain *d)
         kri_add_rlx64(&s->state->undone, 1);
     if (err == 0)
         err = empty(s, d);
-    if (err == 0)
-        err = give_more_back(s, d);
     if (err == 0)
         kri_store_rel64(&d->joint, 0); /* [undo-2] */
     return err;
@@ -308,8 +327,7 @@ static int settle(kri_space *s, kri_domain *d)
     int err = 0;
     if (kri_load_rlx64(&d->leader) != 0)
         err = settle_led(s, d);
-    if (err == 0 &&
-        (kri_load_rlx64(&d->log) | kri_load_rlx64(&d->more[0]) | kri_load_rlx64(&d->joint)) != 0)
+    if (err == 0 && (kri_load_rlx64(&d->log) | kri_load_rlx64(&d->joint)) != 0)
         err = settle_record(s, d);
     if (err == 0 && kri_load_rlx64(&d->graves) != 0)
         err = kri_graves_dig(s, (unsigned)(d - s->state->domains));
@@ -415,18 +433,16 @@ void kri_tx_free(kri_tx *tx, uint64_t block)
 static bool close_record(kri_tx *tx)
 {
     kri_domain *d = tx->leader;
-    bool done = true;
-    if (tx->count != 0 && tx->err != 0) {
-        done = empty(tx->space, d) == 0;
-    } else if (tx->count != 0 && tx->drops) {
-        kri_store_rel64(&d->log, tx->count | COMMITTED); /* [undo-1] */
-        done = empty(tx->space, d) == 0;
-    } else if (tx->count != 0) {
+    bool more = kri_load_rlx64(&d->more[0]) != 0;
+    if (tx->count == 0)
+        return kri_load_rlx64(&d->log) == 0;
+    if (tx->err == 0 && !tx->drops && !more) {
         kri_store_rel64(&d->log, 0); /* [undo-1] */
+        return true;
     }
-    if (done && kri_load_rlx64(&d->more[0]) != 0)
-        done = give_more_back(tx->space, d) == 0;
-    return done;
+    if (tx->err == 0)
+        kri_store_rel64(&d->log, (tx->drops ? tx->count : 1) | COMMITTED); /* [undo-1] */
+    return empty(tx->space, d) == 0;
 }
 
 static bool finish(kri_tx *tx)
@@ -445,7 +461,7 @@ int kri_tx_commit(kri_tx *tx)
     kri_tx_adopt(tx, tx->space, tx->domains);
     if (!done) /* nothing can be changed before that record is settled */
         kri_tx_fail(tx, -ETIMEDOUT);
-    return err != 0 ? err : tx->err;
+    return err;
 }
 
 int kri_tx_end(kri_tx *tx)

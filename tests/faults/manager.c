@@ -3,8 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "harness/faulty.h"
-#include "harness/test.h"
+#include "faults/makers.h"
 #include <krait/dict.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -37,45 +36,11 @@ static int make_named(void)
     return open_and_set(name);
 }
 
-static uint32_t try_with(int (*make)(void), faulty_group group, uint32_t k, bool all_after)
-{
-    int64_t live = faulty_live();
-    faulty_begin(group, k, all_after);
-    int err = make();
-    uint32_t failed = faulty_failed(), calls = faulty_end();
-    CHECK(err <= 0);
-    CHECK(err == 0 || failed > 0);
-    CHECK_EQ(faulty_live(), live);
-    return calls;
-}
-
-static uint32_t refuse_each(int (*make)(void), faulty_group group)
-{
-    uint32_t k = 1;
-    CHECK_EQ(make(), 0); /* what is taken once for all */
-    while (try_with(make, group, k, false) >= k) {
-        (void)try_with(make, group, k, true);
-        CHECK_EQ(make(), 0);
-        k++;
-    }
-    return k - 1;
-}
-
-static void refuse_all(int (*make)(void), const char *what)
-{
-    uint32_t memory = refuse_each(make, FAULTY_MEMORY);
-    uint32_t segment = refuse_each(make, FAULTY_SEGMENT);
-    kri_test_note("%s: %u requests for memory and %u other calls, each refused once", what, memory,
-                  segment);
-    CHECK_GE(memory, 2);
-    CHECK_GE(segment, 3);
-}
-
 TEST(test_failing_manager)
 {
     snprintf(name, sizeof name, "krait-test-%d-failing", (int)getpid());
-    refuse_all(make_anonymous, "anonymous");
-    refuse_all(make_named, "named");
+    refuse_all(make_anonymous, "anonymous", 2);
+    refuse_all(make_named, "named", 2);
 }
 
 /* Calls on a dict: each is refused what it asks for, and then not done. */

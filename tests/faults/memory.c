@@ -3,25 +3,10 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "harness/faulty.h"
+#include "faults/makers.h"
 #include "memory/help.h"
-#include <dirent.h>
 
 enum { SIZE = 8192 };
-
-static int open_descriptors(void)
-{
-    int count = 0;
-    DIR *all = opendir("/proc/self/fd");
-    CHECK(all != NULL);
-    while (readdir(all) != NULL)
-        count++;
-    closedir(all);
-    return count;
-}
-
-/* One way to make something; it is released at once.  The error, or 0. */
-typedef int (*maker)(void);
 
 static const char *name;
 static int descriptor; /* of an arena */
@@ -90,52 +75,16 @@ static int make_value(void)
     return err;
 }
 
-static uint32_t try_with(maker make, faulty_group group, uint32_t k, bool all_after)
-{
-    int64_t live = faulty_live();
-    int descriptors = open_descriptors();
-    faulty_begin(group, k, all_after);
-    int err = make();
-    uint32_t failed = faulty_failed();
-    uint32_t calls = faulty_end();
-    CHECK(err <= 0);
-    CHECK(err == 0 || failed > 0);
-    CHECK_EQ(faulty_live(), live);
-    CHECK_EQ(open_descriptors(), descriptors);
-    return calls;
-}
-
-static uint32_t refuse_each(maker make, faulty_group group)
-{
-    uint32_t k = 1;
-    CHECK_EQ(make(), 0); /* what is taken once for all */
-    while (try_with(make, group, k, false) >= k) {
-        (void)try_with(make, group, k, true);
-        CHECK_EQ(make(), 0);
-        k++;
-    }
-    return k - 1;
-}
-
-static void refuse_all(maker make, const char *what)
-{
-    uint32_t memory = refuse_each(make, FAULTY_MEMORY);
-    uint32_t segment = refuse_each(make, FAULTY_SEGMENT);
-    kri_test_note("%s: %u requests for memory and %u other calls, each refused once", what, memory,
-                  segment);
-    CHECK_GE(memory, 1);
-}
-
 TEST(test_failing_creation)
 {
     own_place(1 << 20);
     name = "failing";
-    refuse_all(make_anonymous, "anonymous");
-    refuse_all(make_named, "named");
+    refuse_all(make_anonymous, "anonymous", 1);
+    refuse_all(make_named, "named", 1);
     CHECK(!name_exists(name));
-    refuse_all(make_arena, "arena");
-    refuse_all(make_array, "array");
-    refuse_all(make_value, "value");
+    refuse_all(make_arena, "arena", 1);
+    refuse_all(make_array, "array", 1);
+    refuse_all(make_value, "value", 1);
 }
 
 /* Whatever is refused on the way: a creation that succeeds has a segment that is held. */
@@ -165,11 +114,11 @@ TEST(test_failing_attach)
     CHECK_EQ(kr_shared_memory_create(&m, name, SIZE, NULL), 0);
     CHECK_EQ(kr_arena_create(&a, SIZE, NULL), 0);
     descriptor = kr_arena_descriptor(a);
-    refuse_all(attach, "attach by name");
-    refuse_all(attach_descriptor, "attach by descriptor");
-    refuse_all(attach_arena, "attach to an arena");
+    refuse_all(attach, "attach by name", 1);
+    refuse_all(attach_descriptor, "attach by descriptor", 1);
+    refuse_all(attach_arena, "attach to an arena", 1);
     descriptor = kr_shared_memory_descriptor(m);
-    refuse_all(attach_descriptor, "attach to a named one by descriptor");
+    refuse_all(attach_descriptor, "attach to a named one by descriptor", 1);
     CHECK(name_exists(name));
     kr_shared_memory_release(m);
     kr_arena_release(a);

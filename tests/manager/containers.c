@@ -233,6 +233,9 @@ BACKEND_TEST(test_namespace)
     CHECK_EQ(kr_namespace_set_string(n, "_hidden", "hidden"), 0);
     CHECK_EQ(kr_namespace_set_double(n, "ratio", 0.1), 0);
     CHECK_EQ(kr_namespace_set_int(n, "age", INT64_MIN), 0);
+    CHECK_EQ(kr_namespace_set(n, NULL, "x", 1), -EINVAL);
+    CHECK_EQ(kr_namespace_has(n, NULL), -EINVAL);
+    CHECK_EQ(kr_namespace_delete(n, NULL), -EINVAL);
     CHECK_EQ(kr_namespace_has(n, "name"), 1);
     CHECK_EQ(kr_namespace_has(n, "job"), 1);
     CHECK_EQ(kr_namespace_delete(n, "job"), 0);
@@ -317,4 +320,25 @@ BACKEND_TEST(a_name_belongs_to_one_kind)
     CHECK_EQ(kr_set_open(&s, m, "dict"), -EEXIST);
     CHECK_EQ(kr_managed_lock_open(&no_lock, m, "dict"), -EEXIST);
     CHECK(no_list == NULL && no_dict == NULL && s == NULL && no_lock == NULL);
+}
+
+/* As fast with many as with few: each takes one, and copies no more. */
+TEST(a_large_set_is_emptied_one_by_one)
+{
+    enum { MEMBERS = KRI_SANITIZED ? 3000 : 200000 };
+    KR_AUTO(kr_manager) *m = NULL;
+    KR_AUTO(kr_set) *s = NULL;
+    static bool seen[MEMBERS];
+    uint32_t member = 0;
+    size_t size = 0;
+    CHECK_EQ(kr_manager_open(&m, NULL, NULL), 0);
+    CHECK_EQ(kr_set_open(&s, m, "s"), 0);
+    for (; member < MEMBERS; member++)
+        CHECK_EQ(kr_set_add(s, &member, sizeof member), 1);
+    for (int i = 0; i < MEMBERS; i++) {
+        CHECK_EQ(kr_set_pop(s, &member, sizeof member, &size), 0);
+        CHECK(size == sizeof member && member < MEMBERS && !seen[member]);
+        seen[member] = true;
+    }
+    CHECK_EQ(kr_set_pop(s, &member, sizeof member, &size), -ENOENT);
 }

@@ -210,6 +210,12 @@ static int twice(kr_dict_value *now, void *arg)
     return 0;
 }
 
+static int refuse(kr_dict_value *now, void *arg)
+{
+    (void)now;
+    return ++*(int *)arg < 3 ? -EAGAIN : -EDOM;
+}
+
 static int nothing(kr_dict_value *now, void *arg)
 {
     (void)arg;
@@ -222,12 +228,15 @@ BACKEND_TEST(test_dict_update)
     KR_AUTO(kr_manager) *m = manager_of_column();
     KR_AUTO(kr_dict) *d = dict_new(m, "d");
     char room[16], text[16];
+    int runs = 0;
     CHECK_EQ(kr_dict_update(d, "a", 1, twice, room), -ENODATA);
     CHECK_EQ(kr_dict_set_string(d, "a", "xyz"), 0);
     CHECK_EQ(kr_dict_update(d, "a", 1, twice, room), 0);
     CHECK_EQ(kr_dict_get_string(d, "a", text, sizeof text), 0);
     CHECK_STR(text, "xyzxyz");
     CHECK_EQ(kr_dict_update(d, "a", 1, twice, room), KR_DICT_KEEP);
+    CHECK_EQ(kr_dict_update(d, "a", 1, refuse, &runs), -EAGAIN); /* its own, and no other's */
+    CHECK_EQ(runs, 1);
     CHECK_EQ(kr_dict_update(d, "a", 1, nothing, NULL), 0);
     CHECK_EQ(kr_dict_length(d), 0);
 }
@@ -292,6 +301,33 @@ BACKEND_TEST(test_dict_batch)
     CHECK_EQ(ops[6].number, 9);
     CHECK_EQ(kr_dict_length(d), 3);
     CHECK_EQ(kr_dict_batch(d, ops, 0), 0);
+}
+
+/* What was not done leaves the addends as they were, to be tried again. */
+TEST(test_dict_batch_keeps_the_addends)
+{
+    enum { LIMIT = 2 << 20 };
+    static const char large[LIMIT];
+    kr_manager *m = NULL;
+    CHECK_EQ(kr_manager_open(&m, NULL, &(kr_manager_options){.limit = LIMIT}), 0);
+    KR_AUTO(kr_dict) *d = dict_new(m, "d");
+    kr_dict_operation ops[] = {
+        {.verb = KR_DICT_ADD, .key = "n", .key_size = 1, .number = 4},
+        {.verb = KR_DICT_ADD, .key = "n", .key_size = 1, .number = 5},
+        {.verb = KR_DICT_ADD, .key = "most", .key_size = 4, .number = 1},
+        {.verb = KR_DICT_SET, .key = "a", .key_size = 1, .value = large, .size = sizeof large},
+    };
+    CHECK_EQ(kr_dict_set_int(d, "most", INT64_MAX), 0);
+    CHECK_EQ(kr_dict_batch(d, ops, 4), -EDQUOT);
+    CHECK_EQ(ops[0].number, 4);
+    CHECK_EQ(ops[1].number, 5);
+    CHECK_EQ(ops[2].number, 1);
+    CHECK_EQ(ops[2].result, -EOVERFLOW);
+    CHECK_EQ(kr_dict_contains(d, "n", 1), 0);
+    CHECK_EQ(kr_dict_batch(d, ops, 3), 0);
+    CHECK_EQ(ops[1].number, 9);
+    CHECK_EQ(ops[2].number, 1);
+    kr_manager_release(m);
 }
 
 /* More changes than a record holds at first, and more than one. */
@@ -382,11 +418,13 @@ BACKEND_TEST(test_dict_arguments)
 {
     KR_AUTO(kr_manager) *m = manager_of_column();
     KR_AUTO(kr_dict) *d = dict_new(m, "d");
-    kr_dict *other = NULL;
+    kr_dict *other = d;
     kr_dict_operation op = {.verb = 99, .key = "a", .key_size = 1};
     CHECK_EQ(kr_dict_open(NULL, m, "x"), -EINVAL);
     CHECK_EQ(kr_dict_open(&other, NULL, "x"), -EINVAL);
     CHECK_EQ(kr_dict_open(&other, m, ""), -EINVAL);
+    CHECK(other == NULL);
+    CHECK(kr_dict_name(NULL) == NULL);
     CHECK_EQ(kr_dict_get(NULL, "a", 1, NULL, 0, NULL), -EINVAL);
     CHECK_EQ(kr_dict_get(d, NULL, 1, NULL, 0, NULL), -EINVAL);
     CHECK_EQ(kr_dict_get(d, "a", 1, NULL, 1, NULL), -EINVAL);

@@ -1,5 +1,5 @@
-/* A process is killed after every single instruction of calls on dicts; in a short run after every
- * eighth, about, by chance.
+/* A process is killed after every single instruction of calls on containers; in a short run after
+ * every eighth, about, by chance.
  *
  * The victim is a child that is single-stepped through one call, killed after so many steps, and
  * then another one after more, until one gets through.  After each kill all that is in the manager
@@ -10,7 +10,11 @@
 #include "harness/sanitizers.h"
 #include "manager/help.h"
 #include "memory/step.h"
+#include <krait/list.h>
+#include <krait/managed.h>
+#include <krait/managed_sync.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { STEPS = 60000, MANY_SECONDS = 10, KEYS = 24 };
 
@@ -22,6 +26,9 @@ typedef struct step_case {
 
 static kr_manager *manager;
 static kr_dict *dict;
+static kr_list *list;
+static kr_managed_value *value;
+static kr_managed_array *array;
 
 /* What can be seen. */
 typedef struct view {
@@ -47,14 +54,51 @@ static int view_item(const kr_dict_item *item, void *arg)
     return 0;
 }
 
-static int view_name(const char *name, kr_manager_kind kind, void *arg)
+static void view_dict(const char *name, view *v)
 {
-    view *v = arg;
-    CHECK_EQ(kind, KR_MANAGER_DICT);
     KR_AUTO(kr_dict) *d = dict_new(manager, name);
     int64_t before = v->length;
     CHECK_EQ(kr_dict_each(d, view_item, v), 0);
     CHECK_EQ(kr_dict_length(d), v->length - before);
+}
+
+static void view_list(const char *name, view *v)
+{
+    KR_AUTO(kr_list) *l = NULL;
+    KR_AUTO(kr_items) *items = NULL;
+    CHECK_EQ(kr_list_open(&l, manager, name), 0);
+    CHECK_EQ(kr_list_slice(l, 0, INT64_MAX, &items), 0);
+    CHECK_EQ(kr_list_length(l), (int64_t)kr_items_count(items));
+    for (size_t i = 0; i < kr_items_count(items); i++)
+        v->sum += mix(i + 1, kr_items_at(items, i)->data, kr_items_at(items, i)->size);
+    v->length += (int64_t)kr_items_count(items);
+}
+
+static void view_bytes(const char *name, bool is_array, view *v)
+{
+    KR_AUTO(kr_managed_value) *one = NULL;
+    KR_AUTO(kr_managed_array) *many = NULL;
+    unsigned char bytes[sizeof(int64_t) * KEYS];
+    if (is_array) {
+        CHECK_EQ(kr_managed_array_open(&many, manager, name, sizeof(int64_t), KEYS, NULL), 0);
+        CHECK_EQ(kr_managed_array_get(many, 0, KEYS, bytes), 0);
+    } else {
+        CHECK_EQ(kr_managed_value_open(&one, manager, name, sizeof bytes, NULL), 0);
+        CHECK_EQ(kr_managed_value_get(one, bytes), 0);
+    }
+    v->sum += mix(1, bytes, sizeof bytes);
+}
+
+static int view_name(const char *name, kr_manager_kind kind, void *arg)
+{
+    view *v = arg;
+    if (kind == KR_MANAGER_DICT)
+        view_dict(name, v);
+    else if (kind == KR_MANAGER_LIST)
+        view_list(name, v);
+    else if (kind == KR_MANAGER_VALUE || kind == KR_MANAGER_ARRAY)
+        view_bytes(name, kind == KR_MANAGER_ARRAY, v);
+    v->sum += mix((uint64_t)kind, name, strlen(name));
     v->names++;
     return 0;
 }
@@ -89,9 +133,10 @@ static uint64_t take_all_away(void)
 /* What the directory needs for the names is there before. */
 static uint64_t make(const step_case *c)
 {
+    static const char *const names[] = {"d", "another", "list", "value", "array"};
     manager = manager_new();
-    kr_dict_release(dict_new(manager, "d"));
-    kr_dict_release(dict_new(manager, "another"));
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        kr_dict_release(dict_new(manager, names[i]));
     uint64_t used = take_all_away();
     dict = dict_new(manager, "d");
     if (c->prepare != NULL)
@@ -102,7 +147,13 @@ static uint64_t make(const step_case *c)
 static void end(void)
 {
     kr_dict_release(dict);
+    kr_list_release(list);
+    kr_managed_value_release(value);
+    kr_managed_array_release(array);
     kr_manager_release(manager);
+    list = NULL;
+    value = NULL;
+    array = NULL;
 }
 
 static void kill_after_each(step_case c)
@@ -157,6 +208,23 @@ static void put_two(void)
     CHECK_EQ(kr_dict_set(dict, "key 2", 5, "two", 3), 0);
 }
 
+static void put_list(void)
+{
+    static const char large[2500];
+    CHECK_EQ(kr_list_open(&list, manager, "list"), 0);
+    for (int i = 0; i < KEYS; i++) {
+        CHECK_EQ(kr_list_append(list, i == 9 ? large : "item", i == 9 ? sizeof large : 4), 0);
+        CHECK_EQ(kr_list_append(list, &i, sizeof i), 0);
+    }
+}
+
+static void put_numbers(void)
+{
+    int64_t numbers[KEYS] = {1, 2, 3};
+    CHECK_EQ(kr_managed_value_open(&value, manager, "value", sizeof numbers, numbers), 0);
+    CHECK_EQ(kr_managed_array_open(&array, manager, "array", sizeof(int64_t), KEYS, numbers), 0);
+}
+
 /* Victims */
 
 static int set_first(void)
@@ -166,8 +234,8 @@ static int set_first(void)
 
 static int set_long(void)
 {
-    static const char value[2500] = "more than what shares a page with others";
-    return kr_dict_set(dict, "key 2", 5, value, sizeof value);
+    static const char large[2500] = "more than what shares a page with others";
+    return kr_dict_set(dict, "key 2", 5, large, sizeof large);
 }
 
 static int take_away(void)
@@ -251,4 +319,102 @@ TEST(dict_killed_in_open)
 TEST(dict_killed_while_deleted)
 {
     kill_after_each((step_case){.prepare = put_two, .victim = delete_it, .apart = 60});
+}
+
+/* Lists */
+
+static int list_append(void)
+{
+    static const char large[5000];
+    return kr_list_append(list, large, sizeof large);
+}
+
+static int list_insert(void)
+{
+    return kr_list_insert(list, 17, "in the middle", 13);
+}
+
+static int list_delete(void)
+{
+    return kr_list_delete(list, 18); /* with pages of its own */
+}
+
+static int list_extend(void)
+{
+    return kr_list_extend(list, (kr_bytes[]){{"a", 1}, {"long", 4}, {"row", 3}}, 3);
+}
+
+static int list_clear(void)
+{
+    return kr_list_clear(list);
+}
+
+static int delete_list(void)
+{
+    return kr_manager_delete(manager, "list");
+}
+
+TEST(list_killed_in_append)
+{
+    kill_after_each((step_case){.prepare = put_list, .victim = list_append, .apart = 12});
+}
+
+TEST(list_killed_in_insert)
+{
+    kill_after_each((step_case){.prepare = put_list, .victim = list_insert, .apart = 10});
+}
+
+TEST(list_killed_in_delete)
+{
+    kill_after_each((step_case){.prepare = put_list, .victim = list_delete, .apart = 8});
+}
+
+TEST(list_killed_in_extend)
+{
+    kill_after_each((step_case){.prepare = put_list, .victim = list_extend, .apart = 12});
+}
+
+TEST(list_killed_in_clear)
+{
+    kill_after_each((step_case){.prepare = put_list, .victim = list_clear});
+}
+
+TEST(list_killed_while_deleted)
+{
+    kill_after_each((step_case){.prepare = put_list, .victim = delete_list, .apart = 60});
+}
+
+/* Values and arrays, and what has a body that is laid out by others */
+
+static int value_set(void)
+{
+    int64_t numbers[KEYS] = {4, 5, 6};
+    return kr_managed_value_set(value, numbers);
+}
+
+static int array_set(void)
+{
+    int64_t numbers[KEYS] = {4, 5, 6};
+    return kr_managed_array_set(array, 1, KEYS - 1, numbers);
+}
+
+static int open_lock(void)
+{
+    KR_AUTO(kr_managed_lock) *l = NULL;
+    return kr_managed_lock_open(&l, manager, "another");
+}
+
+TEST(value_killed_in_set)
+{
+    kill_after_each((step_case){.prepare = put_numbers, .victim = value_set});
+}
+
+TEST(array_killed_in_set)
+{
+    kill_after_each((step_case){.prepare = put_numbers, .victim = array_set});
+}
+
+TEST(lock_killed_in_open)
+{
+    kill_after_each((step_case){.prepare = put_some, .victim = open_lock, .apart = 4});
 }

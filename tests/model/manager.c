@@ -308,6 +308,158 @@ SCENARIO(manager_long_set_dies, .victim = VICTIM, ALONE)
     ends(AT_REST);
 }
 
+static unsigned domain_of(unsigned char key)
+{
+    kri_key k = kri_key_make(&s.space, &key, 1);
+    return kri_key_domain(&k);
+}
+
+/* The next key in the same domain. */
+static unsigned char neighbour(unsigned char key)
+{
+    unsigned char next = key + 1;
+    while (domain_of(next) != domain_of(key))
+        next++;
+    return next;
+}
+
+/* All of it or nothing, also where the second is refused pages. */
+static int try_batch_beyond_the_limit(unsigned char first)
+{
+    static const unsigned char large[LIMIT], one = 1;
+    uint64_t value = 700;
+    kr_dict_operation ops[2];
+    memset(ops, 0, sizeof ops);
+    ops[0] = (kr_dict_operation){
+        .verb = KR_DICT_SET, .key = &first, .key_size = 1, .value = &value, .size = 8};
+    ops[1] = (kr_dict_operation){
+        .verb = KR_DICT_SET, .key = &one, .key_size = 1, .value = large, .size = sizeof large};
+    return dict()->ops->batch(dict(), ops, 2);
+}
+
+/* The next one in the domain is in the middle of something when it comes to the pages, where the
+ * dead one was as well. */
+SCENARIO(manager_refused_after_a_death, .victim = VICTIM, ALONE)
+{
+    unsigned char other;
+    fresh(0);
+    other = neighbour(1);
+    kr_explore_check(set_key(1, 101, 8) == 0 && set_key(other, 500, 8) == 0);
+    alone(set_long);
+    kr_explore_check(try_batch_beyond_the_limit(other) == -EDQUOT);
+    kr_explore_check(has(other, 500));
+    kr_explore_check(has(1, 600) || (has(1, 101) && !is_done()));
+    ends(AT_REST);
+}
+
+/* More than a record holds inside, all in one domain and each in the old one's place. */
+enum { LARGE = KRI_UNDO_INSIDE + 2 };
+
+static void set_large_batch(uint64_t value)
+{
+    unsigned char keys[LARGE] = {1};
+    kr_dict_operation ops[LARGE];
+    memset(ops, 0, sizeof ops);
+    for (int i = 0; i < LARGE; i++) {
+        keys[i] = i > 0 ? neighbour(keys[i - 1]) : 1;
+        ops[i] = (kr_dict_operation){
+            .verb = KR_DICT_SET, .key = &keys[i], .key_size = 1, .value = &value, .size = 8};
+    }
+    kr_explore_check(dict()->ops->batch(dict(), ops, LARGE) == 0);
+}
+
+static void do_large_batch(void *arg)
+{
+    (void)arg;
+    set_large_batch(600);
+    kri_add_rlx(&s.passed, 1);
+}
+
+SCENARIO(manager_large_batch_after_a_death, .victim = VICTIM, ALONE)
+{
+    unsigned char key = 1;
+    fresh(0);
+    set_large_batch(500);
+    alone(do_large_batch);
+    kr_explore_check(has(1, 600) || (has(1, 500) && !is_done()));
+    set_large_batch(700);
+    for (int i = 0; i < LARGE; i++, key = neighbour(key))
+        kr_explore_check(has(key, 700));
+    ends(AT_REST);
+}
+
+/* Whoever puts right what a dead one has left dies at every point of that, too. */
+
+static void put_in(kri_tx *tx, unsigned char key, const void *value, size_t size)
+{
+    kri_key_place p;
+    kri_key k = kri_key_make(&s.space, &key, 1);
+    kr_explore_check(kri_table_find(&s.space, s.dict.ref.object, &k, &p) == 0);
+    kri_table_put(tx, &k, &p, value, size);
+}
+
+/* As of one who died before the commit: words, blocks and pages of both domains. */
+static void leave_half_done(void)
+{
+    static const unsigned char large[KRI_PAGE + 100];
+    kri_tx tx;
+    kr_explore_check(kri_tx_begin(&tx, &s.space, KRI_ALL_DOMAINS) == 0);
+    put_in(&tx, 1, large, sizeof large);
+    put_in(&tx, 2, large, 100);
+    put_in(&tx, 7, large, 8);
+    for (unsigned d = 0; d < KRI_DOMAINS; d++)
+        kri_domain_give(&s.space.state->domains[d]);
+}
+
+SCENARIO(manager_undoing_dies, .victim = VICTIM, ALONE)
+{
+    fresh(4);
+    leave_half_done();
+    alone(do_small_batch);
+    bool done = has(1, 600);
+    kr_explore_check(done ? has(2, 600) : has(1, 101) && has(2, 102) && !is_done());
+    check_length(4, 4);
+    ends(AT_REST);
+}
+
+static void set_second(void *arg)
+{
+    (void)arg;
+    kr_explore_check(set_key(2, 600, 24) == 0);
+    kri_add_rlx(&s.passed, 1);
+}
+
+/* Who finds a domain that was led, and takes neither the leader nor all. */
+SCENARIO(manager_undoing_for_one_dies, .victim = VICTIM, ALONE)
+{
+    fresh(4);
+    leave_half_done();
+    kr_explore_check(domain_of(1) == 0 && domain_of(2) == 1);
+    alone(set_second);
+    kr_explore_check(has(2, 600) || (has(2, 102) && !is_done()));
+    kr_explore_check(has(1, 101));
+    check_length(4, 4);
+    ends(AT_REST);
+}
+
+/* As of one who died after the commit, with pages to be given up. */
+SCENARIO(manager_giving_up_pages_dies, .victim = VICTIM, ALONE)
+{
+    fresh(4);
+    kri_domain *central = &s.space.state->domains[KRI_DOMAINS];
+    kr_explore_check(set_key(1, 500, 2 * KRI_PAGE) == 0 && set_key(2, 500, 2 * KRI_PAGE) == 0);
+    kr_explore_check(kri_domain_take(&s.space, central) == 0);
+    s.space.timeout = kr_ms(1);
+    kr_explore_check(set_key(1, 400, 8) == 0 && set_key(2, 400, 8) == 0);
+    s.space.timeout = kr_sec(1000);
+    kri_domain_give(central);
+    alone(do_small_batch);
+    bool done = has(1, 600);
+    kr_explore_check(done ? has(2, 600) : has(1, 400) && has(2, 400) && !is_done());
+    check_length(4, 4);
+    ends(AT_REST);
+}
+
 SCENARIO(manager_delete_dies, .victim = VICTIM, ALONE)
 {
     fresh(6);

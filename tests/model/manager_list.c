@@ -336,6 +336,23 @@ SCENARIO(list_dropped_after_a_reverse_died, DIES)
     check_dropped();
 }
 
+/* Somebody is stopped while he takes pages: whatever is said, that is what has happened. */
+SCENARIO(list_delete_beside_a_stopped_one, DIES)
+{
+    static const unsigned char large[KRI_PAGE];
+    fresh(1);
+    kr_explore_check(kri_shared_list_append(&s.list, false, large, sizeof large) == 0);
+    append(3);
+    kri_domain *central = &s.space.state->domains[KRI_DOMAINS];
+    s.space.timeout = kr_ms(1);
+    kr_explore_check(kri_domain_take(&s.space, central) == 0);
+    int err = kri_shared_list_take_out(&s.list, 1);
+    kri_domain_give(central);
+    kr_explore_check(err == 0 || err == -ETIMEDOUT);
+    kr_explore_check(kri_shared_list_length(&s.list) == (err == 0 ? 2 : 3));
+    end();
+}
+
 /* Two at once, nobody dies. */
 
 SCENARIO(list_two_ends, .early = KR_EXPLORE_NONE, .stale = 1)

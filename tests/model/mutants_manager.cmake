@@ -20,12 +20,8 @@ krait_mutant(undo_noted_after_the_write manager/undo.c manager/manager_overwrite
     kri_store_rel64(&tx->leader->log, tx->count);")
 krait_mutant(undo_not_run manager/undo.c manager/manager_set_dies
   "    if (err == 0)
-        err = empty(s, d);
-    if (err == 0)
-        err = give_more_back(s, d);"
-  "    kri_store_rel64(&d->log, 0);
-    if (err == 0)
-        err = give_more_back(s, d);")
+        err = empty(s, d);"
+  "    kri_store_rel64(&d->log, 0);")
 krait_mutant(undo_keeps_the_pages manager/undo.c manager/manager_first_set_dies
   "        return kri_pages_give(s, place, &d->log, index);" "        (void)place;")
 krait_mutant(undo_drops_counted_before manager/undo.c manager/manager_long_set_again_dies
@@ -33,15 +29,48 @@ krait_mutant(undo_drops_counted_before manager/undo.c manager/manager_long_set_a
   "        return kri_store_rel64(&d->log, left),
                kri_pages_give(s, where & ~(uint64_t)KIND, &d->log, left);")
 krait_mutant(undo_drops_without_a_mark manager/undo.c manager/manager_long_set_dies
-  "kri_store_rel64(&d->log, tx->count | COMMITTED); /* [undo-1] */"
+  "kri_store_rel64(&d->log, (tx->drops ? tx->count : 1) | COMMITTED); /* [undo-1] */"
   "kri_store_rel64(&d->log, tx->count);")
+krait_mutant(undo_pages_first manager/undo.c manager/manager_refused_after_a_death
+  "    if (u == NULL || tx->count != 0)
+        return u;"
+  "    return u;")
+krait_mutant(undo_own_pages_last manager/undo.c manager/manager_large_batch_after_a_death
+  "        if (count == 1)
+            err = give_more_back(s, d);
+        if (err == 0)
+            err = log & COMMITTED ? drop_one(s, d, count - 1) : undo_one(s, d, count - 1);
+    }"
+  "        err = log & COMMITTED ? drop_one(s, d, count - 1) : undo_one(s, d, count - 1);
+    }
+    if (err == 0)
+        err = give_more_back(s, d);")
 krait_mutant(undo_lock_not_recovered manager/undo.c manager/manager_set_dies
   "        (void)kr_lock_recover(&d->lock); /* the record says what is to be put right */" "")
 krait_mutant(undo_does_not_look_at_the_record manager/undo.c manager/manager_set_dies
-  "(kri_load_rlx64(&d->log) | kri_load_rlx64(&d->more[0]) | kri_load_rlx64(&d->joint)) != 0)
+  "(kri_load_rlx64(&d->log) | kri_load_rlx64(&d->joint)) != 0)
         err = settle_record(s, d);"
-  "(kri_load_rlx64(&d->more[0]) | kri_load_rlx64(&d->joint)) != 0)
+  "false)
         err = settle_record(s, d);")
+
+krait_mutant(undo_counted_before_the_word manager/undo.c manager/manager_undoing_dies
+  "        kri_store_rel64(word, kri_load_rlx64(&u->old)); /* [undo-1] */
+    }
+    kri_store_rel64(&d->log, index); /* [undo-1] */"
+  "        kri_store_rel64(&d->log, index);
+        kri_store_rel64(word, kri_load_rlx64(&u->old));
+    }
+    kri_store_rel64(&d->log, index);")
+krait_mutant(undo_joint_forgotten_before manager/undo.c manager/manager_undoing_for_one_dies
+  "    int err = kri_pages_visit(s);
+    uint64_t log"
+  "    int err = kri_pages_visit(s);
+    kri_store_rel64(&d->joint, 0);
+    uint64_t log")
+krait_mutant(undo_drops_forgotten_first manager/undo.c manager/manager_giving_up_pages_dies
+  "        return kri_pages_give(s, where & ~(uint64_t)KIND, &d->log, left);"
+  "        return kri_store_rel64(&d->log, left),
+               kri_pages_give(s, where & ~(uint64_t)KIND, &d->log, left);")
 
 # Of several domains.
 krait_mutant(undo_leader_not_named manager/undo.c manager/manager_batch_dies_beside_another

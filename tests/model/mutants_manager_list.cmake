@@ -27,11 +27,11 @@ krait_mutant(list_order_is_never_freed manager/shared_list_work.c manager_list/l
 krait_mutant(list_order_before_it_is_under_way manager/shared_list_many.c
   manager_list/list_reverse_dies
   "    int err = kri_tx_commit(tx);
-    if (err == 0)
-        err = kri_list_go_on(l, tx);
-    return kri_tx_cancel(tx, err);"
+    if (err != 0)
+        return kri_tx_cancel(tx, err);
+    err = kri_tx_cancel(tx, kri_list_go_on(l, tx));"
   "    int err = kri_list_finish(l, tx);
-    return kri_tx_cancel(tx, err);")
+    err = kri_tx_cancel(tx, err);")
 krait_mutant(list_popped_item_leaks manager/shared_list.c manager_list/list_pop_dies
   "    kri_tx_free(&tx, kri_load_rlx64(word));
     kri_tx_set(&tx, kri_shared_word(l, which), edge);"
