@@ -118,10 +118,8 @@ int kri_cluster_begin(kri_cluster *c, const kri_link_ops *link, const kr_pool_op
                  (unsigned)kri_add_rlx(&clusters_named, 1) + 1);
     c->sent = os_alloc(KRI_ERRANDS * sizeof(kri_errand *));
     c->free_slots = os_alloc(KRI_ERRANDS * sizeof *c->free_slots);
-    if (!c->sent || !c->free_slots) {
-        kri_cluster_empty(c);
+    if (!c->sent || !c->free_slots)
         return -ENOMEM;
-    }
     while (c->free_count < KRI_ERRANDS) {
         c->free_slots[c->free_count] = KRI_ERRANDS - 1 - c->free_count;
         c->free_count++;
