@@ -51,11 +51,15 @@ int64_t kri_object_run_ask(const kri_redis_object *o, const kri_redis_script *sc
 void kri_object_clean(const kri_redis_object *o, const kri_redis_script *script, int keys,
                       const kri_redis_word *words, int count)
 {
-    enum { NOT_LONG_S = 1 };
+    enum { NOT_LONG_S = 1, OWN_WORDS = 3 };
+    kri_digits digits;
+    kri_reply *reply;
+    kri_redis_word all[OWN_WORDS + KRI_OBJECT_CLEANS] = {kri_word("EVAL"), kri_word(script->text),
+                                                         kri_word_integer(&digits, keys)};
+    memcpy(all + OWN_WORDS, words, (size_t)count * sizeof *words);
     kr_shield {
-        kri_reply *reply;
-        (void)kri_redis_run(o->redis, script, keys, words, count, KRI_REDIS_AGAIN,
-                            kri_deadline(kr_sec(NOT_LONG_S)), &reply);
+        (void)kri_redis_do(o->redis, all, count + OWN_WORDS, KRI_REDIS_AGAIN,
+                           kri_deadline(kr_sec(NOT_LONG_S)), &reply);
         kri_reply_free(reply);
     }
 }
