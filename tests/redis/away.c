@@ -155,6 +155,31 @@ IO_TEST(test_slow)
     kri_redis_release(r);
 }
 
+/* More than the server's socket takes, of one that takes nothing: the time is up all the same. */
+IO_TEST(test_slow_to_take)
+{
+    enum { LARGE = 30 * 1000 * 1000 };
+    redis_server server = {.password = NULL};
+    redis_start(&server);
+    kri_redis *r = open_pool(redis_url(&server), NULL);
+    char *bytes = calloc(LARGE, 1);
+    CHECK(bytes != NULL);
+    CHECK_EQ(set_text(r, "key", "value"), 0); /* and has waited for an answer on that line */
+    redis_freeze(&server);
+    kri_reply *reply;
+    kr_time began = kr_now();
+    CHECK_EQ(kri_redis_do(r, KRI_WORDS(kri_word("SET"), kri_word("key"), kri_word_of(bytes, LARGE)),
+                          0, kri_deadline(kr_ms(300)), &reply),
+             -ETIMEDOUT);
+    CHECK_TIME(kr_now() - began, kr_ms(300));
+    redis_thaw(&server);
+    char value[32];
+    CHECK_EQ(get_text(r, "key", value, sizeof value), 0); /* half of a request is none */
+    CHECK_STR(value, "value");
+    free(bytes);
+    kri_redis_release(r);
+}
+
 typedef struct asker {
     kri_redis *r;
     kr_cancel_scope scope;
