@@ -29,6 +29,7 @@
 
 enum { DELIVERIES = 3, REMEMBERED = 256, BLOCK_MS = 1000, REST_MS = 50, LOOKS_A_LEASE = 4 };
 enum { RENEWALS_A_LEASE = 3 };
+#define FIRST "0-0" /* before all entries */
 
 struct done {
     unsigned char session[KRI_MESSAGE_SESSION];
@@ -91,12 +92,17 @@ static int finish(struct worker *w, const char *id, const unsigned char *session
     return done;
 }
 
-static int drop(struct worker *w, const char *id, enum kri_drop why)
+static void note_dropped(struct worker *w, enum kri_drop why)
 {
     kri_counts_drop(&w->counts, why);
     if (!(w->told & why))
         kri_task_report_error(kri_drop_error(why), "message", w->post.name);
     w->told |= why;
+}
+
+static int drop(struct worker *w, const char *id, enum kri_drop why)
+{
+    note_dropped(w, why);
     int done = finish(w, id, NULL, "", 0);
     return done < 0 ? done : 0;
 }
@@ -197,11 +203,10 @@ static int take_task(struct worker *w, const kri_reply *entry, bool left_by_anot
         return 0;
     if (!bytes)
         return drop(w, id, KRI_FOREIGN);
-    if (size > w->post.max_message + KRI_MESSAGE_HEAD)
-        return drop(w, id, KRI_OVERSIZED);
+    bool oversized = size > w->post.max_message + KRI_MESSAGE_HEAD;
     int err = kri_message_open(&w->signer, w->post.program, bytes, size, &m);
     if (err && err != KR_ETASK)
-        return drop(w, id, kri_drop_for(err));
+        return drop(w, id, oversized ? KRI_OVERSIZED : kri_drop_for(err));
     if (m.kind != KRI_MESSAGE_TASK || was_done(w, &m))
         return drop(w, id, KRI_REPLAYED);
     w->counts.sent++;
@@ -209,6 +214,10 @@ static int take_task(struct worker *w, const kri_reply *entry, bool left_by_anot
     if (err) {
         w->counts.foreign++;
         return answer_error(w, id, &m, err);
+    }
+    if (oversized) { /* for us: who has sent it waits for an answer */
+        note_dropped(w, KRI_OVERSIZED);
+        return answer_error(w, id, &m, -EMSGSIZE);
     }
     if (left_by_another && deliveries(w, id) > DELIVERIES)
         return answer_error(w, id, &m, KR_ECRASHED);
@@ -233,28 +242,41 @@ static kr_time look_interval(const struct worker *w)
     return interval < most ? interval : most;
 }
 
-/* [next, [entry, ...], ...] */
-static int take_left(struct worker *w)
+/* [next, [entry, ...], ...]: the server looks at ten from `from` on, and says where it stopped. */
+static int claim_from(struct worker *w, char from[KRI_POST_ID])
 {
     kri_digits lease;
     kri_reply *reply;
+    size_t size;
+    int err = kri_redis_do(w->post.server,
+                           KRI_WORDS(kri_word("XAUTOCLAIM"), kri_word(w->post.tasks),
+                                     kri_word(KRI_POST_GROUP), kri_word(w->consumer),
+                                     kri_word_integer(&lease, w->post.lease / kr_ms(1)),
+                                     kri_word(from), kri_word("COUNT"), kri_word("1")),
+                           KRI_REDIS_AGAIN, soon(w), &reply);
+    if (err)
+        return err;
+    bool whole = kri_reply_count(reply) >= 2;
+    const char *next = whole ? kri_reply_bytes(kri_reply_at(reply, 0), &size) : FIRST;
+    snprintf(from, KRI_POST_ID, "%s", next[0] ? next : FIRST);
+    int some = whole ? take_from(w, kri_reply_at(reply, 1), true) : 0;
+    kri_reply_free(reply);
+    return some;
+}
+
+static int take_left(struct worker *w)
+{
+    char from[KRI_POST_ID] = FIRST;
     kr_time now = os_now();
     if (now < w->next_look)
         return 0;
     w->next_look = now + look_interval(w);
-    int err = kri_post_enter(&w->post, &w->signer, soon(w));
-    if (err)
-        return err;
-    err = kri_redis_do(w->post.server,
-                       KRI_WORDS(kri_word("XAUTOCLAIM"), kri_word(w->post.tasks),
-                                 kri_word(KRI_POST_GROUP), kri_word(w->consumer),
-                                 kri_word_integer(&lease, w->post.lease / kr_ms(1)),
-                                 kri_word("0-0"), kri_word("COUNT"), kri_word("1")),
-                       KRI_REDIS_AGAIN, soon(w), &reply);
-    if (err)
-        return err;
-    int some = kri_reply_count(reply) >= 2 ? take_from(w, kri_reply_at(reply, 1), true) : 0;
-    kri_reply_free(reply);
+    int some = kri_post_enter(&w->post, &w->signer, soon(w));
+    if (some)
+        return some;
+    do {
+        some = claim_from(w, from);
+    } while (some == 0 && strcmp(from, FIRST) != 0);
     if (some > 0)
         w->next_look = 0; /* there may be more */
     return some;
@@ -339,7 +361,7 @@ static void renew(struct worker *w, const char *id)
                        KRI_WORDS(kri_word("XCLAIM"), kri_word(w->post.tasks),
                                  kri_word(KRI_POST_GROUP), kri_word(w->consumer), kri_word("0"),
                                  kri_word(id), kri_word("JUSTID")),
-                       KRI_REDIS_AGAIN, kri_deadline(w->post.lease), &reply);
+                       KRI_REDIS_AGAIN, kri_deadline(w->post.lease / RENEWALS_A_LEASE), &reply);
     kri_reply_free(reply);
 }
 
