@@ -28,6 +28,8 @@
 #include "os/os.h"
 #include "wait/stall.h"
 
+enum { LEASE_LEAST = 1 }; /* milliseconds, in which servers count */
+
 static KRI_GLOBAL kri_finish_list clusters;
 static KRI_GLOBAL kr_word clusters_named;
 
@@ -93,8 +95,9 @@ const kri_executor_ops kri_cluster_ops = {
 int kri_remote_check_options(const kr_pool_options *o, const kr_remote_options *r)
 {
     bool good = kri_reserved_is_clear(o->reserved) && kri_reserved_is_clear(r->reserved) &&
-                o->workers >= 0 && r->timeout >= 0 && r->lease >= 0 && r->idle >= 0 &&
-                (r->key || !r->key_size) && r->max_message < SIZE_MAX / 4;
+                o->workers >= 0 && r->timeout >= 0 && r->idle >= 0 &&
+                (r->lease == 0 || r->lease >= kr_ms(LEASE_LEAST)) && (r->key || !r->key_size) &&
+                r->max_message < SIZE_MAX / 4;
     return good ? 0 : -EINVAL;
 }
 
