@@ -214,6 +214,29 @@ IO_TEST(test_cancelled)
     kri_redis_release(a.r);
 }
 
+/* Refused, after it was tried for so long. */
+static kr_time set_in_transaction(kri_redis *r, kr_time timeout)
+{
+    kri_redis_batch batch;
+    kri_reply *replies[3];
+    kr_time began;
+    int err;
+    kri_redis_batch_begin(&batch);
+    kri_redis_batch_add(&batch, KRI_WORDS(kri_word("MULTI")));
+    kri_redis_batch_add(&batch, KRI_WORDS(kri_word("SET"), kri_word("a"), kri_word("b")));
+    kri_redis_batch_add(&batch, KRI_WORDS(kri_word("EXEC")));
+    do {
+        began = kr_now();
+        err = kri_redis_batch_run(r, &batch, 0, kri_deadline(timeout), replies);
+    } while (err == KR_EUNSURE); /* it was too slow */
+    CHECK_EQ(err, 0);
+    CHECK_EQ(kri_reply_error(replies[1]), -EROFS);
+    for (int i = 0; i < 3; i++)
+        kri_reply_free(replies[i]);
+    kri_redis_batch_end(&batch);
+    return kr_now() - began;
+}
+
 /* A fail-over: the server at the address is a replica for a while, then a master again. */
 IO_TEST(test_read_only_for_a_while)
 {
@@ -236,6 +259,7 @@ IO_TEST(test_read_only_for_a_while)
         err = increment(r, "count", kr_ms(200));
     } while (err == KR_EUNSURE); /* it was too slow */
     CHECK_EQ(err, -EROFS);
+    CHECK_TIME(set_in_transaction(r, kr_ms(200)), kr_ms(200));
     CHECK_EQ(kri_redis_do(r, KRI_WORDS(kri_word("REPLICAOF"), kri_word("NO"), kri_word("ONE")), 0,
                           kri_redis_deadline(r), &reply),
              0);
