@@ -5,6 +5,7 @@
 #include "manager/redis_object.h"
 #include "os/os.h"
 #include <stdio.h>
+#include <stdlib.h>
 
 kri_redis_word kri_object_key(const kri_redis_object *o, const char *what, kri_redis_key *room)
 {
@@ -48,6 +49,17 @@ int64_t kri_object_run_ask(const kri_redis_object *o, const kri_redis_script *sc
     return integer_of(err, reply);
 }
 
+int64_t kri_object_number(const kri_redis_object *o, const char *field)
+{
+    kri_reply *reply;
+    size_t size;
+    int err = kri_object_do(o, KRI_WORDS(kri_word("HGET"), kri_object_word(o), kri_word(field)),
+                            KRI_REDIS_AGAIN, &reply);
+    int64_t number = err < 0 ? err : strtoll(kri_reply_bytes(reply, &size), NULL, 10);
+    kri_reply_free(reply);
+    return number;
+}
+
 void kri_object_clean(const kri_redis_object *o, const kri_redis_script *script, int keys,
                       const kri_redis_word *words, int count)
 {
@@ -72,6 +84,8 @@ int kri_object_copy(const kri_reply *reply, void *value, size_t room, size_t *si
     *size = 0;
     switch (kri_reply_kind(reply)) {
     case KRI_INTEGER:
+        if (kri_reply_integer(reply) < 0)
+            return -EPROTO;
         *size = (size_t)kri_reply_integer(reply);
         return -ERANGE;
     case KRI_STRING:
