@@ -138,6 +138,8 @@ static int64_t try_put(const kri_redis_object *o, const putting *p, size_t maxsi
     for (size_t i = 0; i < count; i++)
         words[PUT_WORDS + i] = kri_word_of(p->items + i * p->size, p->size);
     int64_t got = kri_object_run_ask(o, &put_some, 3, words, PUT_WORDS + (int)count, 0);
+    if (got > (int64_t)count)
+        return -EPROTO;
     return got == -1 ? KR_ESHUTDOWN : got;
 }
 
