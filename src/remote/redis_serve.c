@@ -11,7 +11,8 @@
  * Protocol.
  *     A result is added and its task acknowledged by one script, which adds nothing when somebody
  *     has acknowledged it before: so of a task that two workers have run one result comes back, and
- *     the script can be run again when its answer is lost.
+ *     the script can be run again when its answer is lost.  It gives the next task with its answer;
+ *     where that is lost, the task is ours, and found as what a dead worker has left.
  *     Tasks whose worker has not renewed its claim for .lease are claimed: every quarter of that
  *     each worker looks for one.
  *     What is not signed with our key, was run here before, or is too long is acknowledged without
@@ -48,6 +49,7 @@ struct worker {
     unsigned told;
     struct done done[REMEMBERED];
     size_t done_count;
+    kri_reply *ahead; /* the answer to the last finish, with the next task; or NULL */
     kri_mutex lock;
     bool busy;
     char id[KRI_POST_ID];
@@ -60,15 +62,24 @@ static kr_time soon(const struct worker *w)
     return kri_deadline(w->post.timeout);
 }
 
-/* The end of a task: with a result, or, where size is 0, without. */
-
+/* The end of a task: with a result, or, where size is 0, without; and the next one, where ARGV[5]
+ * is who takes it.  {1 or 0, [entry] or nil} */
 static const kri_redis_script finish_task = {
-    "if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end "
+    "if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return {0} end "
     "redis.call('XDEL', KEYS[1], ARGV[2]) "
     "if ARGV[3] ~= '' then "
     "redis.call('XADD', KEYS[2], '*', 'm', ARGV[3]) redis.call('PEXPIRE', KEYS[2], ARGV[4]) "
     "end "
-    "return 1"};
+    "if ARGV[5] == '' then return {1} end "
+    "local next = redis.pcall('XREADGROUP', 'GROUP', ARGV[1], ARGV[5], 'COUNT', 1, "
+    "'STREAMS', KEYS[1], '>') "
+    "return {1, next and not next.err and next[1][2]}"};
+
+/* Not where what others have left is to be looked for, or this is to end. */
+static bool may_take_next(const struct worker *w)
+{
+    return !kr_cancelled() && os_now() < w->next_look;
+}
 
 static int finish(struct worker *w, const char *id, const unsigned char *session, const void *bytes,
                   size_t size)
@@ -78,17 +89,22 @@ static int finish(struct worker *w, const char *id, const unsigned char *session
     kri_digits ttl;
     kri_reply *reply;
     int err = 0;
+    const char *taker = size > 0 && may_take_next(w) ? w->consumer : "";
     kri_post_key(&w->post, "results", session ? session : none, results);
     kr_shield
-        err = kri_redis_run(
-            w->post.server, &finish_task, 2,
-            KRI_WORDS(kri_word(w->post.tasks), kri_word(results), kri_word(KRI_POST_GROUP),
-                      kri_word(id), kri_word_of(bytes, size), kri_word_integer(&ttl, KRI_POST_TTL)),
-            KRI_REDIS_AGAIN, soon(w), &reply);
+        err = kri_redis_run(w->post.server, &finish_task, 2,
+                            KRI_WORDS(kri_word(w->post.tasks), kri_word(results),
+                                      kri_word(KRI_POST_GROUP), kri_word(id),
+                                      kri_word_of(bytes, size),
+                                      kri_word_integer(&ttl, KRI_POST_TTL), kri_word(taker)),
+                            KRI_REDIS_AGAIN, soon(w), &reply);
     if (err)
         return err;
-    int done = kri_reply_integer(reply) != 0;
-    kri_reply_free(reply);
+    int done = kri_reply_integer(kri_reply_at(reply, 0)) != 0;
+    if (kri_reply_count(kri_reply_at(reply, 1)) > 0)
+        w->ahead = reply;
+    else
+        kri_reply_free(reply);
     return done;
 }
 
@@ -234,6 +250,16 @@ static int take_from(struct worker *w, const kri_reply *entries, bool left_by_an
     return err < 0 ? err : 1;
 }
 
+/* What came with the answer to the last. */
+static int take_ahead(struct worker *w)
+{
+    kri_reply *reply = w->ahead;
+    w->ahead = NULL;
+    int some = take_from(w, kri_reply_at(reply, 1), false);
+    kri_reply_free(reply);
+    return some;
+}
+
 /* Also for the sign, that it is there as long as we are. */
 static kr_time look_interval(const struct worker *w)
 {
@@ -333,9 +359,9 @@ static int serve(struct worker *w)
 {
     w->idle_since = os_now();
     for (;;) {
-        if (kr_cancelled())
+        if (!w->ahead && kr_cancelled())
             return -ECANCELED;
-        int some = take_left(w);
+        int some = w->ahead ? take_ahead(w) : take_left(w);
         if (some == 0)
             some = take_new(w);
         if (some < 0) {
@@ -445,6 +471,7 @@ int kr_redis_serve(const char *where, const char *name, const kr_remote_options 
     end_keeper(w);
     if (remote->counts)
         *remote->counts = w->counts;
+    kri_reply_free(w->ahead);
     kri_post_close(&w->post);
     kri_signer_end(&w->signer);
     os_free(w);

@@ -309,6 +309,45 @@ TEST(a_server_that_is_full)
     end_thread_worker(&worker);
 }
 
+/* How many requests had this as that word. */
+static int count_requests(size_t at, const char *word)
+{
+    int count = 0;
+    size_t size;
+    kri_reply *log = ask(KRI_WORDS(kri_word("SLOWLOG"), kri_word("GET"), kri_word("1000")));
+    for (size_t i = 0; i < kri_reply_count(log); i++) {
+        const kri_reply *words = kri_reply_at(kri_reply_at(log, i), 3);
+        count += strcmp(kri_reply_bytes(kri_reply_at(words, at), &size), word) == 0;
+    }
+    kri_reply_free(log);
+    return count;
+}
+
+/* A worker is given its next task with the answer to its last. */
+TEST(one_request_a_task)
+{
+    enum { MANY = 3 * COUNT };
+    struct thread_worker worker = {.remote = {.lease = kr_sec(40)}};
+    kr_future *futures[3][COUNT];
+    begin_server();
+    kr_executor *pool = make_pool();
+    for (int i = 0; i < 3; i++)
+        submit_squares(pool, futures[i]);
+    wait_sent(MANY);
+    tell(KRI_WORDS(kri_word("CONFIG"), kri_word("SET"), kri_word("slowlog-max-len"),
+                   kri_word("1000")));
+    tell(KRI_WORDS(kri_word("CONFIG"), kri_word("SET"), kri_word("slowlog-log-slower-than"),
+                   kri_word("0")));
+    start_thread_worker(&worker);
+    for (int i = 0; i < 3; i++)
+        check_squares(futures[i]);
+    CHECK_GE(count_requests(0, "XREADGROUP"), MANY);
+    CHECK_LE(count_requests(6, "BLOCK"), MANY / 2); /* of its own: one a second without a task */
+    end(pool);
+    end_thread_worker(&worker);
+    CHECK_EQ(worker.counts.done, MANY);
+}
+
 static void set_idle(const char *id, const char *ms)
 {
     tell(KRI_WORDS(kri_word("XCLAIM"), kri_word(TASKS), kri_word(KRI_POST_GROUP),
