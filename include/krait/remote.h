@@ -42,7 +42,7 @@ typedef struct kr_remote_options {
     uint64_t max_message; /* bytes of an argument or a result at most; 0: 1 GiB */
     kr_time timeout;      /* how long to wait for the other side to answer for the first time; 0:
                              30 s */
-    kr_time lease;        /* a worker that is silent for so long is dead; 0: 30 s */
+    kr_time lease;        /* a worker that is silent for so long is dead; 0: 30 s; at least 1 ms */
     kr_time idle; /* of a worker over Redis: it ends after so long without a task; 0: never */
     kr_remote_counts *counts; /* of a worker: gets its counts once it has served; NULL: nobody asks
                                */

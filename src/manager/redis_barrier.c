@@ -130,16 +130,3 @@ int kri_redis_barrier_abort(const kri_redis_object *o)
 {
     return end_it(o, "1");
 }
-
-int64_t kri_redis_barrier_ask(const kri_redis_object *o, const char *field)
-{
-    kri_reply *reply;
-    size_t size;
-    int64_t value =
-        kri_object_do(o, KRI_WORDS(kri_word("HGET"), kri_object_word(o), kri_word(field)),
-                      KRI_REDIS_AGAIN, &reply);
-    for (const char *c = value == 0 ? kri_reply_bytes(reply, &size) : ""; *c != '\0'; c++)
-        value = value * 10 + (*c - '0');
-    kri_reply_free(reply);
-    return value;
-}

@@ -28,9 +28,11 @@ static void add_operation(kri_redis_batch *batch, const kri_redis_object *o,
                                              kri_word("1"), name, key, value));
         break;
     case KR_DICT_POP:
-        kri_redis_batch_add(batch, KRI_WORDS(kri_word("EVAL"), kri_word(kri_redis_pop_key.text),
-                                             kri_word("1"), name, key,
-                                             kri_word_integer(&digits, (int64_t)op->room)));
+        kri_redis_batch_add(
+            batch,
+            KRI_WORDS(
+                kri_word("EVAL"), kri_word(kri_redis_pop_key.text), kri_word("1"), name, key,
+                kri_word_integer(&digits, op->room < INT64_MAX ? (int64_t)op->room : INT64_MAX)));
         break;
     case KR_DICT_DELETE:
         kri_redis_batch_add(batch, KRI_WORDS(kri_word("HDEL"), name, key));

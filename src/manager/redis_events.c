@@ -23,7 +23,7 @@ static int release(kr_managed_semaphore *s, int permits)
 static int64_t value_of(kr_managed_semaphore *s)
 {
     kri_redis_object o = kri_redis_object_of(&s->handle);
-    return kri_redis_semaphore_value(&o);
+    return kri_object_number(&o, "value");
 }
 
 static void end_semaphore(kr_managed_semaphore *s)
@@ -142,14 +142,14 @@ static int abort_barrier(kr_managed_barrier *b)
 static unsigned n_waiting(kr_managed_barrier *b)
 {
     kri_redis_object o = kri_redis_object_of(&b->handle);
-    int64_t count = kri_redis_barrier_ask(&o, "waiting");
+    int64_t count = kri_object_number(&o, "waiting");
     return count > 0 ? (unsigned)count : 0;
 }
 
 static bool is_broken(kr_managed_barrier *b)
 {
     kri_redis_object o = kri_redis_object_of(&b->handle);
-    return kri_redis_barrier_ask(&o, "broken") > 0;
+    return kri_object_number(&o, "broken") > 0;
 }
 
 static void end_barrier(kr_managed_barrier *b)

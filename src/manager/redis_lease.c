@@ -11,8 +11,9 @@
  *               whether that lease is still in the list and the same: its holder may have released
  *               it meanwhile, and freed it.
  *     lost      The server says that the key is somebody else's, or gone: the lease is not renewed
- *               any more.  Its holder finds out when he releases it, and everybody else by the
- *               fencing token.
+ *               any more.  Its handle remembers that until it is released, so that this does not
+ *               release the lock of whoever has it now; everybody else is told by the fencing
+ *               token.
  *     away      A server that cannot be reached is asked again soon.
  *     fork      A child holds nothing of its parent's: the list is empty there.
  *
@@ -30,6 +31,7 @@ static kri_redis_lease *leases KRI_GLOBAL;
 static kri_mutex leases_lock KRI_GLOBAL;
 static kr_word leases_changed KRI_GLOBAL;
 static bool leases_served KRI_GLOBAL;
+static uint64_t leases_kept KRI_GLOBAL; /* how many there were: the last one's serial */
 
 /* KEYS[1] the lock, ARGV[1] the token, ARGV[2] milliseconds.  A lock of its own or a field of a
  * recursive one's. */
@@ -76,13 +78,12 @@ static kri_redis_lease *soonest(void)
     return first;
 }
 
-static kri_redis_lease *find(const kri_redis_lease *like)
+static kri_redis_lease *find(uint64_t serial)
 {
-    for (kri_redis_lease *lease = leases; lease != NULL; lease = lease->next) {
-        if (strcmp(lease->token, like->token) == 0 && strcmp(lease->name, like->name) == 0)
-            return lease;
-    }
-    return NULL;
+    kri_redis_lease *lease = leases;
+    while (lease != NULL && lease->serial != serial)
+        lease = lease->next;
+    return lease;
 }
 
 /* What the thread needs of a lease while it has not got the lock. */
@@ -113,9 +114,10 @@ static void run(renewal *r)
     kri_reply_free(reply);
     void *memory = NULL;
     kri_mutex_lock(&leases_lock);
-    kri_redis_lease *lease = find(&r->like);
+    kri_redis_lease *lease = find(r->like.serial);
     if (lease != NULL && lost) {
         unlink_lease(lease);
+        lease->lost = true;
         memory = lease->memory;
     } else if (lease != NULL) {
         lease->due = os_now() + (err == 0 ? lease->period : lease->period / SOON);
@@ -184,6 +186,7 @@ int kri_redis_lease_keep(const kri_redis_object *o, kri_redis_lease *lease, cons
         unlink_lease(lease);
     *lease = (kri_redis_lease){.redis = o->redis,
                                .name = o->name,
+                               .serial = ++leases_kept,
                                .fence = fence,
                                .period = period,
                                .due = os_now() + period,
@@ -201,24 +204,14 @@ int kri_redis_lease_keep(const kri_redis_object *o, kri_redis_lease *lease, cons
     return err;
 }
 
-bool kri_redis_lease_drop(kri_redis_lease *lease, char token[static KRI_REDIS_OWNER])
-{
-    token[0] = '\0';
-    kri_mutex_lock(&leases_lock);
-    bool held = lease->held;
-    if (held) {
-        memcpy(token, lease->token, KRI_REDIS_OWNER);
-        unlink_lease(lease);
-    }
-    kri_mutex_unlock(&leases_lock);
-    return held;
-}
-
-void kri_redis_lease_drop_of(kri_redis_lease *lease, const char *token)
+void kri_redis_lease_drop(kri_redis_lease *lease, const char *token)
 {
     kri_mutex_lock(&leases_lock);
-    if (lease->held && strcmp(lease->token, token) == 0)
+    bool is_that = strcmp(lease->token, token) == 0;
+    if (is_that && lease->held)
         unlink_lease(lease);
+    if (is_that)
+        lease->lost = false;
     kri_mutex_unlock(&leases_lock);
 }
 
@@ -240,7 +233,9 @@ bool kri_redis_lease_look(const kri_redis_lease *lease, char token[static KRI_RE
 {
     kri_mutex_lock(&leases_lock);
     bool held = lease->held;
-    memcpy(token, held ? lease->token : "", held ? KRI_REDIS_OWNER : 1);
+    token[0] = '\0';
+    if (held || lease->lost)
+        memcpy(token, lease->token, KRI_REDIS_OWNER);
     *fence = lease->fence;
     kri_mutex_unlock(&leases_lock);
     return held;

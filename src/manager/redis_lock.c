@@ -40,15 +40,17 @@ static const kri_redis_script release = {
                  "if not held or (ARGV[1] ~= '' and ARGV[1] ~= held) then return 0 end "
                  "redis.call('DEL', KEYS[1], KEYS[2]) ring(KEYS[3], 1) return 1"};
 
-/* As `acquire`, and ARGV[1] is who. */
+/* As `acquire`, and ARGV[1] is who.  `last` is the id that it was acquired with the last time. */
 static const kri_redis_script acquire_again = {
     KRI_LUA_WAIT "local owner = redis.call('HGET', KEYS[1], 'owner') "
                  "if owner == ARGV[1] then "
-                 "  redis.call('HINCRBY', KEYS[1], 'count', 1) "
+                 "  if redis.call('HGET', KEYS[1], 'last') ~= ARGV[3] then "
+                 "    redis.call('HINCRBY', KEYS[1], 'count', 1) "
+                 "    redis.call('HSET', KEYS[1], 'last', ARGV[3]) end "
                  "  return {1, tonumber(redis.call('GET', KEYS[2]))} end "
                  "if not owner then "
                  "  local died = redis.call('EXISTS', KEYS[3]) "
-                 "  redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'count', 1) "
+                 "  redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'count', 1, 'last', ARGV[3]) "
                  "  redis.call('PEXPIRE', KEYS[1], ARGV[2]) "
                  "  redis.call('SET', KEYS[3], '1') "
                  "  leave(KEYS[4], ARGV[3]) "
@@ -62,6 +64,14 @@ static const kri_redis_script release_once = {
     "if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] then return -1 end "
     "local count = redis.call('HINCRBY', KEYS[1], 'count', -1) "
     "if count == 0 then redis.call('DEL', KEYS[1], KEYS[2]) ring(KEYS[3], 1) end return count"};
+
+/* The same of who does not know whether he has it: if that id was the last. */
+static const kri_redis_script release_last = {
+    KRI_LUA_WAIT "if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] or "
+                 "   redis.call('HGET', KEYS[1], 'last') ~= ARGV[2] then return 0 end "
+                 "redis.call('HDEL', KEYS[1], 'last') "
+                 "if redis.call('HINCRBY', KEYS[1], 'count', -1) == 0 then "
+                 "  redis.call('DEL', KEYS[1], KEYS[2]) ring(KEYS[3], 1) end return 1"};
 
 /* KEYS: the lock, held, room, the condition's room.  ARGV: the token, id. */
 static const kri_redis_script give_up_and_stand = {
@@ -85,6 +95,12 @@ typedef struct lock_keys {
     kri_redis_key room;
 } lock_keys;
 
+/* How one kind is had, and given back by who does not know whether he has it. */
+typedef struct lock_kind {
+    const kri_redis_script *acquire;
+    const kri_redis_script *release;
+} lock_kind;
+
 /* One try.  1, 2: it is ours, *number is the fence; 0: for how many ms it is another's. */
 static int64_t try_acquire(const kri_redis_object *o, const kri_redis_script *script,
                            const char *who, kr_time lease, const kri_redis_bell *bell, bool wait,
@@ -93,14 +109,13 @@ static int64_t try_acquire(const kri_redis_object *o, const kri_redis_script *sc
     lock_keys k;
     kri_digits digits;
     kri_reply *reply;
-    unsigned flags = script == &acquire ? KRI_REDIS_AGAIN : 0;
     int64_t err = kri_object_run(o, script, 4,
                                  KRI_WORDS(kri_object_word(o), kri_object_key(o, "fence", &k.fence),
                                            kri_object_key(o, "held", &k.held),
                                            kri_object_key(o, "room", &k.room), kri_word(who),
                                            kri_word_integer(&digits, lease / kr_ms(1)),
                                            kri_word(bell->id), kri_word(wait ? "1" : "0")),
-                                 flags, &reply);
+                                 KRI_REDIS_AGAIN, &reply);
     if (err == 0 && kri_reply_count(reply) != 2)
         err = -EPROTO;
     if (err == 0) {
@@ -111,51 +126,58 @@ static int64_t try_acquire(const kri_redis_object *o, const kri_redis_script *sc
     return err;
 }
 
-/* After a try without an answer: it may have been ours. */
-static void give_up_for_sure(const kri_redis_object *o, const char *token)
+/* After a try without an answer, it may be ours; or nobody could renew it. */
+static void give_up_for_sure(const kri_redis_object *o, const kri_redis_script *script,
+                             const char *who, const kri_redis_bell *bell)
 {
     lock_keys k;
-    kri_object_clean(o, &release, 3,
+    kri_object_clean(o, script, 3,
                      KRI_WORDS(kri_object_word(o), kri_object_key(o, "held", &k.held),
-                               kri_object_key(o, "room", &k.room), kri_word(token)));
+                               kri_object_key(o, "room", &k.room), kri_word(who),
+                               kri_word(bell->id)));
 }
 
-static int wait_and_acquire(const kri_redis_object *o, const kri_redis_script *script,
-                            const char *who, kri_redis_lock *lock, kr_time timeout)
+/* How long to sleep for somebody's lease; a key that others have put there may have none. */
+static kr_time lease_of(int64_t ms)
 {
-    enum { SLACK_MS = 2 };
+    enum { SLACK_MS = 2, MOST_MS = 1000 * KRI_REDIS_SLICE_S };
+    return kr_ms((ms < 0 || ms > MOST_MS ? MOST_MS : ms) + SLACK_MS);
+}
+
+static int wait_and_acquire(const kri_redis_object *o, const lock_kind *kind, const char *who,
+                            kri_redis_lock *lock, kr_time timeout)
+{
     kri_redis_bell bell;
     kri_redis_key key;
-    int64_t number = 0;
+    int64_t number = 0, got;
+    int err;
     kr_time deadline = kri_deadline(timeout);
     kri_redis_bell_begin(&bell);
-    for (;;) {
-        int64_t got = try_acquire(o, script, who, lock->time, &bell, timeout != 0, &number);
-        if (got > 0) {
-            int err = kri_redis_lease_keep(o, &lock->lease, who, number, lock->time / 3);
-            return err < 0 ? err : got == 2 ? KR_OWNER_DIED : 0;
-        }
+    do {
+        got = try_acquire(o, kind->acquire, who, lock->time, &bell, timeout != 0, &number);
         if (got == 0 && timeout == 0)
             return -ETIMEDOUT;
-        int slept =
-            got < 0 ? (int)got : kri_redis_bell_wait(o, &bell, kr_ms(number + SLACK_MS), deadline);
-        if (slept < 0) {
-            if (got < 0 && script == &acquire)
-                give_up_for_sure(o, who);
-            if (timeout != 0)
-                kri_redis_leave(o, kri_object_key(o, "room", &key), &bell);
-            return slept;
-        }
-    }
+        err = got < 0   ? (int)got
+              : got > 0 ? kri_redis_lease_keep(o, &lock->lease, who, number, lock->time / 3)
+                        : kri_redis_bell_wait(o, &bell, lease_of(number), deadline);
+    } while (got == 0 && err >= 0);
+    if (err >= 0)
+        return got == 2 ? KR_OWNER_DIED : 0;
+    if (got != 0)
+        give_up_for_sure(o, kind->release, who, &bell);
+    if (timeout != 0)
+        kri_redis_leave(o, kri_object_key(o, "room", &key), &bell);
+    return err;
 }
 
 /* Locks */
 
 int kri_redis_lock_acquire(const kri_redis_object *o, kri_redis_lock *lock, kr_time timeout)
 {
+    static const lock_kind once = {&acquire, &release};
     char token[KRI_REDIS_OWNER] = "";
     kri_redis_token(token);
-    return wait_and_acquire(o, &acquire, token, lock, timeout);
+    return wait_and_acquire(o, &once, token, lock, timeout);
 }
 
 int kri_redis_lock_release(const kri_redis_object *o, kri_redis_lock *lock)
@@ -164,14 +186,13 @@ int kri_redis_lock_release(const kri_redis_object *o, kri_redis_lock *lock)
     char token[KRI_REDIS_OWNER];
     int64_t fence;
     (void)kri_redis_lease_look(&lock->lease, token, &fence);
-    bool ours = kri_redis_lease_drop(&lock->lease, token);
     int64_t done =
         kri_object_run_ask(o, &release, 3,
                            KRI_WORDS(kri_object_word(o), kri_object_key(o, "held", &k.held),
                                      kri_object_key(o, "room", &k.room), kri_word(token)),
                            0);
-    if (done < 0 && done != KR_EUNSURE && ours) /* it was not released */
-        (void)kri_redis_lease_keep(o, &lock->lease, token, fence, lock->time / 3);
+    if (done >= 0 || done == KR_EUNSURE)
+        kri_redis_lease_drop(&lock->lease, token);
     return done < 0 ? (int)done : done == 0 ? -EPERM : 0;
 }
 
@@ -211,9 +232,10 @@ static int name_party(char who[static KRI_REDIS_OWNER])
 
 int kri_redis_rlock_acquire(const kri_redis_object *o, kri_redis_lock *lock, kr_time timeout)
 {
+    static const lock_kind again = {&acquire_again, &release_last};
     char who[KRI_REDIS_OWNER];
     int err = name_party(who);
-    return err < 0 ? err : wait_and_acquire(o, &acquire_again, who, lock, timeout);
+    return err < 0 ? err : wait_and_acquire(o, &again, who, lock, timeout);
 }
 
 int kri_redis_rlock_release(const kri_redis_object *o, kri_redis_lock *lock)
@@ -231,7 +253,7 @@ int kri_redis_rlock_release(const kri_redis_object *o, kri_redis_lock *lock)
     if (left < -1)
         return (int)left;
     if (left == 0)
-        kri_redis_lease_drop_of(&lock->lease, who);
+        kri_redis_lease_drop(&lock->lease, who);
     return left < 0 ? -EPERM : 0;
 }
 
@@ -290,8 +312,9 @@ int kri_redis_condition_wait(const kri_redis_object *o, kri_redis_lock *lock, kr
     kri_redis_key waiting;
     kri_redis_bell bell;
     char token[KRI_REDIS_OWNER];
+    int64_t fence;
     kr_time deadline = kri_deadline(timeout);
-    if (!kri_redis_lease_drop(&lock->lease, token))
+    if (!kri_redis_lease_look(&lock->lease, token, &fence))
         return -EPERM;
     kri_redis_bell_begin(&bell);
     kri_redis_word room = kri_object_key(o, "waiting", &waiting);
@@ -300,6 +323,8 @@ int kri_redis_condition_wait(const kri_redis_object *o, kri_redis_lock *lock, kr
         KRI_WORDS(kri_object_word(o), kri_object_key(o, "held", &k.held),
                   kri_object_key(o, "room", &k.room), room, kri_word(token), kri_word(bell.id)),
         0);
+    if (done >= 0 || done == KR_EUNSURE)
+        kri_redis_lease_drop(&lock->lease, token);
     if (done <= 0)
         return done < 0 ? (int)done : -EPERM;
     int err = await_notify(o, room, &bell, deadline);

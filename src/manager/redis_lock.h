@@ -20,22 +20,24 @@ typedef struct kri_redis_lease {
     kri_redis *redis;
     const char *name;
     char token[KRI_REDIS_OWNER];
+    uint64_t serial; /* which keep it was */
     int64_t fence;
     kr_time period; /* between renewals */
     kr_time due;    /* the next */
     bool held;
+    bool lost;    /* it was held, and ran out, and nobody has released it yet */
     void *memory; /* of a handle that is closed, which has left it to the list; else NULL */
 } kri_redis_lease;
 
-/* Have it renewed from now on; not any more, and what its token was, false and "": it was not held;
- * what its token and its number are.  `o` stays as long as the lease. */
+/* Have it renewed from now on.  `o` stays as long as the lease. */
 int kri_redis_lease_keep(const kri_redis_object *o, kri_redis_lease *lease, const char *token,
                          int64_t fence, kr_time period);
-bool kri_redis_lease_drop(kri_redis_lease *lease, char token[static KRI_REDIS_OWNER]);
-void kri_redis_lease_drop_of(kri_redis_lease *lease, const char *token); /* if it is that one */
+/* Not any more, if it is the one of that token. */
+void kri_redis_lease_drop(kri_redis_lease *lease, const char *token);
 /* A handle that lies in `memory` is closed: what it holds stays held, and is renewed while the
  * process lives, or until somebody else releases it. */
 void kri_redis_lease_end(kri_redis_lease *lease, void *memory);
+/* Is it held?  Its token and its number; also of one that was lost; "" if there is none. */
 bool kri_redis_lease_look(const kri_redis_lease *lease, char token[static KRI_REDIS_OWNER],
                           int64_t *fence);
 

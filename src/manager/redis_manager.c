@@ -40,14 +40,14 @@ static const kri_redis_script enter = {
     "redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) return {1, ''}"};
 
 /* KEYS: the register, the object, its waiting rooms, and what else belongs to it.  ARGV: name, a
- * pattern of kinds that are busy while their key is there.  1: gone; 0: there is none; -1: busy */
+ * pattern of kinds that are busy while their key is there.  1: gone; 0: there is none; 2: busy */
 static const kri_redis_script drop_object = {
     "local there = redis.call('HGET', KEYS[1], ARGV[1]) "
     "if not there then return 0 end "
     "local kind = ' ' .. string.match(there, '^%d+') .. ' ' "
-    "if string.find(ARGV[2], kind, 1, true) and redis.call('EXISTS', KEYS[2]) == 1 then return -2 "
+    "if string.find(ARGV[2], kind, 1, true) and redis.call('EXISTS', KEYS[2]) == 1 then return 2 "
     "end "
-    "for i = 3, 5 do if redis.call('ZCARD', KEYS[i]) > 0 then return -2 end end "
+    "for i = 3, 5 do if redis.call('ZCARD', KEYS[i]) > 0 then return 2 end end "
     "for i = 2, #KEYS do redis.call('UNLINK', KEYS[i]) end "
     "for i = 3, 5 do redis.call('UNLINK', KEYS[i] .. ':live') end "
     "redis.call('HDEL', KEYS[1], ARGV[1]) return 1"};
@@ -234,7 +234,7 @@ static int drop(kr_manager *m, const char *name)
     words[PARTS + 2] = kri_word(name);
     words[PARTS + 3] = kri_word(busy);
     int64_t done = kri_object_run_ask(&o, &drop_object, PARTS + 2, words, PARTS + 4, 0);
-    return done > 0 ? 0 : done == 0 ? -ENOENT : done == -2 ? -EBUSY : (int)done;
+    return done == 1 ? 0 : done == 0 ? -ENOENT : done > 0 ? -EBUSY : (int)done;
 }
 
 static int each_name(kr_manager *m, int (*each)(const char *name, kr_manager_kind kind, void *arg),

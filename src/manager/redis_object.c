@@ -5,6 +5,7 @@
 #include "manager/redis_object.h"
 #include "os/os.h"
 #include <stdio.h>
+#include <stdlib.h>
 
 kri_redis_word kri_object_key(const kri_redis_object *o, const char *what, kri_redis_key *room)
 {
@@ -48,14 +49,29 @@ int64_t kri_object_run_ask(const kri_redis_object *o, const kri_redis_script *sc
     return integer_of(err, reply);
 }
 
+int64_t kri_object_number(const kri_redis_object *o, const char *field)
+{
+    kri_reply *reply;
+    size_t size;
+    int err = kri_object_do(o, KRI_WORDS(kri_word("HGET"), kri_object_word(o), kri_word(field)),
+                            KRI_REDIS_AGAIN, &reply);
+    int64_t number = err < 0 ? err : strtoll(kri_reply_bytes(reply, &size), NULL, 10);
+    kri_reply_free(reply);
+    return number;
+}
+
 void kri_object_clean(const kri_redis_object *o, const kri_redis_script *script, int keys,
                       const kri_redis_word *words, int count)
 {
-    enum { NOT_LONG_S = 1 };
+    enum { NOT_LONG_S = 1, OWN_WORDS = 3 };
+    kri_digits digits;
+    kri_reply *reply;
+    kri_redis_word all[OWN_WORDS + KRI_OBJECT_CLEANS] = {kri_word("EVAL"), kri_word(script->text),
+                                                         kri_word_integer(&digits, keys)};
+    memcpy(all + OWN_WORDS, words, (size_t)count * sizeof *words);
     kr_shield {
-        kri_reply *reply;
-        (void)kri_redis_run(o->redis, script, keys, words, count, KRI_REDIS_AGAIN,
-                            kri_deadline(kr_sec(NOT_LONG_S)), &reply);
+        (void)kri_redis_do(o->redis, all, count + OWN_WORDS, KRI_REDIS_AGAIN,
+                           kri_deadline(kr_sec(NOT_LONG_S)), &reply);
         kri_reply_free(reply);
     }
 }
@@ -68,6 +84,8 @@ int kri_object_copy(const kri_reply *reply, void *value, size_t room, size_t *si
     *size = 0;
     switch (kri_reply_kind(reply)) {
     case KRI_INTEGER:
+        if (kri_reply_integer(reply) < 0)
+            return -EPROTO;
         *size = (size_t)kri_reply_integer(reply);
         return -ERANGE;
     case KRI_STRING:

@@ -45,8 +45,13 @@ int64_t kri_object_ask(const kri_redis_object *o, const kri_redis_word *words, i
 int64_t kri_object_run_ask(const kri_redis_object *o, const kri_redis_script *script, int keys,
                            const kri_redis_word *words, int count, unsigned flags);
 
+/* The number in a field of its hash, 0 where there is none; or the error. */
+int64_t kri_object_number(const kri_redis_object *o, const char *field);
+
 /* To clean up behind a call that failed, whatever its caller's scope says, and not for long: a
- * server that does not answer is not waited for a second time. */
+ * server that does not answer is not waited for a second time.  All goes out in one request, which
+ * such a server may still find; at most KRI_OBJECT_CLEANS words. */
+enum { KRI_OBJECT_CLEANS = 5 };
 void kri_object_clean(const kri_redis_object *o, const kri_redis_script *script, int keys,
                       const kri_redis_word *words, int count);
 

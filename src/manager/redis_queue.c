@@ -55,15 +55,16 @@ static const kri_redis_script put_some = {
     "redis.call('HINCRBY', KEYS[2], 'owed', room) "
     "leave(KEYS[3], ARGV[1]) return room"};
 
-/* ARGV: the room for an item, how many.  A list of items; or -1: shut down and empty, 0: empty, or
- * how long the item is, plus one. */
+/* ARGV: the room for an item, how many, whether an item has to fill it.  A list of items; or -1:
+ * shut down and empty, 0: empty, or how long the item is, plus one. */
 static const kri_redis_script take_some = {
     KRI_LUA_WAIT
     "local got = {} "
     "for i = 1, tonumber(ARGV[2]) do "
     "  local item = redis.call('LINDEX', KEYS[1], 0) "
     "  if not item then break end "
-    "  if #item > tonumber(ARGV[1]) then if i == 1 then return #item + 1 end break end "
+    "  if #item > tonumber(ARGV[1]) or (ARGV[3] == '1' and #item < tonumber(ARGV[1])) then "
+    "    if i == 1 then return #item + 1 end break end "
     "  got[i] = redis.call('LPOP', KEYS[1]) end "
     "if #got == 0 then if redis.call('HGET', KEYS[2], 'shut') then return -1 end return 0 end "
     "ring(KEYS[3], #got) return got"};
@@ -137,6 +138,8 @@ static int64_t try_put(const kri_redis_object *o, const putting *p, size_t maxsi
     for (size_t i = 0; i < count; i++)
         words[PUT_WORDS + i] = kri_word_of(p->items + i * p->size, p->size);
     int64_t got = kri_object_run_ask(o, &put_some, 3, words, PUT_WORDS + (int)count, 0);
+    if (got > (int64_t)count)
+        return -EPROTO;
     return got == -1 ? KR_ESHUTDOWN : got;
 }
 
@@ -203,8 +206,12 @@ static int64_t take_answer(const taking *t, const kri_reply *reply)
     if (kri_reply_kind(reply) == KRI_INTEGER)
         return number < 0 ? KR_ESHUTDOWN : 0;
     size_t count = kri_reply_count(reply);
+    if (count == 0 || count > t->count)
+        return -EPROTO;
     for (size_t i = 0; i < count; i++) {
         const char *bytes = kri_reply_bytes(kri_reply_at(reply, i), &size);
+        if (size > t->room)
+            return -EPROTO;
         if (size > 0)
             memcpy(t->items + i * t->room, bytes, size);
         if (t->size != NULL)
@@ -222,7 +229,8 @@ static int64_t try_take(const kri_redis_object *o, const taking *t)
     int64_t got = kri_object_run(o, &take_some, 3,
                                  KRI_WORDS(kri_object_word(o), state_of(o, &k), room_of(o, &k),
                                            kri_word_integer(&digits[0], room),
-                                           kri_word_integer(&digits[1], (int64_t)t->count)),
+                                           kri_word_integer(&digits[1], (int64_t)t->count),
+                                           kri_word(t->size == NULL ? "1" : "0")),
                                  0, &reply);
     if (got == 0)
         got = take_answer(t, reply);

@@ -80,19 +80,6 @@ int kri_redis_semaphore_release(const kri_redis_object *o, int permits)
     return done < 0 ? (int)done : done == 0 ? -EOVERFLOW : 0;
 }
 
-int64_t kri_redis_semaphore_value(const kri_redis_object *o)
-{
-    kri_reply *reply;
-    size_t size;
-    int64_t value =
-        kri_object_do(o, KRI_WORDS(kri_word("HGET"), kri_object_word(o), kri_word("value")),
-                      KRI_REDIS_AGAIN, &reply);
-    for (const char *c = value == 0 ? kri_reply_bytes(reply, &size) : ""; *c != '\0'; c++)
-        value = value * 10 + (*c - '0');
-    kri_reply_free(reply);
-    return value;
-}
-
 /* Events */
 
 int kri_redis_event_set(const kri_redis_object *o)

@@ -11,7 +11,6 @@
 
 int kri_redis_semaphore_acquire(const kri_redis_object *o, kr_time timeout);
 int kri_redis_semaphore_release(const kri_redis_object *o, int permits);
-int64_t kri_redis_semaphore_value(const kri_redis_object *o);
 
 int kri_redis_event_set(const kri_redis_object *o);
 int kri_redis_event_clear(const kri_redis_object *o);
@@ -21,8 +20,6 @@ int kri_redis_event_wait(const kri_redis_object *o, kr_time timeout);
 int kri_redis_barrier_wait(const kri_redis_object *o, kr_time timeout);
 int kri_redis_barrier_reset(const kri_redis_object *o);
 int kri_redis_barrier_abort(const kri_redis_object *o);
-int64_t kri_redis_barrier_ask(const kri_redis_object *o,
-                              const char *field); /* "waiting", "broken" */
 
 /* Try, and sleep while it is in vain: the script has the keys name, room and the arguments id,
  * whether to wait, more.  1: done; 0: wait.  Until the timeout is over. */

@@ -69,8 +69,8 @@ enum kri_reply_kind kri_reply_kind(const kri_reply *reply);
 int64_t kri_reply_integer(const kri_reply *reply);                 /* of any other kind: 0 */
 const char *kri_reply_bytes(const kri_reply *reply, size_t *size); /* none: "" and 0 */
 size_t kri_reply_count(const kri_reply *reply); /* of an array; any other kind: 0 */
-const kri_reply *kri_reply_at(const kri_reply *reply, size_t i);
-void kri_reply_free(kri_reply *reply); /* NULL is allowed */
+const kri_reply *kri_reply_at(const kri_reply *reply, size_t i); /* beyond its parts: nil */
+void kri_reply_free(kri_reply *reply);                           /* NULL is allowed */
 
 /* kri_reply_error - what an error that the server tells means to us, noted for
  * kr_redis_error_text: KR_EAUTH, -EACCES (NOPERM), -EPROTOTYPE (WRONGTYPE), -EDQUOT (OOM),

@@ -21,14 +21,42 @@ bool kri_reader_is_there(void)
     return true;
 }
 
+/* A few bytes may promise billions of parts, for which hiredis would ask for memory at once. */
+enum { MOST_PARTS = 1 << 26 };
+
+#if HIREDIS_MAJOR > 0
+typedef size_t part_count;
+#else
+typedef int part_count;
+#endif
+
+static void *create_array(const redisReadTask *task, part_count count)
+{
+    const redisReplyObjectFunctions *theirs = task->privdata;
+    return count <= MOST_PARTS ? theirs->createArray(task, count) : NULL;
+}
+
+/* The reader's own functions, and hiredis' behind them. */
 void *kri_reader_create(void)
 {
-    return redisReaderCreate();
+    redisReplyObjectFunctions *functions = os_alloc(2 * sizeof *functions);
+    redisReader *reader = functions != NULL ? redisReaderCreate() : NULL;
+    if (reader == NULL) {
+        os_free(functions);
+        return NULL;
+    }
+    functions[0] = functions[1] = *reader->fn;
+    functions[0].createArray = create_array;
+    reader->fn = &functions[0];
+    reader->privdata = &functions[1];
+    return reader;
 }
 
 void kri_reader_free(void *reader)
 {
+    redisReplyObjectFunctions *functions = ((redisReader *)reader)->fn;
     redisReaderFree(reader);
+    os_free(functions);
 }
 
 static int error_of(const redisReader *reader)
@@ -118,7 +146,8 @@ size_t kri_reply_count(const kri_reply *reply)
 
 const kri_reply *kri_reply_at(const kri_reply *reply, size_t i)
 {
-    return reply->element[i];
+    static const redisReply nothing = {.type = REDIS_REPLY_NIL};
+    return i < kri_reply_count(reply) ? reply->element[i] : &nothing;
 }
 
 void kri_reply_free(kri_reply *reply)
@@ -223,6 +252,7 @@ static const struct {
     {"CLUSTERDOWN", -EAGAIN},
     {"TRYAGAIN", -EAGAIN},
     {"READONLY", -EROFS},
+    {"ERR max number of clients", -EAGAIN},
     {"ERR hash value is not an integer", -EBADMSG},
     {"ERR value is not an integer or out of range", -EBADMSG},
     {"ERR increment or decrement would overflow", -EOVERFLOW},
@@ -240,16 +270,40 @@ static bool begins(const char *text, size_t size, const char *word)
            (size == length || text[length] == ' ' || text[length] == ',');
 }
 
+static int meaning_of(const char *text, size_t size)
+{
+    for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++) {
+        if (begins(text, size, meanings[i].word))
+            return meanings[i].error;
+    }
+    return KR_EREPLY;
+}
+
+/* Before 7.0 a server put words of its own before what a script was told, and the place:
+ * "ERR Error running script (call to f_...): @user_script:1: -OOM ..." */
+static int meaning_in_script(const char *text, size_t size)
+{
+    static const char said[] = "ERR Error running script", place[] = "@user_script:";
+    const char *end = text + size;
+    int error = KR_EREPLY;
+    if (!(size > sizeof said && memcmp(text, said, sizeof said - 1) == 0) &&
+        !(size > sizeof place && memcmp(text, place, sizeof place - 1) == 0))
+        return error;
+    while (error == KR_EREPLY && (text = memmem(text, (size_t)(end - text), ": ", 2)) != NULL) {
+        text += text + 2 < end && text[2] == '-' ? 3 : 2;
+        error = meaning_of(text, (size_t)(end - text));
+    }
+    return error;
+}
+
 int kri_reply_error(const kri_reply *reply)
 {
     size_t size;
     if (kri_reply_kind(reply) != KRI_ERROR)
         return 0;
     const char *text = kri_reply_bytes(reply, &size);
-    int error = KR_EREPLY;
-    for (size_t i = 0; i < sizeof meanings / sizeof meanings[0] && error == KR_EREPLY; i++) {
-        if (begins(text, size, meanings[i].word))
-            error = meanings[i].error;
-    }
+    int error = meaning_of(text, size);
+    if (error == KR_EREPLY)
+        error = meaning_in_script(text, size);
     return kri_redis_note(error, "the server says: %.*s", size < 150 ? (int)size : 150, text);
 }

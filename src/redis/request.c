@@ -7,7 +7,8 @@
  *                       another line, unless the time is up or the caller is cancelled.  Of a batch
  *                       a part may be whole requests, so that holds for nothing sent only
  *     sent, no answer   in doubt.  Once more where the caller allows it, else KR_EUNSURE
- *     refused           LOADING and its kin, READONLY: not applied; after a pause once more.
+ *     refused           LOADING and its kin, READONLY, of all requests or of a transaction's: not
+ *                       applied; after a pause once more.
  *                       READONLY is a server that was the master and is none any more: the next
  *                       connection to the same address may find another one
  *
@@ -131,16 +132,30 @@ static int try_request(kri_redis *r, kri_request *q, kri_try *t)
     return err;
 }
 
+/* The end of a transaction that the server has refused a part of: nothing of it was done. */
+static bool is_aborted(const kri_reply *reply)
+{
+    static const char word[] = "EXECABORT";
+    size_t size;
+    const char *text = kri_reply_bytes(reply, &size);
+    return kri_reply_kind(reply) == KRI_ERROR && size >= sizeof word - 1 &&
+           memcmp(text, word, sizeof word - 1) == 0;
+}
+
 /* Does the server refuse all of it for the moment? */
 static int refusal(const kri_request *q)
 {
-    int error = 0;
+    int refused = 0;
+    int count = 0;
     for (int i = 0; i < q->count; i++) {
-        error = kri_reply_kind(q->replies[i]) == KRI_ERROR ? kri_reply_error(q->replies[i]) : 0;
-        if (error != -EAGAIN && error != -EROFS)
-            return 0;
+        const kri_reply *reply = q->replies[i];
+        int error = kri_reply_kind(reply) == KRI_ERROR ? kri_reply_error(reply) : 0;
+        if (error == -EAGAIN || error == -EROFS) {
+            refused = error;
+            count++;
+        }
     }
-    return error;
+    return count == q->count || is_aborted(q->replies[q->count - 1]) ? refused : 0;
 }
 
 static int in_doubt(int error)

@@ -28,6 +28,8 @@
 #include "os/os.h"
 #include "wait/stall.h"
 
+enum { LEASE_LEAST = 1 }; /* milliseconds, in which servers count */
+
 static KRI_GLOBAL kri_finish_list clusters;
 static KRI_GLOBAL kr_word clusters_named;
 
@@ -93,8 +95,9 @@ const kri_executor_ops kri_cluster_ops = {
 int kri_remote_check_options(const kr_pool_options *o, const kr_remote_options *r)
 {
     bool good = kri_reserved_is_clear(o->reserved) && kri_reserved_is_clear(r->reserved) &&
-                o->workers >= 0 && r->timeout >= 0 && r->lease >= 0 && r->idle >= 0 &&
-                (r->key || !r->key_size) && r->max_message < SIZE_MAX / 4;
+                o->workers >= 0 && r->timeout >= 0 && r->idle >= 0 &&
+                (r->lease == 0 || r->lease >= kr_ms(LEASE_LEAST)) && (r->key || !r->key_size) &&
+                r->max_message < SIZE_MAX / 4;
     return good ? 0 : -EINVAL;
 }
 
@@ -118,10 +121,8 @@ int kri_cluster_begin(kri_cluster *c, const kri_link_ops *link, const kr_pool_op
                  (unsigned)kri_add_rlx(&clusters_named, 1) + 1);
     c->sent = os_alloc(KRI_ERRANDS * sizeof(kri_errand *));
     c->free_slots = os_alloc(KRI_ERRANDS * sizeof *c->free_slots);
-    if (!c->sent || !c->free_slots) {
-        kri_cluster_empty(c);
+    if (!c->sent || !c->free_slots)
         return -ENOMEM;
-    }
     while (c->free_count < KRI_ERRANDS) {
         c->free_slots[c->free_count] = KRI_ERRANDS - 1 - c->free_count;
         c->free_count++;

@@ -91,7 +91,7 @@ extern const kri_remote_ops kri_errand_ops;
 
 /* kri_cluster_begin - fill in a zeroed one, which has one reference then; the options were checked.
  * 0, -ENOMEM.  kri_cluster_start - from now on it runs, and exit finishes its tasks.
- * kri_cluster_empty - free what begin has made. */
+ * kri_cluster_empty - free what begin has made, also where it has failed. */
 int kri_cluster_begin(kri_cluster *c, const kri_link_ops *link, const kr_pool_options *options,
                       const kr_remote_options *remote, const char *kind);
 int kri_cluster_start(kri_cluster *c, int workers);

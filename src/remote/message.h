@@ -17,7 +17,7 @@ enum kri_message_kind {
     KRI_MESSAGE_TASK = 3,
     KRI_MESSAGE_RESULT = 4,
     KRI_MESSAGE_BEAT = 5, /* a worker is still at it */
-    KRI_MESSAGE_BYE = 6,  /* to a worker: that was all */
+    KRI_MESSAGE_BYE = 6,  /* to a worker: that was all; from one: it gives up */
 };
 
 /* What stands in the head, in words of this machine. */

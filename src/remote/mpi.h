@@ -85,6 +85,7 @@ typedef struct kri_rank {
     uint64_t beat;        /* the number of the last one */
     kr_time heard;
     unsigned char session[KRI_MESSAGE_SESSION];
+    unsigned char challenge[KRI_MESSAGE_SESSION]; /* of its hello */
 } kri_rank;
 
 /* All but the cluster is the link's thread's, and before that the maker's. */

@@ -1,15 +1,19 @@
 /* Rank 0's talk with the others.
  *
  * State.  A rank is ABSENT until its first message; then it SERVES, or is REFUSED for want of our
- * key or our program; a rank that has died is LOST for good.
+ * key or our program, or since it has given up; a rank that has died is LOST for good.
  *
  * Protocol.
- *     HELLO with a challenge and who the rank is -> WELCOME with the challenge, and a session that
- *     was just made, which is good for this rank and this pool.  Who has not our key learns so,
- * too: he cannot read our answer as signed. TASK -> RESULT, in any number of sessions at a time,
- * and BEATs of a rank that is long in a task, if its process cannot be seen from here; BYE. A rank
- * that runs short tasks is sent one ahead.  The last of a few long tasks would stand behind
- * another, so those are sent when a rank is free.
+ *     hello     HELLO with a challenge and who the rank is -> WELCOME with the challenge, and a
+ *               session that was just made, which is good for this rank and this pool.  Who has not
+ *               our key learns so, too: he cannot read our answer as signed.
+ *     tasks     TASK -> RESULT, in any number of sessions at a time, and BEATs of a rank that is
+ *               long in a task, if its process cannot be seen from here.  A rank that runs short
+ *               tasks is sent one ahead.  The last of a few long tasks would stand behind another,
+ *               so those are sent when a rank is free.
+ *     end       BYE, from here to all that serve; or from a rank that gives up, in the session that
+ *               it has, or with its challenge if it has not been welcomed: it lives, and answers
+ *               nothing any more.  It may come back with another HELLO.
  *
  * Death.  A process on this machine is watched by its pidfd, and what it had sent before it died is
  * taken first.  Of another machine only silence tells.  MPI itself says nothing: a message to a
@@ -47,6 +51,12 @@ static void note_serving(kri_mpi_pool *p, int more, int lost)
     kri_mutex_unlock(&p->cluster.mutex);
 }
 
+static void fail_tasks(kri_mpi_pool *p, kri_rank *r)
+{
+    while (r->busy > 0)
+        kri_cluster_fail(&p->cluster, r->tasks[--r->busy], KR_ECRASHED);
+}
+
 static void lose(kri_mpi_pool *p, int rank)
 {
     kri_rank *r = &p->ranks[rank];
@@ -54,8 +64,7 @@ static void lose(kri_mpi_pool *p, int rank)
     kri_mpi_abandon();
     kri_mpi_line_forget(&p->line, rank);
     note_serving(p, -1, 1);
-    while (r->busy > 0)
-        kri_cluster_fail(&p->cluster, r->tasks[--r->busy], KR_ECRASHED);
+    fail_tasks(p, r);
 }
 
 static void look_after_ranks(kri_mpi_pool *p)
@@ -125,11 +134,21 @@ static void admit(kri_mpi_pool *p, int rank, const kri_message *m, const unsigne
                     .max_message = m->result_size,
                     .heard = os_now()};
     os_random(r->session, sizeof r->session);
+    memcpy(r->challenge, m->session, sizeof r->challenge);
     if (r->pidfd >= 0)
         kri_mpi_watch(r->pidfd);
     note_serving(p, 1, 0);
     if (welcome(p, rank, m->session) != 0)
         lose(p, rank);
+}
+
+/* It has given up. */
+static void part_from(kri_mpi_pool *p, kri_rank *r)
+{
+    r->state = KRI_RANK_REFUSED;
+    r->why = -ETIMEDOUT;
+    note_serving(p, -1, 1);
+    fail_tasks(p, r);
 }
 
 /* false: it has no such task. */
@@ -154,8 +173,9 @@ static void take_message(kri_mpi_pool *p, int rank, const kri_message *m,
         admit(p, rank, m, payload);
         return;
     }
-    bool ours =
-        r->state == KRI_RANK_SERVES && memcmp(r->session, m->session, sizeof m->session) == 0;
+    bool serves = r->state == KRI_RANK_SERVES;
+    bool ours = serves && memcmp(r->session, m->session, sizeof m->session) == 0;
+    bool early = serves && memcmp(r->challenge, m->session, sizeof m->session) == 0;
     if (ours && m->kind == KRI_MESSAGE_BEAT && m->number > r->beat) {
         r->beat = m->number;
         r->heard = os_now();
@@ -163,6 +183,8 @@ static void take_message(kri_mpi_pool *p, int rank, const kri_message *m,
         r->took = m->took;
         r->heard = os_now();
         (void)kri_cluster_hand_in(&p->cluster, m, payload);
+    } else if ((ours || early) && m->kind == KRI_MESSAGE_BYE) {
+        part_from(p, r);
     } else {
         kri_cluster_drop(&p->cluster, KRI_REPLAYED);
     }

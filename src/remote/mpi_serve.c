@@ -22,14 +22,15 @@
 #include "wait/stall.h"
 
 enum { TIMEOUT = 30, REST_MOST = 5 * 1000 * 1000, LOOK_EVERY = 100 * 1000 * 1000 };
-enum { ROOT = 0 };
+enum { ROOT = 0, BYE_MOST_MS = 1000 };
 
 struct server {
     kri_mpi_line line;
     kri_signer signer;
     uint64_t program;
     uint64_t max_message;
-    uint64_t last;    /* number of a task */
+    uint64_t last; /* number of a task */
+    bool said_hello;
     kr_time interval; /* of beats; 0: none are wanted */
     kr_time looked;   /* for rank 0 */
     int root;         /* its pidfd; -1: it is elsewhere */
@@ -73,7 +74,8 @@ static int rest(struct server *s)
 }
 
 /* The next message that is signed with our key, from our program: 0. */
-static int receive(struct server *s, kri_message *m, unsigned char **bytes, kr_time deadline)
+static int receive(struct server *s, kri_message *m, unsigned char **bytes, kr_time deadline,
+                   bool greeting)
 {
     for (;;) {
         size_t size;
@@ -98,7 +100,7 @@ static int receive(struct server *s, kri_message *m, unsigned char **bytes, kr_t
             return 0;
         kri_counts_drop(&s->counts, kri_drop_for(err));
         os_free(*bytes);
-        if (deadline != KRI_NEVER) /* it is the answer to our hello */
+        if (greeting) /* it is the answer to our hello */
             return err == -EBADMSG ? KR_ETASK : err;
     }
 }
@@ -112,6 +114,7 @@ static int say_hello(struct server *s)
     if (bytes)
         memcpy(bytes + KRI_MESSAGE_HEAD, &self, sizeof self);
     os_random(s->session, sizeof s->session);
+    s->said_hello = true;
     return send(s, &m, bytes);
 }
 
@@ -138,7 +141,7 @@ static int greet(struct server *s, kr_time timeout)
     unsigned char *bytes;
     int err = say_hello(s);
     while (!err) {
-        err = receive(s, &m, &bytes, deadline);
+        err = receive(s, &m, &bytes, deadline, true);
         if (err)
             return err;
         err = take_welcome(s, &m, bytes + KRI_MESSAGE_HEAD);
@@ -210,7 +213,7 @@ static int serve(struct server *s)
     for (;;) {
         kri_message m;
         unsigned char *bytes;
-        int err = receive(s, &m, &bytes, KRI_NEVER);
+        int err = receive(s, &m, &bytes, KRI_NEVER, false);
         if (err)
             return err;
         bool ours = memcmp(s->session, m.session, sizeof m.session) == 0 && m.number > s->last;
@@ -226,6 +229,20 @@ static int serve(struct server *s)
         os_free(bytes);
         if (err || bye)
             return err ? err : KR_SERVED;
+    }
+}
+
+/* Else rank 0 would wait for us, who live.  Whom it has refused, or where it is dead, need not. */
+static void say_bye(struct server *s, int why)
+{
+    kri_message m = {.kind = KRI_MESSAGE_BYE, .number = UINT64_MAX, .error = why};
+    kr_time deadline = kri_deadline(kr_ms(BYE_MOST_MS));
+    if (!s->said_hello || why >= 0 || why == KR_EAUTH || why == KR_ETASK || why == KR_ECRASHED)
+        return;
+    (void)send(s, &m, os_alloc(KRI_MESSAGE_HEAD));
+    while (s->line.out && os_now() < deadline) {
+        kri_mpi_line_push(&s->line);
+        os_yield();
     }
 }
 
@@ -259,6 +276,7 @@ int kr_mpi_serve(const kr_remote_options *remote)
         err = start_beater(&s);
     if (!err)
         err = serve(&s);
+    say_bye(&s, err);
     kri_mutex_unlock(&s.lock);
     end_beater(&s);
     kri_signer_end(&s.signer);

@@ -53,9 +53,12 @@ void kri_post_close(kri_post *post)
     post->server = NULL;
 }
 
+/* A server that is full makes none, and is worked for all the same where there is one. */
 static const kri_redis_script make_group = {
+    "local there = redis.pcall('XINFO', 'GROUPS', KEYS[1]) "
+    "for i = 1, there.err and 0 or #there do if there[i][2] == ARGV[1] then return 1 end end "
     "local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM') "
-    "if made.err and not string.find(made.err, 'BUSYGROUP') then return made end "
+    "if made.err then return made end "
     "return 1"};
 
 int kri_post_make_group(kri_post *post, kr_time deadline)
@@ -68,10 +71,11 @@ int kri_post_make_group(kri_post *post, kr_time deadline)
     return err;
 }
 
-/* The one who is there keeps his. */
-static const kri_redis_script show_sign = {"redis.call('SET', KEYS[1], ARGV[1], 'NX') "
-                                           "redis.call('PEXPIRE', KEYS[1], ARGV[2]) "
-                                           "return redis.call('GET', KEYS[1])"};
+/* The one who is there keeps his; so one is put there only where there is none. */
+static const kri_redis_script show_sign = {
+    "local there = redis.call('GET', KEYS[1]) "
+    "if there then redis.call('PEXPIRE', KEYS[1], ARGV[2]) return there end "
+    "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) return ARGV[1]"};
 
 static int compare_signs(kri_post *post, kri_signer *signer, kr_time deadline)
 {

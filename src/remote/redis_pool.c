@@ -5,8 +5,9 @@
  *
  * Fields.
  *     sending   a lock: around taking tasks until the server has them, and around sending all again
- *     marked    [sending] the server has had a task of ours
+ *     marked    [sending] the number that the mark on the server has; 0: none was put there
  *     sent      atomic: counts what the reader has to look at
+ *     forgotten atomic: counts how often the server had lost something
  *     stop      atomic: 1: the reader shall end
  *     failed    atomic: the error that has ended the reader, negated; 0: none
  *     last, untrimmed   the reader's: the id of the last result, and about how much lies before it
@@ -15,8 +16,10 @@
  *     The mark on the server is the number of the last task that was added.  So the script can be
  *     run again when its answer is lost: what has a number that is not higher is not added again.
  *     Results are read from a stream, not popped, so that an answer which is lost takes none along.
- *     A server that has lost its memory has no mark: then all that was sent is sent again, with new
- *     numbers; a result with an old one is dropped.
+ *     A server that has lost its memory, or a part of it, as one that was restored from a copy or a
+ *     replica that was behind, has no mark, or an old one: then all that was sent is sent again,
+ * with new numbers; a result with an old one is dropped.  The sender finds that with his next task,
+ *     the reader while no result comes, and so where there is neither a task nor a result left.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -37,8 +40,9 @@ typedef struct kri_redis_pool {
     char results[KRI_POST_KEY];
     char mark[KRI_POST_KEY];
     kr_lock sending;
-    bool marked;
+    uint64_t marked;
     kr_word sent;
+    kr_word forgotten;
     kr_word stop;
     kr_word failed;
     char last[KRI_POST_ID];
@@ -47,12 +51,15 @@ typedef struct kri_redis_pool {
     kr_thread *reader;
 } kri_redis_pool;
 
-enum { EXPECTED = 16, AT_ONCE = 32, WORDS = 3 + 2 * AT_ONCE, READ_COUNT = 64, TRIM_AFTER = 256 };
+enum { EXPECTED = 16, AT_ONCE = 32, WORDS = 4 + 2 * AT_ONCE, READ_COUNT = 64, TRIM_AFTER = 256 };
 enum { BLOCK_MS = 1000, REST_MS = 50 };
 
+/* KEYS: the stream, the mark.  ARGV: how long the mark lives, what it is at least, and numbers with
+ * tasks.  0: it is less, and nothing was done. */
 static const kri_redis_script send_tasks = {
     "local last = tonumber(redis.call('GET', KEYS[2]) or '0') "
-    "for i = 2, #ARGV, 2 do "
+    "if last < tonumber(ARGV[2]) then return 0 end "
+    "for i = 3, #ARGV, 2 do "
     "local n = tonumber(ARGV[i]) "
     "if n > last then redis.call('XADD', KEYS[1], '*', 'm', ARGV[i + 1]) last = n end "
     "end "
@@ -79,7 +86,9 @@ static void destroy_cluster(kri_cluster *c)
 struct parcel {
     unsigned char *bytes[AT_ONCE];
     kri_digits numbers[AT_ONCE];
+    kri_digits ttl, marked;
     kri_redis_word words[WORDS];
+    uint64_t last; /* the highest number */
     int tasks;
     int count;
 };
@@ -102,31 +111,56 @@ static bool pack(kri_redis_pool *p, struct parcel *parcel)
         kri_word_integer(&parcel->numbers[parcel->tasks], (int64_t)errand->number);
     parcel->words[parcel->count++] = kri_word_of(bytes, size);
     parcel->bytes[parcel->tasks++] = bytes;
+    parcel->last = errand->number;
     return true;
+}
+
+/* With `sending`: the server does not know what it was told. */
+static void send_all_again(kri_redis_pool *p)
+{
+    p->marked = 0;
+    kri_add_sc(&p->forgotten, 1);
+    kri_cluster_send_again(&p->cluster);
+    kri_cluster_rouse(&p->cluster);
+}
+
+/* 1, 0: as the script; for p->post.timeout a server that is away, or full, is borne. */
+static int64_t ask_to_take(kri_redis_pool *p, const struct parcel *parcel)
+{
+    kr_time deadline = kri_deadline(p->post.timeout);
+    for (;;) {
+        kri_reply *reply;
+        int err = kri_redis_run(p->post.server, &send_tasks, 2, parcel->words, parcel->count,
+                                KRI_REDIS_AGAIN, deadline, &reply);
+        int64_t taken = err ? err : kri_reply_integer(reply);
+        kri_reply_free(reply);
+        if (!err || err == KR_EAUTH || os_now() >= deadline || kr_sleep(kr_ms(REST_MS)) != 0)
+            return taken;
+    }
 }
 
 /* How many; negative: the server could not be told. */
 static int send_some(kri_redis_pool *p)
 {
-    struct parcel parcel = {.count = 3};
-    kri_digits ttl;
-    kri_reply *reply;
-    parcel.words[0] = kri_word(p->post.tasks);
-    parcel.words[1] = kri_word(p->mark);
-    parcel.words[2] = kri_word_integer(&ttl, KRI_POST_TTL);
+    struct parcel parcel = {.count = 4};
     while (parcel.tasks < AT_ONCE && pack(p, &parcel))
         continue;
     if (parcel.tasks == 0)
         return 0;
     kri_add_sc(&p->sent, 1);
     kri_wake(&p->sent, KRI_ALL, 0);
-    int err = kri_redis_run(p->post.server, &send_tasks, 2, parcel.words, parcel.count,
-                            KRI_REDIS_AGAIN, kri_deadline(p->post.timeout), &reply);
-    kri_reply_free(reply);
-    p->marked |= err == 0;
+    parcel.words[0] = kri_word(p->post.tasks);
+    parcel.words[1] = kri_word(p->mark);
+    parcel.words[2] = kri_word_integer(&parcel.ttl, KRI_POST_TTL);
+    parcel.words[3] = kri_word_integer(&parcel.marked, (int64_t)p->marked);
+    int64_t taken = ask_to_take(p, &parcel);
+    if (taken > 0)
+        p->marked = parcel.last;
+    else if (taken == 0)
+        send_all_again(p);
     for (int i = 0; i < parcel.tasks; i++)
         os_free(parcel.bytes[i]);
-    return err ? err : parcel.tasks;
+    return taken < 0 ? (int)taken : parcel.tasks;
 }
 
 static int locked_send(kri_redis_pool *p)
@@ -189,38 +223,43 @@ static size_t take_results(kri_redis_pool *p, const kri_reply *reply)
     return count;
 }
 
-static const kri_redis_script touch = {"redis.call('PEXPIRE', KEYS[2], ARGV[2]) "
-                                       "return redis.call('PEXPIRE', KEYS[1], ARGV[1])"};
+/* KEYS: the mark, the sign, the tasks, our results.  ARGV: how long the first two live, what the
+ * mark is, the last result that was read.  1: what was sent is there, as a task or as a result. */
+static const kri_redis_script look = {
+    "redis.call('PEXPIRE', KEYS[2], ARGV[2]) "
+    "if tonumber(redis.call('GET', KEYS[1]) or '0') ~= tonumber(ARGV[3]) then return 0 end "
+    "redis.call('PEXPIRE', KEYS[1], ARGV[1]) "
+    "if redis.call('XLEN', KEYS[3]) > 0 then return 1 end "
+    "return redis.call('XREAD', 'COUNT', 1, 'STREAMS', KEYS[4], ARGV[4]) and 1 or 0"};
 
 /* With `sending`: does the server know what it was told? */
 static int look_at_mark(kri_redis_pool *p)
 {
-    kri_digits ttl, sign_ttl;
+    kri_digits ttl, sign_ttl, marked;
     kri_reply *reply;
     if (!p->marked || kri_cluster_sent(&p->cluster) == 0)
         return 0;
-    int err = kri_redis_run(p->post.server, &touch, 2,
-                            KRI_WORDS(kri_word(p->mark), kri_word(p->post.sign),
-                                      kri_word_integer(&ttl, KRI_POST_TTL),
-                                      kri_word_integer(&sign_ttl, KRI_POST_SIGN_TTL)),
-                            KRI_REDIS_AGAIN, kri_deadline(p->post.timeout), &reply);
+    int err =
+        kri_redis_run(p->post.server, &look, 4,
+                      KRI_WORDS(kri_word(p->mark), kri_word(p->post.sign), kri_word(p->post.tasks),
+                                kri_word(p->results), kri_word_integer(&ttl, KRI_POST_TTL),
+                                kri_word_integer(&sign_ttl, KRI_POST_SIGN_TTL),
+                                kri_word_integer(&marked, (int64_t)p->marked), kri_word(p->last)),
+                      KRI_REDIS_AGAIN, kri_deadline(p->post.timeout), &reply);
     if (err)
         return err;
-    if (kri_reply_integer(reply) == 0) {
-        p->marked = false;
-        strcpy(p->last, "0-0");
-        kri_cluster_send_again(&p->cluster);
-        kri_cluster_rouse(&p->cluster);
-    }
+    if (kri_reply_integer(reply) == 0)
+        send_all_again(p);
     kri_reply_free(reply);
     return 0;
 }
 
+/* Who is just sending finds it himself. */
 static int check(kri_redis_pool *p)
 {
-    int err = kr_lock_acquire(&p->sending, KR_FOREVER);
+    int err = kr_lock_acquire(&p->sending, KR_NOWAIT);
     if (err)
-        return err;
+        return err == -ETIMEDOUT ? 0 : err;
     err = look_at_mark(p);
     kr_lock_release(&p->sending);
     return err;
@@ -254,8 +293,13 @@ static bool is_stopped(const kri_redis_pool *p)
 static int read_until_stopped(kri_redis_pool *p)
 {
     kr_time failing = 0;
+    uint32_t forgotten = 0;
     while (!is_stopped(p)) {
         uint32_t seen = kri_load_acq(&p->sent);
+        if (kri_load_acq(&p->forgotten) != forgotten) {
+            forgotten = kri_load_acq(&p->forgotten);
+            strcpy(p->last, "0-0");
+        }
         if (kri_cluster_sent(&p->cluster) == 0) {
             (void)kri_wait(&p->sent, seen, KRI_NEVER, KRI_UNCANCELLABLE | KRI_IDLE);
             continue;

@@ -11,7 +11,8 @@
  * Protocol.
  *     A result is added and its task acknowledged by one script, which adds nothing when somebody
  *     has acknowledged it before: so of a task that two workers have run one result comes back, and
- *     the script can be run again when its answer is lost.
+ *     the script can be run again when its answer is lost.  It gives the next task with its answer;
+ *     where that is lost, the task is ours, and found as what a dead worker has left.
  *     Tasks whose worker has not renewed its claim for .lease are claimed: every quarter of that
  *     each worker looks for one.
  *     What is not signed with our key, was run here before, or is too long is acknowledged without
@@ -29,6 +30,7 @@
 
 enum { DELIVERIES = 3, REMEMBERED = 256, BLOCK_MS = 1000, REST_MS = 50, LOOKS_A_LEASE = 4 };
 enum { RENEWALS_A_LEASE = 3 };
+#define FIRST "0-0" /* before all entries */
 
 struct done {
     unsigned char session[KRI_MESSAGE_SESSION];
@@ -47,6 +49,7 @@ struct worker {
     unsigned told;
     struct done done[REMEMBERED];
     size_t done_count;
+    kri_reply *ahead; /* the answer to the last finish, with the next task; or NULL */
     kri_mutex lock;
     bool busy;
     char id[KRI_POST_ID];
@@ -59,15 +62,24 @@ static kr_time soon(const struct worker *w)
     return kri_deadline(w->post.timeout);
 }
 
-/* The end of a task: with a result, or, where size is 0, without. */
-
+/* The end of a task: with a result, or, where size is 0, without; and the next one, where ARGV[5]
+ * is who takes it.  {1 or 0, [entry] or nil} */
 static const kri_redis_script finish_task = {
-    "if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end "
+    "if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return {0} end "
     "redis.call('XDEL', KEYS[1], ARGV[2]) "
     "if ARGV[3] ~= '' then "
     "redis.call('XADD', KEYS[2], '*', 'm', ARGV[3]) redis.call('PEXPIRE', KEYS[2], ARGV[4]) "
     "end "
-    "return 1"};
+    "if ARGV[5] == '' then return {1} end "
+    "local next = redis.pcall('XREADGROUP', 'GROUP', ARGV[1], ARGV[5], 'COUNT', 1, "
+    "'STREAMS', KEYS[1], '>') "
+    "return {1, next and not next.err and next[1][2]}"};
+
+/* Not where what others have left is to be looked for, or this is to end. */
+static bool may_take_next(const struct worker *w)
+{
+    return !kr_cancelled() && os_now() < w->next_look;
+}
 
 static int finish(struct worker *w, const char *id, const unsigned char *session, const void *bytes,
                   size_t size)
@@ -77,26 +89,36 @@ static int finish(struct worker *w, const char *id, const unsigned char *session
     kri_digits ttl;
     kri_reply *reply;
     int err = 0;
+    const char *taker = size > 0 && may_take_next(w) ? w->consumer : "";
     kri_post_key(&w->post, "results", session ? session : none, results);
     kr_shield
-        err = kri_redis_run(
-            w->post.server, &finish_task, 2,
-            KRI_WORDS(kri_word(w->post.tasks), kri_word(results), kri_word(KRI_POST_GROUP),
-                      kri_word(id), kri_word_of(bytes, size), kri_word_integer(&ttl, KRI_POST_TTL)),
-            KRI_REDIS_AGAIN, soon(w), &reply);
+        err = kri_redis_run(w->post.server, &finish_task, 2,
+                            KRI_WORDS(kri_word(w->post.tasks), kri_word(results),
+                                      kri_word(KRI_POST_GROUP), kri_word(id),
+                                      kri_word_of(bytes, size),
+                                      kri_word_integer(&ttl, KRI_POST_TTL), kri_word(taker)),
+                            KRI_REDIS_AGAIN, soon(w), &reply);
     if (err)
         return err;
-    int done = kri_reply_integer(reply) != 0;
-    kri_reply_free(reply);
+    int done = kri_reply_integer(kri_reply_at(reply, 0)) != 0;
+    if (kri_reply_count(kri_reply_at(reply, 1)) > 0)
+        w->ahead = reply;
+    else
+        kri_reply_free(reply);
     return done;
 }
 
-static int drop(struct worker *w, const char *id, enum kri_drop why)
+static void note_dropped(struct worker *w, enum kri_drop why)
 {
     kri_counts_drop(&w->counts, why);
     if (!(w->told & why))
         kri_task_report_error(kri_drop_error(why), "message", w->post.name);
     w->told |= why;
+}
+
+static int drop(struct worker *w, const char *id, enum kri_drop why)
+{
+    note_dropped(w, why);
     int done = finish(w, id, NULL, "", 0);
     return done < 0 ? done : 0;
 }
@@ -197,11 +219,10 @@ static int take_task(struct worker *w, const kri_reply *entry, bool left_by_anot
         return 0;
     if (!bytes)
         return drop(w, id, KRI_FOREIGN);
-    if (size > w->post.max_message + KRI_MESSAGE_HEAD)
-        return drop(w, id, KRI_OVERSIZED);
+    bool oversized = size > w->post.max_message + KRI_MESSAGE_HEAD;
     int err = kri_message_open(&w->signer, w->post.program, bytes, size, &m);
     if (err && err != KR_ETASK)
-        return drop(w, id, kri_drop_for(err));
+        return drop(w, id, oversized ? KRI_OVERSIZED : kri_drop_for(err));
     if (m.kind != KRI_MESSAGE_TASK || was_done(w, &m))
         return drop(w, id, KRI_REPLAYED);
     w->counts.sent++;
@@ -209,6 +230,10 @@ static int take_task(struct worker *w, const kri_reply *entry, bool left_by_anot
     if (err) {
         w->counts.foreign++;
         return answer_error(w, id, &m, err);
+    }
+    if (oversized) { /* for us: who has sent it waits for an answer */
+        note_dropped(w, KRI_OVERSIZED);
+        return answer_error(w, id, &m, -EMSGSIZE);
     }
     if (left_by_another && deliveries(w, id) > DELIVERIES)
         return answer_error(w, id, &m, KR_ECRASHED);
@@ -225,6 +250,16 @@ static int take_from(struct worker *w, const kri_reply *entries, bool left_by_an
     return err < 0 ? err : 1;
 }
 
+/* What came with the answer to the last. */
+static int take_ahead(struct worker *w)
+{
+    kri_reply *reply = w->ahead;
+    w->ahead = NULL;
+    int some = take_from(w, kri_reply_at(reply, 1), false);
+    kri_reply_free(reply);
+    return some;
+}
+
 /* Also for the sign, that it is there as long as we are. */
 static kr_time look_interval(const struct worker *w)
 {
@@ -233,28 +268,41 @@ static kr_time look_interval(const struct worker *w)
     return interval < most ? interval : most;
 }
 
-/* [next, [entry, ...], ...] */
-static int take_left(struct worker *w)
+/* [next, [entry, ...], ...]: the server looks at ten from `from` on, and says where it stopped. */
+static int claim_from(struct worker *w, char from[KRI_POST_ID])
 {
     kri_digits lease;
     kri_reply *reply;
+    size_t size;
+    int err = kri_redis_do(w->post.server,
+                           KRI_WORDS(kri_word("XAUTOCLAIM"), kri_word(w->post.tasks),
+                                     kri_word(KRI_POST_GROUP), kri_word(w->consumer),
+                                     kri_word_integer(&lease, w->post.lease / kr_ms(1)),
+                                     kri_word(from), kri_word("COUNT"), kri_word("1")),
+                           KRI_REDIS_AGAIN, soon(w), &reply);
+    if (err)
+        return err;
+    bool whole = kri_reply_count(reply) >= 2;
+    const char *next = whole ? kri_reply_bytes(kri_reply_at(reply, 0), &size) : FIRST;
+    snprintf(from, KRI_POST_ID, "%s", next[0] ? next : FIRST);
+    int some = whole ? take_from(w, kri_reply_at(reply, 1), true) : 0;
+    kri_reply_free(reply);
+    return some;
+}
+
+static int take_left(struct worker *w)
+{
+    char from[KRI_POST_ID] = FIRST;
     kr_time now = os_now();
     if (now < w->next_look)
         return 0;
     w->next_look = now + look_interval(w);
-    int err = kri_post_enter(&w->post, &w->signer, soon(w));
-    if (err)
-        return err;
-    err = kri_redis_do(w->post.server,
-                       KRI_WORDS(kri_word("XAUTOCLAIM"), kri_word(w->post.tasks),
-                                 kri_word(KRI_POST_GROUP), kri_word(w->consumer),
-                                 kri_word_integer(&lease, w->post.lease / kr_ms(1)),
-                                 kri_word("0-0"), kri_word("COUNT"), kri_word("1")),
-                       KRI_REDIS_AGAIN, soon(w), &reply);
-    if (err)
-        return err;
-    int some = kri_reply_count(reply) >= 2 ? take_from(w, kri_reply_at(reply, 1), true) : 0;
-    kri_reply_free(reply);
+    int some = kri_post_enter(&w->post, &w->signer, soon(w));
+    if (some)
+        return some;
+    do {
+        some = claim_from(w, from);
+    } while (some == 0 && strcmp(from, FIRST) != 0);
     if (some > 0)
         w->next_look = 0; /* there may be more */
     return some;
@@ -311,9 +359,9 @@ static int serve(struct worker *w)
 {
     w->idle_since = os_now();
     for (;;) {
-        if (kr_cancelled())
+        if (!w->ahead && kr_cancelled())
             return -ECANCELED;
-        int some = take_left(w);
+        int some = w->ahead ? take_ahead(w) : take_left(w);
         if (some == 0)
             some = take_new(w);
         if (some < 0) {
@@ -339,7 +387,7 @@ static void renew(struct worker *w, const char *id)
                        KRI_WORDS(kri_word("XCLAIM"), kri_word(w->post.tasks),
                                  kri_word(KRI_POST_GROUP), kri_word(w->consumer), kri_word("0"),
                                  kri_word(id), kri_word("JUSTID")),
-                       KRI_REDIS_AGAIN, kri_deadline(w->post.lease), &reply);
+                       KRI_REDIS_AGAIN, kri_deadline(w->post.lease / RENEWALS_A_LEASE), &reply);
     kri_reply_free(reply);
 }
 
@@ -423,6 +471,7 @@ int kr_redis_serve(const char *where, const char *name, const kr_remote_options 
     end_keeper(w);
     if (remote->counts)
         *remote->counts = w->counts;
+    kri_reply_free(w->ahead);
     kri_post_close(&w->post);
     kri_signer_end(&w->signer);
     os_free(w);

@@ -53,8 +53,8 @@ static int count_descriptors(void)
  * pool, of workers that have not even memory to begin. */
 static bool is_clear(int error)
 {
-    static const int clear[] = {0,       -ENOMEM, -EMFILE,     -ENFILE, -EAGAIN,
-                                -ENOSPC, KR_EOF,  -ECONNRESET, -EPIPE,  KR_EBROKEN};
+    static const int clear[] = {0,      -ENOMEM,     -EMFILE, -ENFILE,    -EAGAIN,    -ENOSPC,
+                                KR_EOF, -ECONNRESET, -EPIPE,  KR_EBROKEN, KR_ECRASHED};
     for (size_t i = 0; i < sizeof clear / sizeof clear[0]; i++)
         if (error == clear[i])
             return true;
@@ -153,7 +153,7 @@ static uint32_t refuse_from(attempt *a)
     return a->k - 1;
 }
 
-static attempt refuse_one(int (*op)(void), faulty_group group, bool in_loop)
+static inline attempt refuse_one(int (*op)(void), faulty_group group, bool in_loop)
 {
     attempt a = {.op = op,
                  .group = group,

@@ -47,13 +47,13 @@ static void redis_remove_directories(void)
     if (getpid() != redis_owner)
         return;
     for (int i = 0; i < redis_directory_count; i++) {
-        pid_t child = fork();
-        if (child == 0) {
+        pid_t remover = fork();
+        if (remover == 0) {
             execlp("rm", "rm", "-rf", redis_directories[i], (char *)NULL);
             _exit(127);
         }
-        if (child > 0)
-            waitpid(child, NULL, 0);
+        if (remover > 0)
+            waitpid(remover, NULL, 0);
     }
 }
 

@@ -133,8 +133,12 @@ IO_TEST(test_refused)
     CHECK_EQ(kr_manager_open(&m, url, NULL), KR_EAUTH);
     CHECK_EQ(kr_manager_open(&m, "redis://localhost:x", NULL), -EINVAL);
     CHECK_EQ(kr_manager_open(&m, "unix:/nowhere/at/all", NULL), -ENOENT);
+    kr_manager_options options = {.timeout = kr_ms(200)};
+    KR_AUTO(kr_manager) *gone = open_manager(redis_url(&server), &options);
     redis_kill(&server);
     CHECK_EQ(kr_manager_open(&m, redis_url_tcp(&server), NULL), -ECONNREFUSED);
+    CHECK_EQ(unlink(server.socket), 0);
+    CHECK_EQ(kr_manager_delete(gone, "d"), -ENOENT); /* what connecting says, and not -EBUSY */
 }
 
 /* Slow, away, back: what is written to one that does not answer may be there, and is there once. */

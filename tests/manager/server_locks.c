@@ -108,6 +108,77 @@ TEST(test_lost_lease)
     CHECK_EQ(kr_managed_lock_release(other), 0);
 }
 
+/* The same where the library has noticed: the handle is still the one that has acquired it. */
+TEST(test_lost_lease_that_was_noticed)
+{
+    redis_server server = {.password = NULL};
+    int64_t token;
+    redis_start(&server);
+    KR_AUTO(kr_manager) *m = open_with_lease(redis_url(&server), kr_ms(600));
+    KR_AUTO(kr_manager) *patient = open_manager(redis_url(&server), NULL);
+    KR_AUTO(kr_managed_lock) *lock = open_lock(m);
+    KR_AUTO(kr_managed_lock) *other = open_lock(patient);
+    CHECK_EQ(kr_managed_lock_acquire(lock, kr_sec(5)), 0);
+    CHECK_STR(CLIENT(m, "DEL", "lock"), "1");
+    CHECK_EQ(kr_managed_lock_acquire(other, kr_sec(5)), KR_OWNER_DIED);
+    while (kr_managed_lock_token(lock, &token) == 0)
+        kri_test_nap();
+    CHECK_EQ(kr_managed_lock_release(lock), -EPERM);
+    CHECK(kr_managed_lock_locked(other));
+    CHECK_EQ(kr_managed_lock_release(other), 0);
+}
+
+static long count_commands(kr_manager *m)
+{
+    const char *text = strstr(CLIENT(m, "INFO", "stats"), "total_commands_processed:");
+    CHECK(text != NULL);
+    return atol(strchr(text, ':') + 1);
+}
+
+/* Twice by one party, through two handles: each lease is renewed as often as is needed. */
+TEST(test_two_handles_of_an_rlock)
+{
+    redis_server server = {.password = NULL};
+    redis_start(&server);
+    KR_AUTO(kr_manager) *m = open_with_lease(redis_url(&server), kr_ms(300));
+    KR_AUTO(kr_managed_rlock) *one = NULL;
+    KR_AUTO(kr_managed_rlock) *two = NULL;
+    CHECK_EQ(kr_managed_rlock_open(&one, m, "lock"), 0);
+    CHECK_EQ(kr_managed_rlock_open(&two, m, "lock"), 0);
+    CHECK_EQ(kr_managed_rlock_acquire(one, kr_sec(5)), 0);
+    CHECK_EQ(kr_managed_rlock_acquire(two, kr_sec(5)), 0);
+    long before = count_commands(m);
+    CHECK_EQ(kr_sleep(kr_ms(500)), 0);
+    CHECK_LE(count_commands(m) - before, 200); /* some five of each, of several commands */
+    CHECK_EQ(kr_managed_rlock_release(two), 0);
+    CHECK_STR(CLIENT(m, "HGET", "lock", "count"), "1");
+    CHECK_EQ(kr_managed_rlock_release(one), 0);
+    CHECK_STR(CLIENT(m, "EXISTS", "lock"), "0");
+}
+
+/* An acquire whose answer is lost is not done twice. */
+TEST(test_rlock_of_one_that_is_slow)
+{
+    redis_server server = {.keeps = true};
+    redis_start(&server);
+    kr_manager_options options = {.timeout = kr_sec(1)};
+    KR_AUTO(kr_manager) *m = open_manager(redis_url(&server), &options);
+    KR_AUTO(kr_manager) *patient = open_manager(redis_url(&server), NULL);
+    KR_AUTO(kr_managed_rlock) *lock = NULL;
+    CHECK_EQ(kr_managed_rlock_open(&lock, m, "lock"), 0);
+    CHECK_EQ(kr_managed_rlock_acquire(lock, kr_sec(5)), 0);
+    CHECK_EQ(kr_managed_rlock_release(lock), 0);
+    redis_freeze(&server);
+    CHECK_EQ(kr_managed_rlock_acquire(lock, kr_ms(100)), -ETIMEDOUT);
+    redis_thaw(&server);
+    while (strcmp(CLIENT(patient, "EXISTS", "lock"), "0") != 0) /* it was, and was given back */
+        kri_test_nap();
+    CHECK_EQ(kr_managed_rlock_acquire(lock, kr_sec(5)), 0);
+    CHECK_STR(CLIENT(patient, "HGET", "lock", "count"), "1");
+    CHECK_EQ(kr_managed_rlock_release(lock), 0);
+    CHECK_STR(CLIENT(patient, "EXISTS", "lock"), "0");
+}
+
 typedef struct waiter {
     kr_managed_lock *lock;
     kr_cancel_scope scope;

@@ -155,6 +155,31 @@ IO_TEST(test_slow)
     kri_redis_release(r);
 }
 
+/* More than the server's socket takes, of one that takes nothing: the time is up all the same. */
+IO_TEST(test_slow_to_take)
+{
+    enum { LARGE = 30 * 1000 * 1000 };
+    redis_server server = {.password = NULL};
+    redis_start(&server);
+    kri_redis *r = open_pool(redis_url(&server), NULL);
+    char *bytes = calloc(LARGE, 1);
+    CHECK(bytes != NULL);
+    CHECK_EQ(set_text(r, "key", "value"), 0); /* and has waited for an answer on that line */
+    redis_freeze(&server);
+    kri_reply *reply;
+    kr_time began = kr_now();
+    CHECK_EQ(kri_redis_do(r, KRI_WORDS(kri_word("SET"), kri_word("key"), kri_word_of(bytes, LARGE)),
+                          0, kri_deadline(kr_ms(300)), &reply),
+             -ETIMEDOUT);
+    CHECK_TIME(kr_now() - began, kr_ms(300));
+    redis_thaw(&server);
+    char value[32];
+    CHECK_EQ(get_text(r, "key", value, sizeof value), 0); /* half of a request is none */
+    CHECK_STR(value, "value");
+    free(bytes);
+    kri_redis_release(r);
+}
+
 typedef struct asker {
     kri_redis *r;
     kr_cancel_scope scope;
@@ -189,6 +214,29 @@ IO_TEST(test_cancelled)
     kri_redis_release(a.r);
 }
 
+/* Refused, after it was tried for so long. */
+static kr_time set_in_transaction(kri_redis *r, kr_time timeout)
+{
+    kri_redis_batch batch;
+    kri_reply *replies[3];
+    kr_time began;
+    int err;
+    kri_redis_batch_begin(&batch);
+    kri_redis_batch_add(&batch, KRI_WORDS(kri_word("MULTI")));
+    kri_redis_batch_add(&batch, KRI_WORDS(kri_word("SET"), kri_word("a"), kri_word("b")));
+    kri_redis_batch_add(&batch, KRI_WORDS(kri_word("EXEC")));
+    do {
+        began = kr_now();
+        err = kri_redis_batch_run(r, &batch, 0, kri_deadline(timeout), replies);
+    } while (err == KR_EUNSURE); /* it was too slow */
+    CHECK_EQ(err, 0);
+    CHECK_EQ(kri_reply_error(replies[1]), -EROFS);
+    for (int i = 0; i < 3; i++)
+        kri_reply_free(replies[i]);
+    kri_redis_batch_end(&batch);
+    return kr_now() - began;
+}
+
 /* A fail-over: the server at the address is a replica for a while, then a master again. */
 IO_TEST(test_read_only_for_a_while)
 {
@@ -211,6 +259,7 @@ IO_TEST(test_read_only_for_a_while)
         err = increment(r, "count", kr_ms(200));
     } while (err == KR_EUNSURE); /* it was too slow */
     CHECK_EQ(err, -EROFS);
+    CHECK_TIME(set_in_transaction(r, kr_ms(200)), kr_ms(200));
     CHECK_EQ(kri_redis_do(r, KRI_WORDS(kri_word("REPLICAOF"), kri_word("NO"), kri_word("ONE")), 0,
                           kri_redis_deadline(r), &reply),
              0);

@@ -36,7 +36,8 @@ RANKS_TEST(a_rank_with_another_key, 4, NULL)
 
 RANKS_TEST(no_rank_with_the_key, 3, NULL)
 {
-    kr_remote_options other = {.key = "another key of 24 letters", .key_size = 24};
+    kr_remote_options other = {
+        .key = "another key of 24 letters", .key_size = 24, .timeout = KR_FOREVER};
     kr_executor *pool;
     kr_set_task_hook(note_refusal);
     if (rank_number() != 0) {

@@ -204,6 +204,27 @@ TEST(a_pool_cleans_up)
     end_worker(worker);
 }
 
+/* Too long for the worker: whoever waits for it is told. */
+TEST(a_worker_that_takes_less)
+{
+    struct thread_worker worker = {.remote = {.lease = kr_sec(5), .max_message = 1000}};
+    begin_server();
+    kr_executor *pool = make_pool();
+    struct blob blob = {.size = 2000};
+    unsigned char bytes[2000] = "";
+    kr_future *f;
+    start_thread_worker(&worker);
+    CHECK_EQ(kr_submit(pool, &f, check_blob, bytes, sizeof bytes, 0), 0);
+    CHECK_EQ(kr_future_exception(f, NULL, kr_sec(60)), -EMSGSIZE);
+    CHECK_EQ(error_of(f), -EMSGSIZE);
+    CHECK_EQ(kr_submit(pool, &f, make_blob, &blob, sizeof blob, blob.size), 0);
+    CHECK_EQ(error_of(f), -EMSGSIZE);
+    CHECK_EQ(square_of(pool, 4), 16);
+    end(pool);
+    end_thread_worker(&worker);
+    CHECK_EQ(worker.counts.oversized, 1);
+}
+
 TEST(options)
 {
     kr_executor *pool = (kr_executor *)&pool;
@@ -218,6 +239,7 @@ TEST(options)
     CHECK_EQ(kr_redis_pool(&pool, where, NAME, &(kr_pool_options){.workers = -1}, &keyed), -EINVAL);
     CHECK_EQ(kr_redis_serve(where, "{}", &keyed), -EINVAL);
     CHECK_EQ(kr_redis_serve(where, NAME, &(kr_remote_options){.reserved = {1}}), -EINVAL);
+    CHECK_EQ(kr_redis_serve(where, NAME, &(kr_remote_options){.lease = 1}), -EINVAL);
     keyed.max_message = (uint64_t)1 << 29;
     CHECK_EQ(kr_redis_pool(&pool, where, NAME, NULL, &keyed), -EINVAL);
     keyed.max_message = 0;

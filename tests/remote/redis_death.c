@@ -203,6 +203,193 @@ TEST(a_server_that_forgets)
     end_thread_worker(&worker);
 }
 
+enum { COUNT = 10 };
+
+static void submit_squares(kr_executor *pool, kr_future *futures[COUNT])
+{
+    for (long n = 0; n < COUNT; n++)
+        CHECK_EQ(kr_submit(pool, &futures[n], square, &n, sizeof n, sizeof n), 0);
+}
+
+static void check_squares(kr_future *futures[COUNT])
+{
+    for (long n = 0; n < COUNT; n++) {
+        long result = -1;
+        CHECK_EQ(kr_future_result(futures[n], &result, sizeof result, NULL, kr_sec(100)), 0);
+        CHECK_EQ(result, n * n);
+        kr_future_release(futures[n]);
+    }
+}
+
+/* A request of somebody else's. */
+static kri_reply *ask(const kri_redis_word *words, int count)
+{
+    kri_redis *r;
+    kri_reply *reply;
+    CHECK_EQ(kri_redis_open(&r, redis_url(&server), NULL), 0);
+    CHECK_EQ(kri_redis_do(r, words, count, KRI_REDIS_AGAIN, kri_redis_deadline(r), &reply), 0);
+    kri_redis_release(r);
+    return reply;
+}
+
+static void tell(const kri_redis_word *words, int count)
+{
+    kri_reply_free(ask(words, count));
+}
+
+#define TASKS "krait:{" NAME "}:tasks"
+
+/* The same where something new is sent before anybody has asked what it knows. */
+TEST(a_server_that_forgets_is_sent_more)
+{
+    struct thread_worker worker = {.remote = {.lease = kr_sec(5)}};
+    kr_future *futures[2][COUNT];
+    begin_server();
+    kr_executor *pool = make_pool();
+    submit_squares(pool, futures[0]);
+    wait_sent(COUNT);
+    redis_kill(&server);
+    redis_start_again(&server);
+    submit_squares(pool, futures[1]);
+    start_thread_worker(&worker);
+    check_squares(futures[0]);
+    check_squares(futures[1]);
+    end(pool);
+    end_thread_worker(&worker);
+}
+
+/* A server with an old copy of what there was, as after a crash or a fail-over. */
+static void put_back_copy(bool mark)
+{
+    size_t size;
+    kri_reply *keys = ask(KRI_WORDS(kri_word("KEYS"), kri_word("krait:{" NAME "}:mark:*")));
+    CHECK_EQ(kri_reply_count(keys), 1);
+    const char *key = kri_reply_bytes(kri_reply_at(keys, 0), &size);
+    if (mark)
+        tell(KRI_WORDS(kri_word("SET"), kri_word_of(key, size), kri_word("1")));
+    tell(KRI_WORDS(kri_word("XTRIM"), kri_word(TASKS), kri_word("MAXLEN"), kri_word("0")));
+    kri_reply_free(keys);
+}
+
+TEST(a_server_that_forgets_the_last)
+{
+    struct thread_worker worker = {.remote = {.lease = kr_sec(5)}};
+    kr_future *futures[COUNT];
+    begin_server();
+    kr_executor *pool = make_pool();
+    for (int turn = 0; turn < 2; turn++) {
+        submit_squares(pool, futures);
+        wait_sent(COUNT);
+        put_back_copy(turn == 0);
+        worker.scope = (kr_cancel_scope){0};
+        start_thread_worker(&worker);
+        check_squares(futures);
+        end_thread_worker(&worker);
+    }
+    end(pool);
+}
+
+/* Full: what is there is worked off, and what comes waits for room. */
+TEST(a_server_that_is_full)
+{
+    struct thread_worker worker = {.remote = {.lease = kr_sec(5)}};
+    kr_future *futures[2][COUNT];
+    begin_server();
+    kr_executor *pool = make_pool();
+    submit_squares(pool, futures[0]);
+    wait_sent(COUNT);
+    tell(KRI_WORDS(kri_word("CONFIG"), kri_word("SET"), kri_word("maxmemory"), kri_word("1")));
+    start_thread_worker(&worker);
+    check_squares(futures[0]);
+    submit_squares(pool, futures[1]);
+    CHECK_EQ(kr_future_exception(futures[1][0], NULL, kr_ms(200)), -ETIMEDOUT);
+    tell(KRI_WORDS(kri_word("CONFIG"), kri_word("SET"), kri_word("maxmemory"), kri_word("0")));
+    check_squares(futures[1]);
+    end(pool);
+    end_thread_worker(&worker);
+}
+
+/* How many requests had this as that word. */
+static int count_requests(size_t at, const char *word)
+{
+    int count = 0;
+    size_t size;
+    kri_reply *log = ask(KRI_WORDS(kri_word("SLOWLOG"), kri_word("GET"), kri_word("1000")));
+    for (size_t i = 0; i < kri_reply_count(log); i++) {
+        const kri_reply *words = kri_reply_at(kri_reply_at(log, i), 3);
+        count += strcmp(kri_reply_bytes(kri_reply_at(words, at), &size), word) == 0;
+    }
+    kri_reply_free(log);
+    return count;
+}
+
+/* A worker is given its next task with the answer to its last. */
+TEST(one_request_a_task)
+{
+    enum { MANY = 3 * COUNT };
+    struct thread_worker worker = {.remote = {.lease = kr_sec(40)}};
+    kr_future *futures[3][COUNT];
+    begin_server();
+    kr_executor *pool = make_pool();
+    for (int i = 0; i < 3; i++)
+        submit_squares(pool, futures[i]);
+    wait_sent(MANY);
+    tell(KRI_WORDS(kri_word("CONFIG"), kri_word("SET"), kri_word("slowlog-max-len"),
+                   kri_word("1000")));
+    tell(KRI_WORDS(kri_word("CONFIG"), kri_word("SET"), kri_word("slowlog-log-slower-than"),
+                   kri_word("0")));
+    start_thread_worker(&worker);
+    for (int i = 0; i < 3; i++)
+        check_squares(futures[i]);
+    CHECK_GE(count_requests(0, "XREADGROUP"), MANY);
+    CHECK_LE(count_requests(6, "BLOCK"), MANY / 2); /* of its own: one a second without a task */
+    end(pool);
+    end_thread_worker(&worker);
+    CHECK_EQ(worker.counts.done, MANY);
+}
+
+static void set_idle(const char *id, const char *ms)
+{
+    tell(KRI_WORDS(kri_word("XCLAIM"), kri_word(TASKS), kri_word(KRI_POST_GROUP),
+                   kri_word("another"), kri_word("0"), kri_word(id), kri_word("IDLE"),
+                   kri_word(ms)));
+}
+
+/* Somebody else's dead worker is found behind as many that live as there may be. */
+TEST(a_dead_worker_behind_many)
+{
+    enum { MANY = 3 * COUNT };
+    struct thread_worker worker = {.remote = {.lease = kr_sec(40)}};
+    kr_future *futures[3][COUNT];
+    char id[KRI_POST_ID];
+    const unsigned char *bytes;
+    size_t size;
+    begin_server();
+    kr_executor *pool = make_pool();
+    for (int i = 0; i < 3; i++)
+        submit_squares(pool, futures[i]);
+    wait_sent(MANY);
+    kri_reply *reply = ask(KRI_WORDS(
+        kri_word("XREADGROUP"), kri_word("GROUP"), kri_word(KRI_POST_GROUP), kri_word("another"),
+        kri_word("COUNT"), kri_word("100"), kri_word("STREAMS"), kri_word(TASKS), kri_word(">")));
+    const kri_reply *entries = kri_reply_at(kri_reply_at(reply, 0), 1);
+    CHECK_EQ(kri_reply_count(entries), MANY);
+    CHECK(kri_post_entry(kri_reply_at(entries, MANY - 1), id, &bytes, &size));
+    set_idle(id, "3600000");
+    start_thread_worker(&worker);
+    CHECK_EQ(kr_future_exception(futures[2][COUNT - 1], NULL, kr_sec(20)), 0);
+    CHECK(!kr_future_done(futures[0][0]));
+    for (int i = 0; i < MANY - 1; i++) {
+        CHECK(kri_post_entry(kri_reply_at(entries, (size_t)i), id, &bytes, &size));
+        set_idle(id, "3600000");
+    }
+    for (int i = 0; i < 3; i++)
+        check_squares(futures[i]);
+    kri_reply_free(reply);
+    end(pool);
+    end_thread_worker(&worker);
+}
+
 TEST(a_server_that_restarts_under_a_worker)
 {
     begin_server();
