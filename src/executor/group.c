@@ -40,6 +40,7 @@
 #include "executor/stall.h"
 
 #include "os/os.h"
+#include "trace/trace.h"
 
 static kri_item item_of(kr_group_task *task)
 {
@@ -125,8 +126,10 @@ static void run(kr_group_task *task)
 {
     kr_group *group = task->group;
     int error = -ECANCELED;
+    KRI_TRACE_BEGINS(task__begin, TASK, (uintptr_t)task, (uintptr_t)task->fn);
     if (!kri_scope_marked(&group->scope))
         error = task->fn(task->arg, task->result);
+    KRI_TRACE_ENDS(task__end, TASK, (uintptr_t)task, error);
     if (error >= 0)
         return;
     task->error = error;
@@ -216,6 +219,7 @@ int kr_group_start(kr_group *group, kr_group_task *task, kr_task_fn fn, const vo
     if (!fit || !kri_deque_push(&worker->deque, item_of(task)))
         return start_on(task, group->executor);
     group->started++;
+    KRI_TRACE_HAPPENS(submit, SUBMIT, (uintptr_t)task, (uintptr_t)fn);
     kri_pool_notify(worker->pool);
     return 0;
 }

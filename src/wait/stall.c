@@ -132,6 +132,8 @@ static bool look_inside(kri_waiter *w, void *arg)
 bool kri_text_add_runner(kri_text *text, const char *before, const kr_cancel_scope *scope)
 {
     struct search search = {.scope = scope};
+    if (text->brief)
+        return false;
     kri_park_each(look_inside, &search);
     if (search.found == NULL)
         return false;
