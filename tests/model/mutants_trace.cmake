@@ -7,9 +7,9 @@ krait_mutant(trace_field_written_relaxed trace/ring.c trace/trace_read_while_wri
   "kri_store_rlx64(&slot->fields[i], event->fields[i]);")
 krait_mutant(trace_field_read_relaxed trace/ring.c trace/trace_read_while_written
   "kri_load_acq64(&slot->fields[i]); /* [trace-1] */" "kri_load_rlx64(&slot->fields[i]);")
-krait_mutant(trace_name_written_relaxed trace/ring.c trace/trace_read_while_written
+krait_mutant(trace_name_written_relaxed trace/ring.c trace/trace_name_read_while_written
   "kri_store_rel64(&to[i], words[i]); /* [trace-1] */" "kri_store_rlx64(&to[i], words[i]);")
-krait_mutant(trace_name_read_relaxed trace/ring.c trace/trace_read_while_written
+krait_mutant(trace_name_read_relaxed trace/ring.c trace/trace_name_read_while_written
   "kri_load_acq64(&from[i]); /* [trace-1] */" "kri_load_rlx64(&from[i]);")
 krait_mutant(trace_whole_relaxed trace/ring.c trace/trace_read_while_written
   "kri_store_rel64(&slot->stamp, stamp); /* [trace-2] */" "kri_store_rlx64(&slot->stamp, stamp);")
