@@ -133,7 +133,7 @@ static int take_lock(void *arg)
 TEST(test_lock_wait_and_waker)
 {
     kr_thread *t;
-    pid_t waiter;
+    pid_t waiter = 0;
     begin_trace(0);
     CHECK_EQ(kr_lock_acquire(&lock, KR_FOREVER), 0);
     CHECK_EQ(kr_thread_start(&t, take_lock, &waiter, 0, &(kr_thread_options){.name = "the waiter"}),
