@@ -141,6 +141,7 @@ TEST(test_lock_wait_and_waker)
     kri_test_wait_parked(&lock.word, 1);
     CHECK_EQ(kr_lock_release(&lock), 0);
     CHECK_EQ(kr_thread_join(t, NULL, KR_FOREVER), 0);
+    kr_thread_release(t);
     events all = end_trace();
     const kr_trace_event *wait = the_only(&all, KR_TRACE_WAIT, "lock");
     CHECK_EQ(wait->object, (uintptr_t)&lock);
@@ -213,6 +214,7 @@ TEST(test_unfinished_wait)
     CHECK_EQ(kr_trace_stop(), 0);
     kr_event_set(&event);
     CHECK_EQ(kr_thread_join(t, NULL, KR_FOREVER), 0);
+    kr_thread_release(t);
 }
 
 /* A holder that comes back at once, on the only processor: the waiter starves until it is given. */
@@ -260,6 +262,7 @@ TEST(test_hand_over)
         }
         CHECK_EQ(kr_lock_release(&lock), 0);
         CHECK_EQ(kr_thread_join(t, NULL, KR_FOREVER), 0);
+        kr_thread_release(t);
         events all = gather();
         given = next_of(&all, NULL, KR_TRACE_HAND_OVER, NULL);
     }

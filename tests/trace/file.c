@@ -131,6 +131,7 @@ static void use_gil(void)
     CHECK_EQ(kr_thread_start(&t, hold_gil, gil, 0, NULL), 0);
     CHECK_EQ(hold_gil(gil), 0);
     CHECK_EQ(kr_thread_join(t, NULL, KR_FOREVER), 0);
+    kr_thread_release(t);
     CHECK_EQ(kr_gil_destroy(gil), 0);
 }
 
