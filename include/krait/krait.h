@@ -60,6 +60,7 @@
 #include <krait/timeout.h>
 #include <krait/timer.h>
 #include <krait/tls.h>
+#include <krait/trace.h>
 #include <krait/value.h>
 #include <krait/wait_any.h>
 #include <krait/with.h>

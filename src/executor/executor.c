@@ -6,6 +6,7 @@
 
 #include "base/options.h"
 #include "os/os.h"
+#include "trace/trace.h"
 
 int kri_executor_check(const kr_executor *executor)
 {
@@ -40,6 +41,10 @@ int kri_submit(kr_executor *executor, kr_future **future, const kri_task *task, 
         return err;
     if (future)
         *future = f;
+    KRI_PROBE(submit, f, task->fn);
+    if (kri_trace_is_on())
+        kri_trace_note(kri_trace_what(KR_TRACE_SUBMIT, KRI_TRACE_MOMENT), kri_future_traced_as(f),
+                       (uintptr_t)task->fn, NULL);
     err = executor->ops->submit(executor, f, deadline);
     return err ? give_up(f, future, err) : 0;
 }

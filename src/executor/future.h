@@ -60,6 +60,7 @@ typedef struct kri_callback {
  * future before anybody else knows that, and it stays as long as the future does. */
 typedef struct kri_remote {
     const struct kri_remote_ops *ops;
+    uint64_t traced; /* const: what a trace knows it by in all processes; 0: nothing */
 } kri_remote;
 
 typedef struct kri_remote_ops {
@@ -160,6 +161,12 @@ static inline bool kri_future_claim(kr_future *f, uint64_t as)
 static inline bool kri_future_is_claimed(const kr_future *f)
 {
     return kri_load_acq64(&f->claim) != KRI_UNCLAIMED;
+}
+
+/* What a trace knows its task by. */
+static inline uint64_t kri_future_traced_as(const kr_future *f)
+{
+    return f->remote != NULL && f->remote->traced != 0 ? f->remote->traced : (uintptr_t)f;
 }
 
 /* It has a watcher or a callback, or somebody is just about to change that. */

@@ -40,6 +40,7 @@
 #include "executor/stall.h"
 
 #include "os/os.h"
+#include "trace/trace.h"
 
 static kri_item item_of(kr_group_task *task)
 {
@@ -133,9 +134,17 @@ static void run(kr_group_task *task)
     kri_group_note_error(group, error);
 }
 
+/* One that has a future is noted as that. */
+static void run_traced(kr_group_task *task)
+{
+    KRI_TRACE_BEGINS(task__begin, TASK, (uintptr_t)task, (uintptr_t)task->fn);
+    run(task);
+    KRI_TRACE_ENDS(task__end, TASK, (uintptr_t)task, 0);
+}
+
 static void run_as_itself(void *arg)
 {
-    run(arg);
+    run_traced(arg);
 }
 
 void kri_group_run(kri_worker *worker, kri_item item)
@@ -147,7 +156,7 @@ void kri_group_run(kri_worker *worker, kri_item item)
     kri_count(&worker->begun);
     kri_store_rel64(&worker->task, (uintptr_t)task->fn);
     self->scope = &group->scope;
-    run(task);
+    run_traced(task);
     self->scope = before;
     if (is_forked(group))
         return;
@@ -216,6 +225,7 @@ int kr_group_start(kr_group *group, kr_group_task *task, kr_task_fn fn, const vo
     if (!fit || !kri_deque_push(&worker->deque, item_of(task)))
         return start_on(task, group->executor);
     group->started++;
+    KRI_TRACE_HAPPENS(submit, SUBMIT, (uintptr_t)task, (uintptr_t)fn);
     kri_pool_notify(worker->pool);
     return 0;
 }

@@ -24,6 +24,7 @@
 #include "executor/pool.h"
 #include "os/os.h"
 #include "thread/local.h"
+#include "trace/trace.h"
 
 KRI_SHARED_THREAD_LOCAL_HERE(kri_frame *, kri_frame_current)
 KRI_THREAD_LOCAL(const char *, outside_limit)
@@ -79,7 +80,9 @@ void kri_frames_disown(void)
 bool kri_run(kr_future *f, kr_cancel_scope *scope)
 {
     kri_party *self = kri_party_self();
+    KRI_TRACE_BEGINS(task__begin, TASK, (uintptr_t)f, (uintptr_t)f->fn);
     int error = f->fn(f->arg, f->result);
+    KRI_TRACE_ENDS(task__end, TASK, (uintptr_t)f, error);
     kri_scope_end(self, scope);
     if (kri_future_is_forked(f))
         return false;

@@ -33,7 +33,7 @@ static void describe_open(const kr_future *f, kri_text *text)
 void kri_future_describe(const kr_word *word, kri_text *text)
 {
     kr_future *f = (kr_future *)(uintptr_t)around(word, offsetof(kr_future, state));
-    if (!kri_mutex_try(&f->mutex)) {
+    if (text->brief || !kri_mutex_try(&f->mutex)) {
         kri_text_add(text, "a future");
         return;
     }

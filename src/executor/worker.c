@@ -27,6 +27,7 @@
 #include <stdio.h>
 
 #include "os/os.h"
+#include "trace/trace.h"
 
 enum { FEW = 8 }; /* tasks */
 enum { EVERY = 64, BATCH = KRI_INJECTION_CHUNK };
@@ -119,6 +120,7 @@ static kri_item steal(kri_worker *worker)
         kri_item item = kri_deque_steal(&victim->deque);
         if (item) {
             kri_count(&worker->steals);
+            KRI_TRACE_HAPPENS(steal, STEAL, item & ~(kri_item)KRI_ITEM_OF_GROUP, at);
             worker->stole = true;
             return item;
         }

@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BELL_BASE = 1000, FIRST_ID = 1000, LASTS = 4 };
+enum { BELL_BASE = 1000, FIRST_ID = 1000, LASTS = 6 };
 _Static_assert(BELL_BASE + EX_BELLS <= EX_EVENTS_BASE, "each number is one descriptor");
 
 static struct {
@@ -138,6 +138,11 @@ void os_thread_set_name(pid_t id, const char *name)
     (void)name;
 }
 
+void os_thread_name(char *name, size_t size)
+{
+    snprintf(name, size, "t%u", kri_ex.active ? kri_ex.self : 0);
+}
+
 int os_thread_set_affinity(pid_t id, const uint64_t *cpus, size_t words)
 {
     (void)id;
@@ -196,6 +201,11 @@ void kri_ex_thread_end(void)
 pid_t os_process_id(void)
 {
     return FIRST_ID + (pid_t)(kri_ex.active ? EX_SELF->process : 0);
+}
+
+const char *os_program_name(void)
+{
+    return "model";
 }
 
 uint64_t os_process_start(pid_t id)

@@ -15,6 +15,12 @@ void os_shared_unmap(void *memory, size_t size)
     os_free(memory);
 }
 
+int os_shared_touch(void *memory, size_t size)
+{
+    (void)memory, (void)size;
+    return kri_ex_refused() ? -ENOMEM : 0;
+}
+
 void os_identify(os_identity *identity)
 {
     *identity = (os_identity){.pid_namespace = 1, .time_namespace = 1, .user = 1, .group = 1};

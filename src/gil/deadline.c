@@ -46,6 +46,7 @@
  */
 #include "gil/gil.h"
 #include "os/os.h"
+#include "trace/trace.h"
 
 enum { SLICES_BEHIND = 20 }; /* so much one can owe at most */
 enum { SOON = 2000 };        /* ns: it is asked by then, and sees to the rest itself */
@@ -377,6 +378,7 @@ static int drop_and_wait(kr_gil *g, kr_gil_thread *t, kr_time now)
     bool interrupted = t->used > 0;
     const kr_gil_thread *next = g->first;
     t->visits = false;
+    KRI_TRACE_BEGINS(gil__wait, GIL_WAIT, (uintptr_t)g, 0);
     begin_to_wait(g, t, now);
     if (!t->by_coroutine && (g->keeper == NULL || g->keeper == next || !interrupted))
         become_keeper(g, t, now); /* it is awake */
@@ -384,6 +386,7 @@ static int drop_and_wait(kr_gil *g, kr_gil_thread *t, kr_time now)
     if (!interrupted && wakes[1].word == NULL)
         wakes[1] = call_next(g, t);
     int err = wait_queued(g, t, now, interrupted, wakes);
+    KRI_TRACE_ENDS(gil__waited, GIL_WAIT, (uintptr_t)g, err);
     if (err == 0)
         let_visitor_pass(g);
     return err;

@@ -30,6 +30,7 @@
  */
 #include "gil/gil.h"
 #include "os/os.h"
+#include "trace/trace.h"
 
 static uint64_t word_of(const kr_gil_thread *t)
 {
@@ -60,25 +61,35 @@ void kri_gil_become_holder(kr_gil *g, kr_gil_thread *t, kr_time now)
     if (g->events != NULL)
         kri_gil_note(g, t, KR_GIL_TAKES, now);
     kri_store_rel64(&g->holder, word_of(t) | slow_bit(g)); /* [gil-2] */
+    KRI_TRACE_BEGINS(gil__held, GIL_HELD, (uintptr_t)g, kri_party_runner(t->party));
 }
 
 void kri_gil_release_word(kr_gil *g)
 {
     g->taken_at = 0;
     g->counted_from = 0;
+    KRI_TRACE_ENDS(gil__free, GIL_HELD, (uintptr_t)g, 0);
     kri_store_rel64(&g->holder, slow_bit(g)); /* [gil-2] */
+}
+
+static inline int note_held(const kr_gil_thread *t)
+{
+    KRI_TRACE_BEGINS(gil__held, GIL_HELD, (uintptr_t)t->gil, kri_party_runner(t->party));
+    return 0;
 }
 
 int kri_gil_take(kr_gil_thread *t)
 {
     uint64_t seen = 0;
     if (kri_cas_acq64(&t->gil->holder, &seen, word_of(t))) /* [gil-2] */
-        return 0;
+        return note_held(t);
     int saved = errno;
+    KRI_TRACE_BEGINS(gil__wait, GIL_WAIT, (uintptr_t)t->gil, 0);
     kri_block_hook *hooks = kri_gil_give_later_ones(t);
     int err =
         t->gil->policy == KR_GIL_DEADLINE ? kri_gil_deadline_take(t) : kri_gil_barging_take(t);
     kri_gil_take_later_ones(t, hooks);
+    KRI_TRACE_ENDS(gil__waited, GIL_WAIT, (uintptr_t)t->gil, err);
     errno = saved;
     return err;
 }
@@ -93,9 +104,19 @@ static __attribute__((noinline)) void give_slowly(kr_gil_thread *t, kr_gil_what 
     errno = saved;
 }
 
+/* Before it is given: then another may have it, and say so. */
+static inline void trace_give(const kr_gil_thread *t)
+{
+    KRI_PROBE(gil__free, t->gil, t);
+    if (kri_trace_is_on() && kri_gil_has(t))
+        kri_trace_note(kri_trace_what(KR_TRACE_GIL_HELD, KRI_TRACE_END), (uintptr_t)t->gil, 0,
+                       NULL);
+}
+
 void kri_gil_give(kr_gil_thread *t, kr_gil_what why)
 {
     uint64_t seen = word_of(t);
+    trace_give(t);
     if (!kri_cas_rel64(&t->gil->holder, &seen, 0)) /* [gil-2] */
         give_slowly(t, why);
 }
@@ -106,7 +127,7 @@ int kr_gil_acquire(kr_gil_thread *thread)
         return -EPERM;
     uint64_t seen = 0;
     if (kri_cas_acq64(&thread->gil->holder, &seen, word_of(thread))) /* [gil-2] */
-        return 0;
+        return note_held(thread);
     return kri_gil_holder_in(seen) == thread ? -EDEADLK : kri_gil_take(thread);
 }
 
@@ -115,6 +136,7 @@ int kr_gil_release(kr_gil_thread *thread)
     if (!kri_gil_is_mine(thread))
         return -EPERM;
     uint64_t seen = word_of(thread);
+    trace_give(thread);
     if (kri_cas_rel64(&thread->gil->holder, &seen, 0)) /* [gil-2] */
         return 0;
     if (kri_gil_holder_in(seen) != thread)

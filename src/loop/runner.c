@@ -29,6 +29,7 @@
 #include "loop/fetch.h"
 #include "loop/line.h"
 #include "os/os.h"
+#include "trace/trace.h"
 
 enum { BUDGET = 64 };
 
@@ -129,6 +130,8 @@ static bool run_task(kri_runner *runner)
     *kri_party_current() = &runner->party;
     *kri_frame_current() = &runner->frame;
     kri_scope_begin(&runner->party, &scope);
+    if (kri_trace_is_on())
+        kri_trace_runs(kri_party_runner_now(&runner->party));
     leave_queue(loop, f);
     if (loop->cancels != NULL && f->executor == loop->face && kri_load_acq(loop->cancels))
         (void)kri_future_remove(f);
@@ -150,11 +153,23 @@ static bool run_task(kri_runner *runner)
 
 static inline kri_runner *choose(kri_loop *loop);
 
+/* One that begins a task says so itself, for it has no number before. */
+static __attribute__((noinline)) void trace_switch(kri_runner *target)
+{
+    if (target == NULL)
+        kri_trace_runs(0);
+    else if (target->number != 0)
+        kri_trace_runs(kri_party_runner_now(&target->party));
+}
+
 /* What stands in a runner that has no task yet is of no use and does no harm: it begins with its
  * own.  The loop itself, NULL, sees to its own. */
 static inline __attribute__((always_inline)) void switch_to(kri_context *from, kri_loop *loop,
                                                             kri_runner *target)
 {
+    KRI_PROBE(coroutine__switch, loop, target);
+    if (kri_trace_is_on())
+        trace_switch(target);
     loop->running = target;
     if (target == NULL) {
         kri_context_switch(from, &loop->thread);

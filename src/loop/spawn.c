@@ -6,6 +6,7 @@
 #include "loop/runners.h"
 
 #include "os/os.h"
+#include "trace/trace.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -129,6 +130,7 @@ static int spawn_with(kri_loop *loop, kr_future **future, const kri_task *task,
         return err;
     }
     kri_loop_count(loop, 1);
+    KRI_TRACE_HAPPENS(submit, SUBMIT, (uintptr_t)f, (uintptr_t)task->fn);
     if (o->name != NULL)
         kri_runner_set_name(runner, o->name);
     if (future != NULL)

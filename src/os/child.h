@@ -17,6 +17,7 @@ pid_t os_fork(void); /* with the handlers of os_at_fork: 0 in the child, its num
 
 /* Start this program once more, with the arguments name and argument; it inherits the standard
  * descriptors, and `descriptor` as OS_SPAWNED, and nothing else.  Its number, or an error. */
+#define OS_CHILD_ARGUMENT "--krait-process=" /* how the argument of a child of krait's begins */
 enum { OS_SPAWNED = 3 };
 pid_t os_spawn_self(const char *name, const char *argument, int descriptor);
 
@@ -103,5 +104,8 @@ int64_t os_process_mapped(pid_t id);   /* address space; the same */
 /* The build-id of the object that has `address` in it (NULL: the program), at most `size` bytes.
  * How many; 0: it has none. */
 size_t os_build_id(const void *address, uint8_t *id, size_t size);
+
+/* Where the program lies: the difference of two functions' addresses here and there. */
+uint64_t os_image_base(void);
 
 #endif

@@ -87,7 +87,8 @@ void os_thread_join(os_thread thread); /* may block, until its last instruction 
 void os_thread_detach(os_thread thread);
 pid_t os_thread_id(void); /* the kernel's number of the calling thread */
 void os_thread_set_name(pid_t id,
-                        const char *name); /* of any thread of this process; first 15 bytes */
+                        const char *name);    /* of any thread of this process; first 15 bytes */
+void os_thread_name(char *name, size_t size); /* what the system calls the calling one */
 int os_thread_set_affinity(pid_t id, const uint64_t *cpus, size_t words);
 int os_thread_get_affinity(pid_t id, uint64_t *cpus, size_t words);
 size_t os_thread_stack_minimum(void);
@@ -96,13 +97,14 @@ size_t os_thread_stack_left(void); /* bytes that the calling thread may still us
 /* Call `last` once in the calling thread as it ends, after the program's own thread-local
  * destructors have begun; not in the main thread, not after exit().  Asking again before that does
  * nothing; those who ask late, from such a destructor, are served too, as long as the system lets
- * destructors go on.  At most 4 different functions a process, called in the order of their first
+ * destructors go on.  At most 6 different functions a process, called in the order of their first
  * asking by anybody. */
 void os_at_thread_end(void (*last)(void));
 
 /* Processes and signals */
 
 pid_t os_process_id(void);
+const char *os_program_name(void); /* without its folder */
 /* When the process was started, in ticks since the machine was: with its id it is like no other.
  * 0: the system does not tell. */
 uint64_t os_process_start(pid_t id);
@@ -149,6 +151,10 @@ typedef struct os_identity {
 /* Memory that forked children share with this process; zero bytes, whole pages.  NULL: none. */
 void *os_shared_map(size_t size);
 void os_shared_unmap(void *memory, size_t size);
+
+/* Have memory for a part of a shared mapping, so that a touch cannot fail any more, where the
+ * system can (Linux 5.14).  0; -ENOMEM: there is none.  Async-signal-safe. */
+int os_shared_touch(void *memory, size_t size);
 void os_identify(os_identity *identity); /* of the calling process; asks the system each time */
 int os_in_group(uint32_t group); /* is it the process's, or one of its others?  1; 0; -ENOMEM */
 
@@ -159,6 +165,10 @@ int os_backtrace(const void **frames, int most);
 
 /* "function+0x12 (program)" for people, or what is known of it. */
 void os_describe_place(const void *address, char *text, size_t size);
+
+/* The name of a function by its address, of a static one, too; reads the object's file.  false: it
+ * is not known there. */
+bool os_function_name(const void *function, char *name, size_t size);
 
 /* Memory and last words */
 

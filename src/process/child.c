@@ -4,6 +4,7 @@
  */
 #include "process/hand_over.h"
 #include "thread/thread.h"
+#include "trace/trace.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -48,6 +49,21 @@ static _Noreturn void leave_fork(int code)
     os_exit_now(code);
 }
 
+static int run(kr_run_fn fn, void *arg, uint64_t traced)
+{
+    char name[KR_PROCESS_NAME_SIZE];
+    KRI_PROBE(process__begin, traced, fn);
+    if (kri_trace_is_on()) {
+        (void)kr_process_name(kr_process_current(), name, sizeof name);
+        kri_trace_note(kri_trace_what(KR_TRACE_PROCESS, KRI_TRACE_BEGIN), traced, (uintptr_t)fn,
+                       name);
+        kri_trace_name_process(name);
+    }
+    int result = fn(arg);
+    KRI_TRACE_ENDS(process__end, PROCESS, traced, result);
+    return result;
+}
+
 void kri_child_of_fork(const kri_start *s)
 {
     kri_party_self()->scope = NULL;
@@ -56,7 +72,7 @@ void kri_child_of_fork(const kri_start *s)
     if (result == 0)
         result = kri_hand_over_forked(s->options);
     if (result == 0)
-        result = s->run((void *)(uintptr_t)s->arg);
+        result = run(s->run, (void *)(uintptr_t)s->arg, s->order.traced);
     leave_fork(code_of(s->order.name, result));
 }
 
@@ -96,12 +112,14 @@ static bool order_is_sound(const kri_order *o)
 /* Nobody has told us anything, so there is nobody to tell what is wrong. */
 static int receive(int channel, errand *e)
 {
-    int fds[KR_HANDED_MAX + 1], count = KR_HANDED_MAX + 1;
+    int fds[KR_HANDED_MAX + 2], count = KR_HANDED_MAX + 2;
     int err = os_channel_receive(channel, &e->order, sizeof e->order, fds, &count, OS_NEVER);
-    if (err < 0 || !order_is_sound(&e->order) || count < 1)
+    int first = e->order.flags & KRI_ORDER_TRACE ? 2 : 1;
+    if (err < 0 || !order_is_sound(&e->order) || count < first)
         os_exit_now(1);
     e->line = fds[0];
-    return receive_body(channel, e, fds + 1, count - 1);
+    kri_trace_join(first == 2 ? fds[1] : -1);
+    return receive_body(channel, e, fds + first, count - first);
 }
 
 void kri_child_of_order(int channel, bool forked)
@@ -116,9 +134,9 @@ void kri_child_of_order(int channel, bool forked)
     if (result == 0)
         result = err;
     (void)kr_process_set_start_method((kr_start_method)e.order.start);
-    kr_run_fn run = (kr_run_fn)kri_task_function(e.order.task);
+    kr_run_fn fn = (kr_run_fn)kri_task_function(e.order.task);
     if (result == 0)
-        result = run != NULL ? run(e.arg) : KR_ETASK;
+        result = fn != NULL ? run(fn, e.arg, e.order.traced) : KR_ETASK;
     if (forked)
         leave_fork(code_of(e.order.name, result));
     os_exit(code_of(e.order.name, result));

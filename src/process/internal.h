@@ -69,7 +69,8 @@ enum {
     KRI_ORDER_DAEMON = 1,
     KRI_ORDER_DEPEND = 2, /* dies with its parent */
     KRI_ORDER_AFFINITY = 4,
-    KRI_ORDER_SERVE = 8, /* be the fork server */
+    KRI_ORDER_SERVE = 8,  /* be the fork server */
+    KRI_ORDER_TRACE = 16, /* the second descriptor is the segment of the trace */
 };
 #define KRI_ORDER_MAGIC 0x6b72616974303031u
 enum { KRI_IDENTITY = 48, KRI_PATIENCE = 60 /* seconds, for a new image to come to kr_init */ };
@@ -85,6 +86,7 @@ typedef struct kri_order {
     uint64_t mask; /* of signals */
     uint64_t memory_limit;
     uint64_t arg_size;
+    uint64_t traced; /* what a trace knows the start by; 0: nothing */
     kr_cpu_set affinity;
     char name[KR_PROCESS_NAME_SIZE];
     char parent_name[KR_PROCESS_NAME_SIZE];
@@ -139,7 +141,7 @@ int kri_launch(int *pid, int *pidfd, int *channel);
 _Noreturn void kri_child_of_fork(const kri_start *s);
 _Noreturn void kri_child_of_order(int channel, bool forked); /* by a fork server? */
 _Noreturn void kri_serve(int channel, int line);             /* server_loop.c */
-#define KRI_CHILD_ARGUMENT "--krait-process="
+#define KRI_CHILD_ARGUMENT OS_CHILD_ARGUMENT
 
 /* What handed over is kept for the child to ask for (hand_over.c). */
 int kri_hand_over_check(const kr_process_options *o);

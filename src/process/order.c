@@ -13,18 +13,26 @@
  * SPDX-License-Identifier: MIT
  */
 #include "process/hand_over.h"
+#include "trace/trace.h"
 #include <stdio.h>
 
 int kri_order_send(int channel, const kri_start *s)
 {
     kri_order order = s->order;
     kri_packed_connection packed[KR_HANDED_MAX];
-    int fds[KR_HANDED_MAX + 1] = {s->line};
-    int count = kri_hand_over_pack(s->options, packed, fds + 1);
-    if (count < 0)
-        return count;
+    int fds[KR_HANDED_MAX + 2] = {s->line};
+    int first = 1;
+    int trace = kri_trace_hand_over();
+    if (trace >= 0) {
+        order.flags |= KRI_ORDER_TRACE;
+        fds[first++] = trace;
+    }
+    int count = kri_hand_over_pack(s->options, packed, fds + first);
     size_t size = (size_t)order.connection_count * sizeof packed[0];
-    int err = os_channel_send(channel, &order, sizeof order, fds, count + 1);
+    int err =
+        count < 0 ? count : os_channel_send(channel, &order, sizeof order, fds, count + first);
+    if (trace >= 0)
+        os_close(trace);
     if (err == 0)
         err = os_channel_send(channel, packed, size, NULL, 0);
     if (err == 0)

@@ -7,6 +7,7 @@
 #include "base/options.h"
 #include "base/utf8.h"
 #include "process/hand_over.h"
+#include "trace/trace.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -196,6 +197,8 @@ static int start_listed(kr_process *p, kri_start *s)
     if (s->line < 0)
         return s->line;
     write_order(s, p);
+    s->order.traced = kri_trace_is_on() ? kri_trace_new_id() : 0;
+    KRI_TRACE_HAPPENS(process__start, START, s->order.traced, 0);
     int err = start_by(method != KR_START_DEFAULT ? method : kr_process_start_method(), p, s);
     if (err < 0)
         return err;

@@ -12,6 +12,7 @@
 #include "executor/block.h"
 #include "os/os.h"
 #include "process/internal.h"
+#include "trace/trace.h"
 
 static size_t aligned(size_t size)
 {
@@ -114,7 +115,7 @@ int kri_job_make(kr_executor *executor, kr_future **future, const kri_task *task
     kri_job *job = kri_block_new(sizeof *job);
     if (!job)
         return -ENOMEM;
-    *job = (kri_job){.remote = {&kri_job_ops},
+    *job = (kri_job){.remote = {&kri_job_ops, kri_trace_is_on() ? kri_trace_new_id() : 0},
                      .pool = pool,
                      .task = *task,
                      .function = function,

@@ -72,6 +72,7 @@ static void fill(kri_process_pool *pool, const kri_job *job, kri_work_slot *slot
     slot->item_result = job->task.item_result;
     slot->flags = pool->more.start == KR_FORK ? KRI_WORK_BY_ADDRESS : 0;
     slot->error = 0;
+    slot->traced = job->remote.traced;
     kri_store_rlx(&slot->progress, job->progress);
     fill_arg(pool, job, slot);
     fill_result(pool, job, slot);

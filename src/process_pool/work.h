@@ -38,7 +38,7 @@ typedef struct kri_work_slot {
     uint32_t flags;       /* KRI_WORK_.. */
     kr_word progress;     /* atomic: items of a batch that have ended */
     int32_t error;        /* the worker's while RUNNING, then const: what the task returned */
-    uint64_t reserved;
+    uint64_t traced; /* the parent's while IDLE, then const: what a trace knows it by; 0: none */
     unsigned char bytes[KRI_WORK_INLINE]; /* what is inline: the argument, then the result */
 } kri_work_slot;
 

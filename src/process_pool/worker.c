@@ -12,6 +12,7 @@
 #include "os/os.h"
 #include "os/segment.h"
 #include "process/internal.h"
+#include "trace/trace.h"
 
 struct worker {
     kri_work work;
@@ -100,7 +101,10 @@ static void run_slot(void *arg, uint32_t number)
     run.result = slot->result ? base + slot->result : NULL;
     if (run.result && is_to_be_cleared(slot))
         memset(run.result, 0, slot->result_size);
+    uint64_t traced = slot->traced != 0 ? slot->traced : (uintptr_t)slot;
+    KRI_TRACE_BEGINS(task__begin, TASK, traced, (uintptr_t)run.fn);
     kri_run_as_party(run_here, &run, NULL);
+    KRI_TRACE_ENDS(task__end, TASK, traced, slot->error);
     kri_store_rlx64(&w->record->tasks, kri_load_rlx64(&w->record->tasks) + 1);
 }
 

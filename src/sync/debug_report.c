@@ -72,7 +72,7 @@ void kri_debug_report_order(const kri_debug_line *lines, int count)
 {
     static const char title[] = "krait: locks are acquired in opposite orders:";
     char *report = os_alloc(REPORT_SIZE);
-    kri_text text = {report, REPORT_SIZE};
+    kri_text text = {.end = report, .room = REPORT_SIZE};
     if (report == NULL) {
         give(title);
         return;
@@ -88,7 +88,7 @@ void kri_debug_report_cycle(const kri_debug_line *lines, int count)
 {
     static const char title[] = "krait: these wait for each other for ever:";
     char *report = os_alloc(REPORT_SIZE);
-    kri_text text = {report, REPORT_SIZE};
+    kri_text text = {.end = report, .room = REPORT_SIZE};
     if (report == NULL) {
         give(title);
         return;
@@ -103,7 +103,7 @@ void kri_debug_report_cycle(const kri_debug_line *lines, int count)
 void kri_debug_report_full(const char *what, unsigned most)
 {
     char line[PLACE_SIZE];
-    kri_text text = {line, sizeof line};
+    kri_text text = {.end = line, .room = sizeof line};
     kri_text_add(&text, "krait: more than %u %s: the diagnosis of locks misses some from here on",
                  most, what);
     give(line);

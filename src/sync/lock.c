@@ -62,6 +62,7 @@
 #include "os/os.h"
 #include "sync/debug.h"
 #include "sync/internal.h"
+#include "trace/trace.h"
 #include "wait/stall.h"
 
 #define HOLDER       UINT64_C(0x3fffff)
@@ -163,6 +164,13 @@ static int wait_private(kr_lock *lock, kr_time deadline, unsigned flags)
     }
 }
 
+/* By its address only: it may be gone. */
+static inline int note_handed_over(const kr_lock *lock)
+{
+    KRI_TRACE_HAPPENS(hand__over, HAND_OVER, (uintptr_t)lock, 0);
+    return 0;
+}
+
 static int release_private(kr_lock *lock, uint64_t seen)
 {
     kri_word64 *word = whole(lock);
@@ -172,7 +180,7 @@ static int release_private(kr_lock *lock, uint64_t seen)
             continue;
         if (seen & STARVING) {
             if (kri_wake(&lock->more, 1, 0) > 0) /* [lock-2] */
-                return 0;
+                return note_handed_over(lock);
             seen = next;
             continue;
         }
@@ -236,7 +244,8 @@ static int wait_shared(kr_lock *lock, kr_time deadline, unsigned flags, kr_time 
         seen |= WAITERS;
         kr_time look = random_around(period, &marks);
         bool last = deadline <= look;
-        err = kri_wait(&lock->word, (uint32_t)seen, last ? deadline : look, flags | KRI_SHARED);
+        err = kri_wait_for(&lock->word, (uint32_t)seen, last ? deadline : look, flags | KRI_SHARED,
+                           describe);
         if (err == -ECANCELED)
             return err;
         if (err == -ETIMEDOUT) {

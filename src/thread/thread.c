@@ -55,6 +55,7 @@
  */
 #include "base/options.h"
 #include "thread/thread.h"
+#include "trace/trace.h"
 #include "base/atomic.h"
 #include "wait/stall.h"
 #include <string.h>
@@ -111,6 +112,15 @@ static void announce(kr_thread *t)
     kri_wake(&t->native_id, KRI_ALL, 0);
 }
 
+static void trace_begin(const kr_thread *t)
+{
+    KRI_PROBE(thread__begin, t, 0);
+    if (!kri_trace_is_on())
+        return;
+    kri_trace_name_thread(t->name);
+    kri_trace_note(kri_trace_what(KR_TRACE_THREAD, KRI_TRACE_BEGIN), (uintptr_t)t, 0, t->name);
+}
+
 static void run_thread(void *arg)
 {
     kr_thread *t = arg;
@@ -120,7 +130,9 @@ static void run_thread(void *arg)
     kri_thread_set_self(t);
     os_at_thread_end(kri_thread_ending);
     announce(t);
+    trace_begin(t);
     int result = t->run(t->arg);
+    KRI_TRACE_ENDS(thread__end, THREAD, (uintptr_t)t, result);
     t->result = result;
     if (result < 0 && result != -ECANCELED)
         kri_thread_failed(t, result);
@@ -218,6 +230,7 @@ static int start_system_thread(kr_thread *t, const kr_thread_options *o)
     if (err < 0)
         return err;
     kri_stall_may_act(1);
+    KRI_TRACE_HAPPENS(thread__start, START, (uintptr_t)t, 0);
     err = os_thread_start(&t->os, run_thread, t, false, &options);
     if (err == 0) {
         kri_thread_change(t, KRI_ALIVE);

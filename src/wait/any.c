@@ -191,6 +191,12 @@ static int turn_back(struct wait *wait, kri_spot *changed, kri_spot **which)
     return changed != NULL ? -EAGAIN : -ECANCELED;
 }
 
+/* What a trace, or a report of a stall, names. */
+static const kr_word *object_of(const struct wait *wait)
+{
+    return wait->waiter.waits_for != NULL ? wait->waiter.waits_for : wait->first->word;
+}
+
 static int wait_on_all(struct wait *wait, kr_time deadline, kri_spot **which)
 {
     kri_spot *changed = enter_all(wait);
@@ -199,14 +205,18 @@ static int wait_on_all(struct wait *wait, kr_time deadline, kri_spot **which)
         kri_place_enter(&wait->on_scope, &wait->waiter, &wait->scope->state, KRI_SCOPE_LIVE);
     bool ready = changed == NULL && (on_scope || wait->scope == NULL);
     kri_party *self = wait->waiter.party;
-    if (ready)
+    if (ready) {
+        kri_wait_begins(self, object_of(wait), wait->waiter.describe, "several");
         kri_block_begin(self);
+    }
     int err = ready ? sleep_on_all(wait, deadline, which) : turn_back(wait, changed, which);
     leave_all(wait, changed);
     if (on_scope && wait->waiter.through != &wait->on_scope)
         kri_place_leave(&wait->on_scope);
-    if (ready)
+    if (ready) {
         kri_block_end(self);
+        kri_wait_is_over(object_of(wait), err);
+    }
     return err;
 }
 

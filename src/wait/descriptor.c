@@ -90,20 +90,39 @@ static int wait_polling(kri_party *self, const poll_call *call, kr_time deadline
     return -ECANCELED;
 }
 
-int kri_wait_fd(int fd, unsigned events, kr_time deadline)
+/* An object that is no address: traces and probes know descriptors by their numbers. */
+static const void *object_of(int fd)
 {
-    kri_party *self = kri_party_self();
+    return (const void *)(uintptr_t)fd;
+}
+
+static int wait_fd(kri_party *self, int fd, unsigned events, kr_time deadline)
+{
     if (self->ops->wait_fd != NULL)
         return self->ops->wait_fd(fd, events, deadline);
     return wait_polling(self, &(poll_call){.fd = fd, .events = events}, deadline);
 }
 
+int kri_wait_fd(int fd, unsigned events, kr_time deadline)
+{
+    kri_party *self = kri_party_self();
+    if (deadline == 0)
+        return wait_fd(self, fd, events, 0);
+    kri_wait_begins(self, object_of(fd), NULL, "descriptor");
+    int ready = wait_fd(self, fd, events, deadline);
+    kri_wait_is_over(object_of(fd), ready);
+    return ready;
+}
+
 int kri_wait_fds(os_polled *list, size_t count, kr_time deadline)
 {
     kri_party *self = kri_party_self();
-    if (self->ops->wait_fds != NULL)
-        return self->ops->wait_fds(list, count, deadline);
-    return wait_polling(self, &(poll_call){.list = list, .count = count}, deadline);
+    kri_wait_begins(self, list, NULL, "descriptors");
+    int ready = self->ops->wait_fds != NULL
+                    ? self->ops->wait_fds(list, count, deadline)
+                    : wait_polling(self, &(poll_call){.list = list, .count = count}, deadline);
+    kri_wait_is_over(list, ready);
+    return ready;
 }
 
 int kri_wait_call(int hears, kr_time deadline)
@@ -120,10 +139,12 @@ int kri_wait_call(int hears, kr_time deadline)
         if (result != -EAGAIN && result != -EINTR)
             return result;
     }
+    kri_wait_begins(self, object_of(hears), NULL, "descriptor");
     kri_block_begin(self);
     do {
         result = os_call_hear(hears);
     } while (result == -EINTR);
     kri_block_end(self);
+    kri_wait_is_over(object_of(hears), result);
     return result;
 }

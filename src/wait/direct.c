@@ -55,6 +55,7 @@ static int sleep_until(kri_party *self, kri_waiter **place, kr_time deadline,
     bool hooked = self->hooks != NULL || kri_load_rlx(&kri_relied) != 0;
     if (place != NULL)
         *place = &w;
+    kri_wait_begins(self, place, NULL, place != NULL ? "wait" : "sleep");
     if (hooked)
         kri_block_begin(self);
     bool woken = sleep_until_woken(&w, deadline);
@@ -65,6 +66,7 @@ static int sleep_until(kri_party *self, kri_waiter **place, kr_time deadline,
         kri_stand_leave(&in_scope, &w, scope);
     if (hooked)
         kri_block_end(self);
+    kri_wait_is_over(place, woken);
     if (woken)
         return directly ? 0 : -ECANCELED;
     return -ETIMEDOUT;
@@ -101,6 +103,7 @@ bool kri_wake_direct(kri_waiter *w)
     if (w == NULL || !take(w))
         return false;
     w->through = &direct;
+    KRI_TRACE_HAPPENS(wake, WAKE, 0, kri_party_runner(w->party));
     w->party->ops->resume(w);
     return true;
 }

@@ -5,6 +5,7 @@
 #ifndef KRI_WAIT_INTERNAL_H
 #define KRI_WAIT_INTERNAL_H
 
+#include "trace/trace.h"
 #include "wait/wait.h"
 
 /* A waiter stands in the frame of the party that waits.  Its state and who may change it are told
@@ -142,6 +143,21 @@ void kri_stall_enter(kri_stall_watch *watch); /* before a sleep for ever; not pa
 void kri_stall_leave(void);                   /* by the waker of one that has entered */
 void kri_stall_look(kri_stall_watch *watch);  /* woken for nothing, or at watch->until */
 #endif
+
+/* trace.c: a wait of the calling party begins, once it stands in its queue, and ends.  name: what
+ * for, where describe is NULL. */
+void kri_note_wait(kri_party *self, const void *object, kri_describe describe, const char *name);
+static inline void kri_wait_begins(kri_party *self, const void *object, kri_describe describe,
+                                   const char *name)
+{
+    KRI_PROBE(wait__begin, object, 0);
+    if (kri_trace_is_on())
+        kri_note_wait(self, object, describe, name);
+}
+static inline void kri_wait_is_over(const void *object, int result)
+{
+    KRI_TRACE_ENDS(wait__end, WAIT, (uintptr_t)object, result);
+}
 
 void kri_nap_forked(void);
 

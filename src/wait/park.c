@@ -180,6 +180,7 @@ void kri_waiter_wake(kri_waiter *w)
     if (!claim(w, TAKEN))
         return;
     (void)kri_party_self(); /* a foreign thread is known from here on as one who may act */
+    KRI_TRACE_HAPPENS(cancel, WAKE, 0, kri_party_runner(w->party));
     w->party->ops->unpark(w);
 }
 
@@ -243,6 +244,7 @@ static int wake_parked(kr_word *word, int count)
     int taken = 0;
     kri_waiter *w = take_parked(word, count, &taken);
     while (w != NULL) {
+        KRI_TRACE_HAPPENS(wake, WAKE, (uintptr_t)word, kri_party_runner(w->party));
         kri_waiter *next = w->next;
         w->party->ops->unpark(w);
         w = next;

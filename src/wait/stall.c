@@ -132,6 +132,8 @@ static bool look_inside(kri_waiter *w, void *arg)
 bool kri_text_add_runner(kri_text *text, const char *before, const kr_cancel_scope *scope)
 {
     struct search search = {.scope = scope};
+    if (text->brief)
+        return false;
     kri_park_each(look_inside, &search);
     if (search.found == NULL)
         return false;
@@ -296,7 +298,7 @@ static bool add_line(kri_waiter *w, void *arg)
 
 static int write_report(char *text, size_t size)
 {
-    struct report report = {.text = {text, size}};
+    struct report report = {.text = {.end = text, .room = size}};
     kri_text_add(&report.text, "krait: every thread waits for ever:");
     kri_park_freeze();
     kri_park_each(add_line, &report);

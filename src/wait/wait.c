@@ -87,6 +87,7 @@ static int wait_private(kr_word *word, uint32_t expected, kr_time deadline, kr_c
     if (!kri_place_enter(&on_word, &w, word, expected))
         return -EAGAIN;
     bool live = scope == NULL || kri_stand_enter(&in_scope, &w, scope);
+    kri_wait_begins(w.party, word, describe, flags & KRI_IDLE ? "idle" : "wait");
     kri_block_begin(w.party);
     bool woken =
         !live && kri_waiter_leave(&w) ? false : kri_waiter_sleep(&w, live ? deadline : KRI_NEVER);
@@ -94,6 +95,7 @@ static int wait_private(kr_word *word, uint32_t expected, kr_time deadline, kr_c
     if (scope != NULL && live)
         kri_stand_leave(&in_scope, &w, scope);
     kri_block_end(w.party);
+    kri_wait_is_over(word, woken);
     if (woken && w.through == &on_word)
         return w.taken ? KRI_TAKEN : 0;
     return woken || !live ? -ECANCELED : -ETIMEDOUT;
@@ -131,14 +133,16 @@ static int sleep_shared(kr_word *word, uint32_t expected, kr_time deadline, kr_c
 }
 
 static int wait_in_thread(kri_party *self, kr_word *word, uint32_t expected, kr_time deadline,
-                          kr_cancel_scope *scope)
+                          kr_cancel_scope *scope, kri_describe describe)
 {
+    kri_wait_begins(self, word, describe, "shared word");
     kri_block_begin(self);
     int err;
     do {
         err = sleep_shared(word, expected, deadline, scope);
     } while (err == -EINTR);
     kri_block_end(self);
+    kri_wait_is_over(word, err);
     return err;
 }
 
@@ -172,12 +176,12 @@ static int wait_by_watch(kri_party *self, kr_word *word, uint32_t expected, kr_t
 }
 
 static int wait_shared(kr_word *word, uint32_t expected, kr_time deadline, kr_cancel_scope *scope,
-                       unsigned flags)
+                       unsigned flags, kri_describe describe)
 {
     kri_party *self = kri_party_self();
     if (self->ops->watch != NULL)
         return wait_by_watch(self, word, expected, deadline, scope, flags);
-    return wait_in_thread(self, word, expected, deadline, scope);
+    return wait_in_thread(self, word, expected, deadline, scope, describe);
 }
 
 void kri_waiter_take(kri_waiter *w)
@@ -206,7 +210,7 @@ int kri_wait_to_take(kr_word *word, uint32_t expected, kr_time deadline, unsigne
             until = scope->deadline;
     }
     int err = flags & KRI_SHARED
-                  ? wait_shared(word, expected, until, scope, flags)
+                  ? wait_shared(word, expected, until, scope, flags, describe)
                   : wait_private(word, expected, until, scope, flags, describe, take);
     if (err != -ETIMEDOUT || until == deadline)
         return err;

@@ -38,6 +38,7 @@ enum kri_wait_flags {
 typedef struct kri_text {
     char *end;
     size_t room;
+    bool brief; /* asked for by the waiter itself: nothing that takes the queues to be held */
 } kri_text;
 typedef void (*kri_describe)(const kr_word *word, kri_text *text);
 
@@ -321,6 +322,24 @@ static inline void kri_party_leave(kri_party *previous)
  * other party's in this process, before or after. */
 uint64_t kri_party_id(kri_party *self);
 uint64_t kri_party_new_id(void);
+
+/* kri_party_runner - the number that a trace knows it by: of a thread the kernel's, of a coroutine
+ * one above 2^32.  0: a coroutine that has not been in a trace yet. */
+static inline uint64_t kri_party_runner(const kri_party *party)
+{
+    if (party->thread != 0)
+        return (uint64_t)party->thread;
+    return party->id != 0 ? UINT64_C(1) << 32 | party->id : 0;
+}
+
+/* kri_party_runner_now - the same, given to it if need be: by the party, or while it sleeps by who
+ * lets it run. */
+static inline uint64_t kri_party_runner_now(kri_party *party)
+{
+    if (party->thread == 0)
+        (void)kri_party_id(party);
+    return kri_party_runner(party);
+}
 
 /* Scopes of the library's own, around tasks and groups: entered and left with plain stores. */
 

@@ -173,3 +173,18 @@ size_t os_build_id(const void *address, uint8_t *id, size_t size)
     dl_iterate_phdr(visit, &s);
     return s.found;
 }
+
+static int note_base(struct dl_phdr_info *object, size_t size, void *arg)
+{
+    (void)size;
+    *(uint64_t *)arg =
+        object->dlpi_addr + 1; /* the first is the program; 0 where it was linked to */
+    return 1;
+}
+
+uint64_t os_image_base(void)
+{
+    uint64_t base = 0;
+    dl_iterate_phdr(note_base, &base);
+    return base;
+}

@@ -22,6 +22,11 @@
 #define SYS_pidfd_open 434
 #endif
 
+const char *os_program_name(void)
+{
+    return program_invocation_short_name;
+}
+
 pid_t os_process_id(void)
 {
     return getpid();

@@ -22,6 +22,25 @@ void os_shared_unmap(void *memory, size_t size)
     errno = saved;
 }
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* newer than the headers of some builds */
+#endif
+
+int os_shared_touch(void *memory, size_t size)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t begin = (uintptr_t)memory / page * page;
+    uintptr_t end = ((uintptr_t)memory + size + page - 1) / page * page;
+    int saved = errno;
+    int returned;
+    do {
+        returned = madvise((void *)begin, end - begin, MADV_POPULATE_WRITE);
+    } while (returned < 0 && (errno == EINTR || errno == EAGAIN));
+    int err = returned < 0 && errno != EINVAL ? -ENOMEM : 0;
+    errno = saved;
+    return err;
+}
+
 /* The kernel keeps all namespaces on one file system, so the inode tells them apart. */
 static uint64_t namespace_of(const char *path)
 {

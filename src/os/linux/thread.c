@@ -19,7 +19,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-enum { LASTS = 4, COMM = 15 };
+enum { LASTS = 6, COMM = 15 };
 
 /* The end of a thread. */
 
@@ -79,7 +79,7 @@ static unsigned index_of(void (*last)(void))
         if (seen == wanted)
             return i;
     }
-    os_abort("krait: more than 4 functions want to know of a thread's end");
+    os_abort("krait: more than 6 functions want to know of a thread's end");
 }
 
 void os_at_thread_end(void (*last)(void))
@@ -253,6 +253,15 @@ void os_thread_set_name(pid_t id, const char *name)
         prctl(PR_SET_NAME, comm, 0, 0, 0);
     else
         write_comm(id, comm);
+    errno = saved;
+}
+
+void os_thread_name(char *name, size_t size)
+{
+    int saved = errno;
+    char comm[COMM + 1] = "";
+    prctl(PR_GET_NAME, comm, 0, 0, 0);
+    snprintf(name, size, "%s", comm);
     errno = saved;
 }
 
