@@ -80,8 +80,7 @@ static void note_hold(kr_gil *g, kr_gil_thread *t, kr_time now)
 {
     if (g->taken_at == 0)
         return;
-    kri_gil_note_time(&g->counts.hold, now - g->taken_at);
-    kri_gil_note_time(&t->counts.hold, now - g->taken_at);
+    kri_gil_note_time(&g->counts.hold, &t->counts.hold, now - g->taken_at);
 }
 
 static void queue(kr_gil *g, kr_gil_thread *t)
@@ -263,8 +262,7 @@ static void note_wait(kr_gil *g, kr_gil_thread *t)
     kri_store_rlx(&g->cpu, (uint32_t)os_cpu_current() + 1);
     kri_gil_count(&g->counts.waits, 1);
     kri_gil_count(&t->counts.waits, 1);
-    kri_gil_note_time(&g->counts.wait, waited);
-    kri_gil_note_time(&t->counts.wait, waited);
+    kri_gil_note_time(&g->counts.wait, &t->counts.wait, waited);
 }
 
 /* With the lock held, which it gives up: until the queued runner has the interpreter lock.  `owed`

@@ -220,16 +220,16 @@ static inline void kri_gil_count(kri_word64 *count, uint64_t more)
 {
     (void)count, (void)more;
 }
-static inline void kri_gil_note_time(kri_gil_histogram *h, kr_time time)
+static inline void kri_gil_note_time(kri_gil_histogram *all, kri_gil_histogram *own, kr_time time)
 {
-    (void)h, (void)time;
+    (void)all, (void)own, (void)time;
 }
 #else
 static inline void kri_gil_count(kri_word64 *count, uint64_t more)
 {
     kri_store_rlx64(count, kri_load_rlx64(count) + more); /* by one at a time */
 }
-void kri_gil_note_time(kri_gil_histogram *h, kr_time time);
+void kri_gil_note_time(kri_gil_histogram *all, kri_gil_histogram *own, kr_time time);
 #endif
 void kri_gil_note(kr_gil *g, kr_gil_thread *t, kr_gil_what what, kr_time now);
 void kri_gil_forget_counts(kri_gil_counts *counts);

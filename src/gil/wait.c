@@ -84,11 +84,11 @@ static bool spin(kr_gil_thread *t, enum kri_gil_spin kind, kr_time until)
 {
     if (kind == KRI_SPIN_NOT || !kri_spin_pays())
         return false;
+    if (kind != KRI_SPIN_TO_ASK && holder_is_here(t->gil))
+        return false;
     kr_time now = os_now();
     if (kind == KRI_SPIN_TO_ASK)
         return until - now <= BUDGET_TO_ASK && (spin_until(t, now, until) || os_now() >= until);
-    if (holder_is_here(t->gil))
-        return false;
     kr_word *in_vain = &t->gil->idle_spins[kind];
     kr_time budget = budget_of(in_vain);
     bool told = budget != 0 && spin_until(t, now, now + budget);
