@@ -95,6 +95,7 @@ struct kr_gil_thread {
     bool queued;
     bool visits;       /* has not been asked since it came */
     bool by_coroutine; /* who waits is one */
+    bool arranges;     /* the holder: it sees itself to that it is asked; then the holder's */
     uint32_t cpu;      /* a hint: on which processor + 1 it began to wait */
     kr_time waits_since;
     kr_time key;  /* virtual: the smaller, the sooner; see deadline.c */
@@ -195,6 +196,7 @@ enum kri_gil_spin {
     KRI_SPIN_FOR_RETURN = 1,
     KRI_SPIN_TO_ASK
 };
+bool kri_gil_holder_is_here(const kr_gil *g); /* on the caller's processor; a hint */
 /* Without the lock: wait until told something, or until the deadline: what turn is then. */
 uint32_t kri_gil_await(kr_gil_thread *t, kr_time deadline, enum kri_gil_spin spin, kr_time until);
 
