@@ -29,8 +29,7 @@ static void note_wait(kr_gil *g, kr_gil_thread *t)
     kr_time waited = os_now() - t->waits_since;
     kri_gil_count(&g->counts.waits, 1);
     kri_gil_count(&t->counts.waits, 1);
-    kri_gil_note_time(&g->counts.wait, waited);
-    kri_gil_note_time(&t->counts.wait, waited);
+    kri_gil_note_time(&g->counts.wait, &t->counts.wait, waited);
 }
 
 /* Sleep once, in the queue; the lock is held before and after, not meanwhile. */
@@ -120,8 +119,7 @@ int kri_gil_barging_take(kr_gil_thread *t)
 static void note_hold(kr_gil *g, kr_gil_thread *t, kr_time now)
 {
     if (g->taken_at != 0) {
-        kri_gil_note_time(&g->counts.hold, now - g->taken_at);
-        kri_gil_note_time(&t->counts.hold, now - g->taken_at);
+        kri_gil_note_time(&g->counts.hold, &t->counts.hold, now - g->taken_at);
     }
     if (g->counted_from == 0 || now <= g->counted_from)
         return;

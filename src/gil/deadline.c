@@ -10,10 +10,14 @@
  *                holder is asked already, or nobody waits
  *     keeper_wakes
  *                when it looks, at the latest.  It sleeps on as long as that is soon enough,
- * whoever has the lock meanwhile: a visitor a thousand times a second wakes nobody due        when
- * the holder is to let go visits     of each runner: it has come from a blocking region and has not
- * been asked since, so it is likely to go soon visitor_cpu a hint: where the last one was that gave
- * the lock away by itself
+ *                whoever has the lock meanwhile: a visitor a thousand times a second wakes nobody
+ *     due        when the holder is to let go
+ *     visits     of each runner: it has come from a blocking region and has not been asked since,
+ *                so it is likely to go soon
+ *     arranges   of each runner: it has been given the lock with no keeper in time, and sees to it
+ *                as it wakes up
+ *     visitor_cpu
+ *                a hint: where the last one was that gave the lock away by itself
  *
  * Protocol.
  *     take.  The runner that comes, from a blocking region or new, stands one slice ahead of the
@@ -25,7 +29,11 @@
  *     left of its slice.  Where it drops for a visitor at the end of its slice, it wakes the one
  *     that comes after the visitor, and sleeps.
  *     Coroutines cannot be keepers: their thread may be held up, by the holder even.  Where only
- *     coroutines wait the holder is asked at once, and sees to `due` itself.
+ *     coroutines wait the holder is asked at once, and sees to `due` itself.  So it does for one
+ *     that is early and on the holder's own processor: once its time to ask has come the system may
+ *     let the holder compute for milliseconds before the other one wakes up.
+ *     Who is given the lock finds a keeper for itself, where there is none in time, rather than the
+ *     one who gives it: a visitor would wake somebody who computes onto its own processor.
  *     Held time counts from when somebody waits, so who computes alone owes nothing for it.
  *
  * Why a keeper?  If each waiter had a time limit, a thousand would wake every 5 ms.  That the
@@ -34,11 +42,11 @@
  *
  * Processors.  Those that compute need one together; the visitor and whom it talks to run on the
  * others, if the system does not mix them up, for it lets who computes finish a slice of
- * milliseconds before another may run.  Three things keep them apart.  One processor after the
+ * milliseconds before another may run.  Four things keep them apart.  One processor after the
  * other is never idle for a moment only, or somebody would be woken there: who was interrupted
  * spins for the return.  Whoever is to compute next is woken by the one that stops, and is up where
  * that was before the visitor has gone.  And one that finds itself where the visitor was lets
- * others run once, before it goes on.
+ * others run once, before it goes on.  A visitor wakes nobody but whom it gives the lock to.
  *
  * The idea is from Con Kolivas' BFS scheduler, by way of Nir Aides' patch for CPython.
  *
@@ -81,8 +89,7 @@ static void note_hold(kr_gil *g, kr_gil_thread *t, kr_time now)
 {
     if (g->taken_at == 0)
         return;
-    kri_gil_note_time(&g->counts.hold, now - g->taken_at);
-    kri_gil_note_time(&t->counts.hold, now - g->taken_at);
+    kri_gil_note_time(&g->counts.hold, &t->counts.hold, now - g->taken_at);
 }
 
 static void queue(kr_gil *g, kr_gil_thread *t)
@@ -130,17 +137,23 @@ static void become_keeper(kr_gil *g, kr_gil_thread *t, kr_time wakes)
     g->keeper_wakes = wakes;
 }
 
+/* Does somebody wait for a holder whom nobody asks in time?  A keeper looks again, and sleeps on.
+ */
+static bool is_unkept(const kr_gil *g, const kr_gil_thread *holder)
+{
+    return g->first != NULL && !is_asked(holder) &&
+           (g->keeper == NULL || g->keeper_wakes > due_of(g, holder));
+}
+
 /* There is a holder that somebody waits for: see to it that it is asked.  Who is owed a wake-up. */
 static kri_gil_wake arrange(kr_gil *g, kr_time now)
 {
     enum { FAR = 8 };
     kr_gil_thread *holder = kri_gil_holder(g);
     kr_gil_thread *t = g->first;
-    if (t == NULL || is_asked(holder))
+    if (!is_unkept(g, holder))
         return nobody;
     kr_time due = due_of(g, holder);
-    if (g->keeper != NULL && g->keeper_wakes <= due)
-        return nobody; /* it looks again in time, and sleeps on */
     if (g->keeper != NULL)
         return kri_gil_tell(g->keeper, KRI_TURN_LOOK);
     for (int i = 0; t != NULL && t->by_coroutine; t = t->behind) {
@@ -165,9 +178,13 @@ static kri_gil_wake hand_over(kr_gil *g, kr_time now, kri_gil_wake *second)
     if (next->key > g->clock)
         g->clock = next->key;
     kri_gil_become_holder(g, next, now);
-    *second = arrange(g, now);
-    kri_store_rlx(&g->cpu, next->cpu);         /* until it knows better */
-    return kri_gil_tell(next, KRI_TURN_GIVEN); /* [gil-1] */
+    next->arranges = !next->by_coroutine && is_unkept(g, next);
+    if (!next->arranges)
+        *second = arrange(g, now);
+    uint32_t cpu = next->cpu;
+    kri_gil_wake wake = kri_gil_tell(next, KRI_TURN_GIVEN); /* [gil-1] */
+    kri_store_rlx(&g->cpu, cpu); /* until it knows better; not before it is told, see wait.c */
+    return wake;
 }
 
 void kri_gil_deadline_give(kr_gil_thread *t, kr_gil_what why)
@@ -232,6 +249,13 @@ static struct plan plan_when_due(kr_gil *g, kr_gil_thread *t, kr_time due, kr_ti
     return plan;
 }
 
+/* Is it early, and the holder where it would have to wake up to ask?  There the system may let the
+ * holder compute for milliseconds first; so that is asked now, and looks at the clock until due. */
+static bool shares_processor(const kr_gil *g, const kr_gil_thread *t, const kr_gil_thread *holder)
+{
+    return g->first == t && t->key < holder->key && kri_gil_holder_is_here(g);
+}
+
 /* What a queued thread does next. */
 static struct plan plan_of_thread(kr_gil *g, kr_gil_thread *t, kr_time now, bool returns)
 {
@@ -240,7 +264,7 @@ static struct plan plan_of_thread(kr_gil *g, kr_gil_thread *t, kr_time now, bool
     kr_time due = due_of(g, holder);
     if (due - now <= SOON)
         return plan_when_due(g, t, due, now);
-    if (is_asked(holder)) {
+    if (is_asked(holder) || shares_processor(g, t, holder)) {
         ask(g, holder, due, now);
         if (g->keeper == t)
             g->keeper = NULL;
@@ -264,8 +288,17 @@ static void note_wait(kr_gil *g, kr_gil_thread *t)
     kri_store_rlx(&g->cpu, (uint32_t)os_cpu_current() + 1);
     kri_gil_count(&g->counts.waits, 1);
     kri_gil_count(&t->counts.waits, 1);
-    kri_gil_note_time(&g->counts.wait, waited);
-    kri_gil_note_time(&t->counts.wait, waited);
+    kri_gil_note_time(&g->counts.wait, &t->counts.wait, waited);
+}
+
+/* What who gave it the lock has left to it. */
+static void arrange_as_holder(kr_gil *g, kr_gil_thread *t)
+{
+    kri_mutex_lock(&g->lock);
+    t->arranges = false;
+    kri_gil_wake wake = arrange(g, os_now());
+    kri_mutex_unlock(&g->lock);
+    kri_gil_wake_now(wake);
 }
 
 /* With the lock held, which it gives up: until the queued runner has the interpreter lock.  `owed`
@@ -298,6 +331,8 @@ static int wait_queued(kr_gil *g, kr_gil_thread *t, kr_time now, bool returns,
     if (turn == KRI_TURN_REFUSED)
         return KR_ESHUTDOWN;
     note_wait(g, t);
+    if (t->arranges)
+        arrange_as_holder(g, t);
     return 0;
 }
 

@@ -95,6 +95,7 @@ struct kr_gil_thread {
     bool queued;
     bool visits;       /* has not been asked since it came */
     bool by_coroutine; /* who waits is one */
+    bool arranges;     /* the holder: it sees itself to that it is asked; then the holder's */
     uint32_t cpu;      /* a hint: on which processor + 1 it began to wait */
     kr_time waits_since;
     kr_time key;  /* virtual: the smaller, the sooner; see deadline.c */
@@ -195,6 +196,7 @@ enum kri_gil_spin {
     KRI_SPIN_FOR_RETURN = 1,
     KRI_SPIN_TO_ASK
 };
+bool kri_gil_holder_is_here(const kr_gil *g); /* on the caller's processor; a hint */
 /* Without the lock: wait until told something, or until the deadline: what turn is then. */
 uint32_t kri_gil_await(kr_gil_thread *t, kr_time deadline, enum kri_gil_spin spin, kr_time until);
 
@@ -220,16 +222,16 @@ static inline void kri_gil_count(kri_word64 *count, uint64_t more)
 {
     (void)count, (void)more;
 }
-static inline void kri_gil_note_time(kri_gil_histogram *h, kr_time time)
+static inline void kri_gil_note_time(kri_gil_histogram *all, kri_gil_histogram *own, kr_time time)
 {
-    (void)h, (void)time;
+    (void)all, (void)own, (void)time;
 }
 #else
 static inline void kri_gil_count(kri_word64 *count, uint64_t more)
 {
     kri_store_rlx64(count, kri_load_rlx64(count) + more); /* by one at a time */
 }
-void kri_gil_note_time(kri_gil_histogram *h, kr_time time);
+void kri_gil_note_time(kri_gil_histogram *all, kri_gil_histogram *own, kr_time time);
 #endif
 void kri_gil_note(kr_gil *g, kr_gil_thread *t, kr_gil_what what, kr_time now);
 void kri_gil_forget_counts(kri_gil_counts *counts);

@@ -21,14 +21,21 @@ static unsigned step_of(uint64_t value)
     return step < KRI_GIL_STEPS ? step : KRI_GIL_STEPS - 1;
 }
 
-void kri_gil_note_time(kri_gil_histogram *h, kr_time time)
+static inline void put_in(kri_gil_histogram *h, unsigned step, uint64_t value)
 {
-    uint64_t value = time > 0 ? (uint64_t)time : 0;
-    kr_word *step = &h->steps[step_of(value)];
-    kri_store_rlx(step, kri_load_rlx(step) + 1);
+    kri_store_rlx(&h->steps[step], kri_load_rlx(&h->steps[step]) + 1);
     kri_gil_count(&h->count, 1);
     if (value > kri_load_rlx64(&h->max))
         kri_store_rlx64(&h->max, value);
+}
+
+/* The lock's and the runner's. */
+void kri_gil_note_time(kri_gil_histogram *all, kri_gil_histogram *own, kr_time time)
+{
+    uint64_t value = time > 0 ? (uint64_t)time : 0;
+    unsigned step = step_of(value);
+    put_in(all, step, value);
+    put_in(own, step, value);
 }
 #endif
 

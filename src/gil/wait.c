@@ -14,9 +14,10 @@
  *     Spinning.  It pays in three cases, for at most 70 us each: who is next after one that is
  *     likely to be back in a blocking region within microseconds; who has just asked the holder,
  *     which lets go at its next check; and who must ask in less than that.  Not where the holder
- * was last seen on the waiter's own processor, or slept there.  When the first two were in vain a
- * few times they are left out, but for every eighth, which is as long as ever: to see that it pays
- *     again.
+ *     was last seen on the waiter's own processor, or slept there: so who hands over tells the
+ *     next holder first, and then where that is, or the next one would take itself for a holder
+ *     that is in its way.  When the first two were in vain a few times they are left out, but for
+ *     every eighth, which is as long as ever: to see that it pays again.
  *
  * Ordering.
  *     [gil-1]  who gives the turn releases, who has got it acquires: what was done under the lock
@@ -54,7 +55,7 @@ void kri_gil_wake_now(kri_gil_wake wake)
         os_futex_wake(wake.word, 1, false);
 }
 
-static bool holder_is_here(const kr_gil *g)
+bool kri_gil_holder_is_here(const kr_gil *g)
 {
     return kri_load_rlx(&g->cpu) == (uint32_t)os_cpu_current() + 1;
 }
@@ -68,7 +69,7 @@ static kr_time budget_of(const kr_word *in_vain)
 
 static bool spin_until(kr_gil_thread *t, kr_time now, kr_time end)
 {
-    while (now < end && !holder_is_here(t->gil)) {
+    while (now < end && !kri_gil_holder_is_here(t->gil)) {
         for (int i = 0; i < LOOKS_PER_CLOCK; i++) {
             if (kri_load_rlx(&t->turn) != KRI_TURN_WAITS)
                 return true;
@@ -76,7 +77,7 @@ static bool spin_until(kr_gil_thread *t, kr_time now, kr_time end)
         }
         now = os_now();
     }
-    return false;
+    return kri_load_rlx(&t->turn) != KRI_TURN_WAITS;
 }
 
 /* True: the turn has changed, or it is time to ask. */
@@ -84,14 +85,16 @@ static bool spin(kr_gil_thread *t, enum kri_gil_spin kind, kr_time until)
 {
     if (kind == KRI_SPIN_NOT || !kri_spin_pays())
         return false;
+    if (kind != KRI_SPIN_TO_ASK && kri_gil_holder_is_here(t->gil))
+        return false;
     kr_time now = os_now();
     if (kind == KRI_SPIN_TO_ASK)
         return until - now <= BUDGET_TO_ASK && (spin_until(t, now, until) || os_now() >= until);
-    if (holder_is_here(t->gil))
-        return false;
     kr_word *in_vain = &t->gil->idle_spins[kind];
     kr_time budget = budget_of(in_vain);
     bool told = budget != 0 && spin_until(t, now, now + budget);
+    if (!told && budget != 0 && kri_gil_holder_is_here(t->gil))
+        return false; /* it has come here, which says nothing of the spin */
     uint32_t count = kri_load_rlx(in_vain);
     uint32_t learned = told ? 0 : count + 1;
     if (learned != count)

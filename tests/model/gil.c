@@ -154,6 +154,24 @@ SCENARIO(gil_next_is_called, .early = KR_EXPLORE_NONE, .stale = KR_EXPLORE_NONE,
     finish(4);
 }
 
+/* One that has held more than its share, and one that comes: on one processor, where that asks at
+ * once. */
+SCENARIO(gil_early, .early = KR_EXPLORE_NONE, .stale = KR_EXPLORE_NONE)
+{
+    fresh(KR_GIL_DEADLINE);
+    kr_explore_check(kr_gil_set_switch_interval(s.gil, 1) == 0);
+    kr_gil_thread *self = attach();
+    self->key = kr_ms(1);
+    kr_explore_spawn(count_once, NULL);
+    while (kri_load_rlx(&s.left) == 0) {
+        kr_explore_check(kr_gil_check(self) == 0);
+        kr_explore_yield();
+    }
+    s.counter++;
+    detach(self);
+    finish(2);
+}
+
 /* Two wait; the one that keeps the time has had its turn, and the other one computes. */
 static void count_and_check(void *arg)
 {

@@ -49,7 +49,15 @@ krait_mutant(gil_handed_to_nobody gil/deadline.c gil/gil_handed
 krait_mutant(gil_never_asked gil/deadline.c gil/gil_asked
   "    if (kri_or_rlx(&holder->asked, KRI_GIL_DROP) & KRI_GIL_DROP)" "    if (holder != NULL)")
 krait_mutant(gil_nobody_keeps_the_time gil/deadline.c gil/gil_keeper_leaves
-  "    *second = arrange(g, now);" "    *second = nobody;")
+  "    next->arranges = !next->by_coroutine && is_unkept(g, next);" "    next->arranges = false;
+    now = next == NULL ? now : g->taken_at;
+    if (next != NULL)
+        return kri_gil_tell(next, KRI_TURN_GIVEN);")
+krait_mutant(gil_early_on_one_processor_is_silent gil/deadline.c gil/gil_early
+  "        ask(g, holder, due, now);
+        if (g->keeper == t)" "        if (g->keeper == t)")
+krait_mutant(gil_new_holder_arranges_nothing gil/deadline.c gil/gil_keeper_leaves
+  "        arrange_as_holder(g, t);" "        (void)arrange_as_holder;")
 krait_mutant(gil_keeper_stays_as_holder gil/deadline.c gil/gil_keeper_leaves
   "    if (g->keeper == next)
         g->keeper = NULL;" "    (void)arrange;")
