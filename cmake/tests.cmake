@@ -5,7 +5,7 @@
 add_library(krait_harness STATIC tests/harness/test.c tests/harness/bunch.c tests/harness/linear.c
             tests/harness/party.c tests/harness/party_sleep.c tests/harness/party_threads.c
             tests/harness/party_coroutines.c
-            tests/harness/party_processes.c)
+            tests/harness/party_processes.c tests/harness/stop.c)
 target_link_libraries(krait_harness PUBLIC krait_testing)
 target_include_directories(krait_harness PUBLIC tests)
 

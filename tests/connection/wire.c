@@ -475,7 +475,7 @@ TEST(fork_while_another_thread_receives)
     pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid == 0) {
-        CHECK_EQ(kill(getppid(), SIGSTOP), 0); /* so that it takes nothing meanwhile */
+        kri_test_stop(getppid()); /* so that it takes nothing meanwhile */
         write_frame(fd, "for the child", 13);
         expect_text(c, "for the child");
         CHECK_EQ(kill(getppid(), SIGCONT), 0);

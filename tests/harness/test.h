@@ -94,6 +94,9 @@ void kri_test_wait_parked(kr_word *word, int count);
 /* kri_test_nap - give others the processor for a moment, inside a loop that polls. */
 void kri_test_nap(void);
 
+/* kri_test_stop - SIGSTOP to a process; when this returns none of its threads runs any more. */
+void kri_test_stop(int process);
+
 /* kri_test_linger - for some 20 ms: who is to wait for the caller, and does not, is gone by then.
  * Nothing may depend on it: whoever waits waits longer. */
 void kri_test_linger(void);

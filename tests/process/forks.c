@@ -116,7 +116,7 @@ static void stop_server_and_leave(void)
 {
     use_server();
     int server = hear_number();
-    CHECK_EQ(kill(server, SIGSTOP), 0);
+    kri_test_stop(server);
     tell_number(server);
 }
 

@@ -101,7 +101,7 @@ TEST(a_stopped_server)
 {
     int hold, server = find_server();
     kr_process *p = start_waiting(&hold);
-    CHECK_EQ(kill(server, SIGSTOP), 0);
+    kri_test_stop(server);
     close(hold);
     CHECK_EQ(end(p), KR_EXIT_UNKNOWN);
     CHECK_EQ(kill(server, SIGCONT), 0);

@@ -404,19 +404,6 @@ TEST(test_force_shutdown_during_max_tasks_worker_exit)
     }
 }
 
-static char state_of(int pid)
-{
-    char path[64], text[512] = "";
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    FILE *f = fopen(path, "r");
-    if (f) {
-        (void)!fread(text, 1, sizeof text - 1, f);
-        fclose(f);
-    }
-    const char *at = strrchr(text, ')');
-    return at ? at[2] : '?';
-}
-
 TEST(workers_that_are_stopped_are_terminated)
 {
     struct gate *gate = gate_new();
@@ -425,9 +412,7 @@ TEST(workers_that_are_stopped_are_terminated)
     wait_entered(gate, 1);
     int pid;
     CHECK_EQ(kr_process_pool_workers(pool, &pid, 1), 1);
-    CHECK_EQ(kill(pid, SIGSTOP), 0);
-    while (state_of(pid) != 'T')
-        kri_test_nap();
+    kri_test_stop(pid);
     CHECK_EQ(kr_executor_terminate_workers(pool), 0);
     CHECK_EQ(error_of(f), KR_ECRASHED);
     end(pool);

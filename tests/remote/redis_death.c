@@ -142,7 +142,7 @@ TEST(a_worker_that_comes_back_too_late)
     CHECK_EQ(kr_submit(pool, &f, compute, &trail, sizeof trail, sizeof runs), 0);
     while (access(trail.path, F_OK) != 0)
         kri_test_nap();
-    CHECK_EQ(kill(kr_process_pid(first), SIGSTOP), 0);
+    kri_test_stop(kr_process_pid(first));
     kr_process *second = start_hasty_worker();
     CHECK_EQ(kr_future_result(f, &runs, sizeof runs, NULL, KR_FOREVER), 0);
     CHECK(runs == 1 || runs == 2); /* where it was quicker than its stop */

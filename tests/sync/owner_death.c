@@ -217,9 +217,7 @@ TEST(test_stopped_holder_is_alive)
     death_world *world = world_create();
     pid_t child = start_holder(world);
 
-    CHECK_EQ(kill(child, SIGSTOP), 0);
-    while (shared_state(child) != 'T')
-        kri_test_nap();
+    kri_test_stop(child);
     CHECK_EQ(kr_lock_acquire(&world->lock, kr_ms(50)), -ETIMEDOUT);
     CHECK_EQ(kill(child, SIGCONT), 0);
     shared_kill(child);
