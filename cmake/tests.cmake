@@ -22,7 +22,7 @@ target_link_libraries(kri-faults PRIVATE krait_harness)
 set_target_properties(kri-faults PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 
 file(GLOB sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/tests tests/*/*.c)
-list(FILTER sources EXCLUDE REGEX "^(harness|model)/")
+list(FILTER sources EXCLUDE REGEX "^(harness|model|package)/")
 
 set(programs "")
 foreach(source ${sources})

@@ -64,7 +64,7 @@ typedef struct kr_barrier_options {
     uint64_t reserved[4];
 } kr_barrier_options;
 
-/* kr_barrier_init
+/* kr_barrier_init - a barrier for `parties` runners.
  *
  *   parties   how many let each other go, 1 to KR_BARRIER_MAX
  *

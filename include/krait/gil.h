@@ -54,7 +54,7 @@ typedef struct kr_gil_options {
     uint64_t reserved[4];
 } kr_gil_options;
 
-/* kr_gil_create
+/* kr_gil_create - an interpreter lock that nobody has.
  *
  * Returns   0; -EINVAL: no such policy, a negative time, a log of more than 2^24 events, reserved
  *           not 0, gil is NULL; -ENOMEM
@@ -70,7 +70,7 @@ KR_API KR_NODISCARD int kr_gil_create(kr_gil **gil, const kr_gil_options *option
  */
 KR_API int kr_gil_shutdown(kr_gil *gil);
 
-/* kr_gil_destroy
+/* kr_gil_destroy - take it apart, when nobody is attached any more.
  *
  * Returns   0, also for NULL; -EBUSY: somebody is attached
  */

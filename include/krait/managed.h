@@ -30,7 +30,7 @@ KR_EXTERN_BEGIN
 
 typedef struct kr_managed_value kr_managed_value;
 
-/* kr_managed_value_open
+/* kr_managed_value_open - a value of some bytes, by its name.
  *
  *   size    of the value
  *   value   what it is at first, when it is made here; NULL: zero bytes
@@ -63,7 +63,7 @@ KR_API KR_NODISCARD int kr_managed_value_add(kr_managed_value *v, int64_t amount
 
 typedef struct kr_managed_array kr_managed_array;
 
-/* kr_managed_array_open
+/* kr_managed_array_open - an array of items of one size, by its name.
  *
  *   items   what they are at first, when it is made here; NULL: zero bytes
  */

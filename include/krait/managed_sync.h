@@ -27,7 +27,7 @@
 
 KR_EXTERN_BEGIN
 
-/* kr_managed_lock: from any runner of any process it is released, whoever has acquired it. */
+/* kr_managed_lock - a lock, by its name: any runner of any process may release it. */
 
 typedef struct kr_managed_lock kr_managed_lock;
 
@@ -48,7 +48,7 @@ KR_API int kr_managed_lock_recover(kr_managed_lock *l);
  */
 KR_API KR_NODISCARD int kr_managed_lock_token(kr_managed_lock *l, int64_t *token);
 
-/* kr_managed_rlock: as often as its holder likes. */
+/* kr_managed_rlock - a lock that its holder may acquire again, as often as it likes. */
 
 typedef struct kr_managed_rlock kr_managed_rlock;
 
@@ -62,7 +62,7 @@ KR_API int kr_managed_rlock_release(kr_managed_rlock *l);
 KR_API bool kr_managed_rlock_owned(kr_managed_rlock *l);
 KR_API int kr_managed_rlock_recover(kr_managed_rlock *l);
 
-/* kr_managed_condition: with a lock of its own. */
+/* kr_managed_condition - a condition with a lock of its own. */
 
 typedef struct kr_managed_condition kr_managed_condition;
 
@@ -81,7 +81,7 @@ KR_API KR_NODISCARD int kr_managed_condition_wait_for(kr_managed_condition *c,
 KR_API int kr_managed_condition_notify(kr_managed_condition *c, int count);
 KR_API int kr_managed_condition_notify_all(kr_managed_condition *c);
 
-/* kr_managed_semaphore
+/* kr_managed_semaphore - a number of permits, by its name.
  *
  *   permits   free at first, when it is made here; -1: only one that is there, else -ENOENT
  *   bound     a release may never lift the value above it; 0: no bound.  -EEXIST: there is one with
@@ -99,7 +99,7 @@ KR_API KR_NODISCARD int kr_managed_semaphore_acquire(kr_managed_semaphore *s, kr
 KR_API int kr_managed_semaphore_release(kr_managed_semaphore *s, int permits);
 KR_API int64_t kr_managed_semaphore_value(kr_managed_semaphore *s); /* or an error */
 
-/* kr_managed_event */
+/* kr_managed_event - something that has happened, or not. */
 
 typedef struct kr_managed_event kr_managed_event;
 
@@ -113,7 +113,7 @@ KR_API int kr_managed_event_clear(kr_managed_event *e);
 KR_API bool kr_managed_event_is_set(kr_managed_event *e);
 KR_API KR_NODISCARD int kr_managed_event_wait(kr_managed_event *e, kr_time timeout);
 
-/* kr_managed_barrier
+/* kr_managed_barrier - so many wait for each other, by its name.
  *
  *   parties   when it is made here; 0: only one that is there, else -ENOENT.  -EEXIST: there is one
  *             for another number

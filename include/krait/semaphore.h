@@ -55,7 +55,7 @@ typedef struct kr_semaphore_options {
     uint64_t reserved[4];
 } kr_semaphore_options;
 
-/* kr_semaphore_init
+/* kr_semaphore_init - a semaphore with `permits` free.
  *
  *   permits   free at first, 0 to KR_SEMAPHORE_MAX; with holders: all there are
  *

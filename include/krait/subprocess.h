@@ -103,7 +103,8 @@ KR_API int kr_subprocess_pid(const kr_subprocess *p);
 /* kr_subprocess_sentinel - a descriptor that becomes readable when it ends: the handle's. */
 KR_API int kr_subprocess_sentinel(const kr_subprocess *p);
 
-/* kr_subprocess_signal, _terminate (SIGTERM), _kill (SIGKILL) - one that has ended is left alone.
+/* kr_subprocess_signal, kr_subprocess_terminate, kr_subprocess_kill - send a signal; SIGTERM;
+ * SIGKILL.  One that has ended is left alone.
  *
  * Returns   0; -EINVAL: no such signal; -EPERM; KR_EFORKED */
 KR_API int kr_subprocess_signal(kr_subprocess *p, int signo);

@@ -142,7 +142,7 @@ typedef struct kr_trace_totals {
     uint64_t reserved[4];
 } kr_trace_totals;
 
-/* kr_trace_about
+/* kr_trace_about - read the totals of the trace.
  *
  * Returns   0; -ENODATA: there never was a trace; -EINVAL: totals is NULL
  */

@@ -83,6 +83,7 @@ KR_API void kr_array_release(kr_array *a);
 /* For KR_AUTO(kr_array): releases *a. */
 KR_API void kr_array_auto(kr_array **a);
 
+/* kr_array_length, kr_array_item_size - how many items it has, of how many bytes each. */
 KR_API size_t kr_array_length(const kr_array *a);
 KR_API size_t kr_array_item_size(const kr_array *a);
 

@@ -1,0 +1,98 @@
+"""Man pages of what the headers say: one in section 3 for each entry, krait(7) over all.
+
+SPDX-License-Identifier: MIT
+"""
+import re
+
+TITLES = {"": "DESCRIPTION", "Returns": "RETURN VALUE", "Blocks": "BLOCKING", "Scope": "SCOPE",
+          "Errors": "ERRORS", "Memory": "MEMORY", "Order": "MEMORY ORDER"}
+
+
+def escape(text):
+    text = text.replace("\\", "\\e").replace("-", "\\-")
+    return re.sub(r"^([.'])", r"\\&\1", text, flags=re.M)
+
+
+def prose(text):
+    """Names in bold, `arguments` in italics."""
+    text = escape(text)
+    text = re.sub(r"`([^`]+)`", r"\\fI\1\\fR", text)
+    return re.sub(r"\b((?:kr|KR)_\w+)", r"\\fB\1\\fR", text)
+
+
+def blocks_of(blocks):
+    out = []
+    for kind, content in blocks:
+        if kind == "text":
+            out += [".PP", prose(content)]
+        elif kind == "code":
+            out += [".PP", ".in +4n", ".EX", escape(content), ".EE", ".in"]
+        else:
+            for term, text in content:
+                out += [".TP", prose(term), prose(text) or "\\&"]
+    return out
+
+
+def sections(parts):
+    out = []
+    last = None
+    for name, blocks in parts:
+        if TITLES[name] != last:
+            out.append(f".SH {TITLES[name]}")
+            last = TITLES[name]
+        body = blocks_of(blocks)
+        out += body[1:] if body and body[0] == ".PP" else body
+    return out
+
+
+def public(code):
+    return re.sub(r"\bKR_(?:API|NODISCARD) ?|\bKR_CONST ?", "", code)
+
+
+def page(name, section, version, body):
+    return "\n".join([f'.TH {name.upper()} {section} "" "krait {version}" "krait"'] + body) + "\n"
+
+
+def entry_page(header, entry, version):
+    others = [name for other in header.entries if other is not entry for name in other.names[:1]]
+    body = [".SH NAME",
+            f"{', '.join(escape(name) for name in entry.names)} \\- {escape(entry.purpose)}",
+            ".SH SYNOPSIS", ".nf", f".B #include <krait/{header.name}>", ".PP",
+            escape(public(entry.code)), ".fi"]
+    body += sections(entry.parts)
+    body += [".SH SEE ALSO", ".BR krait (7)" + "".join(f",\n.BR {escape(name)} (3)"
+                                                      for name in others[:12])]
+    return page(entry.names[0], 3, version, body)
+
+
+def overview(headers, version):
+    body = [".SH NAME", "krait \\- Python's concurrency system, for C programs", ".SH SYNOPSIS",
+            ".nf", ".B #include <krait/krait.h>", ".PP", "cc program.c $(pkg\\-config \\-\\-cflags "
+            "\\-\\-libs krait)", ".fi", ".SH DESCRIPTION",
+            "Threads, processes and coroutines; locks and queues that serve all three, in shared "
+            "memory processes too; futures and pools; an event loop; an interpreter lock. "
+            "Each header is one concept:"]
+    for header in headers:
+        body += [f".SS {header.name}", prose(header.purpose)]
+        for name, blocks in header.parts[:1]:
+            body += blocks_of(blocks)
+        body += [".PP"] + [",\n".join(f".BR {escape(entry.names[0])} (3)"
+                                     for entry in header.entries)]
+    return page("krait", 7, version, body)
+
+
+def write(headers, version, folder):
+    """Files by name; a name that shares a page gets one that leads there."""
+    pages = {"man7/krait.7": overview(headers, version)}
+    for header in headers:
+        for entry in header.entries:
+            pages[f"man3/{entry.names[0]}.3"] = entry_page(header, entry, version)
+    for header in headers:
+        for entry in header.entries:
+            for name in entry.names[1:]:
+                pages.setdefault(f"man3/{name}.3", f".so man3/{entry.names[0]}.3\n")
+    for name, text in pages.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return len(pages)
