@@ -206,7 +206,7 @@ static int wait_on_all(struct wait *wait, kr_time deadline, kri_spot **which)
     bool ready = changed == NULL && (on_scope || wait->scope == NULL);
     kri_party *self = wait->waiter.party;
     if (ready) {
-        kri_wait_begins(self, object_of(wait), wait->waiter.describe, "several");
+        kri_wait_begins(object_of(wait), wait->waiter.describe, "several");
         kri_block_begin(self);
     }
     int err = ready ? sleep_on_all(wait, deadline, which) : turn_back(wait, changed, which);

@@ -108,7 +108,7 @@ int kri_wait_fd(int fd, unsigned events, kr_time deadline)
     kri_party *self = kri_party_self();
     if (deadline == 0)
         return wait_fd(self, fd, events, 0);
-    kri_wait_begins(self, object_of(fd), NULL, "descriptor");
+    kri_wait_begins(object_of(fd), NULL, "descriptor");
     int ready = wait_fd(self, fd, events, deadline);
     kri_wait_is_over(object_of(fd), ready);
     return ready;
@@ -117,7 +117,7 @@ int kri_wait_fd(int fd, unsigned events, kr_time deadline)
 int kri_wait_fds(os_polled *list, size_t count, kr_time deadline)
 {
     kri_party *self = kri_party_self();
-    kri_wait_begins(self, list, NULL, "descriptors");
+    kri_wait_begins(list, NULL, "descriptors");
     int ready = self->ops->wait_fds != NULL
                     ? self->ops->wait_fds(list, count, deadline)
                     : wait_polling(self, &(poll_call){.list = list, .count = count}, deadline);
@@ -139,7 +139,7 @@ int kri_wait_call(int hears, kr_time deadline)
         if (result != -EAGAIN && result != -EINTR)
             return result;
     }
-    kri_wait_begins(self, object_of(hears), NULL, "descriptor");
+    kri_wait_begins(object_of(hears), NULL, "descriptor");
     kri_block_begin(self);
     do {
         result = os_call_hear(hears);

@@ -55,7 +55,7 @@ static int sleep_until(kri_party *self, kri_waiter **place, kr_time deadline,
     bool hooked = self->hooks != NULL || kri_load_rlx(&kri_relied) != 0;
     if (place != NULL)
         *place = &w;
-    kri_wait_begins(self, place, NULL, place != NULL ? "wait" : "sleep");
+    kri_wait_begins(place, NULL, place != NULL ? "wait" : "sleep");
     if (hooked)
         kri_block_begin(self);
     bool woken = sleep_until_woken(&w, deadline);

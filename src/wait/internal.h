@@ -45,6 +45,8 @@ static inline void kri_waiter_begin(kri_waiter *w, kri_party *party)
     w->describe = NULL;
     w->shown = NULL;
     w->slotted = NULL;
+    if (kri_trace_is_on()) /* who wakes it reads that: so before it stands anywhere */
+        (void)kri_party_runner_now(party);
 }
 
 /* What is known about waits on one word (or on several that share a bucket); hints all. */
@@ -146,13 +148,12 @@ void kri_stall_look(kri_stall_watch *watch);  /* woken for nothing, or at watch-
 
 /* trace.c: a wait of the calling party begins, once it stands in its queue, and ends.  name: what
  * for, where describe is NULL. */
-void kri_note_wait(kri_party *self, const void *object, kri_describe describe, const char *name);
-static inline void kri_wait_begins(kri_party *self, const void *object, kri_describe describe,
-                                   const char *name)
+void kri_note_wait(const void *object, kri_describe describe, const char *name);
+static inline void kri_wait_begins(const void *object, kri_describe describe, const char *name)
 {
     KRI_PROBE(wait__begin, object, 0);
     if (kri_trace_is_on())
-        kri_note_wait(self, object, describe, name);
+        kri_note_wait(object, describe, name);
 }
 static inline void kri_wait_is_over(const void *object, int result)
 {

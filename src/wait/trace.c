@@ -28,12 +28,11 @@ static const char *shorten(char *words)
     return text;
 }
 
-void kri_note_wait(kri_party *self, const void *object, kri_describe describe, const char *name)
+void kri_note_wait(const void *object, kri_describe describe, const char *name)
 {
     enum { ROOM = 96 };
     char words[ROOM] = "";
     kri_text text = {.end = words, .room = sizeof words, .brief = true};
-    (void)kri_party_runner_now(self);
     if (describe != NULL)
         describe(object, &text);
     kri_trace_note(kri_trace_what(KR_TRACE_WAIT, KRI_TRACE_BEGIN), (uintptr_t)object, 0,

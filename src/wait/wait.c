@@ -87,7 +87,7 @@ static int wait_private(kr_word *word, uint32_t expected, kr_time deadline, kr_c
     if (!kri_place_enter(&on_word, &w, word, expected))
         return -EAGAIN;
     bool live = scope == NULL || kri_stand_enter(&in_scope, &w, scope);
-    kri_wait_begins(w.party, word, describe, flags & KRI_IDLE ? "idle" : "wait");
+    kri_wait_begins(word, describe, flags & KRI_IDLE ? "idle" : "wait");
     kri_block_begin(w.party);
     bool woken =
         !live && kri_waiter_leave(&w) ? false : kri_waiter_sleep(&w, live ? deadline : KRI_NEVER);
@@ -135,7 +135,7 @@ static int sleep_shared(kr_word *word, uint32_t expected, kr_time deadline, kr_c
 static int wait_in_thread(kri_party *self, kr_word *word, uint32_t expected, kr_time deadline,
                           kr_cancel_scope *scope, kri_describe describe)
 {
-    kri_wait_begins(self, word, describe, "shared word");
+    kri_wait_begins(word, describe, "shared word");
     kri_block_begin(self);
     int err;
     do {
