@@ -45,22 +45,29 @@ static void on_waiting(struct tour *tour)
                coroutines);
         return;
     }
+    char third[80] = "";
+    if (processes > 0)
+        snprintf(third, sizeof third, ", %.1f times in processes, which take longer to make",
+                 processes);
     advise(tour,
-           "Work that waits: do it all at once. %.0f pages came %.1f times as fast in "
-           "coroutines, %.1f times in threads%s.",
-           few->amount, coroutines, threads,
-           processes > 0 && processes < threads / WORTH ? ", less in processes, which take longer "
-                                                          "to make than they save"
-                                                        : "");
+           "Work that waits: do it all at once. %.0f pages came %.1f times as fast in coroutines, "
+           "%.1f times in threads%s.",
+           few->amount, coroutines, threads, third);
     if (more > WORTH)
         advise(tour,
-               "For many that wait take coroutines: %.0f of them came %.1f times as fast as "
-               "as many threads. For some dozens threads do as well.",
+               "For many that wait take coroutines: %.0f pages came %.1f times as fast as in "
+               "threads. For some dozens threads do as well.",
                many->amount, more);
+    else if (more > 0 && more < 1 / WORTH)
+        advise(
+            tour,
+            "%.0f at once came %.1f times as fast in threads as in coroutines, whose loop has one "
+            "thread. A pool of loops (kr_loop_pool) has as many as it is asked for.",
+            many->amount, 1 / more);
     else if (more > 0)
         advise(tour,
-               "Even %.0f at once are as quick in threads as in coroutines (%.2f times); what "
-               "speaks for coroutines is their memory.",
+               "Even %.0f at once came about as fast in threads as in coroutines (%.2f times); "
+               "what speaks for coroutines is how little memory they keep.",
                many->amount, more);
 }
 
@@ -75,7 +82,7 @@ static void on_computing(struct tour *tour)
         return;
     if (tour->processors == 1)
         advise(tour,
-               "This machine has one processor for us. Threads and processes make computing no "
+               "This machine has one processor for us. Threads and processes cannot make computing "
                "faster here (%.2f and %.2f times): use them, or coroutines, for what waits.",
                threads, processes);
     else if (best < WORTH)
@@ -85,9 +92,9 @@ static void on_computing(struct tour *tour)
                tour->processors, best);
     else
         advise(tour,
-               "Computing: as many threads as processors (%d here) were %.2f times as fast as "
-               "one, processes %.2f times. %s",
-               tour->processors, threads, processes,
+               "Computing: %d threads on %d processors were %.2f times as fast as one, processes "
+               "%.2f times. %s",
+               tour->workers, tour->processors, threads, processes,
                processes < threads / 1.1 ? "Take threads, unless a task may crash."
                                          : "Take processes where a task may crash, threads else.");
     if (locked > 0 && apart > 0 && apart > locked * WORTH)

@@ -14,9 +14,9 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-enum { CHAPTERS_RUN = 5, SECONDS = 45 };
+enum { CHAPTERS_RUN = 5, SECONDS = 48 };
 
-enum { QUICK = 256, HELP, VERSION, STATUS_USAGE = 2, STATUS_INTERRUPTED = 130, STEPS = 36 };
+enum { QUICK = 256, HELP, VERSION, STATUS_USAGE = 2, STATUS_INTERRUPTED = 130, STEPS = 40 };
 
 static const char help[] =
     "Usage: tour [OPTION]...\n"
@@ -25,7 +25,7 @@ static const char help[] =
     "\n"
     "  -o, --output=FILE  the page (default: tour.html in $TMPDIR, or in /tmp)\n"
     "  -c, --chapter=NAME only one: waiting, hashing, interpreter, counting, costs\n"
-    "  -t, --time=SECONDS after which nothing else is begun (default: 45)\n"
+    "  -t, --time=SECONDS after which nothing else is begun (default: 48)\n"
     "      --quick        a small part of the work: to see that all works, not to measure\n"
     "      --help         print this and exit\n"
     "      --version      print the version and exit\n"
@@ -203,7 +203,7 @@ static void begin(struct tour *tour)
 {
     tour->processors = kr_cpu_count();
     tour->workers = tour->processors < 2 ? 2 : tour->processors > 8 ? 8 : tour->processors;
-    tour->until = kr_now() + tour->time;
+    tour->begun = kr_now();
     describe_machine(tour);
     console_open(STEPS);
     printf("A tour of concurrency on this machine, in less than a minute.\n%s\n", tour->machine);

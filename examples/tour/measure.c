@@ -22,6 +22,11 @@ static double seconds_of(struct timeval time)
     return (double)time.tv_sec + (double)time.tv_usec / 1e6;
 }
 
+bool is_late(const struct tour *tour, double share)
+{
+    return (double)(kr_now() - tour->begun) >= share * (double)tour->time;
+}
+
 double busy_seconds(void)
 {
     struct rusage own, children;
@@ -64,29 +69,35 @@ static int left_out(struct way *way, int err)
     return 0;
 }
 
+/* Without a picture the times are still worth having. */
 static int draw(struct way *way, run_fn *run, void *arg)
 {
     struct way again = {.name = way->name};
     int err = timeline_begin();
-    if (err)
-        return err;
-    err = run(arg, &again);
-    int bad = timeline_end(&way->timeline);
-    return err ? err : bad;
+    if (!err) {
+        err = run(arg, &again);
+        int bad = timeline_end(&way->timeline);
+        err = err ? err : bad;
+    }
+    if (err && err != -ECANCELED) {
+        complain("no picture of %s: %s", way->name, kr_strerror(err));
+        err = 0;
+    }
+    return err;
 }
 
 int measure(struct tour *tour, struct chapter *chapter, struct way *way, run_fn *run, void *arg)
 {
-    kr_time begun = kr_now(), end = begun + tour->effort.repeat;
+    kr_time end = kr_now() + tour->effort.repeat;
     int err = 0;
-    if (begun > tour->until) {
+    if (is_late(tour, LATE_FOR_WAYS)) {
         way->error = -ETIME;
         return 0;
     }
     console_step(chapter->title, way->name);
     for (int i = 0; i < REPEATS_MOST && !err && (i == 0 || kr_now() < end); i++)
         err = measure_once(way, run, arg);
-    if (!err && chapter->pictures && kr_now() < tour->until) {
+    if (!err && chapter->pictures && !is_late(tour, LATE_FOR_PICTURES)) {
         console_step(chapter->title, way->name);
         err = draw(way, run, arg);
     }

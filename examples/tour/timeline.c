@@ -333,6 +333,8 @@ int timeline_end(struct timeline *timeline)
     free(reading.lanes);
     free(reading.events);
     free(reading.noted);
+    if (err)
+        timeline_free(timeline);
     return err;
 }
 

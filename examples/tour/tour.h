@@ -116,7 +116,7 @@ struct tour {
     struct effort effort;
     const char *page;
     int only;            /* a chapter's number; -1: all */
-    kr_time time, until; /* what has not begun by then is left out */
+    kr_time time, begun; /* it is to take so long at most */
     int processors, workers;
     char machine[256];
     struct chapter chapters[CHAPTERS];
@@ -155,6 +155,11 @@ int team_run(const struct team *team);
 typedef int run_fn(void *arg, struct way *way); /* does the work once; may set way->seconds */
 struct way *add_way(struct chapter *chapter, const char *name);
 int measure(struct tour *tour, struct chapter *chapter, struct way *way, run_fn *run, void *arg);
+/* Has this share of the time passed?  Pictures are left out first, then ways, then costs. */
+#define LATE_FOR_PICTURES 0.6
+#define LATE_FOR_WAYS     0.8
+#define LATE_FOR_COSTS    1.0
+bool is_late(const struct tour *tour, double share);
 double now_seconds(void);
 double busy_seconds(void); /* of processors, for this process and children that have ended */
 

@@ -38,7 +38,7 @@ TEST(the_whole_tour)
 {
     tool_begin();
     tool_write("out.html", "what was there before");
-    CHECK_EQ(tour_run("--quick -o out.html"), 0);
+    CHECK_EQ(tour_run("--quick -t 600 -o out.html"), 0);
     const char *out = tool_read("out");
     CHECK_STR(tool_read("err"), "");
     check_titles(out);
@@ -83,7 +83,7 @@ TEST(with_few_descriptors)
     tool_begin();
     struct rlimit limit = {60, 60};
     CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    int status = tour_run("--quick -o out.html");
+    int status = tour_run("--quick -t 600 -o out.html");
     CHECK_EQ(status, 0);
     check_number_everywhere(tool_read("out"));
     check_page("out.html", "advice costs waiting hashing interpreter counting", 1);
@@ -101,11 +101,11 @@ TEST(on_one_processor)
             CPU_SET(cpu, &one);
     }
     CHECK_EQ(sched_setaffinity(0, sizeof one, &one), 0);
-    CHECK_EQ(tour_run("--quick -o out.html"), 0);
+    CHECK_EQ(tour_run("--quick -t 600 -o out.html"), 0);
     const char *out = tool_read("out");
     CHECK(strstr(out, ", 1 processor") != NULL);
     CHECK(strstr(out, "This machine has one processor for us.") != NULL);
-    CHECK(strstr(out, "as many threads as processors") == NULL);
+    CHECK(strstr(out, "Computing: ") == NULL);
     check_page("out.html", "advice costs waiting hashing interpreter counting", 16);
 }
 
@@ -144,6 +144,19 @@ TEST(a_file_that_cannot_grow)
     CHECK(strstr(tool_read("err"), "File too large") != NULL);
     CHECK_STR(tool_read("out.html"), "what was there before");
     CHECK_EQ(tour_files(), 3);
+}
+
+/* A trace runs already, the user's own: it is left alone, and the times are there all the same. */
+TEST(without_pictures)
+{
+    tool_begin();
+    CHECK_EQ(
+        tour_run_shell("KR_TRACE=trace.json exec " TOUR_QUOTED " --quick -c counting -o out.html"),
+        0);
+    CHECK(strstr(tool_read("err"), "no picture of threads, a lock: ") != NULL);
+    CHECK(strstr(tool_read("out"), "left out") == NULL);
+    check_page("out.html", "advice counting", 0);
+    CHECK_EQ(access("trace.json", R_OK), 0);
 }
 
 TEST(what_it_is_told_wrongly)
