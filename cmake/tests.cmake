@@ -44,7 +44,7 @@ foreach(source ${sources})
     target_sources(${target} PRIVATE tests/harness/faulty.c tests/harness/faulty_system.c)
     target_link_options(${target} PRIVATE
       -Wl,--wrap=os_alloc,--wrap=os_free,--wrap=os_pages,--wrap=os_pages_free
-      -Wl,--wrap=os_shared_map,--wrap=os_shared_unmap,--wrap=os_futex_wait
+      -Wl,--wrap=os_shared_map,--wrap=os_shared_touch,--wrap=os_shared_unmap,--wrap=os_futex_wait
       -Wl,--wrap=os_futex_wait_either,--wrap=os_futex_wait_any,--wrap=os_futex_requeue
       -Wl,--wrap=os_process_start,--wrap=os_process_ended
       -Wl,--wrap=os_segment_anonymous,--wrap=os_segment_nameless,--wrap=os_segment_resize

@@ -126,19 +126,25 @@ static void run(kr_group_task *task)
 {
     kr_group *group = task->group;
     int error = -ECANCELED;
-    KRI_TRACE_BEGINS(task__begin, TASK, (uintptr_t)task, (uintptr_t)task->fn);
     if (!kri_scope_marked(&group->scope))
         error = task->fn(task->arg, task->result);
-    KRI_TRACE_ENDS(task__end, TASK, (uintptr_t)task, error);
     if (error >= 0)
         return;
     task->error = error;
     kri_group_note_error(group, error);
 }
 
+/* One that has a future is noted as that. */
+static void run_traced(kr_group_task *task)
+{
+    KRI_TRACE_BEGINS(task__begin, TASK, (uintptr_t)task, (uintptr_t)task->fn);
+    run(task);
+    KRI_TRACE_ENDS(task__end, TASK, (uintptr_t)task, 0);
+}
+
 static void run_as_itself(void *arg)
 {
-    run(arg);
+    run_traced(arg);
 }
 
 void kri_group_run(kri_worker *worker, kri_item item)
@@ -150,7 +156,7 @@ void kri_group_run(kri_worker *worker, kri_item item)
     kri_count(&worker->begun);
     kri_store_rel64(&worker->task, (uintptr_t)task->fn);
     self->scope = &group->scope;
-    run(task);
+    run_traced(task);
     self->scope = before;
     if (is_forked(group))
         return;

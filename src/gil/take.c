@@ -72,13 +72,17 @@ void kri_gil_release_word(kr_gil *g)
     kri_store_rel64(&g->holder, slow_bit(g)); /* [gil-2] */
 }
 
+static inline int note_held(const kr_gil_thread *t)
+{
+    KRI_TRACE_BEGINS(gil__held, GIL_HELD, (uintptr_t)t->gil, kri_party_runner(t->party));
+    return 0;
+}
+
 int kri_gil_take(kr_gil_thread *t)
 {
     uint64_t seen = 0;
-    if (kri_cas_acq64(&t->gil->holder, &seen, word_of(t))) { /* [gil-2] */
-        KRI_TRACE_BEGINS(gil__held, GIL_HELD, (uintptr_t)t->gil, kri_party_runner(t->party));
-        return 0;
-    }
+    if (kri_cas_acq64(&t->gil->holder, &seen, word_of(t))) /* [gil-2] */
+        return note_held(t);
     int saved = errno;
     KRI_TRACE_BEGINS(gil__wait, GIL_WAIT, (uintptr_t)t->gil, 0);
     kri_block_hook *hooks = kri_gil_give_later_ones(t);
@@ -122,11 +126,8 @@ int kr_gil_acquire(kr_gil_thread *thread)
     if (!kri_gil_is_mine(thread))
         return -EPERM;
     uint64_t seen = 0;
-    if (kri_cas_acq64(&thread->gil->holder, &seen, word_of(thread))) { /* [gil-2] */
-        KRI_TRACE_BEGINS(gil__held, GIL_HELD, (uintptr_t)thread->gil,
-                         kri_party_runner(thread->party));
-        return 0;
-    }
+    if (kri_cas_acq64(&thread->gil->holder, &seen, word_of(thread))) /* [gil-2] */
+        return note_held(thread);
     return kri_gil_holder_in(seen) == thread ? -EDEADLK : kri_gil_take(thread);
 }
 

@@ -62,6 +62,7 @@ int64_t os_pread_now(int fd, void *bytes, size_t size, int64_t offset); /* as os
 int64_t os_pwrite(int fd, const void *bytes, size_t size, int64_t offset);
 int os_fsync(int fd);
 int os_open(const char *path, int flags, unsigned mode);
+int os_create(const char *path); /* for writing, empty; the umask says for whom */
 
 /* 0 or an error, and free it is in either case.  May block where closing writes. */
 int os_close_for(int fd);

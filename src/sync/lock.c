@@ -164,6 +164,13 @@ static int wait_private(kr_lock *lock, kr_time deadline, unsigned flags)
     }
 }
 
+/* By its address only: it may be gone. */
+static inline int note_handed_over(const kr_lock *lock)
+{
+    KRI_TRACE_HAPPENS(hand__over, HAND_OVER, (uintptr_t)lock, 0);
+    return 0;
+}
+
 static int release_private(kr_lock *lock, uint64_t seen)
 {
     kri_word64 *word = whole(lock);
@@ -172,10 +179,8 @@ static int release_private(kr_lock *lock, uint64_t seen)
         if (!kri_cas_sc64(word, &seen, next)) /* [lock-1] */
             continue;
         if (seen & STARVING) {
-            if (kri_wake(&lock->more, 1, 0) > 0) { /* [lock-2] */
-                KRI_TRACE_HAPPENS(hand__over, HAND_OVER, (uintptr_t)lock, 0);
-                return 0;
-            }
+            if (kri_wake(&lock->more, 1, 0) > 0) /* [lock-2] */
+                return note_handed_over(lock);
             seen = next;
             continue;
         }

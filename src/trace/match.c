@@ -219,8 +219,10 @@ static void ends(matching *m, unsigned kind)
         return; /* handed over: the next holder has said so before */
     if (item == NULL) {
         const kri_trace_entry *ring = entry(m, 0, RING, m->now->ring + 1);
+        if (ring == NULL || ring->more == 1)
+            return; /* nothing is lost there: it began before the trace, or never */
         item = add(m, kind);
-        item->event.at = ring != NULL ? (kr_time)ring->value : at;
+        item->event.at = (kr_time)ring->value;
         item->event.name[0] = 0;
         close_span(item, at);
         item->event.unfinished = true;
@@ -279,8 +281,10 @@ static void see(matching *m, const kri_trace_found *found)
     m->process = (uint32_t)(owner >> 32);
     m->thread = (uint32_t)owner;
     kri_trace_entry *oldest = entry(m, 0, RING, found->ring + 1);
-    if (oldest != NULL && oldest->value == 0)
+    if (oldest != NULL && oldest->value == 0) {
         oldest->value = at;
+        oldest->more = found->copy.number;
+    }
     kri_trace_entry *last = entry(m, 0, PROCESS, m->process);
     if (last != NULL)
         last->value = at;

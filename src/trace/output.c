@@ -4,7 +4,6 @@
  */
 #include "trace/output.h"
 
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +14,7 @@ enum { PIECE = 512 };
 
 int kri_output_open(kri_output *out, const char *path)
 {
-    out->fd = os_open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    out->fd = os_create(path);
     out->error = out->fd < 0 ? out->fd : 0;
     out->length = 0;
     return out->error;

@@ -111,10 +111,12 @@ static kri_trace_slot *next_slot(kri_trace_area *area, kri_trace_ring *ring)
     if (next == room && room < most)
         (void)grow(area, ring, room);
     room = kri_load_rlx(&ring->room);
+    if (room == 0)
+        return NULL;
     if (next >= (room < most ? room : most))
         next = 0;
     kri_store_rlx(&ring->next, next + 1);
-    return room != 0 ? kri_trace_slots(area, ring) + next : NULL;
+    return kri_trace_slots(area, ring) + next;
 }
 
 static void fill(kri_trace_slot *slot, uint64_t stamp, const kri_trace_copy *event)

@@ -11,20 +11,21 @@
 
 #include <krait/trace.h>
 
+#include "os/probe.h"
 #include "trace/ring.h"
 
-#ifdef KRI_HAVE_SDT
-#include <sys/sdt.h>
-#define KRI_PROBE(name, object, other) STAP_PROBE2(krait, name, object, other)
-#else
-#define KRI_PROBE(name, object, other) ((void)0)
-#endif
+#define KRI_PROBE(name, object, other) OS_PROBE(name, object, other)
 
 extern kr_word kri_trace_on; /* atomic: 0: no trace runs in this process */
 
+/* Under the explorer never: it would be most of every schedule. */
 static inline bool kri_trace_is_on(void)
 {
+#ifdef KRI_MODEL
+    return false;
+#else
     return __builtin_expect(kri_load_rlx(&kri_trace_on) != 0, 0);
+#endif
 }
 
 /* KRI_TRACE_... - probe: its name in lower case; kind: what follows KR_TRACE_; object and other: of

@@ -244,8 +244,8 @@ static int wake_parked(kr_word *word, int count)
     int taken = 0;
     kri_waiter *w = take_parked(word, count, &taken);
     while (w != NULL) {
-        kri_waiter *next = w->next;
         KRI_TRACE_HAPPENS(wake, WAKE, (uintptr_t)word, kri_party_runner(w->party));
+        kri_waiter *next = w->next;
         w->party->ops->unpark(w);
         w = next;
     }

@@ -121,6 +121,11 @@ WRAPPED(void *, os_shared_map, size_t size)
     return faulty_fails(FAULTY_MEMORY) ? NULL : counted(__real_os_shared_map(size));
 }
 
+WRAPPED(int, os_shared_touch, void *memory, size_t size)
+{
+    return faulty_fails(FAULTY_MEMORY) ? -ENOMEM : __real_os_shared_touch(memory, size);
+}
+
 WRAPPED(void, os_shared_unmap, void *memory, size_t size)
 {
     __real_os_shared_unmap(discounted(memory), size);

@@ -15,7 +15,7 @@
 
 typedef enum faulty_group {
     FAULTY_NOTHING,
-    FAULTY_MEMORY,    /* os_alloc, os_pages, os_shared_map: there is none */
+    FAULTY_MEMORY,    /* os_alloc, os_pages, os_shared_map, os_shared_touch: none is there */
     FAULTY_SLEEP,     /* os_futex_wait, _any: it is over for nothing */
     FAULTY_SIGNAL,    /* os_futex_wait, _any: a signal handler ran */
     FAULTY_ENDLESS,   /* those and _either: no sleep ends by its time, whatever is asked */

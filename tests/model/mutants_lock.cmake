@@ -49,7 +49,7 @@ krait_mutant(lock_starving_stays sync/lock.c lock_handed/handed_to_timed
   "(seen & ~STARVING) + ONE_TURN" "seen + ONE_TURN")
 krait_mutant(lock_touched_after_handing_over sync/lock.c lock_handed/handed_and_freed
   "            if (kri_wake(&lock->more, 1, 0) > 0) /* [lock-2] */
-                return 0;"
+                return note_handed_over(lock);"
   "            if (kri_wake(&lock->more, 1, 0) > 0)
                 return kri_load_rlx64(word) == 7;")
 

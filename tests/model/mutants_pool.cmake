@@ -242,12 +242,12 @@ krait_mutant(group_touched_after_count executor/group.c group/group_stolen
   "    if (kri_add_sc(&group->ended_elsewhere, 1) == UINT32_MAX && !is_forked(group))")
 krait_mutant(group_counts_before_its_end executor/group.c group/group_stolen
   "    self->scope = &group->scope;
-    run(task);
+    run_traced(task);
     self->scope = before;
     if (is_forked(group))"
   "    self->scope = &group->scope;
     kri_add_sc(&group->ended_elsewhere, 1);
-    run(task);
+    run_traced(task);
     kri_sub_sc(&group->ended_elsewhere, 1);
     self->scope = before;
     if (is_forked(group))")
@@ -264,7 +264,7 @@ static void run(" "}
 static void run(")
 krait_mutant(group_stolen_outside_its_scope executor/group.c group/group_failure_cancels
   "    self->scope = &group->scope;
-    run(task);" "    run(task);")
+    run_traced(task);" "    run_traced(task);")
 krait_mutant(group_queued_not_awaited executor/group.c group/group_from_outside
   "        (void)kri_future_await_here(task->future, KRI_NEVER, KRI_UNCANCELLABLE);" "")
 

@@ -132,6 +132,11 @@ int os_open(const char *path, int flags, unsigned mode)
     return (int)settle(fd, saved);
 }
 
+int os_create(const char *path)
+{
+    return os_open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+}
+
 /* Interrupted or not, the number is free. */
 int os_close_for(int fd)
 {
