@@ -264,7 +264,7 @@ int measure_costs(struct tour *tour)
         struct order order = {runner, tour->effort.make, tour->effort.turns,
                               shares[runner] * tour->effort.keep};
         struct cost *cost = &tour->costs[runner];
-        if (!is_late(tour, LATE_FOR_COSTS)) {
+        if (!is_late(tour, 1)) {
             console_step("What a runner costs", names[runner]);
             err = ask_for(&order, cost);
         }

@@ -12,19 +12,22 @@
 
 enum { REPEATS_MOST = 7 };
 
+/* Pictures are the first that is left out, by this share of the time. */
+#define PICTURES_EARLIER 0.08
+
 double now_seconds(void)
 {
     return (double)kr_now() / 1e9;
 }
 
-static double seconds_of(struct timeval time)
-{
-    return (double)time.tv_sec + (double)time.tv_usec / 1e6;
-}
-
 bool is_late(const struct tour *tour, double share)
 {
     return (double)(kr_now() - tour->begun) >= share * (double)tour->time;
+}
+
+static double seconds_of(struct timeval time)
+{
+    return (double)time.tv_sec + (double)time.tv_usec / 1e6;
 }
 
 double busy_seconds(void)
@@ -90,14 +93,14 @@ int measure(struct tour *tour, struct chapter *chapter, struct way *way, run_fn 
 {
     kr_time end = kr_now() + tour->effort.repeat;
     int err = 0;
-    if (is_late(tour, LATE_FOR_WAYS)) {
+    if (is_late(tour, chapter->late)) {
         way->error = -ETIME;
         return 0;
     }
     console_step(chapter->title, way->name);
     for (int i = 0; i < REPEATS_MOST && !err && (i == 0 || kr_now() < end); i++)
         err = measure_once(way, run, arg);
-    if (!err && chapter->pictures && !is_late(tour, LATE_FOR_PICTURES)) {
+    if (!err && chapter->pictures && !is_late(tour, chapter->late - PICTURES_EARLIER)) {
         console_step(chapter->title, way->name);
         err = draw(way, run, arg);
     }

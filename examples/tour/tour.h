@@ -94,6 +94,7 @@ enum { WAYS_MOST = 5 };
 
 struct chapter {
     const char *id, *title;
+    double late;   /* when this share of the time has passed nothing of it begins any more */
     bool pictures; /* of each way, which is done once more for it */
     double amount; /* of work in each way */
     const char *unit;
@@ -155,11 +156,7 @@ int team_run(const struct team *team);
 typedef int run_fn(void *arg, struct way *way); /* does the work once; may set way->seconds */
 struct way *add_way(struct chapter *chapter, const char *name);
 int measure(struct tour *tour, struct chapter *chapter, struct way *way, run_fn *run, void *arg);
-/* Has this share of the time passed?  Pictures are left out first, then ways, then costs. */
-#define LATE_FOR_PICTURES 0.6
-#define LATE_FOR_WAYS     0.8
-#define LATE_FOR_COSTS    1.0
-bool is_late(const struct tour *tour, double share);
+bool is_late(const struct tour *tour, double share); /* has this share of the time passed? */
 double now_seconds(void);
 double busy_seconds(void); /* of processors, for this process and children that have ended */
 
