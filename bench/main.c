@@ -44,6 +44,7 @@ int main(int argc, char **argv)
     bench_dict_rows(filter);
     bench_list_rows(filter);
     bench_redis_rows(filter);
+    bench_trace_rows(filter);
     bench_treesum_rows(filter, program, argv[1]);
     return ferror(stdout) ? 1 : 0;
 }

@@ -59,6 +59,7 @@ void bench_gil_rows(const char *filter);
 void bench_dict_rows(const char *filter);
 void bench_list_rows(const char *filter);
 void bench_redis_rows(const char *filter);
+void bench_trace_rows(const char *filter);
 void bench_treesum_rows(const char *filter, const char *program, const char *scratch);
 
 /* One measurement of a row of pools, in the program that was started for it. */

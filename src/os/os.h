@@ -166,6 +166,10 @@ int os_backtrace(const void **frames, int most);
 /* "function+0x12 (program)" for people, or what is known of it. */
 void os_describe_place(const void *address, char *text, size_t size);
 
+/* The name of a function by its address, of a static one, too; reads the object's file.  false: it
+ * is not known there. */
+bool os_function_name(const void *function, char *name, size_t size);
+
 /* Memory and last words */
 
 void *os_alloc(size_t size); /* zero bytes; NULL when there is none */

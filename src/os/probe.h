@@ -8,7 +8,14 @@
 
 #ifdef KRI_HAVE_SDT
 #include <sys/sdt.h>
+#ifdef __clang__ /* its macros leave out arguments, as no standard before C23 allows */
+#define OS_PROBE(name, first, second)                                                              \
+    _Pragma("clang diagnostic push")                                                               \
+        _Pragma("clang diagnostic ignored \"-Wgnu-zero-variadic-macro-arguments\"")                \
+            STAP_PROBE2(krait, name, first, second) _Pragma("clang diagnostic pop")
+#else
 #define OS_PROBE(name, first, second) STAP_PROBE2(krait, name, first, second)
+#endif
 #else
 #define OS_PROBE(name, first, second) ((void)0)
 #endif

@@ -51,7 +51,7 @@ int kri_errand_make(kr_executor *executor, kr_future **future, const kri_task *t
     kri_errand *errand = kri_block_new(sizeof *errand);
     if (!errand)
         return -ENOMEM;
-    *errand = (kri_errand){.remote = {&kri_errand_ops},
+    *errand = (kri_errand){.remote = {.ops = &kri_errand_ops},
                            .cluster = c,
                            .function = function,
                            .arg_size = task->arg_size,

@@ -19,7 +19,7 @@
 #include "os/os.h"
 
 /* Kinds of entries; a process stands in the upper half of the kind. */
-enum { LINE = 1, THREAD_RUNS, GIL, WOKEN, GIVEN, SUBMITTED, STARTED, PROCESS, RING };
+enum { LINE = 1, THREAD_RUNS, GIL, WOKEN, GIVEN, SUBMITTED, STARTED, PROCESS, RING, FUNCTION };
 
 typedef struct kri_matching {
     kri_trace_book *book;
@@ -319,23 +319,39 @@ static void finish(matching *m)
     }
 }
 
-/* Of tasks that have no name: their functions'. */
-static void name_tasks(matching *m)
+static void name_function(kr_trace_event *e, uint64_t function)
+{
+    const void *address = (const void *)(uintptr_t)function;
+    char text[128];
+    if (!os_function_name(address, text, sizeof text))
+        os_describe_place(address, text, sizeof text);
+    snprintf(e->name, sizeof e->name, "%.*s", (int)sizeof e->name - 1, text);
+}
+
+/* Tasks are called as their functions are.  In another process those may lie elsewhere. */
+static void name_task(matching *m, kr_trace_event *e)
 {
     uint64_t here = kri_load_rlx64(&kri_trace_image);
-    for (size_t i = 0; i < m->book->count; i++) {
+    uint64_t there = kri_trace_image_of(m->book->area, e->process);
+    uint64_t function = e->other - (there != 0 ? there : here) + here;
+    kri_trace_entry *known = entry(m, 0, FUNCTION, function);
+    if (known == NULL)
+        return;
+    if (known->value != 0) {
+        memcpy(e->name, m->book->items[known->value - 1].event.name, sizeof e->name);
+        return;
+    }
+    name_function(e, function);
+    known->value = (size_t)((kri_trace_item *)(void *)e - m->book->items) + 1;
+}
+
+static void name_tasks(matching *m)
+{
+    for (size_t i = 0; i < m->book->count && !m->failed; i++) {
         kr_trace_event *e = &m->book->items[i].event;
-        if ((e->kind != KR_TRACE_TASK && e->kind != KR_TRACE_SUBMIT) || e->name[0] != 0 ||
-            e->other == 0)
-            continue;
-        uint64_t there = kri_trace_image_of(m->book->area, e->process);
-        char text[128];
-        os_describe_place((const void *)(uintptr_t)(e->other - there + here + 1), text,
-                          sizeof text);
-        char *end = strstr(text, "+0x1 (");
-        if (end != NULL)
-            *end = 0;
-        snprintf(e->name, sizeof e->name, "%.*s", (int)sizeof e->name - 1, text);
+        bool of_task = e->kind == KR_TRACE_TASK || e->kind == KR_TRACE_SUBMIT;
+        if (of_task && e->name[0] == 0 && e->other != 0)
+            name_task(m, e);
     }
 }
 

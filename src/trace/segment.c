@@ -63,16 +63,8 @@ void kri_trace_unlock(void)
 
 /* Forks. */
 
-static void before_fork(void)
-{
-    (void)kri_trace_lock();
-}
-
-static void after_fork(void)
-{
-    kri_trace_unlock();
-}
-
+/* The lock is not held across a fork, which would have to wait for who writes a file: what was half
+ * done under it is at worst a descriptor that is_of_area refuses. */
 static void in_child(void)
 {
     kri_store_rlx(&lock_word, 0);
@@ -82,7 +74,7 @@ static void in_child(void)
 static void watch(void)
 {
     if (!watched)
-        watched = os_at_fork(before_fork, after_fork, in_child) == 0;
+        watched = os_at_fork(NULL, NULL, in_child) == 0;
     if (kri_load_rlx64(&kri_trace_image) == 0)
         kri_store_rlx64(&kri_trace_image, os_image_base());
 }

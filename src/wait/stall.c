@@ -298,7 +298,7 @@ static bool add_line(kri_waiter *w, void *arg)
 
 static int write_report(char *text, size_t size)
 {
-    struct report report = {.text = {text, size}};
+    struct report report = {.text = {.end = text, .room = size}};
     kri_text_add(&report.text, "krait: every thread waits for ever:");
     kri_park_freeze();
     kri_park_each(add_line, &report);

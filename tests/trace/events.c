@@ -301,7 +301,7 @@ TEST(test_tasks)
             task = next_of(&all, task, KR_TRACE_TASK, NULL);
         CHECK(submit->at <= task->at);
         CHECK_EQ(task->other, (uintptr_t)add_one);
-        CHECK_NE(task->name[0], 0);
+        CHECK_STR(task->name, "add_one");
         CHECK(!task->unfinished && !task->shared);
         kr_future_release(f[i]);
     }

@@ -153,6 +153,35 @@ TEST(test_plain_fork)
     CHECK_EQ(the_only(&all, KR_TRACE_MARK, "child")->process, pid);
 }
 
+/* In the middle of a visit, of which the child has a copy. */
+static void fork_once(const kr_trace_event *event, void *arg)
+{
+    pid_t *pid = arg;
+    (void)event;
+    if (*pid != 0)
+        return;
+    *pid = fork();
+    if (*pid == 0) {
+        int status = kr_trace_stop();
+        _exit(status != 0 || kr_trace_write("/dev/null") != 0 || kr_trace_start(NULL) != 0);
+    }
+}
+
+TEST(test_fork_while_reading)
+{
+    pid_t pid = 0;
+    int status;
+    begin_trace(0);
+    kr_trace_mark("one");
+    kr_trace_mark("two");
+    CHECK_EQ(kr_trace_visit(fork_once, &pid), 0);
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK_EQ(status, 0);
+    CHECK(kr_trace_running()); /* the child has started one for all */
+    CHECK_EQ(kr_trace_stop(), 0);
+    CHECK_EQ(kr_trace_write("/dev/null"), 0);
+}
+
 static int note_task(const void *arg, void *result)
 {
     kr_trace_begin("work");
