@@ -98,11 +98,12 @@ static void on_computing(struct tour *tour)
                processes < threads / 1.1 ? "Take threads, unless a task may crash."
                                          : "Take processes where a task may crash, threads else.");
     if (locked > 0 && apart > 0 && apart > locked * WORTH)
-        advise(tour,
-               "An interpreter lock takes that gain away: threads in one state were %.2f times "
-               "as fast as one at a time, with a state each %.2f times. Give each thread a "
-               "state, or each worker a process; under the lock use threads for waiting only.",
-               locked, apart);
+        advise(
+            tour,
+            "An interpreter lock takes away what threads gain: in one state they were %.2f times "
+            "as fast as one at a time, with a state each %.2f times. Give each thread a "
+            "state, or each worker a process; under the lock use threads for waiting only.",
+            locked, apart);
     else if (locked > 0 && tour->processors == 1)
         advise(tour,
                "The interpreter lock costs little here (%.2f times as fast as one at a time, "

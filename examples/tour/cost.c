@@ -264,7 +264,7 @@ int measure_costs(struct tour *tour)
         struct order order = {runner, tour->effort.make, tour->effort.turns,
                               shares[runner] * tour->effort.keep};
         struct cost *cost = &tour->costs[runner];
-        if (!is_late(tour, 1)) {
+        if (!is_late(tour, tour->only < 0 ? 0.75 : 1)) {
             console_step("What a runner costs", names[runner]);
             err = ask_for(&order, cost);
         }

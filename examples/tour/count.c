@@ -169,16 +169,16 @@ static int measure_ways(struct tour *tour, struct chapter *chapter, struct job *
                 {"processes, a shared lock", PROCESSES, LOCKED}};
     int err = 0;
     for (int i = 0; i < 4 && !err; i++) {
-        struct way *way = add_way(chapter, ways[i].name);
+        struct way *way = add_way(tour, chapter, ways[i].name);
         job->kind = ways[i].kind;
         job->how = ways[i].how;
         job->most = 0;
         job->place->give_way = false;
-        if (job->how == LOAD_AND_STORE)
+        if (job->how == LOAD_AND_STORE && !tour->drawing)
             err = until_lost(job);
         if (!err)
             err = measure(tour, chapter, way, run, job);
-        if (!err && !way->error)
+        if (!err && !way->error && !tour->drawing)
             note_lost(tour, job, way);
     }
     return err;

@@ -121,7 +121,7 @@ static int fetch_few(struct tour *tour, struct chapter *chapter, int port)
     int err = 0;
     for (int i = 0; i < 4 && !err; i++) {
         struct job job = {kinds[i], port, tour->effort.fetches};
-        err = measure(tour, chapter, add_way(chapter, names[kinds[i]]), run, &job);
+        err = measure(tour, chapter, add_way(tour, chapter, names[kinds[i]]), run, &job);
     }
     return err;
 }
@@ -132,7 +132,7 @@ static int fetch_many(struct tour *tour, struct chapter *chapter, int port, int 
     int err = 0;
     for (int i = 0; i < 2 && !err; i++) {
         struct job job = {kinds[i], port, count};
-        err = measure(tour, chapter, add_way(chapter, names[kinds[i]]), run, &job);
+        err = measure(tour, chapter, add_way(tour, chapter, names[kinds[i]]), run, &job);
     }
     return err;
 }

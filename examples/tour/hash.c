@@ -161,7 +161,7 @@ static int measure_ways(struct tour *tour, struct chapter *chapter)
     for (int i = 0; i < 4 && !err; i++) {
         job.kind = ways[i].kind;
         job.locked = ways[i].locked;
-        err = measure(tour, chapter, add_way(chapter, ways[i].name), run, &job);
+        err = measure(tour, chapter, add_way(tour, chapter, ways[i].name), run, &job);
     }
     return err;
 }
@@ -176,7 +176,7 @@ int chapter_hash(struct tour *tour)
     int err = files_read(&work.files, BYTES_MOST);
     if (!err)
         err = kr_gil_create(&work.lock, NULL);
-    if (!err)
+    if (!err && !tour->drawing)
         err = find_rounds(tour);
     if (!err) {
         chapter->amount = (double)work.files.size * work.rounds / 1e6;

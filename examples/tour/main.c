@@ -58,11 +58,11 @@ static const struct {
     int (*run)(struct tour *tour);
     int last;    /* of tour.chapters that it fills */
     double late; /* so the first ones never take the time of the last ones */
-} chapters[CHAPTERS_RUN] = {{"waiting", chapter_fetch, MANY, 0.3},
-                            {"hashing", chapter_hash, HASH, 0.5},
-                            {"interpreter", chapter_script, SCRIPT, 0.7},
-                            {"counting", chapter_count, COUNT, 0.85},
-                            {"costs", measure_costs, COUNT, 1}};
+} chapters[CHAPTERS_RUN] = {{"waiting", chapter_fetch, MANY, 0.2},
+                            {"hashing", chapter_hash, HASH, 0.35},
+                            {"interpreter", chapter_script, SCRIPT, 0.5},
+                            {"counting", chapter_count, COUNT, 0.6},
+                            {"costs", measure_costs, COUNT, 0.75}};
 
 __attribute__((noreturn)) static void refuse(void)
 {
@@ -166,6 +166,22 @@ static void describe_machine(struct tour *tour)
              system.machine, tour->processors, tour->processors > 1 ? "s" : "", model);
 }
 
+/* So that nothing is measured that a trace has touched, all pictures come after all else. */
+static int draw_pictures(struct tour *tour)
+{
+    int failed = 0;
+    tour->drawing = true;
+    for (int i = 0; i < CHAPTERS_RUN; i++) {
+        if ((tour->only >= 0 && tour->only != i) || chapters[i].run == measure_costs)
+            continue;
+        int err = chapters[i].run(tour);
+        if (err == -ECANCELED)
+            return err;
+        failed = failed ? failed : err;
+    }
+    return failed;
+}
+
 static int run_chapters(struct tour *tour)
 {
     int shown = 0, failed = 0;
@@ -185,15 +201,16 @@ static int run_chapters(struct tour *tour)
         }
         failed = failed ? failed : err; /* the others can be had all the same */
     }
-    return failed;
-}
-
-static int finish(struct tour *tour, int failed)
-{
     if (tour->costs[COROUTINE].name)
         show_costs(tour);
     give_advice(tour);
     show_advice(tour);
+    int err = draw_pictures(tour);
+    return failed ? failed : err;
+}
+
+static int finish(struct tour *tour, int failed)
+{
     int err = page_write(tour);
     if (err)
         complain("%s: %s", tour->page, strerror(-err));

@@ -1,7 +1,8 @@
 /* One way of doing a chapter's work.
  *
- * It is measured without the trace, short ones several times, of which the quickest counts: what
- * made the others slower was no part of the work.  Then it is done once more, for the picture.
+ * It is measured before there was any trace, short ones several times, of which the quickest
+ * counts: what made the others slower was no part of the work.  When all is measured, it is done
+ * once more, for the picture.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -12,8 +13,7 @@
 
 enum { REPEATS_MOST = 7 };
 
-/* Pictures are the first that is left out, by this share of the time. */
-#define PICTURES_EARLIER 0.08
+#define LATE_FOR_PICTURES 0.95 /* of the time */
 
 double now_seconds(void)
 {
@@ -39,9 +39,9 @@ double busy_seconds(void)
            seconds_of(children.ru_stime);
 }
 
-struct way *add_way(struct chapter *chapter, const char *name)
+struct way *add_way(struct tour *tour, struct chapter *chapter, const char *name)
 {
-    struct way *way = &chapter->ways[chapter->count++];
+    struct way *way = &chapter->ways[tour->drawing ? chapter->drawn++ : chapter->count++];
     way->name = name;
     return way;
 }
@@ -89,7 +89,8 @@ static int draw(struct way *way, run_fn *run, void *arg)
     return err;
 }
 
-int measure(struct tour *tour, struct chapter *chapter, struct way *way, run_fn *run, void *arg)
+static int measure_way(const struct tour *tour, const struct chapter *chapter, struct way *way,
+                       run_fn *run, void *arg)
 {
     kr_time end = kr_now() + tour->effort.repeat;
     int err = 0;
@@ -100,11 +101,17 @@ int measure(struct tour *tour, struct chapter *chapter, struct way *way, run_fn 
     console_step(chapter->title, way->name);
     for (int i = 0; i < REPEATS_MOST && !err && (i == 0 || kr_now() < end); i++)
         err = measure_once(way, run, arg);
-    if (!err && chapter->pictures && !is_late(tour, chapter->late - PICTURES_EARLIER)) {
+    return left_out(way, err);
+}
+
+int measure(struct tour *tour, struct chapter *chapter, struct way *way, run_fn *run, void *arg)
+{
+    int err = 0;
+    if (!tour->drawing) {
+        err = measure_way(tour, chapter, way, run, arg);
+    } else if (chapter->pictures && !way->error && !is_late(tour, LATE_FOR_PICTURES)) {
         console_step(chapter->title, way->name);
         err = draw(way, run, arg);
     }
-    if (!err && kr_cancelled())
-        err = -ECANCELED;
-    return left_out(way, err);
+    return !err && kr_cancelled() ? -ECANCELED : err;
 }

@@ -116,7 +116,7 @@ static int measure_ways(struct tour *tour, struct chapter *chapter, long length)
     for (int i = 0; i < 4 && !err; i++) {
         job.kind = ways[i].kind;
         job.locked = ways[i].locked;
-        err = measure(tour, chapter, add_way(chapter, ways[i].name), run, &job);
+        err = measure(tour, chapter, add_way(tour, chapter, ways[i].name), run, &job);
     }
     snprintf(chapter->what, sizeof chapter->what,
              "Bytecode of %s looks for the primes from %d to %ld, by %d workers on %d processor%s. "
@@ -129,7 +129,7 @@ static int measure_ways(struct tour *tour, struct chapter *chapter, long length)
 int chapter_script(struct tour *tour)
 {
     struct chapter *chapter = &tour->chapters[SCRIPT];
-    long length = 1;
+    long length = (long)(chapter->amount / PIECES); /* as it was measured with */
     chapter->id = "interpreter";
     chapter->title = "Work that computes: an interpreter";
     chapter->pictures = true;
@@ -137,9 +137,10 @@ int chapter_script(struct tour *tour)
     int err = kr_gil_create(&shared.lock, NULL);
     if (!err)
         err = interpreter_open(&shared.state);
-    if (!err)
+    if (!err && !tour->drawing) {
         err = find_length(tour, &length);
-    chapter->amount = (double)length * PIECES;
+        chapter->amount = (double)length * PIECES;
+    }
     if (!err)
         err = measure_ways(tour, chapter, length);
     if (err == -ECANCELED)

@@ -95,7 +95,8 @@ enum { WAYS_MOST = 5 };
 struct chapter {
     const char *id, *title;
     double late;   /* when this share of the time has passed nothing of it begins any more */
-    bool pictures; /* of each way, which is done once more for it */
+    bool pictures; /* of each way */
+    int drawn;     /* so many ways have had their turn to be drawn */
     double amount; /* of work in each way */
     const char *unit;
     char what[512]; /* was done */
@@ -117,6 +118,7 @@ struct tour {
     struct effort effort;
     const char *page;
     int only;            /* a chapter's number; -1: all */
+    bool drawing;        /* all is measured: now the chapters are done once more, for pictures */
     kr_time time, begun; /* it is to take so long at most */
     int processors, workers;
     char machine[256];
@@ -154,7 +156,7 @@ int team_run(const struct team *team);
 
 /* measure.c */
 typedef int run_fn(void *arg, struct way *way); /* does the work once; may set way->seconds */
-struct way *add_way(struct chapter *chapter, const char *name);
+struct way *add_way(struct tour *tour, struct chapter *chapter, const char *name);
 int measure(struct tour *tour, struct chapter *chapter, struct way *way, run_fn *run, void *arg);
 bool is_late(const struct tour *tour, double share); /* has this share of the time passed? */
 double now_seconds(void);
