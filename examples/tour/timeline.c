@@ -14,7 +14,9 @@
 
 enum {
     RUNNERS_MOST = 1024,
-    SPANS_MANY = 1500, /* more than can be told apart: a piece from the middle is shown */
+    SPANS_MANY = 1500, /* more than can be told apart: a piece from the middle is shown; so it is */
+    NARROW_MANY = 300, /* with so many that are too short to be seen */
+    NARROW_SHARE = 1000, /* of the whole */
     SPANS_SHOWN = 240,
     LINKS_MOST = 160,
 };
@@ -269,11 +271,20 @@ static int by_time(const void *left, const void *right)
     return (a->from > b->from) - (a->from < b->from);
 }
 
+static size_t count_narrow(const struct timeline *timeline)
+{
+    kr_time least = (timeline->to - timeline->from) / NARROW_SHARE;
+    size_t count = 0;
+    for (size_t i = 0; i < timeline->span_count; i++)
+        count += timeline->spans[i].to - timeline->spans[i].from < least;
+    return count;
+}
+
 static void narrow(struct timeline *timeline)
 {
     size_t kept = 0, links = 0;
     qsort(timeline->spans, timeline->span_count, sizeof *timeline->spans, by_time);
-    if (timeline->span_count > SPANS_MANY) {
+    if (timeline->span_count > SPANS_MANY || count_narrow(timeline) > NARROW_MANY) {
         size_t middle = timeline->span_count / 2;
         timeline->from = timeline->spans[middle - SPANS_SHOWN / 2].from;
         timeline->to = timeline->spans[middle + SPANS_SHOWN / 2].from;
