@@ -63,9 +63,9 @@ static void write_head(FILE *out, const struct tour *tour)
 
 static void write_contents(FILE *out, const struct tour *tour)
 {
-    fputs("<nav aria-label='On this page'><ul><li><a href='#advice'>What follows</a></li>"
-          "<li><a href='#costs'>What a runner costs</a></li>\n",
-          out);
+    fputs("<nav aria-label='On this page'><ul><li><a href='#advice'>What follows</a></li>\n", out);
+    if (tour->costs[COROUTINE].name)
+        fputs("<li><a href='#costs'>What a runner costs</a></li>\n", out);
     for (int i = 0; i < CHAPTERS; i++) {
         if (tour->chapters[i].count > 0)
             fprintf(out, "<li><a href='#%s'>%s</a></li>\n", tour->chapters[i].id,
@@ -136,6 +136,16 @@ static void write_chapter(struct page *page, const struct chapter *chapter)
     fputs("</section>\n", page->out);
 }
 
+static void write_costs(struct page *page, const struct tour *tour)
+{
+    fputs("<section id='costs'><h2>What a runner costs</h2>\n<p>Each measured in a new process. "
+          "What the kernel keeps for a thread or a process, such as its stack there, is not in "
+          "its memory here.</p>\n",
+          page->out);
+    draw_costs(page, tour);
+    fputs("</section>\n", page->out);
+}
+
 static void write_page(struct page *page, const struct tour *tour)
 {
     FILE *out = page->out;
@@ -143,12 +153,8 @@ static void write_page(struct page *page, const struct tour *tour)
     write_contents(out, tour);
     fputs("<main>\n", out);
     write_advice(out, tour);
-    fputs("<section id='costs'><h2>What a runner costs</h2>\n<p>Each measured in a new process. "
-          "What the kernel keeps for a thread or a process, such as its stack there, is not in "
-          "its memory here.</p>\n",
-          out);
-    draw_costs(page, tour);
-    fputs("</section>\n", out);
+    if (tour->costs[COROUTINE].name)
+        write_costs(page, tour);
     for (int i = 0; i < CHAPTERS; i++)
         write_chapter(page, &tour->chapters[i]);
     fputs(
