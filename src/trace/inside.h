@@ -29,9 +29,9 @@ void kri_trace_from_environment(void);
 /* An event as it is told, and the arrows from and to it. */
 typedef struct kri_trace_item {
     kr_trace_event event; /* first */
-    uint64_t flow_from; /* the arrow that begins here; 0: none */
-    uint64_t flow_to;   /* the arrow that ends here */
-    bool to_end;        /* .. at its end, not at its beginning */
+    uint64_t flow_from;   /* the arrow that begins here; 0: none */
+    uint64_t flow_to;     /* the arrow that ends here */
+    bool to_end;          /* .. at its end, not at its beginning */
 } kri_trace_item;
 
 typedef struct kri_trace_book {

