@@ -198,7 +198,8 @@ void draw_timeline(struct page *page, const struct way *way)
         write_text(out, timeline->lanes[i].name);
         fputs("</li>", out);
     }
-    fprintf(out, "</ul><svg height='%d' role='img' aria-label='Who ran when: ",
+    fprintf(out, "</ul><svg class='%s' height='%d' role='img' aria-label='Who ran when: ",
+            timeline->link_count > LINKS_MANY ? "crowded" : "plain",
             LANE * timeline->lane_count + AXIS);
     write_text(out, way->name);
     fputs("; the table below says the same'>\n", out);
