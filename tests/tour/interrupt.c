@@ -76,6 +76,16 @@ static void check_nobody_left(pid_t group)
     }
 }
 
+/* Its server, or workers, are there: they stay for a second and more. */
+static void await_others(pid_t group)
+{
+    kr_time until = kr_now() + kr_sec(SECONDS_MOST);
+    while (running_in(group) < 2) {
+        CHECK(kr_now() < until);
+        kr_sleep(kr_ms(1));
+    }
+}
+
 /* What of ours is in /dev/shm, by whomever it was made: others' tests run at the same time. */
 static int shared_of(pid_t pid)
 {
@@ -90,7 +100,7 @@ static int shared_of(pid_t pid)
     return count;
 }
 
-static void interrupt_in(const char *chapter)
+static void interrupt_in(const char *chapter, bool others)
 {
     char which[64];
     int out;
@@ -98,6 +108,8 @@ static void interrupt_in(const char *chapter)
     tool_begin();
     pid_t child = start((const char *const[]){"tour", which, "-o", "out.html", NULL}, &out);
     read_until(out, "processor"); /* then it catches the signal, and has all of it before it */
+    if (others)
+        await_others(child);
     CHECK_EQ(kill(-child, SIGINT), 0);
     int status;
     CHECK_EQ(waitpid(child, &status, 0), child);
@@ -112,27 +124,27 @@ static void interrupt_in(const char *chapter)
 
 TEST(interrupted_while_it_fetches)
 {
-    interrupt_in("waiting");
+    interrupt_in("waiting", true);
 }
 
 TEST(interrupted_while_it_hashes)
 {
-    interrupt_in("hashing");
+    interrupt_in("hashing", false);
 }
 
 TEST(interrupted_in_the_interpreter)
 {
-    interrupt_in("interpreter");
+    interrupt_in("interpreter", false);
 }
 
 TEST(interrupted_while_it_counts)
 {
-    interrupt_in("counting");
+    interrupt_in("counting", false);
 }
 
 TEST(interrupted_while_it_makes_processes)
 {
-    interrupt_in("costs");
+    interrupt_in("costs", true);
 }
 
 /* Somewhere in the middle, wherever that is. */
@@ -159,7 +171,7 @@ TEST(killed)
     tool_begin();
     pid_t child =
         start((const char *const[]){"tour", "--chapter=waiting", "-o", "out.html", NULL}, &out);
-    read_until(out, "processor");
+    await_others(child);
     CHECK_EQ(kill(child, SIGKILL), 0);
     int status;
     CHECK_EQ(waitpid(child, &status, 0), child);
