@@ -88,9 +88,7 @@ static void look_at_loops(kri_view *view)
         view->missed |= KRI_MISSED_LOOPS;
 }
 
-#ifndef KRI_MODEL
 __attribute__((constructor)) static void be_looked_at(void)
 {
     kri_status_source(look_at_loops);
 }
-#endif

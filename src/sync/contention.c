@@ -14,6 +14,11 @@
  * what began before it, or ends after the next, is left out. Where a bucket is full, the lock that
  * was waited for least, has no name and is not waited for now gives way.
  *
+ * Ordering.  The mutexes order the table.
+ *     [contention-1]  Who counts himself in has read which switching on it is, and reads it again
+ *                     with the bucket's mutex: had the bucket been cleared for another meanwhile,
+ *                     the mutex would show him the switching off that came before that.
+ *
  * Why not in the lock?  It is one word.  Why a mutex for each bucket?  Who comes here is about to
  * sleep, or has slept.
  *
@@ -128,7 +133,7 @@ void kri_contention_begin(kri_contended *wait, const kr_lock *lock, const void *
         return;
     struct bucket *b = bucket_of(lock);
     bool is_first = false;
-    kri_mutex_lock(&b->mutex);
+    kri_mutex_lock(&b->mutex); /* [contention-1] */
     kri_contention_count *c =
         kri_load_rlx(&kri_contention) == wait->epoch ? find_or_make(b, lock) : NULL;
     if (c != NULL) {
@@ -211,7 +216,7 @@ int kri_contention_start(void)
     (void)os_backtrace(frames, 1); /* what it loads, it loads now */
     struct bucket *all = buckets();
     for (int i = 0; i < BUCKETS; i++) {
-        kri_mutex_lock(&all[i].mutex);
+        kri_mutex_lock(&all[i].mutex); /* [contention-1] */
         all[i].forgotten = 0;
         for (int p = 0; p < PLACES; p++)
             clear_counts(&all[i].places[p]);
