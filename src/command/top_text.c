@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NUMBER = 32, NAME = 64, KINDS = 4, STATES = 5 };
+enum { NUMBER = 32, NAME = 64, KINDS = 4, STATES = 5, MANY_WORKERS = 16 };
 
 static const char *const kinds[KINDS] = {"?", "threads", "processes", "loops"};
 static const char *const states[STATES] = {"starts", "idle", "runs", "waits", "left"};
@@ -151,29 +151,45 @@ static void add_pool(const kri_pool_row *row, kri_lines *lines)
     add_flags(row->flags, lines);
 }
 
+static bool is_in_task(const kri_worker_row *row)
+{
+    return row->state == KRI_ROW_RUNS || row->state == KRI_ROW_WAITS;
+}
+
 static void add_worker(const kri_top *top, const kri_pool_row *pool, const kri_worker_row *row,
                        kri_lines *lines)
 {
     char symbol[KRI_SYMBOL_TEXT], name[NAME], a[NUMBER], b[NUMBER], c[NUMBER];
     bool process = pool->kind == KRI_ROW_PROCESSES;
     kri_symbol_of(top->pid, row->task, symbol);
-    kri_lines_add(lines, "  worker %-4u %10u  %-6s %12s", (unsigned)row->number,
-                  (unsigned)row->native, states[row->state < STATES ? row->state : 0],
-                  grouped(row->done, a));
+    kri_lines_add(lines, "  worker %-4u %7s %8u  %-6s %12s", (unsigned)row->number,
+                  process ? "process" : "thread", (unsigned)row->native,
+                  states[row->state < STATES ? row->state : 0], grouped(row->done, a));
     if (process)
         kri_lines_add(lines, " %11s", memory(os_process_resident((pid_t)row->native), b));
-    if (row->state == KRI_ROW_RUNS || row->state == KRI_ROW_WAITS)
+    if (is_in_task(row))
         kri_lines_add(lines, "  %8s in %s", duration(row->since, c),
                       symbol[0] != '\0' ? clean(symbol, name) : "a task");
     kri_lines_add(lines, "\n");
 }
 
+/* Where there are many, those that are idle are only counted. */
 static void add_workers(const kri_top *top, const kri_pool_row *pool, kri_lines *lines)
 {
     const kri_view *view = &top->view;
-    for (uint32_t i = 0; i < view->worker_count; i++)
-        if (view->workers[i].pool == pool->id)
-            add_worker(top, pool, &view->workers[i], lines);
+    unsigned idle = 0;
+    bool many = pool->workers > MANY_WORKERS;
+    for (uint32_t i = 0; i < view->worker_count; i++) {
+        const kri_worker_row *row = &view->workers[i];
+        if (row->pool != pool->id)
+            continue;
+        if (many && row->state == KRI_ROW_IDLE)
+            idle++;
+        else
+            add_worker(top, pool, row, lines);
+    }
+    if (idle > 0)
+        kri_lines_add(lines, "  and %u that are idle\n", idle);
 }
 
 static void add_pools(const kri_top *top, kri_lines *lines)
