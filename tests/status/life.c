@@ -289,9 +289,11 @@ TEST(fork_does_not_hold_its_parents_page)
 /* The thread that writes is no reason to fork elsewhere. */
 TEST(the_start_method_stays)
 {
-    CHECK_EQ(kr_process_start_method(), KR_FORK);
+    kr_start_method before = kr_process_start_method();
+    if (!KRI_TSAN) /* whose programs have two threads */
+        CHECK_EQ(before, KR_FORK);
     CHECK_EQ(kr_status_start(NULL), 0);
-    CHECK_EQ(kr_process_start_method(), KR_FORK);
+    CHECK_EQ(kr_process_start_method(), before);
 }
 
 /* The environment. */
@@ -391,6 +393,8 @@ static void write_words(void *arg)
         for (int i = 0; i < WORDS; i++)
             from[i] = n;
         kri_words_write(&sequence, words, from, WORDS);
+        if (n % 16 == 0) /* so that a reader that is slow gets some */
+            kri_test_nap();
     }
 }
 
@@ -400,7 +404,7 @@ TEST(no_reader_gets_a_torn_page)
     uint64_t to[WORDS], last = 0;
     int got = 0, torn = 0;
     kri_bunch_start(&bunch, 1, write_words, NULL);
-    while (got < 2000 || torn < 1) {
+    while (got < 20000 || last < 100) {
         if (!kri_words_read(&sequence, words, to, WORDS)) {
             torn++;
             continue;
