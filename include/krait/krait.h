@@ -54,6 +54,7 @@
 #include <krait/shared_memory.h>
 #include <krait/signal.h>
 #include <krait/stall.h>
+#include <krait/status.h>
 #include <krait/stream.h>
 #include <krait/subprocess.h>
 #include <krait/thread.h>

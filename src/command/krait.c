@@ -1,15 +1,19 @@
-/* krait - the command: what a program may leave behind, and which version this is.
+/* krait - the command: what a program is doing, what one may leave behind, and which version this
+ * is.
  *
  * SPDX-License-Identifier: MIT
  */
 #include <krait/base.h>
 #include <krait/shared_memory.h>
+#include "command/top.h"
 #include <stdio.h>
 #include <string.h>
 
 static const char usage[] =
     "usage: krait COMMAND\n"
     "\n"
+    "  top [PID]  what a program that uses krait is doing: its pools, loops and locks; see\n"
+    "             krait top --help\n"
     "  clean      remove the named shared memory that krait has made and nobody holds any more:\n"
     "             what is left of programs that were killed.  Of the calling user; root: of all\n"
     "  --version  which version this is\n"
@@ -64,6 +68,8 @@ static int run(const char *command)
 
 int main(int argc, char **argv)
 {
+    if (argc >= 2 && strcmp(argv[1], "top") == 0)
+        return kri_top_run(argc - 2, argv + 2);
     if (argc != 2) {
         fputs(usage, stderr);
         return 2;

@@ -283,7 +283,7 @@ static void configure(kri_pool *pool, const kr_pool_options *options)
 }
 
 /* What a pool has besides itself.  -ENOMEM, -EAGAIN, KR_ESHUTDOWN. */
-static int equip(kri_pool *pool)
+static int equip(kri_pool *pool, const char *name)
 {
     /* One more for a worker that a call of exit() has given up. */
     size_t slots = (size_t)pool->executor.workers + (size_t)pool->max_spares + 1;
@@ -296,8 +296,10 @@ static int equip(kri_pool *pool)
     if (err)
         return err;
     err = kri_watch_begin(pool, slots);
-    if (!err)
+    if (!err) {
+        name_pool(pool, name); /* before others see it */
         err = kri_registry_add(pool);
+    }
     if (err) {
         kri_watch_end(pool);
         kri_budget_leave(pool);
@@ -319,14 +321,13 @@ int kr_thread_pool(kr_executor **executor, const kr_pool_options *options)
     if (!pool)
         return -ENOMEM;
     configure(pool, options);
-    int err = equip(pool);
+    int err = equip(pool, options->name);
     if (err) {
         os_free(pool->times);
         os_free(pool->slots);
         os_free(pool);
         return err;
     }
-    name_pool(pool, options->name);
     *executor = &pool->executor;
     return 0;
 }

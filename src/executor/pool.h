@@ -14,6 +14,7 @@
 #include "executor/waiting_times.h"
 #include "queue/deque.h"
 #include "queue/injection.h"
+#include "status/page.h"
 
 typedef struct kri_pool kri_pool;
 typedef struct kri_watch kri_watch;
@@ -235,6 +236,9 @@ void kri_pool_unref(kri_pool *pool);
 void kri_pool_check_ended(kri_pool *pool);          /* mutex held: note that nobody is left */
 void kri_pool_break(kri_pool *pool, int error);     /* an initializer failed */
 void kri_pool_finish(kri_pool *pool, kr_future *f); /* out of a queue: it ends by the verdict */
+
+/* show.c: a row of the status page for it, and for each worker; waits for nothing */
+void kri_pool_show(kri_pool *pool, kri_view *view);
 
 /* registry.c: the pools that exit must finish */
 int kri_registry_add(kri_pool *pool); /* -ENOMEM; KR_ESHUTDOWN: exit has begun */

@@ -15,9 +15,21 @@
 #include <string.h>
 
 #include "base/global.h"
+#include "status/status.h"
 
 static KRI_GLOBAL kri_finish_list pools;
 static KRI_GLOBAL uint32_t pools_made; /* guarded by the list's lock */
+
+static void look_at_pools(kri_view *view)
+{
+    if (!kri_view_try(&pools.lock)) {
+        view->missed |= KRI_MISSED_POOLS;
+        return;
+    }
+    for (const kri_finish *at = pools.first; at; at = at->next)
+        kri_pool_show((kri_pool *)at->executor, view);
+    kri_mutex_unlock(&pools.lock);
+}
 
 static void forget_in_child(void)
 {
@@ -28,6 +40,7 @@ static void forget_in_child(void)
 __attribute__((constructor)) static void watch_from_the_first(void)
 {
     (void)kri_at_fork_child(forget_in_child);
+    kri_status_source(look_at_pools);
 }
 
 static void leave_worker(void)

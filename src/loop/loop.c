@@ -23,20 +23,24 @@
 #include "loop/sentry.h"
 #include "loop/signal.h"
 #include "os/os.h"
+#include "status/status.h"
 
 KRI_SHARED_THREAD_LOCAL_HERE(kri_loop *, kri_loop_current)
 
 static KRI_GLOBAL kri_mutex loops_lock; /* guards the list of all loops and its links */
 static KRI_GLOBAL kri_loop *first_loop;
+static KRI_GLOBAL kr_word loops_read;    /* atomic: 1: who has the lock only reads the list */
 static KRI_GLOBAL kr_word loops_watched; /* atomic: forks are */
 
 /* The parent's loops are not here, and who was a coroutine is a thread now. */
 static void forked(void)
 {
-    bool whole = kri_load_rlx(&loops_lock) == 0; /* nobody was in the middle of changing the list */
+    /* Nobody was in the middle of changing the list. */
+    bool whole = kri_load_rlx(&loops_lock) == 0 || kri_load_rlx(&loops_read) != 0;
     for (kri_loop *loop = first_loop; whole && loop != NULL; loop = loop->next_loop)
         kri_poller_forked(loop);
     loops_lock = (kri_mutex){0};
+    kri_store_rlx(&loops_read, 0);
     first_loop = NULL;
     kri_interrupt_forked();
     kri_sentries_forked();
@@ -83,9 +87,22 @@ void kri_loops_each(void (*visit)(kri_loop *loop, void *arg), void *arg)
     kri_mutex_unlock(&loops_lock);
 }
 
+bool kri_loops_try_each(void (*visit)(kri_loop *loop, void *arg), void *arg)
+{
+    if (!kri_view_try(&loops_lock))
+        return false;
+    kri_store_rlx(&loops_read, 1);
+    for (kri_loop *loop = first_loop; loop != NULL; loop = loop->next_loop)
+        visit(loop, arg);
+    kri_store_rlx(&loops_read, 0);
+    kri_mutex_unlock(&loops_lock);
+    return true;
+}
+
 int kri_loop_create(kri_loop **result, const kr_run_options *options, kr_executor *face)
 {
     *result = NULL;
+    kri_status_begin();
     int err = watch_forks();
     if (err != 0)
         return err;
@@ -97,7 +114,7 @@ int kri_loop_create(kri_loop **result, const kr_run_options *options, kr_executo
     loop->face = face != NULL ? face : &loop->executor;
     loop->inbox.bell = -1;
     loop->stack_size = options->stack_size != 0 ? options->stack_size : KRI_STACK_DEFAULT;
-    loop->debug = options->debug;
+    loop->debug = loop->timed = options->debug;
     loop->slow_after = options->slow_after != 0 ? options->slow_after : kr_ms(100);
     enlist(loop);
     *result = loop;
@@ -189,8 +206,13 @@ void kri_loop_look(kri_loop *loop, bool may_sleep)
 {
     take_in(loop);
     kr_time now = fire_timers(loop);
+    bool shows = kri_status_on() || loop->shows;
+    if (__builtin_expect(shows, 0))
+        kri_loop_show(loop);
     if (loop->ready.count == 0 && may_sleep && !kri_inbox_some(&loop->inbox))
         sleep_until(loop, next_moment(loop), now);
     else if (kri_poller_is_awaited(loop))
         kri_poller_look(loop, 0, 0);
+    if (__builtin_expect(shows, 0))
+        loop->slice_began = os_now();
 }

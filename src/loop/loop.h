@@ -108,6 +108,18 @@ _Static_assert(sizeof(kri_context) != 8 ||
                     offsetof(kri_runner, name) == 256),
                "each begins a cache line");
 
+/* What the loop tells the status page, all of it atomic; see show.c. */
+typedef struct kri_loop_shown {
+    kri_word64 ready; /* in the line */
+    kri_word64 done;
+    kri_word64 longest; /* ns */
+    kri_word64 longest_task;
+    kri_word64
+        since; /* a time: when the one that runs began to; 0: the loop itself runs, or sleeps */
+    kri_word64 task; /* its function */
+    kr_word native;  /* of its thread; 0: the loop has not looked since there is a page */
+} kri_loop_shown;
+
 struct kri_loop {
     kr_executor executor; /* its own; that of a pool's loop is the pool's */
     kr_executor *face;    /* const: what its tasks are submitted to */
@@ -139,10 +151,13 @@ struct kri_loop {
     kr_word *cancels;    /* const; 1 there: those submitted are cancelled instead.  NULL: none */
     kr_word *queued;     /* const; counts down for each task that begins.  NULL: none */
     bool debug;          /* const */
+    bool timed;          /* each coroutine's time is taken: in debug mode, or for the status page */
+    bool shows;          /* there was a status page at the last look */
     kr_time slow_after;  /* const */
-    kr_time slice_began; /* of the running one, in debug mode */
+    kr_time slice_began; /* of the running one, where timed */
     kri_loop *next_loop; /* of the process, see registry in loop.c */
     kri_loop *previous_loop;
+    kri_loop_shown shown;
 };
 
 KRI_SHARED_THREAD_LOCAL(kri_loop *, kri_loop_current)
@@ -231,7 +246,14 @@ int kri_poller_wait(int fd, unsigned events, kr_time deadline);
 struct os_polled;
 int kri_poller_wait_many(struct os_polled *list, size_t count, kr_time deadline);
 
-/* slow.c: report the running coroutine where it has held up the loop for long. */
+/* show.c: for the status page */
+void kri_loop_show(kri_loop *loop); /* by the loop, once a turn, while there is a page */
+void kri_loop_show_slice(kri_loop *loop, kr_time took); /* one has run so long; the next one runs */
+void kri_loop_show_begin(kri_loop *loop);               /* the running one goes on */
+bool kri_loops_try_each(void (*visit)(kri_loop *loop, void *arg), void *arg); /* false: not now */
+
+/* slow.c: take the time of the coroutine that has run, and report it where it has held up the loop
+ * for long. */
 void kri_loop_look_for_slow(kri_loop *loop);
 
 /* call_later.c */

@@ -25,9 +25,39 @@
 
 #include "base/global.h"
 #include "os/os.h"
+#include "status/status.h"
 
 static KRI_GLOBAL kri_finish_list loop_pools;
 static KRI_GLOBAL kr_word loop_pools_named; /* atomic */
+
+static void show(kri_loop_pool *pool, kri_view *view)
+{
+    uint64_t id = (uint64_t)KRI_ROW_LOOPS << 60 | (uintptr_t)pool;
+    kri_pool_row *row = kri_view_pool(view, KRI_ROW_LOOPS, id, pool->name);
+    if (row == NULL)
+        return;
+    row->limit = (uint32_t)pool->executor.workers;
+    row->workers = kri_load_rlx(&pool->alive);
+    row->flags |= kri_load_rlx(&pool->executor.shut) ? KRI_ROW_SHUT : 0;
+    row->flags |= kri_load_rlx(&pool->broken) ? KRI_ROW_BROKEN : 0;
+    uint32_t started = kri_load_acq(&pool->started);
+    for (uint32_t i = 0; i < started; i++) {
+        const kri_loop *loop = pool->members[i].loop;
+        row->running += kri_loop_load(loop);
+        row->done += kri_load_rlx64(&loop->shown.done);
+    }
+}
+
+static void look_at_pools(kri_view *view)
+{
+    if (!kri_view_try(&loop_pools.lock)) {
+        view->missed |= KRI_MISSED_LOOPS;
+        return;
+    }
+    for (const kri_finish *at = loop_pools.first; at != NULL; at = at->next)
+        show((kri_loop_pool *)at->executor, view);
+    kri_mutex_unlock(&loop_pools.lock);
+}
 
 static void forget_in_child(void)
 {
@@ -37,6 +67,7 @@ static void forget_in_child(void)
 __attribute__((constructor)) static void watch_from_the_first(void)
 {
     (void)kri_at_fork_child(forget_in_child);
+    kri_status_source(look_at_pools);
 }
 
 /* A bit of `queued`, above all counts: nobody is let in any more. */

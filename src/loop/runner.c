@@ -93,8 +93,8 @@ static bool run_claimed(kri_runner *runner, kr_cancel_scope *scope)
     kri_runner_begins(runner);
     runner->fn = runner->future->fn;
     kri_vars_enter(runner->future, &runner->party);
-    if (loop->debug)
-        loop->slice_began = os_now();
+    if (__builtin_expect(loop->timed, 0))
+        kri_loop_show_begin(loop);
     if (loop->broken != NULL && kri_load_acq(loop->broken)) {
         kri_scope_end(&runner->party, scope);
         kri_future_end(runner->future, KR_EBROKEN);
@@ -102,7 +102,7 @@ static bool run_claimed(kri_runner *runner, kr_cancel_scope *scope)
         return false;
     }
     runner->future = NULL; /* it may be gone */
-    if (loop->debug)
+    if (__builtin_expect(loop->timed, 0))
         kri_loop_look_for_slow(loop);
     if (runner->party.locals != NULL || runner->party.vars != NULL || runner->party.bell != 0)
         kri_party_clean_up(&runner->party);
@@ -305,12 +305,12 @@ static __attribute__((noinline)) void suspend_watched(kri_loop *loop)
 {
     kri_loop_look_for_slow(loop);
     give_way(loop->running, loop, choose(loop));
-    loop->slice_began = os_now();
+    kri_loop_show_begin(loop);
 }
 
 void kri_runner_suspend(kri_loop *loop)
 {
-    if (__builtin_expect(loop->debug, 0))
+    if (__builtin_expect(loop->timed, 0))
         suspend_watched(loop);
     else
         give_way(loop->running, loop, choose(loop));
@@ -322,7 +322,7 @@ void kri_runner_yield(kri_runner *self)
     kri_loop *loop = self->loop;
     if (loop->budget != 0 && loop->ready.count == 0) {
         loop->budget--;
-    } else if (loop->budget == 0 || loop->debug || !kri_item_is_runner(loop->ready.first)) {
+    } else if (loop->budget == 0 || loop->timed || !kri_item_is_runner(loop->ready.first)) {
         kri_runner_ready(self);
         kri_runner_suspend(loop);
     } else {

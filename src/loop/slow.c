@@ -30,7 +30,9 @@ void kri_loop_look_for_slow(kri_loop *loop)
 {
     kri_runner *runner = loop->running;
     kr_time took = os_now() - loop->slice_began;
-    if (took < loop->slow_after)
+    if (loop->shows)
+        kri_loop_show_slice(loop, took);
+    if (!loop->debug || took < loop->slow_after)
         return;
     kr_slow_report report = {.name = kri_runner_name(runner), .task = runner->fn, .took = took};
     kr_slow_hook hook = (kr_slow_hook)(uintptr_t)kri_load_acq64(&slow_hook);

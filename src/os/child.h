@@ -17,7 +17,6 @@ pid_t os_fork(void); /* with the handlers of os_at_fork: 0 in the child, its num
 
 /* Start this program once more, with the arguments name and argument; it inherits the standard
  * descriptors, and `descriptor` as OS_SPAWNED, and nothing else.  Its number, or an error. */
-#define OS_CHILD_ARGUMENT "--krait-process=" /* how the argument of a child of krait's begins */
 enum { OS_SPAWNED = 3 };
 pid_t os_spawn_self(const char *name, const char *argument, int descriptor);
 

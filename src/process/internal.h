@@ -8,6 +8,7 @@
 #include <krait/init.h>
 #include <krait/process.h>
 
+#include "base/child.h"
 #include "os/child.h"
 #include "wait/wait.h"
 
@@ -141,7 +142,6 @@ int kri_launch(int *pid, int *pidfd, int *channel);
 _Noreturn void kri_child_of_fork(const kri_start *s);
 _Noreturn void kri_child_of_order(int channel, bool forked); /* by a fork server? */
 _Noreturn void kri_serve(int channel, int line);             /* server_loop.c */
-#define KRI_CHILD_ARGUMENT OS_CHILD_ARGUMENT
 
 /* What handed over is kept for the child to ask for (hand_over.c). */
 int kri_hand_over_check(const kr_process_options *o);

@@ -7,6 +7,7 @@
 #include "base/options.h"
 #include "base/utf8.h"
 #include "process/hand_over.h"
+#include "status/status.h"
 #include "trace/trace.h"
 #include <stdio.h>
 #include <string.h>
@@ -29,7 +30,8 @@ kr_start_method kr_process_start_method(void)
     kr_start_method start = (kr_start_method)kri_load_rlx(&chosen);
     if (start != KR_START_DEFAULT)
         return start;
-    return kri_initialised() && os_thread_count() > 1 ? KR_FORKSERVER : KR_FORK;
+    int threads = os_thread_count() - kri_status_threads();
+    return kri_initialised() && threads > 1 ? KR_FORKSERVER : KR_FORK;
 }
 
 int kr_process_start_methods(kr_start_method *methods, int max)

@@ -94,6 +94,7 @@ static void close_workers(kri_process_pool *pool)
 void kri_process_pool_departed(kri_process_pool *pool, size_t count)
 {
     pool->outstanding -= count;
+    pool->over += count;
     if (pool->max_queued) {
         kri_add_sc(&pool->room, 1);
         kri_wake(&pool->room, KRI_ALL, 0);

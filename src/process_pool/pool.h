@@ -12,6 +12,7 @@
 #include "process_pool/arena.h"
 #include "process_pool/doze.h"
 #include "process_pool/work.h"
+#include "status/page.h"
 
 typedef struct kri_process_pool kri_process_pool;
 
@@ -88,6 +89,7 @@ struct kri_process_pool {
     uint32_t free_count;      /* [mutex] */
     size_t backlogged;        /* [mutex] in the backlog */
     size_t outstanding;       /* [mutex] tasks that have not ended */
+    uint64_t over;            /* [mutex] tasks that have */
     uint32_t refills;         /* [mutex] */
     uint32_t to_call;         /* [mutex] puts since the mutex was taken */
     kri_job_list due;         /* [mutex] done, but for their callbacks: the collector's */
@@ -172,6 +174,9 @@ void kri_process_pool_release(kr_executor *executor);
 void kri_process_pool_stop(kri_process_pool *pool, bool at_once);
 void kri_process_pool_break(kri_process_pool *pool,
                             int error); /* for the hook; 0: no initializer's */
+
+/* show.c: rows of the status page; waits for nothing */
+void kri_process_pool_show(kri_process_pool *pool, kri_view *view);
 
 /* register.c: the pools that exit must finish */
 int kri_process_pool_register(kri_process_pool *pool); /* KR_ESHUTDOWN, -ENOMEM */

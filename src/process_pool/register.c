@@ -7,8 +7,20 @@
 #include "process_pool/pool.h"
 
 #include "base/global.h"
+#include "status/status.h"
 
 static KRI_GLOBAL kri_finish_list process_pools;
+
+static void look_at_pools(kri_view *view)
+{
+    if (!kri_view_try(&process_pools.lock)) {
+        view->missed |= KRI_MISSED_PROCESSES;
+        return;
+    }
+    for (const kri_finish *at = process_pools.first; at; at = at->next)
+        kri_process_pool_show((kri_process_pool *)at->executor, view);
+    kri_mutex_unlock(&process_pools.lock);
+}
 
 static void forget_in_child(void)
 {
@@ -18,6 +30,7 @@ static void forget_in_child(void)
 __attribute__((constructor)) static void watch_from_the_first(void)
 {
     (void)kri_at_fork_child(forget_in_child);
+    kri_status_source(look_at_pools);
 }
 
 int kri_process_pool_register(kri_process_pool *pool)

@@ -60,6 +60,7 @@
  */
 #include "base/atomic.h"
 #include "os/os.h"
+#include "sync/contention.h"
 #include "sync/debug.h"
 #include "sync/internal.h"
 #include "trace/trace.h"
@@ -259,10 +260,8 @@ static int wait_shared(kr_lock *lock, kr_time deadline, unsigned flags, kr_time 
     }
 }
 
-static int acquire_shared(kr_lock *lock, kr_time timeout, unsigned flags, kr_time longest)
+static int try_shared_now(kr_lock *lock)
 {
-    if (timeout != KR_NOWAIT)
-        return wait_shared(lock, kri_deadline(timeout), flags, longest, 0);
     uint64_t seen = kri_load_rlx64(whole(lock));
     int err;
     do {
@@ -301,15 +300,37 @@ static inline bool acquire_fast(kr_lock *lock)
     return kri_cas_acq64(whole(lock), &seen, mine); /* [lock-1] */
 }
 
+static inline int wait_for(kr_lock *lock, bool shared, kr_time deadline, unsigned flags,
+                           kr_time longest, uint64_t marks)
+{
+    return shared ? wait_shared(lock, deadline, flags, longest, marks)
+                  : wait_private(lock, deadline, flags);
+}
+
+/* The same, while somebody is interested in who waits how long. */
+static __attribute__((noinline)) int wait_counted(kr_lock *lock, kr_time deadline, unsigned flags,
+                                                  kr_time longest, uint64_t marks,
+                                                  const void *caller)
+{
+    kri_contended wait;
+    kri_contention_begin(&wait, lock, caller);
+    int err = wait_for(lock, kri_lock_is_shared(lock), deadline, flags, longest, marks);
+    kri_contention_end(&wait);
+    return err;
+}
+
 static __attribute__((noinline)) int acquire_slow(kr_lock *lock, kr_time timeout, unsigned flags,
                                                   kr_time longest)
 {
-    if (kri_load_rlx64(whole(lock)) & SHARED)
-        return acquire_shared(lock, timeout, flags, longest);
+    bool shared = kri_lock_is_shared(lock);
     if (timeout == KR_NOWAIT)
-        return -ETIMEDOUT;
-    return kri_spin_pays() && take_soon(lock) ? 0
-                                              : wait_private(lock, kri_deadline(timeout), flags);
+        return shared ? try_shared_now(lock) : -ETIMEDOUT;
+    if (!shared && kri_spin_pays() && take_soon(lock))
+        return 0;
+    kr_time deadline = kri_deadline(timeout);
+    if (kri_contention_on())
+        return wait_counted(lock, deadline, flags, longest, 0, __builtin_return_address(0));
+    return wait_for(lock, shared, deadline, flags, longest, 0);
 }
 
 /* As acquire, while kr_debug_locks is on. */
@@ -360,21 +381,23 @@ int kri_lock_take_brief(kr_lock *lock)
     return kri_lock_take_within(lock, KR_FOREVER);
 }
 
-static int retake(kr_lock *lock, kr_time timeout)
+static inline int retake(kr_lock *lock, kr_time timeout, const void *caller)
 {
     kr_time deadline = kri_deadline(timeout);
-    return kri_lock_is_shared(lock) ? wait_shared(lock, deadline, KRI_UNCANCELLABLE, LOOKS, WAITERS)
-                                    : wait_private(lock, deadline, KRI_UNCANCELLABLE);
+    if (kri_contention_on())
+        return wait_counted(lock, deadline, KRI_UNCANCELLABLE, LOOKS, WAITERS, caller);
+    bool shared = kri_lock_is_shared(lock);
+    return wait_for(lock, shared, deadline, KRI_UNCANCELLABLE, LOOKS, WAITERS);
 }
 
 static __attribute__((noinline)) int retake_watched(kr_lock *lock, const void *caller)
 {
     kri_debug_order(lock, caller);
     bool stuck = kri_debug_wait(lock, caller);
-    int err = retake(lock, stuck ? KRI_DEBUG_PATIENCE : KR_FOREVER);
+    int err = retake(lock, stuck ? KRI_DEBUG_PATIENCE : KR_FOREVER, caller);
     if (stuck && err == -ETIMEDOUT) {
         kri_debug_stuck();
-        err = retake(lock, KR_FOREVER);
+        err = retake(lock, KR_FOREVER, caller);
     }
     kri_debug_wait_end();
     if (err >= 0)
@@ -385,7 +408,7 @@ static __attribute__((noinline)) int retake_watched(kr_lock *lock, const void *c
 int kri_lock_retake(kr_lock *lock)
 {
     return kri_debug_on() ? retake_watched(lock, __builtin_return_address(0))
-                          : retake(lock, KR_FOREVER);
+                          : retake(lock, KR_FOREVER, __builtin_return_address(0));
 }
 
 void kri_lock_adopt(kr_lock *lock, kr_word *word, int count)

@@ -14,6 +14,7 @@
  */
 #include "base/atomic.h"
 #include "base/global.h"
+#include "status/status.h"
 #include "thread/thread.h"
 
 typedef struct callback {
@@ -177,4 +178,5 @@ void kri_threads_exit(void)
     }
     kri_signals_end();
     call_lasts();
+    kri_status_end();
 }

@@ -14,6 +14,7 @@
  */
 #include "base/atomic.h"
 #include "base/global.h"
+#include "status/status.h"
 #include "thread/thread.h"
 #include "wait/stall.h"
 #include <stdio.h>
@@ -183,7 +184,11 @@ __attribute__((constructor)) static void watch_from_the_first(void)
 static int watch(void)
 {
     int err = kri_threads_watch_forks();
-    return err == 0 ? os_at_exit(kri_threads_exit) : err;
+    if (err == 0)
+        err = os_at_exit(kri_threads_exit);
+    if (err == 0)
+        kri_status_end_with_threads();
+    return err;
 }
 
 int kri_threads_begin(void)
@@ -196,6 +201,7 @@ int kri_threads_begin(void)
         kri_threads.begun = err == 0;
     }
     kri_mutex_unlock(&kri_threads.lock);
+    kri_status_begin();
     return err;
 }
 

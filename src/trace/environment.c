@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "base/child.h"
 #include "trace/inside.h"
 
 #include <stdio.h>
@@ -57,7 +58,7 @@ static void write_file(void)
 void kri_trace_from_environment(void)
 {
     const char *path = getenv("KR_TRACE");
-    if (path == NULL || *path == 0 || os_argument_begins(OS_CHILD_ARGUMENT))
+    if (path == NULL || *path == 0 || os_argument_begins(KRI_CHILD_ARGUMENT))
         return;
     int err = make_path(path) ? kr_trace_start(NULL) : -ENAMETOOLONG;
     if (err == 0) {

@@ -1,0 +1,52 @@
+/* Text that grows.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "command/top.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool make_room(kri_lines *lines, size_t more)
+{
+    if (lines->length + more < lines->room)
+        return true;
+    size_t room = (lines->length + more + 1) * 2;
+    char *bytes = realloc(lines->bytes, room);
+    if (bytes == NULL)
+        return false;
+    lines->bytes = bytes;
+    lines->room = room;
+    return true;
+}
+
+void kri_lines_add_bytes(kri_lines *lines, const char *bytes, size_t length)
+{
+    if (!make_room(lines, length))
+        return;
+    memcpy(lines->bytes + lines->length, bytes, length);
+    lines->length += length;
+    lines->bytes[lines->length] = '\0';
+}
+
+void kri_lines_add(kri_lines *lines, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int length = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (length < 0 || !make_room(lines, (size_t)length))
+        return;
+    va_start(args, format);
+    (void)vsnprintf(lines->bytes + lines->length, (size_t)length + 1, format, args);
+    va_end(args);
+    lines->length += (size_t)length;
+}
+
+void kri_lines_end(kri_lines *lines)
+{
+    free(lines->bytes);
+    *lines = (kri_lines){NULL, 0, 0};
+}
