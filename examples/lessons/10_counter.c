@@ -81,23 +81,25 @@ static int run_threads(kr_run_fn run)
     return err;
 }
 
-static void report(const char *how)
+static void report(const char *how, kr_time begin)
 {
     int expected = THREADS * TIMES, actual = atomic_load(&counter.value);
-    printf("%s: expected %d, actual %d, thread-safe: %s\n", how, expected, actual,
-           actual == expected ? "true" : "false");
+    printf("%s: expected %d, actual %d, thread-safe: %s, %.2f s\n", how, expected, actual,
+           actual == expected ? "true" : "false", (double)(kr_now() - begin) / 1e9);
 }
 
 int main(void)
 {
+    kr_time begin = kr_now();
     int err = run_threads(work);
     if (err)
         return fail("with the lock", err);
-    report("with the lock");
+    report("with the lock", begin);
 
+    begin = kr_now();
     err = run_threads(work_unsafely);
     if (err)
         return fail("without", err);
-    report("without");
+    report("without", begin);
     return EXIT_SUCCESS;
 }
