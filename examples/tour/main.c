@@ -216,8 +216,10 @@ static int finish(struct tour *tour, int failed)
         complain("%s: %s", tour->page, strerror(-err));
     else
         printf("\nThe pictures, who ran when and who waited for whom: %s\n", tour->page);
-    if (fflush(stdout) != 0)
+    if (fflush(stdout) != 0 || ferror(stdout)) {
         err = -EIO;
+        complain("the tables could not be written to standard output");
+    }
     return err || failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
