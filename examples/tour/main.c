@@ -30,7 +30,7 @@ static const char help[] =
     "      --help         print this and exit\n"
     "      --version      print the version and exit\n"
     "\n"
-    "Exit status: 0, 1 if the page or a measurement failed, 2 for a mistake in the arguments,\n"
+    "Exit status: 0, 1 if the page or a whole chapter failed, 2 for a mistake in the arguments,\n"
     "130 when interrupted.\n";
 
 static const struct effort whole = {.fetches = 40,
