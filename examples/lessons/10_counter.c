@@ -74,9 +74,11 @@ static int run_threads(kr_run_fn run)
     for (int i = 0; i < THREADS && !err; i++)
         err = kr_thread_start(&threads[i], run, &counter, 0, NULL);
     for (int i = 0; i < THREADS; i++) {
+        int result = 0;
         if (threads[i] && !err)
-            err = kr_thread_join(threads[i], NULL, KR_FOREVER);
+            err = kr_thread_join(threads[i], &result, KR_FOREVER);
         kr_thread_release(threads[i]);
+        err = err ? err : result;
     }
     return err;
 }
