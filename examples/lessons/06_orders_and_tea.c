@@ -55,6 +55,7 @@ int main(void)
 {
     KR_AUTO(kr_thread) *orders = NULL;
     KR_AUTO(kr_thread) *tea = NULL;
+    int orders_result = 0, tea_result = 0;
     begin = kr_now();
 
     int err = kr_thread_start(&orders, take_orders, NULL, 0, NULL);
@@ -63,11 +64,13 @@ int main(void)
     if (err)
         return fail("start", err);
 
-    err = kr_thread_join(orders, NULL, KR_FOREVER);
+    err = kr_thread_join(orders, &orders_result, KR_FOREVER);
     if (!err)
-        err = kr_thread_join(tea, NULL, KR_FOREVER);
+        err = kr_thread_join(tea, &tea_result, KR_FOREVER);
     if (err)
         return fail("join", err);
+    if (orders_result || tea_result)
+        return fail("a thread", orders_result ? orders_result : tea_result);
     printf("%.1f s  all orders taken and tea brewed\n", seconds());
     return EXIT_SUCCESS;
 }

@@ -74,30 +74,34 @@ static int run_threads(kr_run_fn run)
     for (int i = 0; i < THREADS && !err; i++)
         err = kr_thread_start(&threads[i], run, &counter, 0, NULL);
     for (int i = 0; i < THREADS; i++) {
+        int result = 0;
         if (threads[i] && !err)
-            err = kr_thread_join(threads[i], NULL, KR_FOREVER);
+            err = kr_thread_join(threads[i], &result, KR_FOREVER);
         kr_thread_release(threads[i]);
+        err = err ? err : result;
     }
     return err;
 }
 
-static void report(const char *how)
+static void report(const char *how, kr_time begin)
 {
     int expected = THREADS * TIMES, actual = atomic_load(&counter.value);
-    printf("%s: expected %d, actual %d, thread-safe: %s\n", how, expected, actual,
-           actual == expected ? "true" : "false");
+    printf("%s: expected %d, actual %d, thread-safe: %s, %.2f s\n", how, expected, actual,
+           actual == expected ? "true" : "false", (double)(kr_now() - begin) / 1e9);
 }
 
 int main(void)
 {
+    kr_time begin = kr_now();
     int err = run_threads(work);
     if (err)
         return fail("with the lock", err);
-    report("with the lock");
+    report("with the lock", begin);
 
+    begin = kr_now();
     err = run_threads(work_unsafely);
     if (err)
         return fail("without", err);
-    report("without");
+    report("without", begin);
     return EXIT_SUCCESS;
 }

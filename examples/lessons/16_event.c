@@ -50,8 +50,10 @@ int main(void)
     if (err)
         return fail("start", err);
     for (int i = 0; i < RUNNERS && !err; i++) {
-        err = kr_thread_join(runners[i], NULL, KR_FOREVER);
+        int result = 0;
+        err = kr_thread_join(runners[i], &result, KR_FOREVER);
         kr_thread_release(runners[i]);
+        err = err ? err : result;
     }
     if (err)
         return fail("join", err);

@@ -61,8 +61,10 @@ int main(void)
     if (err)
         return fail("start", err);
     for (int i = 0; i < WORKERS && !err; i++) {
-        err = kr_thread_join(workers[i], NULL, KR_FOREVER);
+        int result = 0;
+        err = kr_thread_join(workers[i], &result, KR_FOREVER);
         kr_thread_release(workers[i]);
+        err = err ? err : result;
     }
     if (err)
         return fail("join", err);

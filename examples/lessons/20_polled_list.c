@@ -98,8 +98,10 @@ int main(void)
         return fail("start", err);
     }
     for (int i = 0; i < CONSUMERS && !err; i++) {
-        err = kr_thread_join(consumers[i], NULL, KR_FOREVER);
+        int result = 0;
+        err = kr_thread_join(consumers[i], &result, KR_FOREVER);
         kr_thread_release(consumers[i]);
+        err = err ? err : result;
     }
     if (err)
         return fail("join", err);

@@ -64,11 +64,11 @@ static int program(void *arg)
     if (!err)
         err = kr_call_soon(&first, say, soon);
     if (!err)
-        err = kr_spawn(&good, work, &(struct plan){80, 0}, sizeof(struct plan), 0, NULL);
+        err = kr_spawn(&bad, work, &(struct plan){20, -EDOM}, sizeof(struct plan), 0, NULL);
     if (!err)
         err = kr_spawn(NULL, work, &(struct plan){40, -ENOENT}, sizeof(struct plan), 0, NULL);
-    if (!err)
-        err = kr_spawn(&bad, work, &(struct plan){20, -EDOM}, sizeof(struct plan), 0, NULL);
+    if (!err) /* begun last, slept longest: when it is done, so are the others */
+        err = kr_spawn(&good, work, &(struct plan){80, 0}, sizeof(struct plan), 0, NULL);
     if (err)
         return err;
     printf("main: all is begun, and nothing has run yet\n");

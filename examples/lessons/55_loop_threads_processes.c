@@ -75,6 +75,8 @@ static int program(void *arg)
             continue;
         }
         err = kr_future_result(futures[i], &there, sizeof there, NULL, KR_FOREVER);
+        if (err)
+            break;
         printf("%-10s %s process, %s thread\n", names[i],
                there.process == home.process ? "this" : "another",
                there.process == home.process && there.thread == home.thread ? "this" : "another");

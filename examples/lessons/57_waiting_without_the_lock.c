@@ -1,6 +1,6 @@
 /* Who waits has no use for the interpreter lock, and gives it away for that time.
  *
- * Rows 4 and 51 of docs/lessons.md.  In CPython's C code, around each call that blocks:
+ * Rows 4, 6 and 51 of docs/lessons.md.  In CPython's C code, around each call that blocks:
  *
  *     Py_BEGIN_ALLOW_THREADS
  *     usleep(100000);

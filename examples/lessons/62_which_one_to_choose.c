@@ -1,7 +1,7 @@
 /* The same four tasks, one after the other, under the interpreter lock, in coroutines, in threads
  * and in processes: concurrency, and parallelism.
  *
- * Rows 1, 2, 17 and 23 of docs/lessons.md.  Concurrent is what is under way at the same time,
+ * Rows 1, 2, 6, 17 and 23 of docs/lessons.md.  Concurrent is what is under way at the same time,
  * as many tables with one waiter; parallel is what is done at the same time, by many waiters.
  *
  * Watch the two columns.  Tasks that wait need concurrency only: every way but the first gives it,

@@ -30,7 +30,7 @@ static const char help[] =
     "      --help         print this and exit\n"
     "      --version      print the version and exit\n"
     "\n"
-    "Exit status: 0, 1 if the page or a measurement failed, 2 for a mistake in the arguments,\n"
+    "Exit status: 0, 1 if the page or a whole chapter failed, 2 for a mistake in the arguments,\n"
     "130 when interrupted.\n";
 
 static const struct effort whole = {.fetches = 40,
@@ -216,8 +216,10 @@ static int finish(struct tour *tour, int failed)
         complain("%s: %s", tour->page, strerror(-err));
     else
         printf("\nThe pictures, who ran when and who waited for whom: %s\n", tour->page);
-    if (fflush(stdout) != 0)
+    if (fflush(stdout) != 0 || ferror(stdout)) {
         err = -EIO;
+        complain("the tables could not be written to standard output");
+    }
     return err || failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

@@ -51,6 +51,12 @@ static int run_alone(const struct team *team)
     return err;
 }
 
+/* What becomes of the others when all is given up, such as that the server is gone. */
+static void ignore(const kr_task_report *report)
+{
+    (void)report;
+}
+
 /* All are submitted, then all are waited for: the first error of any.  A cancel ends the waits, not
  * the tasks. */
 static int run_on(kr_executor *executor, const struct team *team, kr_future **futures)
@@ -62,6 +68,8 @@ static int run_on(kr_executor *executor, const struct team *team, kr_future **fu
     for (int i = 0; i < submitted; i++) {
         int failed =
             kr_future_result(futures[i], result(team, i), team->result_size, NULL, KR_FOREVER);
+        if (failed == -ECANCELED)
+            (void)kr_set_task_hook(ignore);
         err = err ? err : failed;
         kr_future_release(futures[i]);
     }

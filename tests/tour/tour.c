@@ -131,6 +131,8 @@ TEST(a_full_disk)
     CHECK(strstr(tool_read("err"), "No space left on device") != NULL);
     CHECK(strstr(tool_read("out"), "\nCounting together\n") != NULL);
     CHECK(strstr(tool_read("out"), "The pictures") == NULL);
+    CHECK_EQ(tour_run("--quick -c counting -o out.html >/dev/full"), 1);
+    CHECK_STR(tool_read("err"), "tour: the tables could not be written to standard output\n");
 }
 
 /* What was there before stays, and nothing temporary. */
