@@ -120,11 +120,13 @@ static int run(void *arg, struct way *way)
                                       .results = seconds,
                                       .result_size = sizeof *seconds,
                                       .count = job->counters});
+    if (err) /* some may still count */
+        return err;
     for (int i = 0; i < job->counters; i++)
         way->seconds = seconds[i] > way->seconds ? seconds[i] : way->seconds;
     job->lost = job->counters * job->counts - job->place->counter;
     job->most = job->lost > job->most ? job->lost : job->most;
-    return err;
+    return 0;
 }
 
 /* On one processor a thread is rarely interrupted between load and store.  What may happen there
