@@ -61,7 +61,8 @@ static void leave(void)
 
 int kri_screen_begin(void)
 {
-    static const int signals[] = {OS_HANGUP, OS_INTERRUPT, OS_TERMINATE, OS_KEY_STOP, OS_RESIZED};
+    static const int signals[] = {OS_HANGUP,    OS_INTERRUPT, OS_QUIT,
+                                  OS_TERMINATE, OS_KEY_STOP,  OS_RESIZED};
     bell = os_bell_create();
     if (bell < 0)
         return bell;

@@ -43,6 +43,7 @@ bool os_terminal_has_me(int fd); /* is this process in the foreground there? */
 enum os_terminal_signal {
     OS_HANGUP = 1,
     OS_INTERRUPT = 2,
+    OS_QUIT = 3,
     OS_TERMINATE = 15,
     OS_STOP = 19,
     OS_KEY_STOP = 20,

@@ -151,6 +151,14 @@ TEST(ctrl_c_ends_it)
     expect_restored();
 }
 
+TEST(ctrl_backslash_ends_it)
+{
+    begin();
+    press("\034");
+    CHECK_EQ(await_end(), 0);
+    expect_restored();
+}
+
 TEST(being_terminated_restores_too)
 {
     begin();

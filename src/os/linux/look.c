@@ -14,6 +14,7 @@
 #include "base/global.h"
 
 _Static_assert(OS_HANGUP == SIGHUP && OS_INTERRUPT == SIGINT && OS_TERMINATE == SIGTERM, "numbers");
+_Static_assert(OS_QUIT == SIGQUIT, "numbers");
 _Static_assert(OS_STOP == SIGSTOP && OS_KEY_STOP == SIGTSTP && OS_RESIZED == SIGWINCH, "numbers");
 
 enum { STATUS_SIZE = 4096, LINE_SIZE = 4096 + 128 };
