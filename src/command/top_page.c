@@ -29,6 +29,7 @@ static int fail(kri_top *top, int err, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(top->why, sizeof top->why, format, args);
     va_end(args);
+    (void)kri_text_clean(top->why);
     return err;
 }
 

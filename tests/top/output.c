@@ -10,6 +10,7 @@
 #include "os/segment.h"
 #include "status/page.h"
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 static kr_event go_on;
 static kr_semaphore begun;
@@ -248,6 +249,20 @@ TEST(no_page)
     expect_sentence(1, "shows no status page: it has to call kr_status_start");
     run_top(getpid(), "--json", NULL);
     expect_sentence(1, "KR_STATUS=1");
+}
+
+/* What a program calls itself may be a command to the terminal. */
+TEST(no_page_of_an_odd_name)
+{
+    CHECK_EQ(prctl(PR_SET_NAME, "a\033[2J\xc2\x9b"), 0);
+    run_top(getpid(), "--once", NULL);
+    expect_sentence(1, "krait: a?[2J?? (process ");
+    CHECK_EQ(kr_status_start(NULL), 0);
+    const char *const list[] = {KRAIT, "top", NULL};
+    run(list);
+    CHECK_EQ(answer.status, 0);
+    be_sure_it_is_there("  a?[2J??\n");
+    CHECK(strchr(answer.out, '\033') == NULL);
 }
 
 TEST(thread_is_no_process)
