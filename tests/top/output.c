@@ -11,6 +11,7 @@
 #include "status/page.h"
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 
 static kr_event go_on;
 static kr_semaphore begun;
@@ -365,6 +366,29 @@ TEST(other_user)
     if (answer.status == 127 || strncmp(answer.err, "setpriv", 7) == 0)
         SKIP("nobody may run the command here");
     expect_sentence(1, "is another user's");
+}
+
+/* A lock in a file that is gone; in its place is a pipe, which nobody opens to write. */
+TEST(pipe_in_the_place_of_a_file)
+{
+    char path[] = "/tmp/krait-top-XXXXXX", gone[64];
+    int fd = mkostemp(path, O_CLOEXEC);
+    CHECK_GE(fd, 0);
+    CHECK_EQ(ftruncate(fd, (off_t)sizeof(kr_lock)), 0);
+    kr_lock *lock = mmap(NULL, sizeof *lock, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    CHECK(lock != MAP_FAILED);
+    CHECK_EQ(unlink(path), 0);
+    snprintf(gone, sizeof gone, "%s (deleted)", path);
+    CHECK_EQ(mkfifo(gone, 0600), 0);
+    CHECK_EQ(kr_status_start(&(kr_status_options){.interval = kr_ms(10)}), 0);
+    CHECK_EQ(kr_lock_acquire(lock, KR_NOWAIT), 0);
+    CHECK_EQ(kr_lock_acquire(lock, kr_ms(2)), -ETIMEDOUT);
+    do
+        run_top(getpid(), "--once", NULL);
+    while (strstr(answer.out, "LOCK") == NULL && answer.status == 0);
+    CHECK_EQ(unlink(gone), 0);
+    CHECK_EQ(answer.status, 0);
+    close(fd);
 }
 
 TEST(usage)
