@@ -64,11 +64,13 @@ void kri_trace_unlock(void)
 /* Forks. */
 
 /* The lock is not held across a fork, which would have to wait for who writes a file: what was half
- * done under it is at worst a descriptor that is_of_area refuses. */
+ * done under it is at worst a descriptor that is_of_area refuses.  The next trace may be started
+ * elsewhere, so the child looks at `state` from now on. */
 static void in_child(void)
 {
     kri_store_rlx(&lock_word, 0);
     kri_trace_forget_own();
+    kri_store_rlx(&kri_trace_on, kri_trace_area_now() != NULL);
 }
 
 static void watch(void)
