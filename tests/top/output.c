@@ -185,14 +185,20 @@ static void show_a_page(void *arg)
         pause();
 }
 
-static pid_t one_that_shows(void)
+static char word; /* what the child has said */
+
+static pid_t one_that_does(void (*body)(void *ends))
 {
     int ends[2];
-    char byte;
     CHECK_EQ(pipe(ends), 0);
-    pid_t id = child(show_a_page, ends);
-    CHECK_EQ(read(ends[0], &byte, 1), 1);
+    pid_t id = child(body, ends);
+    CHECK_EQ(read(ends[0], &word, 1), 1);
     return id;
+}
+
+static pid_t one_that_shows(void)
+{
+    return one_that_does(show_a_page);
 }
 
 TEST(json_again_and_again)
@@ -366,6 +372,30 @@ TEST(other_user)
     if (answer.status == 127 || strncmp(answer.err, "setpriv", 7) == 0)
         SKIP("nobody may run the command here");
     expect_sentence(1, "is another user's");
+}
+
+static void give_rights_up(void *ends)
+{
+    CHECK_EQ(kr_status_start(&(kr_status_options){.interval = kr_ms(10)}), 0);
+    bool done = setresuid(65534, 65534, 65534) == 0;
+    CHECK_EQ(write(((int *)ends)[1], done ? "r" : "n", 1), 1);
+    for (;;)
+        pause();
+}
+
+/* Its page stays root's. */
+TEST(program_that_was_root)
+{
+    if (geteuid() != 0)
+        SKIP("needs root, to become another user");
+    pid_t id = one_that_does(give_rights_up);
+    run_top(id, "--once", NULL);
+    kill_and_reap(id);
+    CHECK_GE(kr_shared_memory_clean(NULL, NULL), 0);
+    if (word == 'n')
+        SKIP("needs another user");
+    CHECK_EQ(answer.status, 0);
+    be_sure_it_is_there("No pools, no loops");
 }
 
 /* A lock in a file that is gone; in its place is a pipe, which nobody opens to write. */
