@@ -374,6 +374,31 @@ TEST(other_user)
     expect_sentence(1, "is another user's");
 }
 
+static void end_first_thread(void *ends)
+{
+    CHECK_EQ(kr_status_start(&(kr_status_options){.interval = kr_ms(10)}), 0);
+    CHECK_EQ(write(((int *)ends)[1], "r", 1), 1);
+    pthread_exit(NULL);
+}
+
+/* The others go on, while /proc calls the process a zombie. */
+TEST(program_without_its_first_thread)
+{
+    char path[64], state[512] = "";
+    pid_t id = one_that_does(end_first_thread);
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)id);
+    while (strstr(state, ") Z ") == NULL) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        CHECK_GE(fd, 0);
+        read_all(fd, state, sizeof state);
+        kri_test_nap();
+    }
+    run_top(id, "--once", NULL);
+    kill_and_reap(id);
+    CHECK_EQ(answer.status, 0);
+    be_sure_it_is_there("No pools, no loops");
+}
+
 static void give_rights_up(void *ends)
 {
     CHECK_EQ(kr_status_start(&(kr_status_options){.interval = kr_ms(10)}), 0);

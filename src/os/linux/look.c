@@ -65,8 +65,8 @@ static void read_stat(pid_t id, os_process_about *about)
         if (at == NULL)
             return;
         at++;
-        if (field == STATE)
-            about->over = *at == 'Z' || *at == 'X';
+        if (field == STATE) /* of the first thread, which may end before the others */
+            about->over = (*at == 'Z' || *at == 'X') && os_process_ended(id);
         if (field == USER_TIME || field == SYSTEM_TIME)
             ticks += strtoull(at, NULL, 10);
         if (field == START)
