@@ -11,7 +11,6 @@
 #include "command/top.h"
 
 #include <elf.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -140,11 +139,10 @@ static void read_symbols(int fd, const elf_head *head, struct module *m)
  * now: a pipe is not to be waited for. */
 static int open_module(const struct module *m)
 {
-    enum { FLAGS = O_RDONLY | O_NONBLOCK | O_NOCTTY };
     char path[PATH_MAX + 32];
     snprintf(path, sizeof path, "/proc/%d/root%s", (int)modules_of, m->path);
-    int fd = os_open(path, FLAGS, 0);
-    return fd >= 0 ? fd : os_open(m->path, FLAGS, 0);
+    int fd = os_open_file(path);
+    return fd >= 0 ? fd : os_open_file(m->path);
 }
 
 static void get_to_know(struct module *m)

@@ -27,6 +27,8 @@ int os_process_look(pid_t id, os_process_about *about); /* -ESRCH */
 int os_process_files(pid_t id, int (*each)(const char *path, uintptr_t start, void *arg),
                      void *arg);
 
+int os_open_file(const char *path); /* to read; a pipe is not waited for */
+
 /* Terminals */
 
 bool os_is_terminal(int fd);

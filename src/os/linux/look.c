@@ -2,8 +2,10 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "os/io.h"
 #include "os/look.h"
 #include "os/linux/read_start.h"
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,6 +121,11 @@ int os_process_files(pid_t id, int (*each)(const char *path, uintptr_t start, vo
     fclose(file);
     errno = saved;
     return err;
+}
+
+int os_open_file(const char *path)
+{
+    return os_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
 }
 
 /* Terminals. */
