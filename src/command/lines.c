@@ -50,3 +50,17 @@ void kri_lines_end(kri_lines *lines)
     free(lines->bytes);
     *lines = (kri_lines){NULL, 0, 0};
 }
+
+/* Control characters of two bytes, too: 0xc2 and what is less than 0xa0. */
+char *kri_text_clean(char *text)
+{
+    for (size_t i = 0; text[i] != '\0'; i++) {
+        unsigned char c = (unsigned char)text[i];
+        bool second = i > 0 && (unsigned char)text[i - 1] == 0xc2 && c >= 0x80 && c < 0xa0;
+        if (c < ' ' || c == 0x7f || second)
+            text[i] = '?';
+        if (second)
+            text[i - 1] = '?';
+    }
+    return text;
+}

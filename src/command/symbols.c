@@ -135,13 +135,14 @@ static void read_symbols(int fd, const elf_head *head, struct module *m)
     free(sections);
 }
 
-/* Where it lies for its process, which may have another root. */
+/* Where it lies for its process, which may have another root.  Another file may have that name by
+ * now: a pipe is not to be waited for. */
 static int open_module(const struct module *m)
 {
     char path[PATH_MAX + 32];
     snprintf(path, sizeof path, "/proc/%d/root%s", (int)modules_of, m->path);
-    int fd = os_open(path, 0, 0);
-    return fd >= 0 ? fd : os_open(m->path, 0, 0);
+    int fd = os_open_file(path);
+    return fd >= 0 ? fd : os_open_file(m->path);
 }
 
 static void get_to_know(struct module *m)

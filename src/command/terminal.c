@@ -22,6 +22,7 @@ static kr_word ends KRI_GLOBAL;       /* atomic: 1: a signal wants us to end */
 static kr_word stops KRI_GLOBAL;      /* atomic: 1: one wants us to stop */
 static kr_word redraws KRI_GLOBAL;    /* atomic: 1: the window has another size */
 static bool keys_are_over KRI_GLOBAL; /* the input has ended */
+static bool entered KRI_GLOBAL;       /* the terminal is ours to put back */
 
 static void on_signal(int signo)
 {
@@ -48,20 +49,25 @@ static void put(const char *bytes, size_t length)
 static int enter(void)
 {
     int err = os_terminal_begin(IN);
-    if (err == 0)
+    entered = err == 0;
+    if (entered)
         put(OTHER_SCREEN, strlen(OTHER_SCREEN));
     return err;
 }
 
 static void leave(void)
 {
+    if (!entered)
+        return;
+    entered = false;
     put(FIRST_SCREEN, strlen(FIRST_SCREEN));
     os_terminal_restore();
 }
 
 int kri_screen_begin(void)
 {
-    static const int signals[] = {OS_HANGUP, OS_INTERRUPT, OS_TERMINATE, OS_KEY_STOP, OS_RESIZED};
+    static const int signals[] = {OS_HANGUP,    OS_INTERRUPT, OS_QUIT,
+                                  OS_TERMINATE, OS_KEY_STOP,  OS_RESIZED};
     bell = os_bell_create();
     if (bell < 0)
         return bell;
@@ -75,14 +81,16 @@ void kri_screen_end(void)
     leave();
 }
 
-/* In the background a stop would find the terminal another's; so wait for the foreground. */
+/* In the background a stop would find the terminal another's; so wait for the foreground.  Whoever
+ * is ended there leaves the terminal alone: to touch it would stop him. */
 static void stop_here(void)
 {
     leave();
     os_signal_send(OS_STOP);
     while (!os_terminal_has_me(IN) && kri_load_acq(&ends) == 0)
         (void)os_poll(bell, OS_READABLE, -1, os_now() + kr_ms(NAP));
-    (void)enter();
+    if (os_terminal_has_me(IN))
+        (void)enter();
 }
 
 /* Drawing. */

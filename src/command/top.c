@@ -150,7 +150,7 @@ static void print_one(pid_t pid, void *arg)
     os_process_about about;
     (void)arg;
     if (os_process_look(pid, &about) == 0)
-        printf("%10d  %s\n", (int)pid, about.name);
+        printf("%10d  %s\n", (int)pid, kri_text_clean(about.name));
 }
 
 static int list(void)

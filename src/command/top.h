@@ -21,6 +21,9 @@ void kri_lines_add(kri_lines *lines, const char *format, ...) __attribute__((for
 void kri_lines_add_bytes(kri_lines *lines, const char *bytes, size_t length);
 void kri_lines_end(kri_lines *lines);
 
+/* What would be a command to the terminal becomes '?': for all that is another program's. */
+char *kri_text_clean(char *text);
+
 /* top_page.c: another process's page. */
 typedef struct kri_top {
     pid_t pid;

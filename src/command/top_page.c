@@ -1,7 +1,8 @@
 /* The status page of another process.
  *
  * What is found there was written by somebody else's program, so it is judged before it is used:
- * the file belongs to the owner of the process, has the right length, and is held by somebody; the
+ * the file belongs to the owner of the process, or to root, as which many programs begin that give
+ * their rights up then; it has the right length, and is held by somebody; the
  * counts and texts are sound.  Whoever owns the file could cut it short while it is looked at, and
  * so end the command by SIGBUS: nobody but the process's owner, of his own page.
  *
@@ -29,6 +30,7 @@ static int fail(kri_top *top, int err, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(top->why, sizeof top->why, format, args);
     va_end(args);
+    (void)kri_text_clean(top->why);
     return err;
 }
 
@@ -54,7 +56,7 @@ static void name_of(pid_t pid, char name[OS_SEGMENT_NAME + 1])
 
 static int judge_file(kri_top *top, const os_segment *about)
 {
-    if (!about->memory || about->user != top->process.user)
+    if (!about->memory || (about->user != top->process.user && about->user != 0))
         return fail(top, -EPERM, "the status page of process %d is not its owner's, but user %u's",
                     (int)top->pid, (unsigned)about->user);
     if (os_segment_seize(top->fd) == 0) /* left by an earlier one of that number */

@@ -1,6 +1,6 @@
 /* A page as text, for people.
  *
- * Names come from another program: what would be a command to the terminal is shown as '?'.
+ * Names come from another program, and are cleaned.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -16,19 +16,10 @@ static const char *const states[STATES] = {"starts", "idle", "runs", "waits", "l
 
 /* Pieces. */
 
-/* Control characters of two bytes, too: 0xc2 and what is less than 0xa0. */
 static const char *clean(const char *name, char out[NAME])
 {
-    size_t i = 0;
-    for (; name[i] != '\0' && i < NAME - 1; i++) {
-        unsigned char c = (unsigned char)name[i];
-        bool second = i > 0 && (unsigned char)name[i - 1] == 0xc2 && c >= 0x80 && c < 0xa0;
-        out[i] = c < ' ' || c == 0x7f || second ? '?' : name[i];
-        if (second)
-            out[i - 1] = '?';
-    }
-    out[i] = '\0';
-    return out;
+    snprintf(out, NAME, "%s", name);
+    return kri_text_clean(out);
 }
 
 /* 1234567 -> 1,234,567 */

@@ -27,6 +27,8 @@ int os_process_look(pid_t id, os_process_about *about); /* -ESRCH */
 int os_process_files(pid_t id, int (*each)(const char *path, uintptr_t start, void *arg),
                      void *arg);
 
+int os_open_file(const char *path); /* to read; a pipe is not waited for */
+
 /* Terminals */
 
 bool os_is_terminal(int fd);
@@ -43,6 +45,7 @@ bool os_terminal_has_me(int fd); /* is this process in the foreground there? */
 enum os_terminal_signal {
     OS_HANGUP = 1,
     OS_INTERRUPT = 2,
+    OS_QUIT = 3,
     OS_TERMINATE = 15,
     OS_STOP = 19,
     OS_KEY_STOP = 20,

@@ -2,7 +2,8 @@
  *
  * It begins as the library is loaded, and is written at exit.  "%p" in the name stands for the
  * process' number: programs that this one starts have the variable, too.  A child of krait's own
- * has its parent's trace, and leaves the file to it.
+ * has its parent's trace, and leaves the file to it.  A program that has more rights than who runs
+ * it, by set-user-ID, does not heed the variable: it would replace any file.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -57,7 +58,7 @@ static void write_file(void)
 
 void kri_trace_from_environment(void)
 {
-    const char *path = getenv("KR_TRACE");
+    const char *path = secure_getenv("KR_TRACE");
     if (path == NULL || *path == 0 || os_argument_begins(KRI_CHILD_ARGUMENT))
         return;
     int err = make_path(path) ? kr_trace_start(NULL) : -ENAMETOOLONG;

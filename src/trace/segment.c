@@ -8,13 +8,16 @@
  *     the rest     lock; area.state is atomic, for stops and points
  *
  * Protocol.
- *     A start sets free the rings whose threads are over, and then lets the next trace run.  A stop
- *     takes one bit from the state: whoever finds it gone has not stopped anything.
+ *     A start sets free the rings whose threads are over, and then lets the next trace run, by
+ *     compare-and-swap: another process may start one, too.  A stop takes one bit from the state:
+ *     whoever finds it gone has not stopped anything.  Before that it puts down what the process
+ *     looks at first, kri_trace_on: so a start that comes behind it is the last to set that.
  *     A forked child has the mapping; a child with an image of its own gets the descriptor with its
  *     order, and maps it.  Both find by `state` whether a trace runs, then and later.
  *
  * Ordering.
  *     [trace-6]  lock and unlock, as of any lock
+ *     [trace-7]  a start that finds a trace stopped comes behind what the stop has stored
  *
  * Why is nothing ever unmapped?  A point takes no lock and counts nothing, so nobody knows who is
  * still in one.  Areas grow by doubling, so there are few.
@@ -64,11 +67,13 @@ void kri_trace_unlock(void)
 /* Forks. */
 
 /* The lock is not held across a fork, which would have to wait for who writes a file: what was half
- * done under it is at worst a descriptor that is_of_area refuses. */
+ * done under it is at worst a descriptor that is_of_area refuses.  The next trace may be started
+ * elsewhere, so the child looks at `state` from now on. */
 static void in_child(void)
 {
     kri_store_rlx(&lock_word, 0);
     kri_trace_forget_own();
+    kri_store_rlx(&kri_trace_on, kri_trace_area_now() != NULL);
 }
 
 static void watch(void)
@@ -167,8 +172,8 @@ static void set_free(kri_trace_area *area)
         bool over = owner & KRI_TRACE_ENDED;
         if (owner != 0 && !over && process != os_process_id())
             over = os_process_ended(process);
-        if (over)
-            kri_store_rel64(&ring->owner, 0); /* [trace-3] */
+        if (over) /* unless another process that starts has, and it is someone's again */
+            (void)kri_cas_rel64(&ring->owner, &owner, 0); /* [trace-3] */
     }
 }
 
@@ -177,20 +182,24 @@ static void set_free(kri_trace_area *area)
 static int start(size_t events)
 {
     kri_trace_area *area = kri_trace_area_now();
-    if (area != NULL && kri_load_rlx(&area->state) & RUNS)
+    if (area != NULL && kri_load_acq(&area->state) & RUNS) /* [trace-7] */
         return -EALREADY;
     int err = have_room_for(events);
     if (err < 0)
         return err;
     watch();
     area = kri_trace_area_now();
+    uint32_t state = kri_load_acq(&area->state); /* [trace-7] */
+    if (state & RUNS)
+        return -EALREADY;
     set_free(area);
     kri_store_rlx64(&area->left_out, 0);
     kri_store_rlx64(&area->started, (uint64_t)os_now());
     kri_store_rlx64(&area->stopped, 0);
     kri_store_rlx(&area->events, (uint32_t)events);
-    uint32_t trace = (kri_load_rlx(&area->state) >> 1) + 1;
-    kri_store_rel(&area->state, trace << 1 | RUNS); /* [trace-5] */
+    uint32_t next = ((state >> 1) + 1) << 1 | RUNS;
+    if (!kri_cas_acq_rel(&area->state, &state, next)) /* [trace-5] [trace-7] */
+        return -EALREADY;
     kri_store_rlx(&kri_trace_on, 1);
     return 0;
 }
@@ -214,14 +223,12 @@ int kr_trace_start(const kr_trace_options *options)
 int kr_trace_stop(void)
 {
     kri_trace_area *area = kri_trace_area_now();
-    if (area == NULL)
+    if (area == NULL || !(kri_load_acq(&area->state) & RUNS))
         return -EALREADY;
-    kr_time now = os_now();
-    if (!(kri_and_acq_rel(&area->state, ~(uint32_t)RUNS) & RUNS))
-        return -EALREADY;
-    kri_store_rlx64(&area->stopped, (uint64_t)now);
+    kri_store_rlx64(&area->stopped, (uint64_t)os_now());
     kri_store_rlx(&kri_trace_on, 0);
-    return 0;
+    bool ran = kri_and_acq_rel(&area->state, ~(uint32_t)RUNS) & RUNS; /* [trace-7] */
+    return ran ? 0 : -EALREADY;
 }
 
 bool kr_trace_running(void)

@@ -151,6 +151,14 @@ TEST(ctrl_c_ends_it)
     expect_restored();
 }
 
+TEST(ctrl_backslash_ends_it)
+{
+    begin();
+    press("\034");
+    CHECK_EQ(await_end(), 0);
+    expect_restored();
+}
+
 TEST(being_terminated_restores_too)
 {
     begin();
@@ -305,6 +313,62 @@ TEST(ctrl_z_and_on)
     CHECK_EQ(tcgetattr(master, &now), 0);
     CHECK_EQ(now.c_lflag & (ICANON | ECHO), 0);
     press("q");
+    CHECK_EQ(await_end(), 0);
+    expect_restored();
+}
+
+/* What a shell does with a job that was stopped and is to end: 0, it ends; 1, it is stopped. */
+static int end_in_background(int slave)
+{
+    int status;
+    signal(SIGTTOU, SIG_IGN); /* only to give the terminal away */
+    CHECK_EQ(waitpid(top, &status, WUNTRACED), top);
+    CHECK(WIFSTOPPED(status));
+    CHECK_EQ(tcsetpgrp(slave, getpgrp()), 0);
+    CHECK_EQ(kill(top, SIGTERM), 0);
+    CHECK_EQ(kill(top, SIGCONT), 0);
+    CHECK_EQ(waitpid(top, &status, WUNTRACED), top);
+    if (!WIFSTOPPED(status))
+        return 0;
+    CHECK_EQ(kill(top, SIGKILL), 0);
+    return 1;
+}
+
+static void be_a_shell(const char *number, int slave)
+{
+    setsid();
+    ioctl(slave, TIOCSCTTY, 0);
+    top = fork();
+    CHECK_GE(top, 0);
+    if (top != 0)
+        _exit(end_in_background(slave));
+    setpgid(0, 0);
+    signal(SIGTTOU, SIG_IGN);
+    tcsetpgrp(slave, getpid());
+    signal(SIGTTOU, SIG_DFL);
+    for (int fd = 0; fd < 3; fd++)
+        dup2(slave, fd);
+    execl(KRAIT, KRAIT, "top", number, (char *)NULL);
+    _exit(127);
+}
+
+TEST(ended_in_the_background)
+{
+    char number[32];
+    if (access(KRAIT, X_OK) != 0)
+        SKIP("the command is not built");
+    CHECK_EQ(kr_status_start(&(kr_status_options){.interval = kr_ms(10)}), 0);
+    int slave = open_terminal();
+    set_size(100, 24);
+    CHECK_EQ(tcgetattr(slave, &before), 0);
+    snprintf(number, sizeof number, "%d", (int)getpid());
+    fflush(NULL);
+    top = fork();
+    CHECK_GE(top, 0);
+    if (top == 0)
+        be_a_shell(number, slave);
+    await_drawn(0, "q: quit");
+    press("\032"); /* Ctrl-Z */
     CHECK_EQ(await_end(), 0);
     expect_restored();
 }

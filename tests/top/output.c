@@ -10,6 +10,8 @@
 #include "os/segment.h"
 #include "status/page.h"
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 
 static kr_event go_on;
 static kr_semaphore begun;
@@ -183,14 +185,20 @@ static void show_a_page(void *arg)
         pause();
 }
 
-static pid_t one_that_shows(void)
+static char word; /* what the child has said */
+
+static pid_t one_that_does(void (*body)(void *ends))
 {
     int ends[2];
-    char byte;
     CHECK_EQ(pipe(ends), 0);
-    pid_t id = child(show_a_page, ends);
-    CHECK_EQ(read(ends[0], &byte, 1), 1);
+    pid_t id = child(body, ends);
+    CHECK_EQ(read(ends[0], &word, 1), 1);
     return id;
+}
+
+static pid_t one_that_shows(void)
+{
+    return one_that_does(show_a_page);
 }
 
 TEST(json_again_and_again)
@@ -248,6 +256,20 @@ TEST(no_page)
     expect_sentence(1, "shows no status page: it has to call kr_status_start");
     run_top(getpid(), "--json", NULL);
     expect_sentence(1, "KR_STATUS=1");
+}
+
+/* What a program calls itself may be a command to the terminal. */
+TEST(no_page_of_an_odd_name)
+{
+    CHECK_EQ(prctl(PR_SET_NAME, "a\033[2J\xc2\x9b"), 0);
+    run_top(getpid(), "--once", NULL);
+    expect_sentence(1, "krait: a?[2J?? (process ");
+    CHECK_EQ(kr_status_start(NULL), 0);
+    const char *const list[] = {KRAIT, "top", NULL};
+    run(list);
+    CHECK_EQ(answer.status, 0);
+    be_sure_it_is_there("  a?[2J??\n");
+    CHECK(strchr(answer.out, '\033') == NULL);
 }
 
 TEST(thread_is_no_process)
@@ -350,6 +372,78 @@ TEST(other_user)
     if (answer.status == 127 || strncmp(answer.err, "setpriv", 7) == 0)
         SKIP("nobody may run the command here");
     expect_sentence(1, "is another user's");
+}
+
+static void end_first_thread(void *ends)
+{
+    CHECK_EQ(kr_status_start(&(kr_status_options){.interval = kr_ms(10)}), 0);
+    CHECK_EQ(write(((int *)ends)[1], "r", 1), 1);
+    pthread_exit(NULL);
+}
+
+/* The others go on, while /proc calls the process a zombie. */
+TEST(program_without_its_first_thread)
+{
+    char path[64], state[512] = "";
+    pid_t id = one_that_does(end_first_thread);
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)id);
+    while (strstr(state, ") Z ") == NULL) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        CHECK_GE(fd, 0);
+        read_all(fd, state, sizeof state);
+        kri_test_nap();
+    }
+    run_top(id, "--once", NULL);
+    kill_and_reap(id);
+    CHECK_EQ(answer.status, 0);
+    be_sure_it_is_there("No pools, no loops");
+}
+
+static void give_rights_up(void *ends)
+{
+    CHECK_EQ(kr_status_start(&(kr_status_options){.interval = kr_ms(10)}), 0);
+    bool done = setresuid(65534, 65534, 65534) == 0;
+    CHECK_EQ(write(((int *)ends)[1], done ? "r" : "n", 1), 1);
+    for (;;)
+        pause();
+}
+
+/* Its page stays root's. */
+TEST(program_that_was_root)
+{
+    if (geteuid() != 0)
+        SKIP("needs root, to become another user");
+    pid_t id = one_that_does(give_rights_up);
+    run_top(id, "--once", NULL);
+    kill_and_reap(id);
+    CHECK_GE(kr_shared_memory_clean(NULL, NULL), 0);
+    if (word == 'n')
+        SKIP("needs another user");
+    CHECK_EQ(answer.status, 0);
+    be_sure_it_is_there("No pools, no loops");
+}
+
+/* A lock in a file that is gone; in its place is a pipe, which nobody opens to write. */
+TEST(pipe_in_the_place_of_a_file)
+{
+    char path[] = "/tmp/krait-top-XXXXXX", gone[64];
+    int fd = mkostemp(path, O_CLOEXEC);
+    CHECK_GE(fd, 0);
+    CHECK_EQ(ftruncate(fd, (off_t)sizeof(kr_lock)), 0);
+    kr_lock *lock = mmap(NULL, sizeof *lock, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    CHECK(lock != MAP_FAILED);
+    CHECK_EQ(unlink(path), 0);
+    snprintf(gone, sizeof gone, "%s (deleted)", path);
+    CHECK_EQ(mkfifo(gone, 0600), 0);
+    CHECK_EQ(kr_status_start(&(kr_status_options){.interval = kr_ms(10)}), 0);
+    CHECK_EQ(kr_lock_acquire(lock, KR_NOWAIT), 0);
+    CHECK_EQ(kr_lock_acquire(lock, kr_ms(2)), -ETIMEDOUT);
+    do
+        run_top(getpid(), "--once", NULL);
+    while (strstr(answer.out, "LOCK") == NULL && answer.status == 0);
+    CHECK_EQ(unlink(gone), 0);
+    CHECK_EQ(answer.status, 0);
+    close(fd);
 }
 
 TEST(usage)

@@ -7,7 +7,9 @@
 #include "trace/help.h"
 
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 
 static char folder[] = "/tmp/krait-trace-XXXXXX";
@@ -254,4 +256,32 @@ TEST(test_environment_cannot_be_written)
 {
     run_program("/nowhere/at/all");
     run_program("");
+}
+
+/* It would replace any file for anybody. */
+TEST(test_environment_of_a_set_user_id_program)
+{
+    enum { ANOTHER = 65534 };
+    struct statvfs about;
+    char program[64], command[256];
+    make_folder();
+    CHECK_EQ(chmod(folder, 0777), 0);
+    snprintf(program, sizeof program, "%s/program", folder);
+    snprintf(command, sizeof command, "cp /proc/%d/exe %s", (int)getpid(), program);
+    CHECK_EQ(system(command), 0);
+    bool heeded = geteuid() == 0 && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0 &&
+                  statvfs(folder, &about) == 0 && !(about.f_flag & ST_NOSUID) &&
+                  chown(program, ANOTHER, ANOTHER) == 0 && chmod(program, 04755) == 0;
+    setenv("KR_TRACE", path, 1);
+    snprintf(command, sizeof command, "%s --list > /dev/null 2>&1", program);
+    int status = heeded ? system(command) : 0;
+    unsetenv("KR_TRACE");
+    bool written = access(path, F_OK) == 0;
+    CHECK_EQ(unlink(program), 0);
+    remove_folder();
+    if (!heeded)
+        SKIP("needs root, and set-user-ID");
+    if (status != 0)
+        SKIP("another user cannot run the program");
+    CHECK(!written);
 }

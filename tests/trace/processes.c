@@ -5,6 +5,7 @@
 #include "process/methods.h"
 #include "trace/help.h"
 
+#include <fcntl.h>
 #include <sys/wait.h>
 
 static int note_and_end(void *arg)
@@ -149,6 +150,29 @@ TEST(test_plain_fork)
     CHECK_EQ(status, 0);
     events all = end_trace();
     CHECK_EQ(the_only(&all, KR_TRACE_MARK, "parent")->process, getpid());
+    CHECK_EQ(the_only(&all, KR_TRACE_MARK, "child")->process, pid);
+}
+
+/* Between two traces: the child is in the second, as those started in other ways are. */
+TEST(test_fork_while_stopped)
+{
+    int status, ends[2];
+    char byte;
+    CHECK_EQ(pipe2(ends, O_CLOEXEC), 0);
+    begin_trace(0);
+    CHECK_EQ(kr_trace_stop(), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(ends[1]);
+        (void)!read(ends[0], &byte, 1); /* until the parent has closed it */
+        kr_trace_mark("child");
+        _exit(0);
+    }
+    begin_trace(0);
+    close(ends[1]);
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK_EQ(status, 0);
+    events all = end_trace();
     CHECK_EQ(the_only(&all, KR_TRACE_MARK, "child")->process, pid);
 }
 

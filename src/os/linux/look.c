@@ -2,8 +2,10 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "os/io.h"
 #include "os/look.h"
 #include "os/linux/read_start.h"
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +16,7 @@
 #include "base/global.h"
 
 _Static_assert(OS_HANGUP == SIGHUP && OS_INTERRUPT == SIGINT && OS_TERMINATE == SIGTERM, "numbers");
+_Static_assert(OS_QUIT == SIGQUIT, "numbers");
 _Static_assert(OS_STOP == SIGSTOP && OS_KEY_STOP == SIGTSTP && OS_RESIZED == SIGWINCH, "numbers");
 
 enum { STATUS_SIZE = 4096, LINE_SIZE = 4096 + 128 };
@@ -64,8 +67,8 @@ static void read_stat(pid_t id, os_process_about *about)
         if (at == NULL)
             return;
         at++;
-        if (field == STATE)
-            about->over = *at == 'Z' || *at == 'X';
+        if (field == STATE) /* of the first thread, which may end before the others */
+            about->over = (*at == 'Z' || *at == 'X') && os_process_ended(id);
         if (field == USER_TIME || field == SYSTEM_TIME)
             ticks += strtoull(at, NULL, 10);
         if (field == START)
@@ -118,6 +121,11 @@ int os_process_files(pid_t id, int (*each)(const char *path, uintptr_t start, vo
     fclose(file);
     errno = saved;
     return err;
+}
+
+int os_open_file(const char *path)
+{
+    return os_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
 }
 
 /* Terminals. */
