@@ -20,7 +20,8 @@ pid_t os_fork(void); /* with the handlers of os_at_fork: 0 in the child, its num
 enum { OS_SPAWNED = 3 };
 pid_t os_spawn_self(const char *name, const char *argument, int descriptor);
 
-int os_thread_count(void);              /* threads of this process; 0: the system does not tell */
+int os_thread_count(void);   /* threads of this process; 0: the system does not tell */
+bool os_is_left_alone(void); /* has main's thread ended, and is the caller the only one? */
 bool os_argument_begins(const char *s); /* does the process's first argument begin so? */
 _Noreturn void os_exit_now(int status); /* without any handler */
 void os_flush_standard(void);           /* stdout and stderr */

@@ -141,8 +141,9 @@ static void serve(void *arg)
     kri_stall_serve();
     while (kri_load_acq(&s->told) == 0) {
         (void)kri_wait(&s->told, 0, kri_deadline(s->interval), KRI_UNCANCELLABLE | KRI_NO_SPIN);
-        if (kri_load_acq(&s->told) == 0)
-            look(s);
+        if (kri_load_acq(&s->told) != 0 || os_is_left_alone())
+            break; /* in the second case the process ends with this thread, and the page with it */
+        look(s);
     }
     kri_store_sc(&s->over, 1);
     kri_wake(&s->over, KRI_ALL, 0);

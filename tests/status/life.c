@@ -287,6 +287,35 @@ TEST(fork_does_not_hold_its_parents_page)
     CHECK_EQ(cleaned, 1);
 }
 
+static void *linger(void *arg)
+{
+    (void)arg;
+    kri_test_linger();
+    return NULL;
+}
+
+static void leave_main(void *arg)
+{
+    (void)arg;
+    pthread_t last;
+    CHECK_EQ(kr_status_start(&(kr_status_options){.interval = kr_ms(10)}), 0);
+    CHECK_EQ(pthread_create(&last, NULL, linger, NULL), 0);
+    CHECK_EQ(pthread_detach(last), 0);
+    pthread_exit(NULL);
+}
+
+/* Then the process ends with its last thread, which is not to be the one that writes. */
+TEST(main_leaves_by_pthread_exit)
+{
+    if (KRI_TSAN)
+        SKIP("it has a thread of its own, which stays");
+    pid_t id = child(leave_main, NULL);
+    int status;
+    CHECK_EQ(waitpid(id, &status, 0), id);
+    CHECK_EQ(status, 0);
+    CHECK(!page_exists(id));
+}
+
 /* The thread that writes is no reason to fork elsewhere. */
 TEST(the_start_method_stays)
 {
