@@ -46,11 +46,11 @@ static int look(const kri_trace_ring *ring)
             continue;
         found++;
         for (int field = KRI_TRACE_AT; field <= KRI_TRACE_OTHER; field++)
-            CHECK_EQ(event.fields[field], event.number);
+            kr_explore_check(event.fields[field] == event.number);
         if (!s.named)
             continue;
-        CHECK_EQ(event.name[0], 'a' + (int)event.number);
-        CHECK_EQ(event.name[8], 'a' + (int)event.number);
+        kr_explore_check(event.name[0] == 'a' + (int)event.number);
+        kr_explore_check(event.name[8] == 'a' + (int)event.number);
     }
     return found;
 }
@@ -70,21 +70,21 @@ static void read_while_written(uint32_t events, bool named)
     kr_explore_spawn(write_more, NULL);
     (void)look(&area()->rings[0]);
     kr_explore_join_all();
-    CHECK_LE(look(&area()->rings[0]), (int)events);
-    CHECK_EQ(kri_load_rlx64(&area()->rings[0].count), EVENTS);
+    kr_explore_check(look(&area()->rings[0]) <= (int)events);
+    kr_explore_check(kri_load_rlx64(&area()->rings[0].count) == EVENTS);
 }
 
 /* One slot for three events. */
 SCENARIO(trace_read_while_written, .preemptions = 2)
 {
     read_while_written(1, false);
-    CHECK_EQ(look(&area()->rings[0]), 1);
+    kr_explore_check(look(&area()->rings[0]) == 1);
 }
 
 SCENARIO(trace_name_read_while_written, .preemptions = 2)
 {
     read_while_written(1, true);
-    CHECK_EQ(look(&area()->rings[0]), 1);
+    kr_explore_check(look(&area()->rings[0]) == 1);
 }
 
 /* Without memory there are no events, and nobody minds. */
@@ -99,12 +99,12 @@ static void take_and_write(void *arg)
     kri_trace_ring *ring = kri_trace_ring_take(area(), owner);
     if (ring == NULL)
         return;
-    CHECK_EQ(kri_load_rlx64(&ring->owner), owner);
+    kr_explore_check(kri_load_rlx64(&ring->owner) == owner);
     kri_trace_ring_begin(ring, TRACE);
     put(ring, 1);
-    CHECK_EQ(kri_load_rlx64(&ring->owner), owner);
-    CHECK_EQ(kri_load_rlx64(&ring->lost), 0);
-    CHECK_EQ(look(ring), 1);
+    kr_explore_check(kri_load_rlx64(&ring->owner) == owner);
+    kr_explore_check(kri_load_rlx64(&ring->lost) == 0);
+    kr_explore_check(look(ring) == 1);
     s.taken++;
     kri_store_rel64(&ring->owner, 0); /* as a trace that begins does for ended threads */
 }
