@@ -18,7 +18,7 @@ static const char *const states[STATES] = {"starts", "idle", "runs", "waits", "l
 
 static const char *clean(const char *name, char out[NAME])
 {
-    snprintf(out, NAME, "%s", name);
+    snprintf(out, NAME, "%.*s", NAME - 1, name);
     return kri_text_clean(out);
 }
 
