@@ -16,18 +16,7 @@ static inline int tool_run(const char *arguments)
     char line[1024];
     CHECK(snprintf(line, sizeof line, "exec '%s' %s >out 2>err </dev/null", TOOL, arguments) <
           (int)sizeof line);
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        execlp("sh", "sh", "-c", line, (char *)NULL);
-        _exit(127);
-    }
-    int status;
-    CHECK_EQ(waitpid(child, &status, 0), child);
-    status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    if (status > 2)
-        fprintf(stderr, "%s\n%s", line, tool_read("err"));
-    return status;
+    return tool_run_line(line);
 }
 
 /* Run this as a script; its status. */

@@ -66,4 +66,21 @@ static inline const char *tool_read(const char *path)
     return text;
 }
 
+/* Exit status of a line of the shell, which puts what it complains about into "err". */
+static inline int tool_run_line(const char *line)
+{
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        execlp("sh", "sh", "-c", line, (char *)NULL);
+        _exit(127);
+    }
+    int status;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    if (status > 2)
+        fprintf(stderr, "%s\n%s", line, tool_read("err"));
+    return status;
+}
+
 #endif

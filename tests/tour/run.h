@@ -19,18 +19,7 @@ static inline int tour_run_shell(const char *command)
     char line[2048];
     CHECK(snprintf(line, sizeof line, "{ %s ; } >out 2>err </dev/null", command) <
           (int)sizeof line);
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        execlp("sh", "sh", "-c", line, (char *)NULL);
-        _exit(127);
-    }
-    int status;
-    CHECK_EQ(waitpid(child, &status, 0), child);
-    status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    if (status > 2)
-        fprintf(stderr, "%s\n%s", line, tool_read("err"));
-    return status;
+    return tool_run_line(line);
 }
 
 static inline int tour_run(const char *arguments)
