@@ -57,6 +57,7 @@ KR_EXTERN_BEGIN
  *           KR_EINIT    kr_init was not called
  *           -ECHILD     there is no other rank: the program was not started by mpirun
  *           -ETIMEDOUT  no rank has answered within .timeout
+ *           KR_EBROKEN  those that have answered are dead
  *           -EINVAL     options that make no sense, a reserved one is set, or this is not rank 0
  *           -EBUSY      there is one already
  *           -EOPNOTSUPP MPI was initialised by the program without MPI_THREAD_MULTIPLE, or it is
@@ -78,6 +79,7 @@ KR_API KR_NODISCARD int kr_mpi_pool(kr_executor **pool, const kr_pool_options *o
  *           KR_ETASK    rank 0 is another program
  *           KR_ECRASHED rank 0 is dead, as far as that can be seen: it is on the same machine
  *           -ETIMEDOUT  rank 0 has not answered within .timeout
+ *           -EMFILE     there is no descriptor left to see it die by
  *           -ENOSYS, -ENOKEY, -EKEYREJECTED, KR_EINIT, -EINVAL, -EOPNOTSUPP, -ENOMEM, -EIO
  * Blocks    the calling thread, until the pool is shut down; not for coroutines
  */

@@ -216,18 +216,21 @@ void kri_mpi_know_self(kri_mpi_self *self)
     self->start = os_process_start(os_process_id());
 }
 
-int kri_mpi_find(const kri_mpi_self *other)
+int kri_mpi_find(const kri_mpi_self *other, int *pidfd)
 {
     kri_mpi_self self;
+    *pidfd = -1;
     kri_mpi_know_self(&self);
     if (!other->pid || memcmp(self.machine, other->machine, sizeof self.machine) != 0 ||
         self.pid_namespace != other->pid_namespace)
-        return -1;
+        return 0;
     int fd = os_pidfd_open((pid_t)other->pid);
     if (fd < 0)
-        return -1;
-    if (os_process_start((pid_t)other->pid) == other->start)
-        return fd;
-    os_close(fd);
-    return -1;
+        return fd == -ESRCH ? KR_ECRASHED : fd;
+    if (os_process_start((pid_t)other->pid) != other->start) {
+        os_close(fd);
+        return KR_ECRASHED;
+    }
+    *pidfd = fd;
+    return 0;
 }

@@ -60,7 +60,9 @@ typedef struct kri_mpi_self {
     uint64_t start;
 } kri_mpi_self;
 void kri_mpi_know_self(kri_mpi_self *self);
-int kri_mpi_find(const kri_mpi_self *other); /* its pidfd; -1: it is on another machine */
+/* 0 and its pidfd, or -1: it is on another machine.  KR_ECRASHED: it was on ours, and is over;
+ * -EMFILE, ... */
+int kri_mpi_find(const kri_mpi_self *other, int *pidfd);
 
 /* The welcome's payload. */
 typedef struct kri_mpi_welcome {

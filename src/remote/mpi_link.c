@@ -130,15 +130,16 @@ static void admit(kri_mpi_pool *p, int rank, const kri_message *m, const unsigne
     }
     memcpy(&self, payload, sizeof self);
     *r = (kri_rank){.state = KRI_RANK_SERVES,
-                    .pidfd = kri_mpi_find(&self),
+                    .pidfd = -1,
                     .max_message = m->result_size,
                     .heard = os_now()};
     os_random(r->session, sizeof r->session);
     memcpy(r->challenge, m->session, sizeof r->challenge);
+    bool over = kri_mpi_find(&self, &r->pidfd) == KR_ECRASHED;
     if (r->pidfd >= 0)
         kri_mpi_watch(r->pidfd);
     note_serving(p, 1, 0);
-    if (welcome(p, rank, m->session) != 0)
+    if (over || welcome(p, rank, m->session) != 0)
         lose(p, rank);
 }
 

@@ -95,9 +95,12 @@ static int greet(kri_mpi_pool *p, kr_time timeout)
         if (nap && kri_pause(kri_deadline(nap)) == -ECANCELED)
             return -ECANCELED;
     }
-    for (int rank = 1; rank < p->rank_count; rank++)
+    for (int rank = 1; rank < p->rank_count; rank++) {
         if (p->ranks[rank].state == KRI_RANK_REFUSED)
             why = p->ranks[rank].why;
+        else if (p->ranks[rank].state == KRI_RANK_LOST)
+            why = KR_EBROKEN;
+    }
     p->greeted = true;
     return p->serving ? 0 : why;
 }

@@ -128,10 +128,12 @@ static int take_welcome(struct server *s, const kri_message *m, const unsigned c
         return -EAGAIN;
     memcpy(s->session, m->session, sizeof s->session);
     s->interval = (kr_time)m->took;
-    s->root = kri_mpi_find(&answer.self);
+    int err = kri_mpi_find(&answer.self, &s->root);
     if (s->root >= 0)
         kri_mpi_watch(s->root);
-    return 0;
+    if (err == KR_ECRASHED)
+        kri_mpi_abandon();
+    return err;
 }
 
 static int greet(struct server *s, kr_time timeout)

@@ -70,6 +70,15 @@ static void serve_the_dead(void)
     make_file(name);
 }
 
+/* Of mpirun, who may end before: its ranks have failed. */
+static void wait_for(const char *name, pid_t mpirun)
+{
+    while (access(rank_file(name), F_OK) != 0) {
+        CHECK_EQ(waitpid(mpirun, NULL, WNOHANG), 0);
+        kri_test_nap();
+    }
+}
+
 /* Those who serve it see that, and come back. */
 TEST(rank_0_dies)
 {
@@ -84,10 +93,61 @@ TEST(rank_0_dies)
     }
     pid_t mpirun = start_ranks("rank_0_dies", 3, "--enable-recovery");
     CHECK_EQ(setenv("KRI_RANKS_FOLDER", ranks_folder, 1), 0);
-    while (access(rank_file("saw-1"), F_OK) != 0)
+    wait_for("saw-1", mpirun);
+    wait_for("saw-2", mpirun);
+    (void)kill(mpirun, SIGTERM); /* which may wait for more */
+    (void)end_of_ranks(mpirun);
+}
+
+/* A link that points to a number, which is there at once or not at all. */
+static void leave_pid(const char *name)
+{
+    char number[16];
+    snprintf(number, sizeof number, "%d", (int)getpid());
+    CHECK_EQ(symlink(number, rank_file(name)), 0);
+}
+
+static pid_t read_pid(const char *name)
+{
+    char number[16] = "";
+    while (readlink(rank_file(name), number, sizeof number - 1) < 0)
         kri_test_nap();
-    while (access(rank_file("saw-2"), F_OK) != 0)
+    return atoi(number);
+}
+
+/* It welcomes one that stands still, who reads that when there is no process any more to watch. */
+static void welcome_and_die(void)
+{
+    kr_remote_options hasty = {.timeout = kr_ms(50)};
+    kr_executor *pool;
+    CHECK_EQ(kr_mpi_serve(NULL), 0);
+    pid_t other = read_pid("other");
+    do { /* until its hello was sent */
+        CHECK_EQ(kill(other, SIGCONT), 0);
         kri_test_nap();
+        kri_test_stop(other);
+    } while (kr_mpi_pool(&pool, NULL, &hasty) == -ETIMEDOUT);
+    leave_pid("dying");
+    raise(SIGKILL);
+}
+
+TEST(rank_0_dies_before_its_welcome_is_read)
+{
+    if (in_a_rank() && rank_number() == 0)
+        welcome_and_die();
+    if (in_a_rank()) {
+        leave_pid("other");
+        serve_the_dead();
+        return;
+    }
+    pid_t mpirun =
+        start_ranks("rank_0_dies_before_its_welcome_is_read", 2, "--enable-recovery");
+    CHECK_EQ(setenv("KRI_RANKS_FOLDER", ranks_folder, 1), 0);
+    pid_t dying = read_pid("dying");
+    while (kill(dying, 0) == 0)
+        kri_test_nap();
+    CHECK_EQ(kill(read_pid("other"), SIGCONT), 0);
+    wait_for("saw-1", mpirun);
     (void)kill(mpirun, SIGTERM); /* which may wait for more */
     (void)end_of_ranks(mpirun);
 }
