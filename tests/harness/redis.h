@@ -24,6 +24,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { REDIS_UNIX, REDIS_TCP, REDIS_TLS, REDIS_URLS };
+
 typedef struct redis_server {
     const char *password; /* NULL: none; as all of these before the start */
     const char *tls;      /* a directory with server.pem, server.key, ca.pem; NULL: no TLS */
@@ -35,7 +37,7 @@ typedef struct redis_server {
     int tls_port;
     char directory[128];
     char socket[160];
-    char url[4][320]; /* what redis_url and its kin return */
+    char url[REDIS_URLS][320]; /* what redis_url and its kin return */
 } redis_server;
 
 static char redis_directories[8][128];
@@ -161,12 +163,24 @@ static inline int redis_try_start(redis_server *s)
 
 enum { REDIS_NO_PROGRAM = 127, REDIS_STARTS = 5 };
 
+static inline void redis_write_urls(redis_server *s)
+{
+    const char *password = s->password != NULL ? s->password : "";
+    const char *before = s->password != NULL ? ":" : "", *after = s->password != NULL ? "@" : "";
+    snprintf(s->url[REDIS_UNIX], sizeof s->url[0], "unix:%s%s%s%s%s",
+             s->password != NULL ? "//" : "", before, password, after, s->socket);
+    snprintf(s->url[REDIS_TCP], sizeof s->url[0], "redis://%s%s%s127.0.0.1:%d", before, password,
+             after, s->port);
+    snprintf(s->url[REDIS_TLS], sizeof s->url[0], "rediss://localhost:%d/0", s->tls_port);
+}
+
 static inline void redis_start(redis_server *s)
 {
     redis_make_directory(s);
     for (int i = 0; i < REDIS_STARTS; i++) {
         s->port = redis_free_port();
         s->tls_port = redis_free_port();
+        redis_write_urls(s);
         int status = redis_try_start(s);
         if (status == 0)
             return;
@@ -206,29 +220,21 @@ static inline void redis_thaw(redis_server *s)
     CHECK_EQ(kill(s->process, SIGCONT), 0);
 }
 
-/* Addresses */
+/* Addresses: written once, as several threads may ask for them. */
 
-static inline const char *redis_url(redis_server *s)
+static inline const char *redis_url(const redis_server *s)
 {
-    if (s->password != NULL)
-        snprintf(s->url[0], sizeof s->url[0], "unix://:%s@%s", s->password, s->socket);
-    else
-        snprintf(s->url[0], sizeof s->url[0], "unix:%s", s->socket);
-    return s->url[0];
+    return s->url[REDIS_UNIX];
 }
 
-static inline const char *redis_url_tcp(redis_server *s)
+static inline const char *redis_url_tcp(const redis_server *s)
 {
-    snprintf(s->url[1], sizeof s->url[1], "redis://%s%s%s127.0.0.1:%d",
-             s->password != NULL ? ":" : "", s->password != NULL ? s->password : "",
-             s->password != NULL ? "@" : "", s->port);
-    return s->url[1];
+    return s->url[REDIS_TCP];
 }
 
-static inline const char *redis_url_tls(redis_server *s)
+static inline const char *redis_url_tls(const redis_server *s)
 {
-    snprintf(s->url[2], sizeof s->url[2], "rediss://localhost:%d/0", s->tls_port);
-    return s->url[2];
+    return s->url[REDIS_TLS];
 }
 
 #endif
