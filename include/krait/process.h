@@ -129,7 +129,7 @@ KR_API KR_NODISCARD int kr_process_start(kr_process **p, kr_run_fn run, const vo
  *           -ETIMEDOUT    it is still alive after the timeout
  *           -ECANCELED    the caller's scope is cancelled.  Not with KR_NOWAIT
  *           -EDEADLK      a process cannot wait for its own end
- *           -EINVAL       negative timeout, or closed
+ *           -EINVAL       NULL, a negative timeout, or closed
  *           KR_EFORKED
  * Blocks    a thread sleeps, a coroutine is suspended
  */

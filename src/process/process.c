@@ -54,6 +54,8 @@ void kr_process_auto(kr_process **p)
 /* Is it of this process, and usable? */
 static int check(kr_process *p)
 {
+    if (p == NULL)
+        return -EINVAL;
     if (kri_load_rlx(&p->generation) != kri_fork_generation())
         return KR_EFORKED;
     kri_mutex_lock(&p->lock);

@@ -310,7 +310,7 @@ static bool closed(void)
 
 int kr_thread_join(kr_thread *t, int *result, kr_time timeout)
 {
-    if (timeout < 0 || (!t->started && t != kr_thread_main() && kr_thread_alive(t)))
+    if (t == NULL || timeout < 0 || (!t->started && t != kr_thread_main() && kr_thread_alive(t)))
         return -EINVAL;
     if (t == kri_thread_self() && kr_thread_alive(t))
         return -EDEADLK;

@@ -256,6 +256,7 @@ METHOD_TEST(test_terminate)
     kr_process *p = start_staying((kr_process_options){.daemon = KR_DAEMON_YES});
     CHECK_EQ(kr_process_join(p, NULL, KR_NOWAIT), -ETIMEDOUT);
     CHECK_EQ(kr_process_join(p, NULL, -1), -EINVAL);
+    CHECK_EQ(kr_process_join(NULL, NULL, KR_NOWAIT), -EINVAL);
     CHECK_EQ(kr_process_join(p, NULL, kr_ms(10)), -ETIMEDOUT);
     CHECK_EQ(kr_process_alive(p), 1);
     CHECK_EQ(kr_process_terminate(p), 0);

@@ -341,6 +341,7 @@ TEST(test_join_with_timeout)
     CHECK_GE(kr_now() - began, kr_ms(6));
     CHECK_EQ(kr_thread_join(t, NULL, KR_NOWAIT), -ETIMEDOUT);
     CHECK_EQ(kr_thread_join(t, NULL, -1), -EINVAL);
+    CHECK_EQ(kr_thread_join(NULL, NULL, KR_NOWAIT), -EINVAL);
     CHECK(kr_thread_alive(t));
     kr_event_set(&go);
     CHECK_EQ(kr_thread_join(t, NULL, KR_FOREVER), 0);
