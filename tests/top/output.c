@@ -374,8 +374,18 @@ TEST(other_user)
     expect_sentence(1, "is another user's");
 }
 
+static void *stay(void *nothing)
+{
+    for (;;)
+        pause();
+    return nothing;
+}
+
+/* The page's own thread alone would not go on. */
 static void end_first_thread(void *ends)
 {
+    pthread_t other;
+    CHECK_EQ(pthread_create(&other, NULL, stay, NULL), 0);
     CHECK_EQ(kr_status_start(&(kr_status_options){.interval = kr_ms(10)}), 0);
     CHECK_EQ(write(((int *)ends)[1], "r", 1), 1);
     pthread_exit(NULL);
