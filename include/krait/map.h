@@ -23,7 +23,8 @@ KR_EXTERN_BEGIN
 
 typedef struct kr_map_options {
     size_t chunk;    /* items that a runner takes at a time; 0: found out by running */
-    size_t window;   /* chunks in flight at most; 0: as many as there are workers */
+    size_t window;   /* chunks in flight at most; 0: as many as there are workers, or for each loop
+                        64, as tasks that wait there let others run */
     kr_time timeout; /* for the whole, from the call; 0: none */
     int *errors;     /* count elements, all written: 0, what fn returned for the item, or -ECANCELED
                         when it was never begun; NULL: not wanted */
@@ -77,7 +78,8 @@ KR_API KR_NODISCARD int kr_map(kr_executor *executor, kr_task_fn fn, const void 
 typedef int (*kr_map_source)(void *arg, void *context);
 
 typedef struct kr_map_stream_options {
-    size_t window;   /* arguments taken ahead of the results delivered; 0: for two tasks a worker */
+    size_t window;   /* arguments taken ahead of the results delivered; 0: for two tasks
+                        a worker, or for each loop 128 */
     size_t chunk;    /* arguments of one task, no more than the window; 0: one */
     kr_time timeout; /* for the whole, from kr_map_open; 0: none */
     uint64_t reserved[4];

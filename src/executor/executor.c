@@ -8,6 +8,12 @@
 #include "os/os.h"
 #include "trace/trace.h"
 
+size_t kri_executor_under_way(const kr_executor *executor)
+{
+    enum { OVERLAPPING = 64 };
+    return (size_t)executor->workers * (executor->ops->overlaps ? OVERLAPPING : 1);
+}
+
 int kri_executor_check(const kr_executor *executor)
 {
     if (!executor)

@@ -14,6 +14,9 @@ typedef struct kri_executor_ops {
      * bytes.  Batches are understood. */
     bool elsewhere;
 
+    /* A task that waits lets its worker run others, so more than one each are worth while. */
+    bool overlaps;
+
     /* As kri_future_new; NULL: that. */
     int (*make)(kr_executor *executor, kr_future **future, const kri_task *task, bool forgotten);
 
@@ -49,6 +52,8 @@ struct kr_executor {
 /* kr_submit that waits for room until the deadline at most: -ETIMEDOUT.  *future is written also
  * before the task is queued, so that the task may find it there. */
 int kri_submit(kr_executor *executor, kr_future **future, const kri_task *task, kr_time deadline);
+
+size_t kri_executor_under_way(const kr_executor *executor); /* how many tasks keep it busy */
 
 int kri_executor_check(const kr_executor *executor); /* 0, -EINVAL for NULL, KR_EFORKED */
 

@@ -15,6 +15,8 @@
 #include "executor/pool.h"
 #include "executor/team.h"
 
+#include <limits.h>
+
 struct job {
     kri_team team; /* first */
     kr_task_fn fn;
@@ -130,9 +132,13 @@ static bool takes_part(const kr_executor *executor)
            ((const kri_pool *)executor)->outside_help;
 }
 
+/* Where tasks overlap, as many as are asked for. */
 static int runners(const kr_executor *executor, size_t window)
 {
-    return window && window < (size_t)executor->workers ? (int)window : executor->workers;
+    size_t most = kri_executor_under_way(executor);
+    if (window && executor->ops->overlaps)
+        most = INT_MAX;
+    return (int)(window && window < most ? window : most);
 }
 
 static bool is_valid(const kr_map_options *o)

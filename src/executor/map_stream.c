@@ -336,7 +336,7 @@ static bool plan(const kr_map_stream_options *o, const kr_executor *executor, si
 {
     *chunk = o->chunk ? o->chunk : 1;
     *window = o->window;
-    if (*window == 0 && !multiply((size_t)executor->workers * 2, *chunk, window))
+    if (*window == 0 && !multiply(2 * kri_executor_under_way(executor), *chunk, window))
         *window = SIZE_MAX;
     return o->timeout >= 0 && kri_reserved_is_clear(o->reserved) && *chunk <= *window;
 }

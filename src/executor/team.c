@@ -115,9 +115,9 @@ static int help(const void *arg, void *result);
 static size_t runners_wanted(const kri_team *team)
 {
     size_t left = left_of(team);
-    size_t workers = (size_t)team->executor->workers;
-    size_t most = team->most ? smaller((size_t)team->most, workers + team->leads)
-                             : smaller(workers, (size_t)os_cpu_affinity());
+    size_t most = (size_t)team->most;
+    if (!most)
+        most = smaller((size_t)team->executor->workers, (size_t)os_cpu_affinity());
     return smaller(most, team->grain && left ? (left - 1) / team->grain + 1 : left);
 }
 

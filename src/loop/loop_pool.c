@@ -316,8 +316,11 @@ static int shut_down(kr_executor *executor, bool cancel_pending, kr_time deadlin
     return err;
 }
 
-static const kri_executor_ops loop_pool_ops = {
-    .submit = submit, .claimed = claimed, .shutdown = shut_down, .release = release};
+static const kri_executor_ops loop_pool_ops = {.overlaps = true,
+                                               .submit = submit,
+                                               .claimed = claimed,
+                                               .shutdown = shut_down,
+                                               .release = release};
 
 /* Making. */
 

@@ -82,8 +82,11 @@ static void release(kr_executor *executor)
     (void)executor;
 }
 
-const kri_executor_ops kri_loop_ops = {
-    .submit = submit, .claimed = claimed, .shutdown = refuse_shutdown, .release = release};
+const kri_executor_ops kri_loop_ops = {.overlaps = true,
+                                       .submit = submit,
+                                       .claimed = claimed,
+                                       .shutdown = refuse_shutdown,
+                                       .release = release};
 
 kr_executor *kr_running_loop(void)
 {

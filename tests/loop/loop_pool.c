@@ -434,3 +434,47 @@ TEST(the_child_of_a_callback_may_return)
     if (forked != 0)
         child_wait(forked);
 }
+
+/* A map on loops: tasks that wait hold nobody up. */
+
+static kr_barrier all_there = KR_BARRIER_INIT(32);
+
+static int meet(const void *arg, void *result)
+{
+    (void)arg;
+    (void)result;
+    return kr_barrier_wait(&all_there, KR_FOREVER) < 0 ? -EIO : 0;
+}
+
+TEST(a_map_has_as_many_under_way_as_its_window)
+{
+    kr_executor *pool;
+    kr_pool_options two = {.workers = 2};
+    CHECK_EQ(kr_loop_pool(&pool, &two), 0);
+    kr_map_options o = {.window = 32, .chunk = 1};
+    CHECK_EQ(kr_map(pool, meet, NULL, 0, 32, NULL, 0, &o), 0);
+    o.window = 0; /* more than 32 for two loops */
+    CHECK_EQ(kr_map(pool, meet, NULL, 0, 32, NULL, 0, &o), 0);
+    kr_executor_release(pool);
+}
+
+static int thirty_two(void *arg, void *count)
+{
+    (void)arg;
+    return ++*(int *)count <= 32;
+}
+
+TEST(a_map_over_a_source_has_as_many_under_way_as_its_window)
+{
+    kr_executor *pool;
+    kr_map_stream *map;
+    kr_pool_options one = {.workers = 1};
+    int count = 0;
+    CHECK_EQ(kr_loop_pool(&pool, &one), 0);
+    CHECK_EQ(kr_map_open(&map, pool, meet, thirty_two, &count, 0, 0, NULL), 0);
+    for (int i = 0; i < 32; i++)
+        CHECK_EQ(kr_map_next(map, NULL, 0, NULL), 1);
+    CHECK_EQ(kr_map_next(map, NULL, 0, NULL), 0);
+    kr_map_close(map);
+    kr_executor_release(pool);
+}
