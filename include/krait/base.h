@@ -110,8 +110,9 @@ enum { KR_OWNER_DIED = 1 };
 
 /* kr_strerror - one line for people; kr_errname - the name, such as "ETIMEDOUT" or "KR_EOF".
  *
- * Both know every result of every call and take it with its sign.  For a number that is no error
- * of either kind they return "unknown error" and "?".  The text is constant and never freed.
+ * Both know every error of every call and take it with its sign.  For a number that is no error,
+ * as results from 0 on, such as KR_OWNER_DIED, they return "unknown error" and "?".  The text is
+ * constant and never freed.
  */
 KR_API const char *kr_strerror(int error);
 KR_API const char *kr_errname(int error);

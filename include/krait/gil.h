@@ -64,7 +64,9 @@ KR_API KR_NODISCARD int kr_gil_create(kr_gil **gil, const kr_gil_options *option
 /* kr_gil_shutdown - let nobody in any more.
  *
  * Who waits for it gets KR_ESHUTDOWN, and so does who comes.  Who holds it has it until he lets go;
- * his checks say KR_ESHUTDOWN, unless he himself has called this.  A second call does nothing.
+ * his checks say KR_ESHUTDOWN, unless he himself has called this.  A wait or kr_allow_threads that
+ * he was in goes on to its own end and result, but without the lock afterwards: his next check says
+ * so, and before it he must not touch what the lock guards.  A second call does nothing.
  *
  * Returns   0; -EINVAL: NULL
  */

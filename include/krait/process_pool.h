@@ -70,7 +70,8 @@ typedef struct kr_process_pool_options {
     uint64_t memory_limit;        /* bytes that a worker may have resident, looked at every 100 ms,
                                      and may map beyond what it begins with, kept by the kernel; 0:
                                      none */
-    int retries;                  /* how often a task whose worker has died is run again */
+    int retries;                  /* how often a task whose worker has died is run again; not after
+                                     its .task_timeout */
     const kr_cpu_set *affinity;   /* worker n is bound to set n % affinity_count; copied */
     int affinity_count;
     uint64_t reserved[4];
