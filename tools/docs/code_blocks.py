@@ -36,20 +36,22 @@ DECLARES = re.compile(r"(?:static \w[^;=]*\)\s*\{|typedef |struct \w+ \{|enum \w
 
 
 def ended(command, folder=None, environment=None):
-    """(status, output) of a command and of all that it has started; None for what took too long."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=folder, text=True,
-                          stdin=subprocess.DEVNULL, env=environment, errors="replace",
-                          start_new_session=True) as child:
+    """(status, output) of a command; what it leaves running is killed.  None: it took too long."""
+    with tempfile.TemporaryFile() as output, subprocess.Popen(
+            command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=folder,
+            env=environment, start_new_session=True) as child:
         try:
-            output = child.communicate(timeout=SECONDS)[0]
-            return child.returncode, output
+            child.wait(SECONDS)
         except subprocess.TimeoutExpired:
-            return None, f"took longer than {SECONDS} s"
-        finally:
-            try:
-                os.killpg(child.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+            pass
+        status = child.returncode
+        try:
+            os.killpg(child.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        output.seek(0)
+        said = output.read().decode(errors="replace")
+        return status, said if status is not None else f"took longer than {SECONDS} s"
 
 
 def fails(*command, folder=None):

@@ -18,7 +18,7 @@ TOOLS = set("""apt apt-get base64 bpftrace c++ cc clang cmake cpack curl docker 
     readelf redis-cli redis-server sed sha256sum sort strip sudo tar valgrind xargs""".split())
 BUILTIN = set(". : [ break cd echo eval exit false read set shift sleep test trap true ulimit umask unset "
               "wait".split())
-BEFORE = {"export", "sudo", "exec", "env", "time", "nice", "nohup", "then", "do", "else", "if", "while",
+BEFORE = {"export", "sudo", "exec", "env", "time", "nice", "nohup", "then", "do", "else", "if", "while", "until",
           "!", "$", "{"}
 OPERATORS = {"&&", "||", "|", ";", "&", "(", ";;", "|&"}
 LOOK_LIKE_SHELL = re.compile(r"(?:[A-Z_]+=\S+ )*(?:\$ |\./\w|krait |cmake |cc |gcc |git |mpirun |export "
