@@ -6,7 +6,7 @@ text in a line, and on a line of its own for any lines.  Words behind ```c:
 
   NAME.c       the program's name in that folder, for the ```sh blocks
   explorer     linked with krait_explore, compiled for it; only compiled where that was not built
-  needs=A,B    only compiled where one of these commands is missing
+  needs=A,B    only compiled where one of these commands is missing, `explorer`: where that was not built
 
 A ```c block without main, or that says `fragment`, is one: it compiles, as declarations, as
 statements, or as both, behind what tools/docs/given has for its page and what the blocks before it
@@ -138,7 +138,8 @@ class Code:
 
     def run_error(self, page, at, command, folder):
         needs = page.blocks[at].options.get("needs", "").split(",")
-        if not all(shutil.which(need) for need in needs if need):
+        if not all(self.explorer if need == "explorer" else shutil.which(need)
+                   for need in needs if need):
             return None
         status, output = ended(command, folder, self.environment)
         if status is None:

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 
 # Debian's, which are not on every machine that lints.
-TOOLS = set("""apt apt-get base64 bpftrace c++ cc clang cmake cpack curl docker dpkg dpkg-buildpackage
+TOOLS = set("""apt apt-get base64 bpftrace c++ cc clang cmake cpack curl cut docker dpkg dpkg-buildpackage
     find gcc gdb git head kill krait ldconfig lintian make man mpirun ninja perf pkg-config printf python3
     readelf redis-cli redis-server sed sha256sum sort strip sudo tar valgrind xargs""".split())
 BUILTIN = set(". : [ break cd echo eval exit false read set shift sleep test trap true ulimit umask unset "
