@@ -124,11 +124,20 @@ def joined(text):
         whole += line
         if whole.endswith("\\"):
             whole = whole[:-1] + " "
-        elif whole.split("#")[0].count("'") % 2:
+        elif is_open(whole):
             whole += " "
         else:
             yield first, whole
             whole = ""
+
+
+def is_open(line):
+    """Does a quoted text go on in the next line?"""
+    try:
+        shlex.split(line, comments=True)
+    except ValueError:
+        return True
+    return False
 
 
 def commands(line):
