@@ -4,9 +4,12 @@ A table behind `<!-- numbers -->` has a row of docs/benchmarks.md in each line, 
 peer in each column, by its name; `krait` is krait's own, `krait inside` what stands behind that
 word there.  A cell has the median as it stands there, or nothing where that peer has none.
 
+    python3 tools/docs/numbers_of.py docs/benchmarks.md PAGE...     put the right ones into the pages
+
 SPDX-License-Identifier: MIT
 """
 import re
+import sys
 
 NUMBER = r"\d[\d ,.]*\d|\d"
 TABLE = re.compile(r"<!-- numbers -->\n+((?:\|.*\n)+)")
@@ -35,21 +38,54 @@ def measured(text):
     return rows
 
 
+def right_line(first, name, peers, rows):
+    return f"| {' | '.join([first] + [rows[name].get(peer, '') for peer in peers])} |"
+
+
+def right_lines(lines, rows):
+    """(its number in the table, the line, as it should be or None) of each row of a table."""
+    peers = [peer.strip("`") for peer in cells(lines[0])[1:]]
+    for number, line in enumerate(lines[2:], 2):
+        first = cells(line)[0]
+        name = re.search(r"`([^`]+)`", first)
+        yield number, line, (
+            right_line(first, name.group(1), peers, rows) if name and name.group(1) in rows else None)
+
+
 def check_numbers(check, page, rows):
     for table in TABLE.finditer(page.text):
         lines = table.group(1).splitlines()
         first = page.line(table.start(1))
-        peers = [peer.strip("`") for peer in cells(lines[0])[1:]]
-        for number, line in enumerate(lines[2:], first + 2):
-            row = cells(line)
-            name = re.search(r"`([^`]+)`", row[0])
-            if not name or name.group(1) not in rows:
-                check.complain(page.path, number, f"docs/benchmarks.md has no row {row[0]}")
-                continue
-            right = [rows[name.group(1)].get(peer, "") for peer in peers]
-            if row[1:] != right:
-                check.complain(page.path, number, "docs/benchmarks.md says "
-                               f"| {' | '.join([row[0]] + right)} |")
-        for peer in peers:
-            if not any(peer in row for row in rows.values()):
+        for number, line, right in right_lines(lines, rows):
+            if right is None:
+                check.complain(page.path, first + number,
+                               f"docs/benchmarks.md has no row {cells(line)[0]}")
+            elif cells(line) != cells(right):
+                check.complain(page.path, first + number, f"docs/benchmarks.md says {right}")
+        for peer in cells(lines[0])[1:]:
+            if not any(peer.strip("`") in row for row in rows.values()):
                 check.complain(page.path, first, f"docs/benchmarks.md has no peer {peer}")
+
+
+def corrected(text, rows):
+    def table(match):
+        lines = match.group(1).splitlines()
+        for number, line, right in right_lines(lines, rows):
+            lines[number] = right or line
+        return "<!-- numbers -->\n" + "\n".join(lines) + "\n"
+
+    return TABLE.sub(table, text)
+
+
+def main(source, *pages):
+    with open(source, encoding="utf-8") as file:
+        rows = measured(file.read())
+    for page in pages:
+        with open(page, encoding="utf-8") as file:
+            text = file.read()
+        with open(page, "w", encoding="utf-8") as file:
+            file.write(corrected(text, rows))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
