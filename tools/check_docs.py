@@ -1,65 +1,58 @@
 #!/usr/bin/env python3
-"""Do the documents' programs compile and run, their links lead somewhere, the headers stand alone,
-and does krait.h include them all?  Do the tests in C++ work?
+"""Do the documents' programs and commands work, and say what stands there?  Do their links lead
+somewhere, do the names exist, are numbers those that were measured?  Do the headers stand alone, do
+their examples compile, and does krait.h include them all?  Do the tests in C++ work?
 
-    check_docs.py ROOT BUILD
+    check_docs.py ROOT BUILD [FILE]     of that file only, named from ROOT
 
-A block marked ```c with a main is a whole program: it is compiled, linked and run.  So is each
-tests/**/*.cc; one that speaks of KRI_MUST_NOT_COMPILE does not compile with that defined.
+What is expected of code in documents stands in tools/docs/code.py, of commands in shell.py beside
+it, of tables in numbers.py, of names in names.py.  Each tests/**/*.cc is compiled, linked and run;
+one that speaks of KRI_MUST_NOT_COMPILE does not compile with that defined.
 
 SPDX-License-Identifier: MIT
 """
+import concurrent.futures
+import os
+import pathlib
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from lintlib import Check
 
-SECONDS = 60
+sys.path[1:1] = [str(pathlib.Path(__file__).parent / folder) for folder in ("docs", "reference")]
+import code_blocks  # noqa: E402
+import headers as public  # noqa: E402
+import markdown  # noqa: E402
+import names  # noqa: E402
+import numbers_of  # noqa: E402
+import shell  # noqa: E402
+
 check = Check()
 build = check.root / sys.argv[2]
-include = f"-I{check.root / 'include'}"
-STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
-LIBRARY = [str(build / "libkrait.a")]
-LIBRARY += re.search(r"Libs\.private:(.*)", (build / "krait.pc").read_text()).group(1).split()
+only = check.root / sys.argv[3] if len(sys.argv) > 3 else None
+code = code_blocks.Code(check, build)
+commands = shell.Shell(check, build)
+known = names.known_names(check)
+measured = numbers_of.measured((check.root / "docs/benchmarks.md").read_text())
+pages = {}
 
 
-def fails(*command):
-    """The first line that a failed command says, or None."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        return f"took longer than {SECONDS} s"
-    if done.returncode == 0:
-        return None
-    lines = (done.stderr or done.stdout).splitlines()
-    return next((line for line in lines if "error" in line), lines[0] if lines
-                else f"status {done.returncode}")
+def check_page(path):
+    page = pages.setdefault(path, markdown.Page(path))
+    names.check_names(check, path, page.text, known)
+    numbers_of.check_numbers(check, page, measured)
+    markdown.check_links(check, page, pages)
+    commands.check_prose(page)
+    for block in page.blocks:
+        if block.language == "sh":
+            commands.check_block(path, shell.programs(page) | {block.options.get("program")},
+                                 block.line + 1, block.text)
+    for line, text in page.indented():
+        if code_blocks.looks_like_c(text):
+            check.complain(path, line, "code is put between ```c and ```")
+    code.check_page(page)
 
-
-def check_program(path, number, text):
-    with tempfile.TemporaryDirectory() as folder:
-        source, program = f"{folder}/program.c", f"{folder}/program"
-        with open(source, "w", encoding="utf-8") as file:
-            file.write(text)
-        error = fails("cc", "-std=c11", *STRICT, include, source, "-o", program,
-                      *LIBRARY) or fails(program)
-        if error:
-            check.complain(path, number, f"the program below does not work: {error}")
-
-
-for path in check.files("*.md", "docs/**/*.md", "examples/*/*.md", "bench/*.md"):
-    text = path.read_text()
-    for block in re.finditer(r"^```c\n(.*?)^```", text, re.M | re.S):
-        if re.search(r"\bint main\(", block.group(1)):
-            check_program(path, text.count("\n", 0, block.start()) + 1, block.group(1))
-    prose = re.sub(r"^```.*?^```", lambda block: "\n" * block.group(0).count("\n"), text,
-                   flags=re.M | re.S)
-    for link in re.finditer(r"\]\(([^)\s#]+)[^)]*\)", prose):
-        target = link.group(1)
-        if not re.match(r"[a-z]+:", target) and not (path.parent / target).exists():
-            check.complain(path, prose.count("\n", 0, link.start()) + 1, f"{target} does not exist")
 
 COMPILERS = [("cc", "c11", "c"), ("c++", "c++17", "c++")]
 COMPILERS += [(compiler, standard, language)
@@ -67,32 +60,73 @@ COMPILERS += [(compiler, standard, language)
               if shutil.which(compiler)]
 
 
-def check_cpp(path, compiler, standard):
+def check_cpp(path):
+    for compiler, standard, language in COMPILERS:
+        if language == "c++":
+            check_cpp_with(path, compiler, standard)
+
+
+def check_cpp_with(path, compiler, standard):
     with tempfile.TemporaryDirectory() as folder:
         program = f"{folder}/program"
-        command = (compiler, f"-std={standard}", *STRICT, include, str(path), "-o", program,
-                   *LIBRARY)
-        error = fails(*command) or fails(program)
+        command = (compiler, f"-std={standard}", *code_blocks.STRICT, code.include, str(path), "-o",
+                   program, *code.library)
+        error = code_blocks.fails(*command) or code_blocks.fails(program)
         if error:
             check.complain(path, 0, f"does not work with {compiler}: {error}")
         elif "KRI_MUST_NOT_COMPILE" in path.read_text() and \
-                not fails(*command, "-DKRI_MUST_NOT_COMPILE"):
+                not code_blocks.fails(*command, "-DKRI_MUST_NOT_COMPILE"):
             check.complain(path, 0, f"{compiler} takes what must not compile")
 
 
 whole = check.root / "include/krait/krait.h"
-for path in check.files("include/krait/*.h"):
-    if path.name not in ("krait.h", "explore.h") and f"<krait/{path.name}>" not in whole.read_text():
+
+
+def check_header(path):
+    if path.name not in ("krait.h", "explore.h") and \
+            f"<krait/{path.name}>" not in whole.read_text():
         check.complain(whole, 0, f"does not include {path.name}")
     for compiler, standard, language in COMPILERS:
-        error = fails(compiler, f"-std={standard}", *STRICT, "-fsyntax-only", include, "-x",
-                      language, "-include", str(path), "/dev/null")
+        error = code_blocks.fails(
+            compiler, f"-std={standard}", *code_blocks.STRICT, "-fsyntax-only", code.include, "-x",
+            language, "-include", str(path), "/dev/null")
         if error:
             check.complain(path, 0, f"does not compile alone as {standard} with {compiler}: "
                            f"{error}")
-for compiler, standard, language in COMPILERS:
-    if language == "c++":
-        for path in check.files("tests/**/*.cc"):
-            check_cpp(path, compiler, standard)
+    if path.name != "krait.h":
+        check_examples(path)
 
+
+def check_examples(path):
+    """The code in a header's comments, as it is in the reference, and the names there."""
+    text = path.read_text()
+    names.check_names(check, path, text, known)
+    header = public.read(path)
+    found = {}
+    for parts in [header.parts] + [entry.parts for entry in header.entries]:
+        for _, blocks in parts:
+            found.update((content, None) for kind, content in blocks if kind == "code")
+    for content in found:
+        first = re.search(r"^ \* +" + re.escape(content.split("\n")[0]) + "$", text, re.M)
+        line = text.count("\n", 0, first.start()) + 1
+        parts = content.split("\n\n")
+        for at, part in enumerate(parts):
+            if shell.LOOK_LIKE_SHELL.match(part):
+                before = content[:content.index(part)].count("\n")
+                commands.check_block(path, {"program"}, line + before, part)
+                parts[at] = re.sub(r".*", "", part)
+        if code_blocks.looks_like_c("\n\n".join(parts)):
+            code.check_fragment(path, line, "\n\n".join(parts))
+
+
+# From what takes longest: programs that run.
+WORK = [(check_page, ("README.md", "docs/**/*.md", "*.md", "examples/*/*.md", "bench/*.md")),
+        (check_cpp, ("tests/**/*.cc",)), (check_header, ("include/krait/*.h",))]
+with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    jobs = [pool.submit(function, path) for function, patterns in WORK
+            for path in check.files(*patterns)
+            if only in (None, path) or (only == whole and function is check_header)]
+    for job in jobs:
+        job.result()
+check.complaints.sort()
 check.finish()

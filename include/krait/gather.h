@@ -1,11 +1,11 @@
 /* kr_gather and kr_wait_for - waits that take the tasks with them when they end early.
  *
  *     kr_future *pages[2];
- *     err = kr_spawn(&pages[0], fetch, &first, sizeof first, sizeof(kr_buffer), NULL);
+ *     err = kr_spawn(&pages[0], fetch, &first, sizeof first, sizeof page, NULL);
  *     err = kr_submit(pool, &pages[1], parse, &second, sizeof second, 0);
  *     err = kr_gather(pages, 2, NULL, NULL, KR_FOREVER);      // 0, or the first error
  *
- *     err = kr_wait_for(pages[0], &bytes, sizeof bytes, NULL, kr_sec(5));    // or it is cancelled
+ *     err = kr_wait_for(pages[0], &page, sizeof page, NULL, kr_sec(5));    // or it is cancelled
  *
  * kr_wait and kr_future_result leave the tasks alone whatever becomes of the wait; these do not.
  * Python's asyncio.gather and asyncio.wait_for, for futures of every executor.  What is to go on

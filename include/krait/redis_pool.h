@@ -42,9 +42,10 @@ KR_EXTERN_BEGIN
  *           -ENOKEY, -EKEYREJECTED   no key, or one shorter than KR_KEY_LEAST
  *           KR_EINIT        kr_init was not called
  *           -EINVAL         a name or options that make no sense, a reserved one is set
- *           KR_EAUTH, -ECONNREFUSED, -ENOENT, ...   the server cannot be spoken to, see
- * krait/redis.h -ENOMEM, -EAGAIN, KR_ESHUTDOWN On every error *pool is NULL Blocks    for the
- * server's answer
+ *           KR_EAUTH, -ECONNREFUSED, -ENOENT, ...   it cannot be spoken to, see krait/redis.h
+ *           -ENOMEM, -EAGAIN, KR_ESHUTDOWN
+ *           On every error *pool is NULL
+ * Blocks    for the server's answer
  */
 KR_API KR_NODISCARD int kr_redis_pool(kr_executor **pool, const char *where, const char *name,
                                       const kr_pool_options *options,

@@ -68,8 +68,11 @@ def split_blocks(lines):
         indent = len(line) - len(line.lstrip())
         kind = "" if not line else "text" if indent < 2 else "list" if indent < 4 else "code"
         last = blocks[-1] if blocks and not blocks[-1][2] else None
-        if last and last[0] in ("list", "code") and indent >= 2:
+        if last and indent >= 2 and (last[0] == "list" or
+                                     last[0] == "code" and (indent >= 4 or last[1][-1])):
             kind = last[0]
+        if kind == "code" and last and last[0] == "text" and not last[1][-1].endswith(":"):
+            kind = "text"
         if not line:
             if last and last[0] != "code":
                 last[2] = True
