@@ -47,7 +47,7 @@
  * Why not sleep on the word in the kernel?  Coroutines and threads would stand in two queues, a
  * wake would have to choose, a cancelled sleeper could swallow a wake-up, and waiting for several
  * words would need another system call.  Here there is one queue, in order of arrival.
- * Measurements: docs/design.md.
+ * Measurements: docs/design/waiting-point.md.
  *
  * SPDX-License-Identifier: MIT
  */
