@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Does every ordering tag, such as [wait-1], stand at both its ends and in an Ordering block?
 
+And do the notes in docs/design have their six headings, and name tags that there are?
+
 SPDX-License-Identifier: MIT
 """
 import re
@@ -8,6 +10,8 @@ from lintlib import Check
 
 TAG = re.compile(r"\[([a-z][a-z0-9_]*(?:-[a-z][a-z0-9_]*)*-[0-9]+)\]")
 HEADING = re.compile(r"\s*/?\*+\s+(State|Fields|Protocol|Ordering|Why not)\b")
+HEADINGS = ["Problem", "Invariants", "Why it holds", "What was tried and dropped", "Measurements",
+            "Papers and sources"]
 check = Check()
 explained, ends, first = set(), {}, {}
 
@@ -31,5 +35,15 @@ for tag, (path, number) in sorted(first.items()):
         check.complain(path, number, f"[{tag}] stands in no Ordering block")
     if ends.get(tag, 0) < 2:
         check.complain(path, number, f"[{tag}] stands at {ends.get(tag, 0)} place(s), not at both ends")
+
+for path in check.files("docs/design/*.md"):
+    text = path.read_text()
+    headings = re.findall(r"^## (.*)$", text, re.M)
+    if headings != HEADINGS:
+        check.complain(path, 1, "the headings are not: " + ", ".join(HEADINGS))
+    for number, line in enumerate(text.splitlines(), 1):
+        for tag in TAG.findall(line):
+            if tag not in explained:
+                check.complain(path, number, f"[{tag}] stands in no Ordering block")
 
 check.finish()

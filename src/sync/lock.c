@@ -45,7 +45,8 @@
  *     [lock-1]  release gives what its holder wrote to the next acquirer.  It is sequentially
  *               consistent because kri_wake wants it so, and is the last touch of the word: the
  *               next holder may free the lock at once
- *     [lock-2]  the holder that hands over gives it by the wake itself; see [wait-2]
+ *     [lock-2]  the holder that hands over gives it by the wake itself, which says so: one that was
+ *               meant for what lay there before hands nothing over; see [wait-2]
  *
  * Private, two processors.  Who finds the lock held looks at it a few times before it queues, each
  * time after twice as long: meanwhile the holder goes through several sections without losing the
@@ -150,14 +151,13 @@ static int wait_private(kr_lock *lock, kr_time deadline, unsigned flags)
                                           describe_more) /* [lock-2] */
                            : kri_wait_to_take(&lock->word, (uint32_t)seen, deadline, flags,
                                               describe, take_for_waiter);
-        if (err == KRI_TAKEN)
-            return 0;
-        if (err == -ETIMEDOUT || err == -ECANCELED)
-            return err;
-        if (starving && err == 0) {
-            kri_or_rlx64(word, STARVING);
+        if (err == KRI_TAKEN) {
+            if (starving)
+                kri_or_rlx64(word, STARVING);
             return 0;
         }
+        if (err == -ETIMEDOUT || err == -ECANCELED)
+            return err;
         if (lost == 0)
             lost = os_now();
         else if (!starving && os_now() - lost >= PATIENCE)
@@ -180,7 +180,7 @@ static int release_private(kr_lock *lock, uint64_t seen)
         if (!kri_cas_sc64(word, &seen, next)) /* [lock-1] */
             continue;
         if (seen & STARVING) {
-            if (kri_wake(&lock->more, 1, 0) > 0) /* [lock-2] */
+            if (kri_wake(&lock->more, 1, KRI_HANDS) > 0) /* [lock-2] */
                 return note_handed_over(lock);
             seen = next;
             continue;

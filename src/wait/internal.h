@@ -21,8 +21,8 @@ struct kri_waiter {
     kr_time began;                   /* owner: when a thread began to spin, 0: it has not */
     kri_take_fn take;                /* const; NULL: none */
     const struct kri_place *main;    /* const: where a wake is followed by `take` */
-    bool taken;                      /* the waker: it was, with success */
-    kr_word *waits_for;              /* what a report of a stall tells of; NULL: nothing */
+    bool taken;         /* the waker: it was, with success; or what it waits for given */
+    kr_word *waits_for; /* what a report of a stall tells of; NULL: nothing */
     kri_describe describe;
     const struct kri_place *shown; /* const: the one of several places that a report looks at */
 };

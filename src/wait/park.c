@@ -47,7 +47,7 @@
  * Why not sleep on the word in the kernel?  Coroutines and threads would stand in two queues, a
  * wake would have to choose, a cancelled sleeper could swallow a wake-up, and waiting for several
  * words would need another system call.  Here there is one queue, in order of arrival.
- * Measurements: docs/design.md.
+ * Measurements: docs/design/waiting-point.md.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -239,12 +239,14 @@ static kri_waiter *take_parked(const kr_word *word, int count, int *taken)
     return w;
 }
 
-static int wake_parked(kr_word *word, int count)
+static int wake_parked(kr_word *word, int count, bool hands)
 {
     int taken = 0;
     kri_waiter *w = take_parked(word, count, &taken);
     while (w != NULL) {
         KRI_TRACE_HAPPENS(wake, WAKE, (uintptr_t)word, kri_party_runner(w->party));
+        if (hands)
+            w->taken = true;
         kri_waiter *next = w->next;
         w->party->ops->unpark(w);
         w = next;
@@ -256,7 +258,7 @@ int kri_wake(kr_word *word, int count, unsigned flags)
 {
     if (flags & KRI_SHARED)
         return os_futex_wake(word, count, true);
-    return wake_parked(word, count);
+    return wake_parked(word, count, flags & KRI_HANDS);
 }
 
 static void move(kri_waiter *w, struct bucket *b, kr_word *to, kri_describe describe)

@@ -186,7 +186,8 @@ static int wait_shared(kr_word *word, uint32_t expected, kr_time deadline, kr_ca
 
 void kri_waiter_take(kri_waiter *w)
 {
-    w->taken = w->take != NULL && w->through == w->main && w->take(w->main->word);
+    if (w->take != NULL && w->through == w->main)
+        w->taken = w->take(w->main->word);
 }
 
 int kri_wait_for(kr_word *word, uint32_t expected, kr_time deadline, unsigned flags,

@@ -32,6 +32,7 @@ enum kri_wait_flags {
     KRI_UNCANCELLABLE = 2, /* goes on inside a cancelled scope */
     KRI_IDLE = 4,          /* waits to be given work, so it is no part of a stall */
     KRI_NO_SPIN = 8,       /* sleeps at once: to leave the processor alone is what it is for */
+    KRI_HANDS = 16,        /* of a wake in private scope: who is taken has what it waits for */
 };
 
 /* What a wait is for, in words; see stall.h. */
@@ -44,10 +45,11 @@ typedef void (*kri_describe)(const kr_word *word, kri_text *text);
 
 /* kri_wait_for - sleep while *word == expected, until a kri_wake on the word takes this party.
  *
- * 0: taken by a wake (shared: or for nothing); -EAGAIN: *word differed, nobody slept; -ETIMEDOUT,
- * -ECANCELED: left, and no wake was spent on this party.  In private scope that is exact: a wake
- * that counted this party makes the result 0, whatever else happened meanwhile.  In shared scope a
- * cancelled waiter passes on a wake that it may have taken.
+ * 0: taken by a wake (shared: or for nothing): look again, for the wake may have been meant for
+ * another word that lay there before.  KRI_TAKEN: by one with KRI_HANDS; -EAGAIN: *word differed,
+ * nobody slept; -ETIMEDOUT, -ECANCELED: left, and no wake was spent on this party.  In private
+ * scope that is exact: a wake that counted this party makes the result 0, whatever else happened
+ * meanwhile.  In shared scope a cancelled waiter passes on a wake that it may have taken.
  *
  * A thread sleeps, a coroutine is suspended.  Signals neither end nor lengthen the wait.
  *
@@ -138,8 +140,8 @@ bool kri_wake_direct(struct kri_waiter *waiter);
  *
  * Returns how many.  pre: the word was changed before, by a sequentially consistent operation, so
  * that a party on its way to sleep sees either the change or is seen here [wait-1].  Only the
- * address is used: the word may be gone.  Never blocks for long, needs no system call when nobody
- * waits, and may be called from any thread, not from a signal handler.
+ * address is used: the word may be gone, unless flags have KRI_HANDS.  Never blocks for long, needs
+ * no system call when nobody waits, and may be called from any thread, not from a signal handler.
  */
 int kri_wake(kr_word *word, int count, unsigned flags);
 #define KRI_ALL INT32_MAX

@@ -6,6 +6,7 @@
 #include "base/atomic.h"
 #include "model/scenario.h"
 #include <krait/cancel.h>
+#include <krait/event.h>
 #include <krait/lock.h>
 
 static struct {
@@ -230,5 +231,69 @@ SCENARIO(handed_and_freed, .stale = 1, .early = KR_EXPLORE_NONE)
         kr_explore_check(kr_lock_acquire(&b->lock, KR_FOREVER) == 0);
     b->last = true;
     kr_explore_check(kr_lock_release(&b->lock) == 0);
+    kr_explore_join_all();
+}
+
+/* A wake that was meant for an event which is gone may still come, where the lock's upper half is
+ * now.  It is late: its waker is kept from running from the change of the event on. */
+static union {
+    struct {
+        kr_word unused;
+        kr_event event;
+    } before;
+    kr_lock lock;
+} reused;
+static kr_event through[4];
+
+static void set_event(void *arg)
+{
+    kr_event_set(arg);
+}
+
+/* Have the others run until they sleep: it costs no preemption, and nobody has to run. */
+static void let_run(int i)
+{
+    (void)kr_explore_spawn(set_event, &through[i]);
+    kr_explore_check(kr_event_wait(&through[i], KR_FOREVER) == 0);
+}
+
+static void count_in_reused(void *arg)
+{
+    (void)arg;
+    kr_explore_check(kr_lock_acquire(&reused.lock, KR_FOREVER) == 0);
+    s.counter++;
+    kr_explore_check(kr_lock_release(&reused.lock) == 0);
+}
+
+static void make_a_lock_of_it(void *arg)
+{
+    (void)arg;
+    kr_explore_check(kr_event_wait(&reused.before.event, KR_FOREVER) == 0);
+    kr_explore_check(kr_event_init(&reused.before.event, KR_PRIVATE) == 0);
+    kr_explore_check(kr_lock_init(&reused.lock, KR_PRIVATE) == 0);
+    kr_explore_check(kr_lock_acquire(&reused.lock, KR_NOWAIT) == 0);
+    (void)kr_explore_spawn(count_in_reused, NULL);
+    let_run(0);
+    for (int i = 1; i < 3; i++) {
+        kr_explore_check(kr_lock_release(&reused.lock) == 0);
+        if (kr_lock_acquire(&reused.lock, KR_NOWAIT) != 0)
+            return;
+        let_run(i);
+    }
+    let_run(3);
+    s.counter++;
+    kr_explore_check(kr_lock_release(&reused.lock) == 0);
+}
+
+SCENARIO(handed_by_no_stray_wake, .preemptions = 1, .stale = KR_EXPLORE_NONE,
+         .early = KR_EXPLORE_NONE)
+{
+    memset(&s, 0, sizeof s);
+    memset(&reused, 0, sizeof reused);
+    memset(through, 0, sizeof through);
+    kr_explore_name(&reused, sizeof reused, "reused");
+    kr_explore_name(&s.counter, sizeof s.counter, "counter");
+    (void)kr_explore_spawn(make_a_lock_of_it, NULL);
+    kr_event_set(&reused.before.event);
     kr_explore_join_all();
 }

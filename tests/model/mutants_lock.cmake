@@ -28,9 +28,9 @@ krait_mutant(lock_woken_forgets_the_others sync/lock.c lock/lock_three
             lost = os_now();")
 krait_mutant(lock_leaver_clears_waiters sync/lock.c lock/lock_timed_beside_waiter
   "            return err;
-        if (starving && err == 0) {"
+        if (lost == 0)"
   "            return kri_and_rlx64(word, ~WAITERS), err;
-        if (starving && err == 0) {")
+        if (lost == 0)")
 krait_mutant(lock_touched_after_release sync/lock.c lock/lock_freed_by_last_owner
   "            kri_wake(&lock->word, 1, 0);"
   "            kri_wake(&lock->word, 1, 0), (void)kri_load_rlx64(word);")
@@ -39,19 +39,21 @@ krait_mutant(lock_touched_after_release sync/lock.c lock/lock_freed_by_last_owne
 krait_mutant(lock_turn_not_counted sync/lock.c lock_handed/handed_beside_waiter
   "(seen & ~STARVING) + ONE_TURN" "(seen & ~STARVING)")
 krait_mutant(lock_starving_not_woken sync/lock.c lock_handed/handed_to_one
-  "if (kri_wake(&lock->more, 1, 0) > 0) /* [lock-2] */" "if (false)")
+  "if (kri_wake(&lock->more, 1, KRI_HANDS) > 0) /* [lock-2] */" "if (false)")
 krait_mutant(lock_handed_and_released sync/lock.c lock_handed/handed_is_handed
-  "if (kri_wake(&lock->more, 1, 0) > 0) /* [lock-2] */"
-  "if (kri_wake(&lock->more, 1, 0) > 1)")
+  "if (kri_wake(&lock->more, 1, KRI_HANDS) > 0) /* [lock-2] */"
+  "if (kri_wake(&lock->more, 1, KRI_HANDS) > 1)")
 krait_mutant(lock_never_handed sync/lock.c lock_handed/handed_is_handed
   "            marks |= STARVING;" "            lost = os_now();")
 krait_mutant(lock_starving_stays sync/lock.c lock_handed/handed_to_timed
   "(seen & ~STARVING) + ONE_TURN" "seen + ONE_TURN")
 krait_mutant(lock_touched_after_handing_over sync/lock.c lock_handed/handed_and_freed
-  "            if (kri_wake(&lock->more, 1, 0) > 0) /* [lock-2] */
+  "            if (kri_wake(&lock->more, 1, KRI_HANDS) > 0) /* [lock-2] */
                 return note_handed_over(lock);"
-  "            if (kri_wake(&lock->more, 1, 0) > 0)
+  "            if (kri_wake(&lock->more, 1, KRI_HANDS) > 0)
                 return kri_load_rlx64(word) == 7;")
+krait_mutant(lock_handed_by_any_wake sync/lock.c lock_handed/handed_by_no_stray_wake
+  "        if (err == KRI_TAKEN) {" "        if (err == KRI_TAKEN || (starving && err == 0)) {")
 
 # In shared memory.
 krait_mutant(shared_acquire_relaxed sync/lock.c lock_shared/shared_two
