@@ -129,10 +129,8 @@ static void admit(kri_mpi_pool *p, int rank, const kri_message *m, const unsigne
         return;
     }
     memcpy(&self, payload, sizeof self);
-    *r = (kri_rank){.state = KRI_RANK_SERVES,
-                    .pidfd = -1,
-                    .max_message = m->result_size,
-                    .heard = os_now()};
+    *r = (kri_rank){
+        .state = KRI_RANK_SERVES, .pidfd = -1, .max_message = m->result_size, .heard = os_now()};
     os_random(r->session, sizeof r->session);
     memcpy(r->challenge, m->session, sizeof r->challenge);
     bool over = kri_mpi_find(&self, &r->pidfd) == KR_ECRASHED;

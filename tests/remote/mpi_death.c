@@ -140,8 +140,7 @@ TEST(rank_0_dies_before_its_welcome_is_read)
         serve_the_dead();
         return;
     }
-    pid_t mpirun =
-        start_ranks("rank_0_dies_before_its_welcome_is_read", 2, "--enable-recovery");
+    pid_t mpirun = start_ranks("rank_0_dies_before_its_welcome_is_read", 2, "--enable-recovery");
     CHECK_EQ(setenv("KRI_RANKS_FOLDER", ranks_folder, 1), 0);
     pid_t dying = read_pid("dying");
     while (kill(dying, 0) == 0)
