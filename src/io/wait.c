@@ -150,9 +150,9 @@ bool kri_try_later(kri_tries *tries, int64_t *result)
     kr_word nobody = {0};
     int err = kri_wait(&nobody, 0, until < tries->deadline ? until : tries->deadline, KRI_NO_SPIN);
     tries->vain++;
-    if (err == -ETIMEDOUT && until < tries->deadline)
+    if (err == 0 || (err == -ETIMEDOUT && until < tries->deadline))
         return true;
-    return fail(result, err == 0 ? -EAGAIN : err);
+    return fail(result, err);
 }
 
 bool kri_try_again(kri_tries *tries, int64_t *result)
