@@ -151,9 +151,10 @@ KR_API kr_slow_hook kr_set_slow_hook(kr_slow_hook hook);
  * caller is no coroutine.  (In a task of a pool: that task's.) */
 KR_API kr_future *kr_task_current(void);
 
-/* kr_task_name - the name of the coroutine behind a future that is not done, or "".  Good for the
- * coroutine itself, and for others of its loop until they wait.  kr_task_set_name - of the calling
- * coroutine, the first 31 bytes; NULL: "task-1" .. again.  0; -EPERM: it is none. */
+/* kr_task_name - the name of the coroutine behind a future that is not done; "": there is none, or
+ * it was given none and has not begun.  Good for the coroutine itself, and for others of its loop
+ * until they wait.  kr_task_set_name - of the calling coroutine, the first 31 bytes; NULL:
+ * "task-1" .. again.  0; -EPERM: it is none. */
 KR_API const char *kr_task_name(const kr_future *future);
 KR_API int kr_task_set_name(const char *name);
 

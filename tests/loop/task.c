@@ -6,6 +6,7 @@
  */
 #include "loop/in_loop.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { MOST = 16 };
@@ -105,6 +106,8 @@ LOOP_TEST(test_bare_create_named_task)
     kr_future *g = spawn(stay, 0);
     kr_future *h = spawn_with(
         stay, NULL, 0, &(kr_spawn_options){.name = "a name that is longer than thirty-one bytes"});
+    CHECK_STR(kr_task_name(f), "the first");
+    CHECK_STR(kr_task_name(g), "");
     let_others_run();
     CHECK_STR(kr_task_name(f), "another");
     CHECK(strncmp(kr_task_name(g), "task-", 5) == 0);
@@ -115,6 +118,28 @@ LOOP_TEST(test_bare_create_named_task)
     kr_future_release(f);
     CHECK_EQ(error_of(g), 0);
     CHECK_EQ(error_of(h), 0);
+}
+
+static int tell_own_name(const void *arg, void *result)
+{
+    (void)arg;
+    snprintf(result, 32, "%s", kr_task_name(kr_task_current()));
+    return 0;
+}
+
+/* Who comes after it on the same stack has a name of his own. */
+LOOP_TEST(a_name_ends_with_a_task_that_never_begins)
+{
+    kr_future *f = spawn_with(stay, NULL, 0, &(kr_spawn_options){.name = "the first"});
+    CHECK_EQ(kr_future_cancel(f), 0);
+    CHECK_STR(kr_task_name(f), "");
+    kr_future_release(f);
+    let_others_run();
+    char name[32];
+    CHECK_EQ(kr_spawn(&f, tell_own_name, NULL, 0, sizeof name, NULL), 0);
+    CHECK_EQ(kr_future_result(f, name, sizeof name, NULL, KR_FOREVER), 0);
+    kr_future_release(f);
+    CHECK(strncmp(name, "task-", 5) == 0);
 }
 
 /* It is the one that the spawner has got, whoever runs in between. */
