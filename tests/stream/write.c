@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "stream/help.h"
+#include <fcntl.h>
 #include <signal.h>
 
 enum { MUCH = 4 * 1024 * 1024 };
@@ -144,6 +145,32 @@ TEST(test_left_bytes_go_on_alone)
 {
     static char bytes[1 << 20];
     CHECK_EQ(kr_run(leave_alone, bytes), 0);
+}
+
+/* Without a handle nobody can end it any more: what is left is lost, whoever does not read. */
+static int release_with_bytes_left(void *arg)
+{
+    in_loop = true;
+    make_pair(&near, &far, NULL);
+    size_t total = fill(near);
+    CHECK_EQ(kr_stream_unsent(near), 64 * 1024);
+    CHECK_EQ(kr_yield(), 0);
+    int fd = kr_stream_descriptor(near);
+    kr_stream_release(near);
+    for (int i = 0; i < 4; i++)
+        CHECK_EQ(kr_yield(), 0);
+    CHECK_EQ(fcntl(fd, F_GETFD), -1);
+    size_t got;
+    CHECK_EQ(kr_stream_read_exactly(far, arg, total, &got, kr_sec(30)), KR_EOF);
+    CHECK_EQ(got, total - 64 * 1024);
+    kr_stream_release(far);
+    return 0;
+}
+
+TEST(the_last_release_loses_what_is_left)
+{
+    static char bytes[1 << 20];
+    CHECK_EQ(kr_run(release_with_bytes_left, bytes), 0);
 }
 
 static int drain(const void *arg, void *result)
