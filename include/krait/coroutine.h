@@ -145,6 +145,12 @@ typedef struct kr_slow_report {
 typedef void (*kr_slow_hook)(const kr_slow_report *report);
 KR_API kr_slow_hook kr_set_slow_hook(kr_slow_hook hook);
 
+/* kr_stack_guard - how it is noticed in this process that a coroutine runs over its stack:
+ * "lightweight guards", from Linux 6.13 on; "guard pages"; "guard pages and canaries", where there
+ * are more stacks than vm.max_map_count leaves room for; "canaries".  A guard ends the program with
+ * a sentence at once, a canary at the next wait or end of the coroutine. */
+KR_API const char *kr_stack_guard(void);
+
 /* Coroutines as tasks. */
 
 /* kr_task_current - the future of the calling coroutine, without a reference of its own; NULL: the

@@ -163,6 +163,11 @@ int kr_spawn(kr_future **future, kr_task_fn fn, const void *arg, size_t arg_size
 
 /* Asking. */
 
+const char *kr_stack_guard(void)
+{
+    return kri_stack_guard();
+}
+
 kr_future *kr_task_current(void)
 {
     const kri_frame *frame = kri_frame_innermost();
