@@ -60,7 +60,7 @@ static int write_much(const void *arg, void *result)
 }
 
 /* Partial writes, and a close that has to wait for what is left.
- * behaviours: 13.7 test_wait_closed_on_close, test_wait_closed_on_close_with_unread_data
+ * behaviours: 13.7 test_wait_closed_on_close
  * behaviours: 13.6 test_huge_content */
 BOTH_TEST(test_write_much)
 {
@@ -68,6 +68,20 @@ BOTH_TEST(test_write_much)
     beside writer = beside_start(write_much, NULL);
     CHECK_EQ(read_sequence(far), MUCH);
     CHECK_EQ(beside_end(&writer), 0);
+    close_two();
+}
+
+/* behaviour: 13.7 test_wait_closed_on_close_with_unread_data */
+BOTH_TEST(test_close_with_unread_bytes)
+{
+    const char *line;
+    size_t size;
+    make_pair(&near, &far, NULL);
+    CHECK_EQ(kr_stream_write(far, "one\ntwo\n", 8, NULL, kr_sec(30)), 0);
+    CHECK_EQ(kr_stream_read_line(near, &line, &size, kr_sec(30)), 0);
+    CHECK_EQ(size, 4);
+    CHECK_EQ(kr_stream_close(near, kr_sec(30)), 0);
+    CHECK_EQ(kr_stream_read_line(near, &line, &size, kr_sec(30)), -EBADF);
     close_two();
 }
 
