@@ -42,7 +42,8 @@ static int double_it(const void *arg, void *result)
     return 0;
 }
 
-/* behaviours: 13.3 test_create_task_*, test_eager_start_false */
+/* behaviours: 13.3 test_create_task_*, test_eager_start_false, test_initial_state, test_result,
+ * test_task_basics */
 LOOP_TEST(test_bare_create_task)
 {
     kr_future *f = spawn(double_it, 21);
@@ -156,6 +157,7 @@ static int know_oneself(const void *arg, void *result)
     return 0;
 }
 
+/* behaviour: 13.3 test_current_task_with_interleaving_tasks */
 LOOP_TEST(test_current_task)
 {
     kr_future *futures[3], *self = kr_task_current();
@@ -521,6 +523,15 @@ static int await_oneself(const void *arg, void *result)
     CHECK_EQ(kr_gather(&self, 1, NULL, NULL, KR_FOREVER), -EDEADLK);
     CHECK_EQ(kr_wait(&self, 1, KR_ALL_COMPLETED, NULL, KR_FOREVER), -EDEADLK);
     return kr_future_exception(self, NULL, KR_FOREVER);
+}
+
+/* Its future is finished by its return alone. */
+LOOP_TEST(test_task_set_methods)
+{
+    kr_future *f = spawn(double_it, 3);
+    CHECK_EQ(kr_future_set_result(f, &(int){7}, sizeof(int)), -EALREADY);
+    CHECK_EQ(kr_future_set_error(f, -EIO), -EALREADY);
+    CHECK_EQ(result_of(f), 6);
 }
 
 /* behaviour: 13.3 test_task_awaits_on_itself */
