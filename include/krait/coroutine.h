@@ -105,7 +105,9 @@ KR_API KR_NODISCARD int kr_spawn(kr_future **future, kr_task_fn fn, const void *
  *
  * A task is given to the loop that has the fewest, and stays there.  .initializer runs in each
  * thread before its first task, as a coroutine.  As kr_thread_pool otherwise; .stack_size is that
- * of a coroutine; .max_spares, .no_outside_help and .own_processors mean nothing here.
+ * of a coroutine.  With .stuck_after, coroutines that hold up their loop for longer are reported as
+ * in the debug mode of kr_run.  .max_spares, .no_outside_help, .own_processors and .timing mean
+ * nothing here.
  *
  * Returns   as kr_thread_pool; -EMFILE
  */
@@ -132,8 +134,8 @@ KR_API int kr_sleep(kr_time duration);
 KR_API int kr_yield(void);
 
 /* kr_set_slow_hook - who hears of coroutines that ran for longer than .slow_after without a wait,
- * in loops with .debug.  Called by the coroutine itself at its next wait or end, and must not wait.
- * NULL is the default: one line on standard error.
+ * in loops with .debug, or pools of them with .stuck_after.  Called by the coroutine itself at its
+ * next wait or end, and must not wait.  NULL is the default: one line on standard error.
  *
  * Returns   the hook before; NULL: the default
  */
