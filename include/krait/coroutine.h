@@ -105,7 +105,9 @@ KR_API KR_NODISCARD int kr_spawn(kr_future **future, kr_task_fn fn, const void *
  *
  * A task is given to the loop that has the fewest, and stays there.  .initializer runs in each
  * thread before its first task, as a coroutine.  As kr_thread_pool otherwise; .stack_size is that
- * of a coroutine; .max_spares, .no_outside_help and .own_processors mean nothing here.
+ * of a coroutine.  With .stuck_after, coroutines that hold up their loop for longer are reported as
+ * in the debug mode of kr_run.  .max_spares, .no_outside_help, .own_processors and .timing mean
+ * nothing here.
  *
  * Returns   as kr_thread_pool; -EMFILE
  */
@@ -132,8 +134,8 @@ KR_API int kr_sleep(kr_time duration);
 KR_API int kr_yield(void);
 
 /* kr_set_slow_hook - who hears of coroutines that ran for longer than .slow_after without a wait,
- * in loops with .debug.  Called by the coroutine itself at its next wait or end, and must not wait.
- * NULL is the default: one line on standard error.
+ * in loops with .debug, or pools of them with .stuck_after.  Called by the coroutine itself at its
+ * next wait or end, and must not wait.  NULL is the default: one line on standard error.
  *
  * Returns   the hook before; NULL: the default
  */
@@ -145,15 +147,22 @@ typedef struct kr_slow_report {
 typedef void (*kr_slow_hook)(const kr_slow_report *report);
 KR_API kr_slow_hook kr_set_slow_hook(kr_slow_hook hook);
 
+/* kr_stack_guard - how it is noticed in this process that a coroutine runs over its stack:
+ * "lightweight guards", from Linux 6.13 on; "guard pages"; "guard pages and canaries", where there
+ * are more stacks than vm.max_map_count leaves room for; "canaries".  A guard ends the program with
+ * a sentence at once, a canary at the next wait or end of the coroutine. */
+KR_API const char *kr_stack_guard(void);
+
 /* Coroutines as tasks. */
 
 /* kr_task_current - the future of the calling coroutine, without a reference of its own; NULL: the
  * caller is no coroutine.  (In a task of a pool: that task's.) */
 KR_API kr_future *kr_task_current(void);
 
-/* kr_task_name - the name of the coroutine behind a future that is not done, or "".  Good for the
- * coroutine itself, and for others of its loop until they wait.  kr_task_set_name - of the calling
- * coroutine, the first 31 bytes; NULL: "task-1" .. again.  0; -EPERM: it is none. */
+/* kr_task_name - the name of the coroutine behind a future that is not done; "": there is none, or
+ * it was given none and has not begun.  Good for the coroutine itself, and for others of its loop
+ * until they wait.  kr_task_set_name - of the calling coroutine, the first 31 bytes; NULL:
+ * "task-1" .. again.  0; -EPERM: it is none. */
 KR_API const char *kr_task_name(const kr_future *future);
 KR_API int kr_task_set_name(const char *name);
 

@@ -136,6 +136,7 @@ KR_API void kr_group_cancel(kr_group *group);
  *                       count, whatever they returned after that
  *           -ECANCELED  the group or the caller was cancelled before, and not every task returned 0
  *           -EDEADLK    not the caller's innermost group or cancel scope; nothing was done
+ *           -EINVAL     it is closed already; so also says who would start a task in it then
  *           KR_EFORKED  the group was opened before the fork; its tasks are not here
  * Blocks    a thread sleeps, a coroutine is suspended
  */

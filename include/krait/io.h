@@ -110,7 +110,8 @@ KR_API int kr_close(int fd);
  * is freed by freeaddrinfo(3), and NULL on an error.
  *
  * Returns   0; -ETIMEDOUT, -ECANCELED: it may go on for a while, its result is dropped; -ENOENT: no
- *           such host; -EAGAIN: try again later; -ENOMEM, -EINVAL, -EIO: as its EAI_ numbers
+ *           such host; -EAGAIN: try again later; -ENOMEM, -EINVAL, -EIO: as its EAI_ numbers;
+ *           -EINVAL: also a port above 65535
  */
 KR_API KR_NODISCARD int kr_getaddrinfo(const char *host, const char *service,
                                        const struct addrinfo *hints, struct addrinfo **list,

@@ -118,7 +118,8 @@ KR_API int kr_subprocess_kill(kr_subprocess *p);
  * kr_subprocess_take_pipe - the same, and from now on it is the caller's: for a kr_stream.
  * kr_subprocess_close_pipe - close it: the end of its input.
  *
- * Returns   the descriptor, 0 of the last; -EBADF: there is none (any more); -EINVAL, KR_EFORKED
+ * Returns   the descriptor, 0 of the last; -EBADF: there is none (any more); -EBUSY: somebody
+ *           communicates; -EINVAL, KR_EFORKED
  */
 KR_API KR_NODISCARD int kr_subprocess_pipe(kr_subprocess *p, int stream);
 KR_API KR_NODISCARD int kr_subprocess_take_pipe(kr_subprocess *p, int stream);

@@ -62,6 +62,7 @@ KR_EXTERN_END
 
 #ifdef __cplusplus
 #define KR_WITH_KIND(object) kr_with_kind_of(object)
+extern "C++" { /* the header may be included inside an extern "C" */
 static inline kr_with_kind kr_with_kind_of(const kr_lock *)
 {
     return KR_WITH_LOCK;
@@ -77,6 +78,7 @@ static inline kr_with_kind kr_with_kind_of(const kr_condition *)
 static inline kr_with_kind kr_with_kind_of(const kr_semaphore *)
 {
     return KR_WITH_SEMAPHORE;
+}
 }
 #else
 #define KR_WITH_KIND(object)                                                                       \

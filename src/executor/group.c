@@ -15,7 +15,7 @@
  *                            ended; from the close on, those that are missing, from below 0
  *     failure                atomic; the first failure, negated
  *     cut                    atomic; 1 once a task did not come to its end for a cancel
- *     the rest               constant once open
+ *     the rest               constant while it is open
  *
  * Protocol.
  *     Groups nest, so what a worker pushes after its group was opened lies above `mark` in its
@@ -380,6 +380,9 @@ int kr_group_close(kr_group *group)
             await_queued(group);
     }
     kri_scope_end(self, &group->scope);
+    group->worker = NULL;
+    group->error =
+        -EINVAL; /* for who would add a task now, of which nobody would wait for the end */
     if (is_forked(group))
         return KR_EFORKED;
     uint32_t failure = kri_load_rlx(&group->failure);

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <krait/io.h>
 #include <netdb.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct question {
@@ -82,12 +83,21 @@ static bool is_plain(const char *host, const char *service)
            inet_pton(AF_INET6, host, bytes) == 1;
 }
 
+/* The C library would take the number's last 16 bits, which are another's port. */
+static bool is_no_port(const char *service)
+{
+    enum { LAST_PORT = 65535 };
+    if (service == NULL || strspn(service, "0123456789") != strlen(service))
+        return false;
+    return strtoul(service, NULL, 10) > LAST_PORT;
+}
+
 int kr_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
                    struct addrinfo **list, kr_time timeout)
 {
     if (list != NULL)
         *list = NULL;
-    if (timeout < 0 || list == NULL || (host == NULL && service == NULL))
+    if (timeout < 0 || list == NULL || (host == NULL && service == NULL) || is_no_port(service))
         return -EINVAL;
     if (is_plain(host, service))
         return os_addresses(host, service, hints, list);

@@ -334,7 +334,8 @@ static bool is_valid(const kr_pool_options *o)
 static int make_one(kri_loop_pool *pool, int i, const kr_pool_options *o)
 {
     kri_loop_member *member = &pool->members[i];
-    kr_run_options options = {.stack_size = o->stack_size};
+    kr_run_options options = {
+        .stack_size = o->stack_size, .debug = o->stuck_after != 0, .slow_after = o->stuck_after};
     *member = (kri_loop_member){
         .pool = pool, .end = {.run = told_to_end}, .cancel = {.run = told_to_cancel}};
     int err = kri_loop_create(&member->loop, &options, &pool->executor);

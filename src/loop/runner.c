@@ -107,8 +107,6 @@ static bool run_claimed(kri_runner *runner, kr_cancel_scope *scope)
     if (runner->party.locals != NULL || runner->party.vars != NULL || runner->party.bell != 0)
         kri_party_clean_up(&runner->party);
     kri_runner_has_ended(runner);
-    if (runner->named)
-        kri_runner_set_name(runner, "");
     return true;
 }
 
@@ -145,6 +143,8 @@ static bool run_task(kri_runner *runner)
         kr_future_release(f);
     }
     runner->future = NULL;
+    if (runner->named)
+        kri_runner_set_name(runner, "");
     kri_loop_count(loop, -1);
     return true;
 }

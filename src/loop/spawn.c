@@ -166,23 +166,31 @@ int kr_spawn(kr_future **future, kr_task_fn fn, const void *arg, size_t arg_size
 
 /* Asking. */
 
+const char *kr_stack_guard(void)
+{
+    return kri_stack_guard();
+}
+
 kr_future *kr_task_current(void)
 {
     const kri_frame *frame = kri_frame_innermost();
     return frame != NULL ? frame->future : NULL;
 }
 
+/* Also one that has not begun, where it has a runner already. */
 static kri_runner *runner_with(const kr_future *f)
 {
     const kri_loop *loop = kri_loop_here();
     kri_runner *runner = loop != NULL && f != NULL ? loop->runners : NULL;
-    while (runner != NULL && kri_runner_task(runner) != f)
+    while (runner != NULL && runner->future != f)
         runner = runner->next_of_all;
     return runner;
 }
 
 const char *kri_runner_name(kri_runner *runner)
 {
+    if (!runner->named && runner->number == 0)
+        return "";
     if (!runner->named)
         snprintf(runner->name, sizeof runner->name, "task-%llu",
                  (unsigned long long)runner->number);
@@ -195,7 +203,9 @@ const char *kr_task_name(const kr_future *future)
     kri_runner *runner = kri_runner_self();
     if (runner == NULL || runner->future != future)
         runner = runner_with(future);
-    return runner != NULL ? kri_runner_name(runner) : "";
+    if (runner == NULL || (runner->number == 0 && kr_future_done(future)))
+        return "";
+    return kri_runner_name(runner);
 }
 
 int kr_task_set_name(const char *name)

@@ -16,6 +16,7 @@
  *     holder of `sending` takes out; both copy outside the lock, for neither moves the other's end.
  *   - Who finds bytes left and nobody sending sends them: so they are not stuck when a pump was
  *     cancelled with its loop.
+ *   - A pump holds the stream's memory and no handle: with the last handle it is aborted, and ends.
  *   - Whoever waits for one of these sleeps on `changed`, which is raised with each.
  *   - A transport's calls are made inside one of two cancel scopes that live as long as the stream;
  *     closing cancels both.  So a descriptor is not closed under somebody who uses it, whose number
@@ -67,7 +68,8 @@ typedef struct kri_stream_out {
 } kri_stream_out;
 
 struct kr_stream {
-    kr_word references; /* atomic */
+    kr_word references; /* atomic: handles */
+    kr_word holds;      /* atomic: one for all handles, one of each pump: so long it is there */
     kri_mutex lock;
     kr_word changed;  /* guarded by lock; waited on */
     uint32_t waiting; /* guarded by lock, as the next seven: who waits on `changed` */
@@ -89,6 +91,10 @@ struct kr_stream {
 
 /* From a call of the transport, of which -ECANCELED may mean that the stream is closed. */
 int64_t kri_stream_result(kr_stream *s, int64_t result);
+
+/* One more who needs its memory, and one less. */
+void kri_stream_hold(kr_stream *s);
+void kri_stream_drop(kr_stream *s);
 
 /* Have who uses the stream close it: it cannot but that any more. */
 void kri_stream_end(kr_stream *s);

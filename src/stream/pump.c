@@ -25,7 +25,7 @@ static int run(const void *arg, void *result)
         err = kri_stream_push(s, KRI_NEVER);
     kri_stream_raise(s);
     kri_stream_leave(s);
-    kr_stream_release(s);
+    kri_stream_drop(s);
     return 0; /* the stream tells of errors */
 }
 
@@ -34,10 +34,10 @@ int kri_stream_pump(kr_stream *s)
     static const kr_spawn_options options = {.name = "stream"};
     s->sending = true; /* for the pump */
     kri_mutex_unlock(&s->lock);
-    (void)kr_stream_retain(s);
+    kri_stream_hold(s);
     int err = kr_spawn(NULL, run, s, 0, 0, &options);
     if (err < 0)
-        kr_stream_release(s); /* never the last: the writer has one */
+        kri_stream_drop(s); /* never the last: the writer has a handle */
     kri_mutex_lock(&s->lock);
     if (err < 0)
         s->sending = false;

@@ -24,6 +24,7 @@ static kr_stream *new_stream(const kr_stream_options *options)
     if (s == NULL)
         return NULL;
     s->references.bits = 1;
+    s->holds.bits = 1;
     s->limit = o->limit != 0 ? o->limit : LIMIT;
     s->chunk = o->read_buffer != 0 ? o->read_buffer : CHUNK;
     s->high = o->high_water != 0 ? o->high_water : HIGH;
@@ -183,6 +184,20 @@ void kr_stream_abort(kr_stream *s)
 
 /* Handles */
 
+void kri_stream_hold(kr_stream *s)
+{
+    (void)kri_add_rlx(&s->holds, 1);
+}
+
+void kri_stream_drop(kr_stream *s)
+{
+    if (kri_sub_acq_rel(&s->holds, 1) != 1)
+        return;
+    os_free(s->in.bytes);
+    os_free(s->out.bytes);
+    os_free(s);
+}
+
 kr_stream *kr_stream_retain(kr_stream *s)
 {
     (void)kri_add_rlx(&s->references, 1);
@@ -194,9 +209,7 @@ void kr_stream_release(kr_stream *s)
     if (s == NULL || kri_sub_acq_rel(&s->references, 1) != 1)
         return;
     (void)begin_close(s, true);
-    os_free(s->in.bytes);
-    os_free(s->out.bytes);
-    os_free(s);
+    kri_stream_drop(s);
 }
 
 void kr_stream_auto(kr_stream **s)

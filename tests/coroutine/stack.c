@@ -7,6 +7,7 @@
 #include "harness/sanitizers.h"
 #include "harness/test.h"
 #include "os/stack.h"
+#include <krait/coroutine.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -51,7 +52,7 @@ static void check_many(void)
     size_t before = resident();
     take_all(MANY);
     size_t each = (resident() - before) / MANY;
-    kri_test_note("%s: %zu bytes each", kri_stack_guard(), each);
+    kri_test_note("%s: %zu bytes each", kr_stack_guard(), each);
     if (!KRI_SANITIZED)
         CHECK_LE(each, MOST_RESIDENT);
     for (int i = 0; i < MANY; i++) {
@@ -78,14 +79,14 @@ TEST(test_many_with_the_best_guards)
 TEST(test_many_with_mapped_guards)
 {
     kri_stack_allow_guard(KRI_GUARD_MAPPED);
-    CHECK_STR(kri_stack_guard(), "guard pages");
+    CHECK_STR(kr_stack_guard(), "guard pages");
     take_all(MANY);
     int canaries = 0;
     for (int i = 0; i < MANY; i++)
         canaries += stacks[i].canary;
     size_t guards = os_map_limit() / 4 / 2;
     CHECK_EQ(MANY - canaries, guards < MANY ? (int)guards : MANY);
-    CHECK_STR(kri_stack_guard(), canaries > 0 ? "guard pages and canaries" : "guard pages");
+    CHECK_STR(kr_stack_guard(), canaries > 0 ? "guard pages and canaries" : "guard pages");
     give_all(MANY);
     check_many();
 }

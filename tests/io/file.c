@@ -322,6 +322,11 @@ IO_TEST(test_addresses_errors)
     CHECK_EQ(kr_getaddrinfo("localhost", NULL, NULL, NULL, KR_FOREVER), -EINVAL);
     CHECK_EQ(kr_getaddrinfo("localhost", NULL, NULL, &list, -1), -EINVAL);
     CHECK_EQ(kr_getaddrinfo("localhost", NULL, NULL, &list, KR_NOWAIT), -ETIMEDOUT);
+    CHECK_EQ(kr_getaddrinfo("127.0.0.1", "65536", NULL, &list, KR_FOREVER), -EINVAL);
+    CHECK_EQ(kr_getaddrinfo("localhost", "65617", NULL, &list, KR_FOREVER), -EINVAL);
+    CHECK_EQ(kr_getaddrinfo(NULL, "99999999999999999999", NULL, &list, KR_FOREVER), -EINVAL);
+    CHECK_EQ(kr_getaddrinfo("127.0.0.1", "65535", NULL, &list, KR_FOREVER), 0);
+    freeaddrinfo(list);
     hints.ai_family = 12345;
     CHECK_EQ(kr_getaddrinfo("127.0.0.1", NULL, &hints, &list, KR_FOREVER), -EINVAL);
     kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;

@@ -172,7 +172,8 @@ static int see_and_set(const void *arg, void *result)
     return 0;
 }
 
-/* behaviour: 13.4 test_taskgroup_task_context */
+/* behaviour: 13.3 test_context_*
+ * behaviour: 13.4 test_taskgroup_task_context */
 LOOP_TEST(test_context_vars)
 {
     kr_group group;

@@ -334,7 +334,26 @@ LOOP_TEST(test_cancellation_does_not_leak_out_of_tg)
     CHECK_EQ(kr_sleep(kr_ms(1)), 0);
 }
 
-/* behaviours: 13.4 test_taskgroup_finished, test_taskgroup_not_entered */
+/* Nobody would wait for what is added to a group that is closed, or was never opened.
+ * behaviours: 13.4 test_taskgroup_finished, test_taskgroup_not_entered */
+LOOP_TEST(a_group_takes_tasks_while_it_is_open)
+{
+    static kr_group never, group;
+    kr_group_task task;
+    kr_future *f;
+    CHECK_EQ(kr_group_submit(&never, NULL, &f, nothing, NULL, 0, 0), -EINVAL);
+    CHECK_EQ(kr_group_start(&never, &task, nothing, NULL, NULL), -EINVAL);
+    CHECK_EQ(kr_group_open(&group, NULL), 0);
+    CHECK_EQ(kr_group_start(&group, &task, nothing, NULL, NULL), 0);
+    CHECK_EQ(kr_group_close(&group), 0);
+    CHECK_EQ(kr_group_submit(&group, NULL, &f, nothing, NULL, 0, 0), -EINVAL);
+    CHECK(f == NULL);
+    CHECK_EQ(kr_group_start(&group, &task, nothing, NULL, NULL), -EINVAL);
+    CHECK_EQ(kr_group_start_on(&group, &task, kr_running_loop(), nothing, NULL, NULL), -EINVAL);
+    kr_group_cancel(&group);
+    CHECK_EQ(kr_group_close(&group), -EINVAL);
+}
+
 LOOP_TEST(test_group_submit_refuses)
 {
     kr_group group;

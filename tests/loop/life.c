@@ -441,3 +441,19 @@ TEST(test_log_slow_callbacks)
     CHECK(strstr(c.out, "coroutine busy") != NULL);
     CHECK(strstr(c.out, "has held up its loop for") != NULL);
 }
+
+TEST(coroutines_that_hold_up_a_loop_of_a_pool)
+{
+    kr_executor *pool;
+    kr_future *f;
+    kr_time duration = kr_ms(20);
+    kr_pool_options o = {.workers = 1, .stuck_after = duration};
+    CHECK(kr_set_slow_hook(note_slow) == NULL);
+    CHECK_EQ(kr_loop_pool(&pool, &o), 0);
+    CHECK_EQ(kr_submit(pool, &f, compute, &duration, sizeof duration, 0), 0);
+    CHECK_EQ(error_of(f), 0);
+    CHECK_EQ(kr_executor_shutdown(pool, NULL, KR_FOREVER), 0);
+    CHECK_EQ(slow_heard, 1);
+    CHECK_GE(slow_took, duration);
+    kr_executor_release(pool);
+}

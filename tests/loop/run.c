@@ -68,6 +68,7 @@ static int run_once_more(void *arg)
     return 5;
 }
 
+/* behaviour: 13.5 test_recursive_run */
 TEST(test_asyncio_run_from_running_loop)
 {
     CHECK_EQ(kr_run(run_once_more, NULL), 5);

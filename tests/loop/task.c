@@ -6,6 +6,7 @@
  */
 #include "loop/in_loop.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { MOST = 16 };
@@ -41,7 +42,8 @@ static int double_it(const void *arg, void *result)
     return 0;
 }
 
-/* behaviours: 13.3 test_create_task_*, test_eager_start_false */
+/* behaviours: 13.3 test_create_task_*, test_eager_start_false, test_initial_state, test_result,
+ * test_task_basics */
 LOOP_TEST(test_bare_create_task)
 {
     kr_future *f = spawn(double_it, 21);
@@ -105,6 +107,8 @@ LOOP_TEST(test_bare_create_named_task)
     kr_future *g = spawn(stay, 0);
     kr_future *h = spawn_with(
         stay, NULL, 0, &(kr_spawn_options){.name = "a name that is longer than thirty-one bytes"});
+    CHECK_STR(kr_task_name(f), "the first");
+    CHECK_STR(kr_task_name(g), "");
     let_others_run();
     CHECK_STR(kr_task_name(f), "another");
     CHECK(strncmp(kr_task_name(g), "task-", 5) == 0);
@@ -115,6 +119,28 @@ LOOP_TEST(test_bare_create_named_task)
     kr_future_release(f);
     CHECK_EQ(error_of(g), 0);
     CHECK_EQ(error_of(h), 0);
+}
+
+static int tell_own_name(const void *arg, void *result)
+{
+    (void)arg;
+    snprintf(result, 32, "%s", kr_task_name(kr_task_current()));
+    return 0;
+}
+
+/* Who comes after it on the same stack has a name of his own. */
+LOOP_TEST(a_name_ends_with_a_task_that_never_begins)
+{
+    kr_future *f = spawn_with(stay, NULL, 0, &(kr_spawn_options){.name = "the first"});
+    CHECK_EQ(kr_future_cancel(f), 0);
+    CHECK_STR(kr_task_name(f), "");
+    kr_future_release(f);
+    let_others_run();
+    char name[32];
+    CHECK_EQ(kr_spawn(&f, tell_own_name, NULL, 0, sizeof name, NULL), 0);
+    CHECK_EQ(kr_future_result(f, name, sizeof name, NULL, KR_FOREVER), 0);
+    kr_future_release(f);
+    CHECK(strncmp(name, "task-", 5) == 0);
 }
 
 /* It is the one that the spawner has got, whoever runs in between. */
@@ -131,6 +157,7 @@ static int know_oneself(const void *arg, void *result)
     return 0;
 }
 
+/* behaviour: 13.3 test_current_task_with_interleaving_tasks */
 LOOP_TEST(test_current_task)
 {
     kr_future *futures[3], *self = kr_task_current();
@@ -496,6 +523,15 @@ static int await_oneself(const void *arg, void *result)
     CHECK_EQ(kr_gather(&self, 1, NULL, NULL, KR_FOREVER), -EDEADLK);
     CHECK_EQ(kr_wait(&self, 1, KR_ALL_COMPLETED, NULL, KR_FOREVER), -EDEADLK);
     return kr_future_exception(self, NULL, KR_FOREVER);
+}
+
+/* Its future is finished by its return alone. */
+LOOP_TEST(test_task_set_methods)
+{
+    kr_future *f = spawn(double_it, 3);
+    CHECK_EQ(kr_future_set_result(f, &(int){7}, sizeof(int)), -EALREADY);
+    CHECK_EQ(kr_future_set_error(f, -EIO), -EALREADY);
+    CHECK_EQ(result_of(f), 6);
 }
 
 /* behaviour: 13.3 test_task_awaits_on_itself */

@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "stream/help.h"
+#include <fcntl.h>
 #include <signal.h>
 
 enum { MUCH = 4 * 1024 * 1024 };
@@ -59,7 +60,7 @@ static int write_much(const void *arg, void *result)
 }
 
 /* Partial writes, and a close that has to wait for what is left.
- * behaviours: 13.7 test_wait_closed_on_close, test_wait_closed_on_close_with_unread_data
+ * behaviours: 13.7 test_wait_closed_on_close
  * behaviours: 13.6 test_huge_content */
 BOTH_TEST(test_write_much)
 {
@@ -67,6 +68,20 @@ BOTH_TEST(test_write_much)
     beside writer = beside_start(write_much, NULL);
     CHECK_EQ(read_sequence(far), MUCH);
     CHECK_EQ(beside_end(&writer), 0);
+    close_two();
+}
+
+/* behaviour: 13.7 test_wait_closed_on_close_with_unread_data */
+BOTH_TEST(test_close_with_unread_bytes)
+{
+    const char *line;
+    size_t size;
+    make_pair(&near, &far, NULL);
+    CHECK_EQ(kr_stream_write(far, "one\ntwo\n", 8, NULL, kr_sec(30)), 0);
+    CHECK_EQ(kr_stream_read_line(near, &line, &size, kr_sec(30)), 0);
+    CHECK_EQ(size, 4);
+    CHECK_EQ(kr_stream_close(near, kr_sec(30)), 0);
+    CHECK_EQ(kr_stream_read_line(near, &line, &size, kr_sec(30)), -EBADF);
     close_two();
 }
 
@@ -144,6 +159,32 @@ TEST(test_left_bytes_go_on_alone)
 {
     static char bytes[1 << 20];
     CHECK_EQ(kr_run(leave_alone, bytes), 0);
+}
+
+/* Without a handle nobody can end it any more: what is left is lost, whoever does not read. */
+static int release_with_bytes_left(void *arg)
+{
+    in_loop = true;
+    make_pair(&near, &far, NULL);
+    size_t total = fill(near);
+    CHECK_EQ(kr_stream_unsent(near), 64 * 1024);
+    CHECK_EQ(kr_yield(), 0);
+    int fd = kr_stream_descriptor(near);
+    kr_stream_release(near);
+    for (int i = 0; i < 4; i++)
+        CHECK_EQ(kr_yield(), 0);
+    CHECK_EQ(fcntl(fd, F_GETFD), -1);
+    size_t got;
+    CHECK_EQ(kr_stream_read_exactly(far, arg, total, &got, kr_sec(30)), KR_EOF);
+    CHECK_EQ(got, total - 64 * 1024);
+    kr_stream_release(far);
+    return 0;
+}
+
+TEST(the_last_release_loses_what_is_left)
+{
+    static char bytes[1 << 20];
+    CHECK_EQ(kr_run(release_with_bytes_left, bytes), 0);
 }
 
 static int drain(const void *arg, void *result)

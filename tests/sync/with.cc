@@ -4,7 +4,9 @@
  *
  * SPDX-License-Identifier: MIT
  */
+extern "C" { /* as a header of the program's own may have it */
 #include <krait/krait.h>
+}
 
 #include <cstdio>
 #include <cstdlib>
