@@ -69,7 +69,7 @@ class Page:
     def links(self):
         """(line, target) of each link that is no code."""
         prose = re.sub(r"`[^`\n]*`", lambda code: "`" * len(code.group(0)), self.prose)
-        for link in re.finditer(r"\]\(\s*<?([^)\s>]+)[^)]*\)|^\[[^\]]+\]: +(\S+)", prose, re.M):
+        for link in re.finditer(r"\]\(\s*<?([^)\s>]+)[^)]*\)|^\[[^\]]+\]: +(\S+)$", prose, re.M):
             yield prose.count("\n", 0, link.start()) + 1, link.group(1) or link.group(2)
 
     def indented(self):
