@@ -75,7 +75,8 @@ class Page:
     def indented(self):
         """(line, text) of blocks that are indented and not fenced."""
         for block in re.finditer(r"(?<=\n\n)(?: {4}.*\n(?:\n(?= {4}))*)+", self.prose):
-            yield self.line_in_prose(block.start()), re.sub(r"^ {4}", "", block.group(0), flags=re.M)
+            text = re.sub(r"^ {4}", "", block.group(0), flags=re.M)
+            yield self.line_in_prose(block.start()), text
 
     def line_in_prose(self, at):
         return self.prose.count("\n", 0, at) + 1
