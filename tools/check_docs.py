@@ -56,7 +56,8 @@ def check_page(path):
 
 COMPILERS = [("cc", "c11", "c"), ("c++", "c++17", "c++")]
 COMPILERS += [(compiler, standard, language)
-              for compiler, standard, language in (("clang", "c11", "c"), ("clang++", "c++17", "c++"))
+              for compiler, standard, language in (("clang", "c11", "c"),
+                                                   ("clang++", "c++17", "c++"))
               if shutil.which(compiler)]
 
 

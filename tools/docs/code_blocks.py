@@ -6,7 +6,8 @@ text in a line, and on a line of its own for any lines.  Words behind ```c:
 
   NAME.c       the program's name in that folder, for the ```sh blocks
   explorer     linked with krait_explore, compiled for it; only compiled where that was not built
-  needs=A,B    only compiled where one of these commands is missing, `explorer`: where that was not built
+  needs=A,B    only compiled where one of these commands is missing; `explorer`: where that was
+               not built
 
 A ```c block without main, or that says `fragment`, is one: it compiles, as declarations, as
 statements, or as both, behind what tools/docs/given has for its page and what the blocks before it
@@ -27,12 +28,12 @@ SECONDS = 60
 STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 # What is left out of a fragment is no reason for a warning.
 LOOSE = STRICT + ["-D_GNU_SOURCE"] + [f"-Wno-{what}" for what in (
-    "unused", "unused-result", "unused-parameter", "return-type", "implicit-fallthrough", "pedantic",
-    "empty-body", "uninitialized", "missing-field-initializers", "clobbered")]
+    "unused", "unused-result", "unused-parameter", "return-type", "implicit-fallthrough",
+    "pedantic", "empty-body", "uninitialized", "missing-field-initializers", "clobbered")]
 HEADERS = """krait/krait.h krait/explore.h errno.h pthread.h signal.h stdatomic.h stdbool.h stdint.h
     stdio.h stdlib.h string.h sys/socket.h time.h unistd.h""".split()
-DECLARES = re.compile(r"(?:static \w[^;=]*\)\s*\{|typedef |struct \w+ \{|enum \w* ?\{|KR_TASK\(|#|int main\("
-                      r"|static [^;]*;\n*\Z|extern )")
+DECLARES = re.compile(r"(?:static \w[^;=]*\)\s*\{|static [^;]*;\n*\Z|typedef |struct \w+ \{"
+                      r"|enum \w* ?\{|KR_TASK\(|#|int main\(|extern )")
 
 
 def ended(command, folder=None, environment=None):
@@ -60,11 +61,13 @@ def fails(*command, folder=None):
     if status == 0:
         return None
     lines = output.splitlines()
-    return next((line for line in lines if "error" in line), lines[0] if lines else f"status {status}")
+    return next((line for line in lines if "error" in line),
+                lines[0] if lines else f"status {status}")
 
 
 def is_program(block):
-    return block.language == "c" and "fragment" not in block.words and re.search(r"\bint main\(", block.text)
+    return block.language == "c" and "fragment" not in block.words and \
+        re.search(r"\bint main\(", block.text)
 
 
 def differs(wanted, output):
@@ -90,10 +93,11 @@ class Code:
     def __init__(self, check, build):
         self.check, self.build = check, build
         self.include = f"-I{check.root / 'include'}"
-        private = re.search(r"Libs\.private:(.*)", (build / "krait.pc").read_text()).group(1).split()
-        self.library = [str(build / "libkrait.a")] + private
-        explorers = [build / "libkrait_explore.a", *sorted(build.parent.glob("*/libkrait_explore.a"))]
-        self.explorer = next((str(path) for path in explorers if path.exists()), None)
+        private = re.search(r"Libs\.private:(.*)", (build / "krait.pc").read_text()).group(1)
+        self.library = [str(build / "libkrait.a")] + private.split()
+        explorers = [build, *sorted(build.parent.glob("*"))]
+        self.explorer = next((str(folder / "libkrait_explore.a") for folder in explorers
+                              if (folder / "libkrait_explore.a").exists()), None)
         self.given = self.read_given(pathlib.Path(__file__).parent / "given")
         self.environment = dict(
             os.environ, PATH=f"{build}:{os.environ['PATH']}", LD_LIBRARY_PATH=str(build),
@@ -130,10 +134,11 @@ class Code:
             error = fails(*command, *self.library, folder=folder)
         else:
             for_it = ["-fsanitize=thread", "-fno-omit-frame-pointer", "-DKR_EXPLORE=1"]
-            objects = fails("cc", *command[1:-3], *for_it, "-c", name, "-o", "program.o", folder=folder)
-            if objects or not self.explorer:
-                return objects
-            error = fails("cc", "program.o", "-o", program, self.explorer, "-pthread", folder=folder)
+            error = fails(*command[:-3], *for_it, "-c", name, "-o", "program.o", folder=folder)
+            if error or not self.explorer:
+                return error
+            error = fails("cc", "program.o", "-o", program, self.explorer, "-pthread",
+                          folder=folder)
         return error or self.run_error(page, at, ["stdbuf", "-oL", program], folder)
 
     def run_error(self, page, at, command, folder):
@@ -165,8 +170,9 @@ class Code:
 
     def syntax_error(self, name, text):
         source = "".join(f"#include <{header}>\n" for header in HEADERS) + text
-        done = subprocess.run(["cc", "-std=c11", *LOOSE, self.include, "-fsyntax-only", "-x", "c", "-"],
-                              input=source, capture_output=True, text=True, timeout=SECONDS, check=False)
+        done = subprocess.run(
+            ["cc", "-std=c11", *LOOSE, self.include, "-fsyntax-only", "-x", "c", "-"],
+            input=source, capture_output=True, text=True, timeout=SECONDS, check=False)
         if done.returncode == 0:
             return None
         error = next(line for line in done.stderr.splitlines() if "error" in line)
@@ -202,4 +208,5 @@ def apart(text, line):
 
 
 def looks_like_c(text):
-    return any(re.search(r"[;{]$", re.sub(r"\s*(?://.*|/\*.*)?$", "", line)) for line in text.split("\n"))
+    lines = re.sub(r"\s*(?://.*|/\*.*)?$", "", text, flags=re.M).split("\n")
+    return any(line.endswith((";", "{")) for line in lines)

@@ -69,13 +69,14 @@ class Page:
     def links(self):
         """(line, target) of each link that is no code."""
         prose = re.sub(r"`[^`\n]*`", lambda code: "`" * len(code.group(0)), self.prose)
-        for link in re.finditer(r"\]\(\s*<?([^)\s>]+)[^)]*\)|^\[[^\]]+\]: +(\S+)", prose, re.M):
+        for link in re.finditer(r"\]\(\s*<?([^)\s>]+)[^)]*\)|^\[[^\]]+\]: +(\S+)$", prose, re.M):
             yield prose.count("\n", 0, link.start()) + 1, link.group(1) or link.group(2)
 
     def indented(self):
         """(line, text) of blocks that are indented and not fenced."""
         for block in re.finditer(r"(?<=\n\n)(?: {4}.*\n(?:\n(?= {4}))*)+", self.prose):
-            yield self.line_in_prose(block.start()), re.sub(r"^ {4}", "", block.group(0), flags=re.M)
+            text = re.sub(r"^ {4}", "", block.group(0), flags=re.M)
+            yield self.line_in_prose(block.start()), text
 
     def line_in_prose(self, at):
         return self.prose.count("\n", 0, at) + 1

@@ -17,7 +17,8 @@ def known_names(check):
     for path in check.files("include/krait/*.h"):
         known.add(f"kr_{path.stem}")
         known.update(re.findall(r"\b(?:kr|KR)_\w+", without_comments(path.read_text())))
-    for path in check.files("src/**/*.[ch]", "bench/*.[ch]", "examples/**/*.c", "tests/harness/*.c"):
+    for path in check.files("src/**/*.[ch]", "bench/*.[ch]", "examples/**/*.c",
+                            "tests/harness/*.c"):
         known.update(re.findall(r'"(KR_\w+)\b', path.read_text()))
     for path in check.files("run", "bench/*.sh", "bench/*.py", "CMakeLists.txt", "cmake/*"):
         known.update(re.findall(r"\bKR_\w+", path.read_text()))

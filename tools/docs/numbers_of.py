@@ -4,7 +4,7 @@ A table behind `<!-- numbers -->` has a row of docs/benchmarks.md in each line, 
 peer in each column, by its name; `krait` is krait's own, `krait inside` what stands behind that
 word there.  A cell has the median as it stands there, or nothing where that peer has none.
 
-    python3 tools/docs/numbers_of.py docs/benchmarks.md PAGE...     put the right ones into the pages
+    python3 tools/docs/numbers_of.py docs/benchmarks.md PAGE...    puts the right ones in
 
 SPDX-License-Identifier: MIT
 """
@@ -48,8 +48,8 @@ def right_lines(lines, rows):
     for number, line in enumerate(lines[2:], 2):
         first = cells(line)[0]
         name = re.search(r"`([^`]+)`", first)
-        yield number, line, (
-            right_line(first, name.group(1), peers, rows) if name and name.group(1) in rows else None)
+        known = name and name.group(1) in rows
+        yield number, line, right_line(first, name.group(1), peers, rows) if known else None
 
 
 def check_numbers(check, page, rows):

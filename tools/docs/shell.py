@@ -1,8 +1,8 @@
 """Is each command of a ```sh block one that exists?
 
 `./run X` and `krait X` are looked up in what they say of their usage, presets of cmake in the file
-that has them; a program is one of the page, of the build or of the system, or one that the reader has,
-as ```sh program=importer says.
+that has them; a program is one of the page, of the build or of the system, or one that the reader
+has, as ```sh program=importer says.
 
 SPDX-License-Identifier: MIT
 """
@@ -13,16 +13,16 @@ import shutil
 import subprocess
 
 # Debian's, which are not on every machine that lints.
-TOOLS = set("""apt apt-get base64 bpftrace c++ cc clang cmake cpack curl cut docker dpkg dpkg-buildpackage
-    find gcc gdb git head kill krait ldconfig lintian make man mpirun ninja perf pkg-config printf python3
-    readelf redis-cli redis-server sed sha256sum sort strip sudo tar valgrind xargs""".split())
-BUILTIN = set(". : [ break cd echo eval exit false read set shift sleep test trap true ulimit umask unset "
-              "wait".split())
-BEFORE = {"export", "sudo", "exec", "env", "time", "nice", "nohup", "then", "do", "else", "if", "while", "until",
-          "!", "$", "{"}
+TOOLS = set("""apt apt-get base64 bpftrace c++ cc clang cmake cpack curl cut docker dpkg
+    dpkg-buildpackage find gcc gdb git grep head kill krait ldconfig lintian make man mpirun ninja
+    perf pkg-config printf python3 readelf redis-cli redis-server sed sha256sum sort strip sudo tar
+    valgrind xargs""".split())
+BUILTIN = set(""". : [ break cd echo eval exit false read set shift sleep test trap true ulimit
+    umask unset wait""".split())
+BEFORE = set("export sudo exec env time nice nohup then do else if while until ! $ {".split())
 OPERATORS = {"&&", "||", "|", ";", "&", "(", ";;", "|&"}
-LOOK_LIKE_SHELL = re.compile(r"(?:[A-Z_]+=\S+ )*(?:\$ |\./\w|krait |cmake |cc |gcc |git |mpirun |export "
-                             r"|apt-get |sudo |gdb |perf |[A-Z_]+=\$\()")
+LOOK_LIKE_SHELL = re.compile(r"(?:[A-Z_]+=\S+ )*(?:\$ |\./\w|krait |cmake |cc |gcc |git |mpirun "
+                             r"|export |apt-get |sudo |gdb |perf |[A-Z_]+=\$\()")
 
 
 class Shell:
@@ -42,7 +42,8 @@ class Shell:
         krait = self.build / "krait"
         if not krait.exists():
             return None
-        done = subprocess.run([krait, *arguments], capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run([krait, *arguments], capture_output=True, text=True, timeout=10,
+                              check=False)
         return set(re.findall(r"^ +(-?-?[a-z]\w*)", done.stdout, re.M)) | \
             set(re.findall(r"(--\w+)", done.stdout))
 
