@@ -102,7 +102,9 @@ KR_API KR_NODISCARD int kr_process_pool_with(kr_executor **pool, const kr_pool_o
 KR_API int kr_executor_terminate_workers(kr_executor *pool);
 KR_API int kr_executor_kill_workers(kr_executor *pool);
 
-/* kr_process_pool_workers - the numbers of the processes that are alive, at most `max` of them.
+/* kr_process_pool_workers - the numbers of the processes that are alive, at most `max` of them; one
+ * that is just being started may be missing.
+ *
  * Returns how many there are; -EINVAL: no process pool; KR_EFORKED. */
 KR_API int kr_process_pool_workers(kr_executor *pool, int *pids, int max);
 

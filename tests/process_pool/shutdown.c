@@ -497,7 +497,7 @@ TEST(workers_die_with_a_parent_that_is_killed_at_random)
     }
     kri_test_note("%d parents killed, their workers gone after %jd us at most", kills,
                   (intmax_t)(longest / 1000));
-    CHECK_LE(longest, kr_ms(KRI_SANITIZED ? 2000 : 200));
+    CHECK_LE(longest, kr_sec(4)); /* 0.2 s, where nothing else runs; 5 s where they do not die */
 }
 
 static int close_all(const void *arg, void *result)
@@ -518,7 +518,8 @@ TEST(workers_without_descriptors_die_with_their_parent)
         if (child == 0) {
             kr_executor *pool = pool_with(1, (kr_process_pool_options){.start = start});
             CHECK_EQ(error_of(submit(pool, close_all)), 0);
-            CHECK_EQ(kr_process_pool_workers(pool, pid, 1), 1);
+            while (kr_process_pool_workers(pool, pid, 1) != 1) /* it was faster than its start */
+                kri_test_nap();
             raise(SIGKILL);
         }
         int status;
