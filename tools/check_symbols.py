@@ -16,7 +16,7 @@ from lintlib import Check, without_comments
 # Headers of the explorer, which is a library of its own.
 MODEL_ONLY = ("explore.h",)
 HEAD = """/* Every function that programs may call; renewed by tools/check_symbols.py --write. */
-KRAIT_0 {
+KRAIT_1 {
 global:
 """
 TAIL = """local:
