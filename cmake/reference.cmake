@@ -5,7 +5,8 @@ if(NOT Python3_FOUND)
   message(STATUS "no reference manual: python3 is missing")
   return()
 endif()
-file(GLOB KRAIT_REFERENCE_SOURCES CONFIGURE_DEPENDS include/krait/*.h tools/reference/*.py)
+file(GLOB KRAIT_REFERENCE_SOURCES CONFIGURE_DEPENDS include/krait/*.h tools/reference/*.py
+     src/command/*.c)
 set(KRAIT_REFERENCE ${PROJECT_BINARY_DIR}/reference)
 add_custom_command(
   OUTPUT ${KRAIT_REFERENCE}/made
