@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Has every public function a page of the reference manual that says what it is for, and does
-groff take the pages without a word?
+groff take the pages without a word?  Does krait(1) know every command?
 
     check_reference.py ROOT BUILD
 
@@ -16,6 +16,7 @@ from lintlib import Check
 
 check = Check()
 sys.path.insert(0, str(check.root / "tools/reference"))
+import command  # noqa: E402
 import headers as public  # noqa: E402
 import man  # noqa: E402
 
@@ -26,6 +27,7 @@ INNER = re.compile(r"_(?:auto|next|end|guard|with_kind)$")
 def check_pages(found):
     with tempfile.TemporaryDirectory() as folder:
         man.write(found, "0", pathlib.Path(folder))
+        command.write(check.root, "0", pathlib.Path(folder))
         if not shutil.which("groff"):
             return
         for page in sorted(pathlib.Path(folder).glob("man*/*")):
@@ -35,6 +37,16 @@ def check_pages(found):
                                   text=True, check=False).stderr
             if said:
                 check.complain(page.name, 0, said.splitlines()[0])
+
+
+def check_command():
+    """The first word of each comparison is the command, others mean the same."""
+    source = check.root / "src/command/krait.c"
+    text = source.read_text()
+    known = {term.split()[0] for term, _ in command.entries_of(command.usage_of(text))}
+    for name in re.findall(r'if \((?:argc.*)?strcmp\((?:command|argv\[1\]), "([^"]+)"', text):
+        if name not in known:
+            check.complain(source, 0, f"krait(1) says nothing of {name}")
 
 
 paths = check.files("include/krait/*.h")
@@ -48,4 +60,5 @@ for path, header in zip((path for path in paths if path.name != "krait.h"), foun
         if not re.search(r"[a-z]{2}", entry.purpose) or entry.purpose in entry.names:
             check.complain(path, 0, f"{entry.names[0]}: nothing says what it is for")
 check_pages(found)
+check_command()
 check.finish()

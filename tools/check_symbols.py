@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Is everything public kr_, declared, in the map and a real symbol, and every global listed?
 
-    check_symbols.py ROOT BUILD [--write]        --write renews cmake/krait.map from the headers
+    check_symbols.py ROOT BUILD [--write]        --write renews cmake/krait.map and Debian's list of
+                                                 symbols from the headers
 
 A writable global is marked KRI_GLOBAL or KRI_THREAD_LOCAL in the sources and listed in
 docs/globals.md.
@@ -11,12 +12,12 @@ SPDX-License-Identifier: MIT
 import re
 import subprocess
 import sys
-from lintlib import Check, without_comments
+from lintlib import Check, binary_interface, released_version, without_comments
 
 # Headers of the explorer, which is a library of its own.
 MODEL_ONLY = ("explore.h",)
 HEAD = """/* Every function that programs may call; renewed by tools/check_symbols.py --write. */
-KRAIT_0 {
+KRAIT_%s {
 global:
 """
 TAIL = """local:
@@ -48,10 +49,27 @@ def declared():
     return names
 
 
+def debian_list(path, names):
+    """Each symbol with the first version that has it; of a new one that is this version."""
+    node, version = f"KRAIT_{interface}", released_version(check.root)
+    since = dict(re.findall(r"^ (\w+)@\w+ (\S+)$", path.read_text(), re.M)) if path.exists() else {}
+    lines = [f"libkrait.so.{interface} libkrait{interface} #MINVER#",
+             "* Build-Depends-Package: libkrait-dev"]
+    lines += [f" {name}@{node} {since.get(name, version)}" for name in [node] + sorted(names)]
+    return "\n".join(lines) + "\n"
+
+
 public = declared()
+interface = binary_interface(check.root)
 map_path = check.root / "cmake/krait.map"
+debian_path = check.root / f"debian/libkrait{interface}.symbols"
 if "--write" in sys.argv:
-    map_path.write_text(HEAD + "".join(f"    {name};\n" for name in sorted(public)) + TAIL)
+    map_path.write_text(HEAD % interface + "".join(f"    {name};\n" for name in sorted(public)) + TAIL)
+    debian_path.write_text(debian_list(debian_path, public))
+if f"\nKRAIT_{interface} {{\n" not in map_path.read_text():
+    check.complain(map_path, 0, f"the symbols are not those of KRAIT_{interface}")
+if not debian_path.exists() or debian_path.read_text() != debian_list(debian_path, public):
+    check.complain(debian_path, 0, "is not what --write would make of the headers")
 mapped = set(re.findall(r"^\s+(kr\w*\*?);", map_path.read_text(), re.M))
 exported = set()
 for line in output("nm", "-D", "--defined-only", str(build / "libkrait.so")).splitlines():

@@ -3,6 +3,7 @@
 SPDX-License-Identifier: MIT
 """
 import pathlib
+import re
 import sys
 
 CODE_FOLDERS = ("src", "include", "tests", "examples", "bench")
@@ -33,6 +34,19 @@ class Check:
         for complaint in self.complaints:
             print(complaint)
         sys.exit(1 if self.complaints else 0)
+
+
+def released_version(root):
+    """"0.1.0", from the one place where it stands."""
+    text = (root / "include/krait/base.h").read_text()
+    return ".".join(re.search(rf"#define KR_VERSION_{part} +(\d+)", text).group(1)
+                    for part in ("MAJOR", "MINOR", "PATCH"))
+
+
+def binary_interface(root):
+    """The number in libkrait.so.1."""
+    text = (root / "CMakeLists.txt").read_text()
+    return int(re.search(r"set\(KRAIT_SOVERSION (\d+)\)", text).group(1))
 
 
 def without_comments(text):

@@ -30,8 +30,8 @@
  * live: by default it kills them all; mpirun --enable-recovery does not.  When no rank is left the
  * pool is broken.
  *
- * Nobody links with MPI: what speaks it is a plug-in, libkrait-mpi.so, which is loaded by these
- * calls from where libkrait.so lies, or from where the system's loader looks.
+ * Nobody links with MPI: what speaks it is a plug-in, libkrait-mpi.so, which these calls load from
+ * the folder krait beside libkrait.so, or from where the system's loader looks.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -13,6 +13,11 @@
  * system's loader does.  May block. */
 void (*os_library_function(const char *library, const char *name))(void);
 
+/* Where the object lies that has this code: the shared library, or the program that was linked with
+ * the static one.  Its folder with the slash.  false: the system does not tell, or there is no
+ * room. */
+bool os_library_folder(char *path, size_t size);
+
 /* 16 bytes that no other machine has, nor this one before its last start.  false: the system does
  * not tell. */
 bool os_machine_id(unsigned char id[16]);

@@ -69,17 +69,40 @@ void kri_backoff_over(kri_backoff *b)
 }
 
 #ifdef KRI_HAVE_MPI
-static const kri_mpi_calls *load(void)
+/* KRI_PLUGIN_FOLDER is where the build's configuration would install it. */
+#define PLUGIN "libkrait-mpi.so"
+
+static const kri_mpi_calls *load_from(const char *path)
 {
-    kri_mpi_plugin_fn plugin =
-        (kri_mpi_plugin_fn)os_library_function("libkrait-mpi.so", KRI_MPI_PLUGIN);
+    kri_mpi_plugin_fn plugin = (kri_mpi_plugin_fn)os_library_function(path, KRI_MPI_PLUGIN);
     const kri_mpi_calls *calls = plugin ? plugin() : NULL;
     return calls && calls->version == KRI_MPI_VERSION ? calls : NULL;
 }
 
+static const kri_mpi_calls *load_from_beside(void)
+{
+    static const char below[] = "krait/" PLUGIN;
+    char path[4096];
+    if (!os_library_folder(path, sizeof path - sizeof below))
+        return NULL;
+    memcpy(path + strlen(path), below, sizeof below);
+    return load_from(path);
+}
+
+/* First where this library lies, so that an installed tree may be moved.  What somebody has told
+ * the loader comes before what is installed: a program of the build uses the plug-in of the build.
+ */
+static const kri_mpi_calls *load(void)
+{
+    const kri_mpi_calls *calls = load_from_beside();
+    if (!calls)
+        calls = load_from(PLUGIN);
+    return calls ? calls : load_from(KRI_PLUGIN_FOLDER "/" PLUGIN);
+}
+
 static const char missing[] =
-    "libkrait-mpi.so or the MPI that it needs cannot be loaded: install openmpi-bin and "
-    "libopenmpi3, and see that libkrait-mpi.so is where libraries are looked for";
+    PLUGIN " or the MPI that it needs cannot be loaded: install libkrait-mpi, openmpi-bin and "
+           "libopenmpi3, and see that " PLUGIN " is in the folder krait beside libkrait.so";
 #else
 static const kri_mpi_calls *load(void)
 {

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The reference manual, made from the comments of the public headers.
+"""The reference manual, made from the comments of the public headers, and of
+the command from what it says itself.
 
     reference.py ROOT man|html FOLDER VERSION
 
@@ -8,6 +9,7 @@ SPDX-License-Identifier: MIT
 import pathlib
 import sys
 
+import command
 import headers as public
 import man
 import web
@@ -18,7 +20,10 @@ def main():
     paths = sorted((pathlib.Path(root) / "include/krait").glob("*.h"))
     headers = [public.read(path) for path in paths if path.name != "krait.h"]
     write = {"man": man.write, "html": web.write}[kind]
-    print(write(headers, version, pathlib.Path(folder)), "pages")
+    pages = write(headers, version, pathlib.Path(folder))
+    if kind == "man":
+        pages += command.write(pathlib.Path(root), version, pathlib.Path(folder))
+    print(pages, "pages")
 
 
 main()

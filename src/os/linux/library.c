@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 void (*os_library_function(const char *library, const char *name))(void)
@@ -15,6 +16,38 @@ void (*os_library_function(const char *library, const char *name))(void)
     void (*function)(void);
     memcpy(&function, &found, sizeof function);
     return function;
+}
+
+static const char own_path_mark = 0; /* lies in the object with this code */
+
+/* Of the program itself the loader knows only what it was called, which need not be its name. */
+static bool own_path(char *path, size_t size)
+{
+    Dl_info own, program;
+    if (dladdr((const void *)&own_path_mark, &own) == 0)
+        return false;
+    if (dladdr((const void *)getauxval(AT_PHDR), &program) != 0 &&
+        program.dli_fbase == own.dli_fbase) {
+        ssize_t length = readlink("/proc/self/exe", path, size - 1);
+        if (length < 0 || (size_t)length == size - 1)
+            return false;
+        path[length] = '\0';
+        return true;
+    }
+    size_t length = strlen(own.dli_fname);
+    if (length >= size)
+        return false;
+    memcpy(path, own.dli_fname, length + 1);
+    return true;
+}
+
+bool os_library_folder(char *path, size_t size)
+{
+    char *slash = own_path(path, size) ? strrchr(path, '/') : NULL;
+    if (slash == NULL)
+        return false;
+    slash[1] = '\0';
+    return true;
 }
 
 static int digit_of(char c)
