@@ -4,6 +4,7 @@
  */
 #include "os/child.h"
 #include "os/linux/read_start.h"
+#include "os/linux/libc.h"
 #include <dirent.h>
 #include <poll.h>
 #include <signal.h>

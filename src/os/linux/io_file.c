@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "os/io.h"
+#include "os/linux/libc.h"
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>

@@ -131,6 +131,7 @@ static void set_bits(cpu_set_t *set, size_t bytes, const uint64_t *cpus, size_t 
     }
 }
 
+#ifdef __GLIBC__
 static int set_processors(pthread_attr_t *attr, const uint64_t *cpus, size_t words)
 {
     if (cpus == NULL)
@@ -144,6 +145,7 @@ static int set_processors(pthread_attr_t *attr, const uint64_t *cpus, size_t wor
     CPU_FREE(set);
     return error;
 }
+#endif
 
 /* A new thread takes over its starter's mask, so there is no moment at which it can be hit. */
 static int create(pthread_t *handle, const pthread_attr_t *attr, start *s, bool block_signals)
@@ -158,6 +160,25 @@ static int create(pthread_t *handle, const pthread_attr_t *attr, start *s, bool 
     return error;
 }
 
+#ifndef __GLIBC__
+/* Where a new thread cannot be told its processors, it takes over those of its starter, who has
+ * them for so long. */
+static int create_there(pthread_t *handle, const pthread_attr_t *attr, start *s, bool block_signals,
+                        const os_thread_options *options)
+{
+    uint64_t before[128];
+    int words = os_thread_get_affinity(0, before, 128);
+    if (words < 0)
+        return -words;
+    if (sched_setaffinity(0, options->cpu_words * sizeof(uint64_t), (const void *)options->cpus) !=
+        0)
+        return errno;
+    int error = create(handle, attr, s, block_signals);
+    sched_setaffinity(0, sizeof before, (const void *)before);
+    return error;
+}
+#endif
+
 static int create_with(pthread_t *handle, start *s, bool block_signals,
                        const os_thread_options *options)
 {
@@ -167,8 +188,16 @@ static int create_with(pthread_t *handle, start *s, bool block_signals,
         return error;
     if (options != NULL) {
         error = set_stack(&attr, options->stack_size);
+#ifdef __GLIBC__
         if (error == 0)
             error = set_processors(&attr, options->cpus, options->cpu_words);
+#else
+        if (error == 0 && options->cpus != NULL) {
+            error = create_there(handle, &attr, s, block_signals, options);
+            pthread_attr_destroy(&attr);
+            return error;
+        }
+#endif
     }
     if (error == 0)
         error = create(handle, &attr, s, block_signals);
