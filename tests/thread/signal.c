@@ -287,7 +287,7 @@ TEST(a_later_scope_gets_only_later_signals)
     }
 }
 
-#if !KRI_SANITIZED
+#if !KRI_SANITIZED && defined(__GLIBC__)
 static int raise_once_caught;
 
 /* In the place of the C library's: a signal that comes as soon as it is caught. */
