@@ -79,6 +79,13 @@
  * what /proc says of the process. */
 bool kri_test_emulated(void);
 
+/* KRI_GLIBC - is the C library glibc? */
+#ifdef __GLIBC__
+#define KRI_GLIBC 1
+#else
+#define KRI_GLIBC 0
+#endif
+
 /* kri_test_system_call - the number that /proc has for a system call of ours. */
 long kri_test_system_call(long number);
 

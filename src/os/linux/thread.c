@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { LASTS = 6, COMM = 15 };
@@ -112,8 +113,25 @@ static void *run_thread(void *arg)
     return NULL;
 }
 
+/* The usual stack is that of the first thread, as far as it may grow; other C libraries than glibc
+ * give others a small one, and tell of the first one's only what it has used so far. */
+#ifndef __GLIBC__
+static size_t usual_stack(void)
+{
+    enum { UNLIMITED = 8 << 20 };
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return UNLIMITED;
+    return (size_t)limit.rlim_cur;
+}
+#endif
+
 static int set_stack(pthread_attr_t *attr, size_t size)
 {
+#ifndef __GLIBC__
+    if (size == 0)
+        size = usual_stack();
+#endif
     if (size == 0)
         return 0;
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -186,6 +204,8 @@ static int create_with(pthread_t *handle, start *s, bool block_signals,
     int error = pthread_attr_init(&attr);
     if (error != 0)
         return error;
+    if (options == NULL)
+        error = set_stack(&attr, 0);
     if (options != NULL) {
         error = set_stack(&attr, options->stack_size);
 #ifdef __GLIBC__
@@ -248,6 +268,10 @@ size_t os_thread_stack_left(void)
         return CAUTIOUS;
     int err = pthread_attr_getstack(&attributes, &lowest, &size);
     pthread_attr_destroy(&attributes);
+#ifndef __GLIBC__
+    if (err == 0 && gettid() == getpid())
+        lowest = (char *)lowest + size - usual_stack();
+#endif
     const char *here = __builtin_frame_address(0);
     return err || here < (const char *)lowest ? CAUTIOUS : (size_t)(here - (const char *)lowest);
 }
