@@ -19,7 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { MOST_ARGUMENTS = 256, PATH_ROOM = 4096 };
+enum { MOST_ARGUMENTS = 256, PATH_ROOM = 4096, OWN = EM_AARCH64 };
 
 /* What is to be started in a program's place. */
 typedef struct plan {
@@ -45,15 +45,13 @@ static int make_plan(plan *p, const char *path, char *const arguments[])
 {
     *p = (plan){.program = path, .arguments = arguments};
     /* The link itself leads to the emulator. */
-    ssize_t length = readlink("/proc/self/exe", p->path, sizeof p->path - 1);
-    if (length < 0)
-        return errno;
-    int own = machine_of(p->path);
     if (strcmp(path, "/proc/self/exe") != 0)
-        length = snprintf(p->path, sizeof p->path, "%s", path);
-    if (access(path, X_OK) != 0)
+        snprintf(p->path, sizeof p->path, "%s", path);
+    else if (readlink(path, p->path, sizeof p->path - 1) < 0)
         return errno;
-    if (machine_of(p->path) != own)
+    if (access(p->path, X_OK) != 0)
+        return errno;
+    if (machine_of(p->path) != OWN)
         return 0;
     char *before[] = {"qemu", "-L", KRI_EMULATED_ROOT, "-0", arguments[0], p->path};
     size_t count = sizeof before / sizeof *before;

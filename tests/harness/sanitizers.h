@@ -25,7 +25,7 @@
 #endif
 
 /* Under qemu, asked as the case runs. */
-#define KRI_QEMU kri_test_emulated()
+#define KRI_QEMU      kri_test_emulated()
 
 #define KRI_SANITIZED (KRI_ASAN || KRI_TSAN)
 

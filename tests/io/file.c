@@ -252,6 +252,8 @@ static int write_without_threads(void *arg)
 
 TEST(test_files_without_threads)
 {
+    if (KRI_QEMU)
+        SKIP("qemu sets no limit to memory");
     if (KRI_SANITIZED)
         SKIP("sanitizers need more address space than can be limited");
     int fd = new_file();
