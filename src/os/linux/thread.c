@@ -254,8 +254,9 @@ void os_thread_detach(os_thread thread)
 
 size_t os_thread_stack_minimum(void)
 {
+    enum { LEAST = 16384 }; /* musl says 2048, which holds none of our frames */
     long size = sysconf(_SC_THREAD_STACK_MIN);
-    return size > 0 ? (size_t)size : 16384;
+    return size > LEAST ? (size_t)size : LEAST;
 }
 
 size_t os_thread_stack_left(void)
