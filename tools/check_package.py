@@ -37,6 +37,8 @@ options = set()
 for path in check.files("CMakeLists.txt", "cmake/*.cmake"):
     options.update(re.findall(r"^\s*(?:option|cmake_dependent_option)\((KRAIT_\w+)|"
                               r"^set\((KRAIT_\w+) .* CACHE", path.read_text(), re.M))
+    options.update(("", f"KRAIT_WITH_{name}")
+                   for name in re.findall(r"^krait_optional\((\w+) ", path.read_text(), re.M))
 options = {name for pair in options for name in pair if name}
 for name in sorted(options ^ listed):
     where = "is not listed" if name in options else "is listed, and no option"

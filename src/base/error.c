@@ -4,6 +4,9 @@
  */
 #include <krait/base.h>
 #include <string.h>
+#ifndef __GLIBC__
+#include "base/errno_names.h"
+#endif
 
 struct own_error {
     int error;

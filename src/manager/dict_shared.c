@@ -223,7 +223,7 @@ static int do_one(kri_tx *tx, kri_object *o, kr_dict_operation *op)
     if (op->verb == KR_DICT_CONTAINS)
         return item != NULL;
     if (op->verb == KR_DICT_ADD) {
-        int64_t sum;
+        int64_t sum = 0;
         int digits = sum_of(item, op->number, &sum, text);
         if (digits < 0)
             return digits;

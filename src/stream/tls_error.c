@@ -65,7 +65,7 @@ const char *kr_tls_error_text(char *text, size_t size)
 const char *kr_tls_error_text(char *text, size_t size)
 {
     if (size > 0)
-        (void)snprintf(text, size, "built without OpenSSL");
+        (void)snprintf(text, size, "built without TLS (Debian: libssl-dev)");
     return text;
 }
 

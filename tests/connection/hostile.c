@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "connection/help.h"
+#include "harness/sanitizers.h"
 #include "connection/ring.h"
 #include "os/message.h"
 #include "os/os.h"
@@ -127,6 +128,8 @@ TEST(descriptors_without_end)
 /* More in one message than krait sends.  The pipe goes on behind it. */
 TEST(too_many_descriptors)
 {
+    if (KRI_QEMU)
+        SKIP("qemu leaves descriptors open that a cut list has brought");
     enum { MANY = 100 };
     int fds[MANY], fd;
     union {

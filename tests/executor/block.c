@@ -4,6 +4,7 @@
  */
 #include "executor/block.h"
 #include "base/atomic.h"
+#include "harness/sanitizers.h"
 #include "harness/test.h"
 #include "os/os.h"
 #include <krait/krait.h>
@@ -300,6 +301,8 @@ TEST(the_rests_of_threads_come_together)
 
 TEST(no_memory)
 {
+    if (KRI_QEMU)
+        SKIP("qemu sets no limit to memory");
     if (os_memory_is_checked())
         SKIP("the allocator ends the process instead");
     CHECK(kri_block_new(SIZE_MAX) == NULL);
@@ -348,6 +351,11 @@ static void fork_here(int signo)
 TEST(a_forked_child_has_blocks)
 {
     skip_where_nothing_is_kept(); /* and the sanitizers' allocators may be held */
+    if (!KRI_GLIBC)
+        SKIP("a fork waits for the C library's own allocator, which the signal may have "
+             "interrupted");
+    if (KRI_QEMU)
+        SKIP("qemu forks for longer than the timer lets it");
     struct sigaction action = {.sa_handler = fork_here};
     struct itimerval often = {.it_interval.tv_usec = 1000, .it_value.tv_usec = 1000};
     make(1000, SIZE);

@@ -9,6 +9,7 @@
 #include "base/atomic.h"
 #include "harness/sanitizers.h"
 #include "harness/test.h"
+#include <dlfcn.h>
 #include <stdlib.h>
 
 static kr_word allocations_counting;
@@ -44,10 +45,24 @@ __attribute__((constructor)) static void allocations_watch(void)
 
 #else
 
+#ifdef __GLIBC__
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *memory, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
+#else
+#define ALLOCATIONS_NEXT(name, values, ...)                                                        \
+    static void *__libc_##name values                                                              \
+    {                                                                                              \
+        void *(*next)values;                                                                       \
+        *(void **)(void *)&next = dlsym(RTLD_NEXT, #name);                                         \
+        return next(__VA_ARGS__);                                                                  \
+    }
+ALLOCATIONS_NEXT(malloc, (size_t size), size)
+ALLOCATIONS_NEXT(calloc, (size_t count, size_t size), count, size)
+ALLOCATIONS_NEXT(realloc, (void *memory, size_t size), memory, size)
+ALLOCATIONS_NEXT(memalign, (size_t alignment, size_t size), alignment, size)
+#endif
 
 void *malloc(size_t size)
 {

@@ -72,6 +72,7 @@ WRAPPED(int, os_net_connect, const os_address *address, int *fd)
     return faulty_fails(FAULTY_SYSTEM) ? -EMFILE : __real_os_net_connect(address, fd);
 }
 
+#ifdef __GLIBC__ /* elsewhere it is a system call of krait's */
 WRAPPED(ssize_t, pwritev2, int fd, const struct iovec *parts, int count, off_t offset, int flags)
 {
     enum { NO_SIGNAL = 0x100 };
@@ -81,6 +82,7 @@ WRAPPED(ssize_t, pwritev2, int fd, const struct iovec *parts, int count, off_t o
     }
     return __real_pwritev2(fd, parts, count, offset, flags);
 }
+#endif
 
 /* Processes. */
 REFUSED(-EMFILE, os_spawn_pipe, (int ends[2], int mine), ends, mine)

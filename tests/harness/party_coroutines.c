@@ -9,6 +9,7 @@
 #include "harness/party_kinds.h"
 
 #include <signal.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static kr_executor *loops;
@@ -37,7 +38,7 @@ static void join(party_member *member)
 
 static void interrupt(party_member *member, int signo)
 {
-    CHECK_EQ(tgkill(getpid(), (int)kri_load_acq(&member->id), signo), 0);
+    CHECK_EQ(syscall(SYS_tgkill, getpid(), (int)kri_load_acq(&member->id), signo), 0);
 }
 
 static void *make_world(size_t size)

@@ -52,7 +52,7 @@ int party_words_of(int id, uint64_t words[PARTY_MOST_WORDS])
         return 0;
     words[0] = first;
     if (call != SYS_futex_waitv)
-        return call == SYS_futex;
+        return call == kri_test_system_call(SYS_futex);
     sleeper_word found[PARTY_MOST_WORDS];
     struct iovec here = {found,
                          sizeof found[0] * (second < PARTY_MOST_WORDS ? second : PARTY_MOST_WORDS)};

@@ -1,9 +1,10 @@
 /* kri-runner: runs every case of the given test programs, each in a process group of its own.
  *
- *     kri-runner [-j JOBS] [-t SECONDS] [-f TEXT] [-v] PROGRAM...
+ *     kri-runner [-j JOBS] [-t SECONDS] [-f TEXT] [-e EMULATOR] [-v] PROGRAM...
  *
  * -j  how many at a time                 -t  how long a case may take, beyond its budget
  * -f  only cases whose "folder/program case" contains TEXT        -v  a line for each case
+ * -e  what starts the programs, where they are another processor's
  *
  * A case that passed is silent unless -v asks for what it noted, so that failures are seen.
  * A case that takes too long has its stacks printed before it is killed.  One that leaves a process
@@ -50,6 +51,7 @@ static job jobs[MOST_JOBS];
 static int most_jobs = 1;
 static int64_t case_ms = 30000;
 static bool verbose;
+static const char *emulator;
 static int passed, failed, skipped;
 
 static int64_t now_ms(void)
@@ -88,7 +90,7 @@ static void add_case(const char *program, const char *name, const char *filter)
 static void list_cases(const char *program, const char *filter)
 {
     char command[4096], line[256];
-    snprintf(command, sizeof command, "'%s' --list", program);
+    snprintf(command, sizeof command, "%s '%s' --list", emulator ? emulator : "", program);
     fflush(NULL);
     FILE *list = popen(command, "re");
     while (list && fgets(line, sizeof line, list)) {
@@ -126,7 +128,10 @@ static _Noreturn void become_case(const job *j, pid_t runner)
     dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), STDIN_FILENO);
     dup2(j->output, STDOUT_FILENO);
     dup2(j->output, STDERR_FILENO);
-    execl(j->test.program, j->test.program, "--run", j->test.name, (char *)NULL);
+    if (emulator)
+        execlp(emulator, emulator, j->test.program, "--run", j->test.name, (char *)NULL);
+    else
+        execl(j->test.program, j->test.program, "--run", j->test.name, (char *)NULL);
     perror(j->test.program);
     _exit(2);
 }
@@ -302,20 +307,23 @@ static const char *read_options(int argc, char **argv)
 {
     const char *filter = NULL;
     const char *budget = getenv("KR_BUDGET");
-    for (int option; (option = getopt(argc, argv, "j:t:f:v")) != -1;) {
+    for (int option; (option = getopt(argc, argv, "j:t:f:e:v")) != -1;) {
         if (option == 'j')
             most_jobs = atoi(optarg);
         else if (option == 't')
             case_ms = atoi(optarg) * (int64_t)1000;
         else if (option == 'f')
             filter = optarg;
+        else if (option == 'e')
+            emulator = optarg;
         else if (option == 'v')
             verbose = true;
         else
             exit(2);
     }
     if (most_jobs < 1 || most_jobs > MOST_JOBS || case_ms < 1 || optind == argc) {
-        fputs("usage: kri-runner [-j JOBS] [-t SECONDS] [-f TEXT] [-v] PROGRAM...\n", stderr);
+        fputs("usage: kri-runner [-j JOBS] [-t SECONDS] [-f TEXT] [-e EMULATOR] [-v] PROGRAM...\n",
+              stderr);
         exit(2);
     }
     case_ms += 2000 * (int64_t)(budget ? atoi(budget) : 0);

@@ -1,4 +1,4 @@
-/* Which sanitizer the case is built with: 1 or 0.
+/* Which sanitizer the case is built with: 1 or 0; and what else makes a run unlike others.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -23,6 +23,9 @@
 #else
 #define KRI_TSAN 0
 #endif
+
+/* Under qemu, asked as the case runs. */
+#define KRI_QEMU      kri_test_emulated()
 
 #define KRI_SANITIZED (KRI_ASAN || KRI_TSAN)
 

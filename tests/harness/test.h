@@ -75,6 +75,20 @@
 /* SKIP - end the case as one that cannot be run here. */
 #define SKIP(why) kri_test_skip(why)
 
+/* kri_test_emulated - does qemu's user emulation run us?  It makes its own of signals, faults and
+ * what /proc says of the process. */
+bool kri_test_emulated(void);
+
+/* KRI_GLIBC - is the C library glibc? */
+#ifdef __GLIBC__
+#define KRI_GLIBC 1
+#else
+#define KRI_GLIBC 0
+#endif
+
+/* kri_test_system_call - the number that /proc has for a system call of ours. */
+long kri_test_system_call(long number);
+
 /* kri_test_name - of the case that runs, for cases that share a function. */
 const char *kri_test_name(void);
 

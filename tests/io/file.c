@@ -181,6 +181,8 @@ static int write_some(void *arg)
 /* The child of a fork has threads of its own, and its exit waits for none. */
 TEST(test_files_in_a_forked_child)
 {
+    if (KRI_QEMU)
+        SKIP("qemu starts no thread in a child of a process with several");
     if (KRI_SANITIZED)
         SKIP("sanitizers know no threads in a child, or do not free their locks there");
     int fd = new_file();
@@ -252,6 +254,8 @@ static int write_without_threads(void *arg)
 
 TEST(test_files_without_threads)
 {
+    if (KRI_QEMU)
+        SKIP("qemu sets no limit to memory");
     if (KRI_SANITIZED)
         SKIP("sanitizers need more address space than can be limited");
     int fd = new_file();

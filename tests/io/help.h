@@ -116,7 +116,7 @@ static inline bool io_polls(int id)
     CHECK_GE(fd, 0); /* else it is over, and has not slept */
     ssize_t length = read(fd, text, sizeof text - 1);
     close(fd);
-    return length > 0 && atol(text) == SYS_ppoll;
+    return length > 0 && atol(text) == kri_test_system_call(SYS_ppoll);
 }
 
 /* io_await_asleep - return once the other waits for a descriptor. */

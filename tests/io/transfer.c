@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "io/channels.h"
+#include "harness/sanitizers.h"
 
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -500,6 +501,8 @@ static void add_one(void *arg)
 
 IO_TEST(test_eventfd_and_timerfd)
 {
+    if (KRI_QEMU)
+        SKIP("qemu has no preadv2, without which a read that is too short waits as any other");
     for (int flags = 0; flags <= EFD_NONBLOCK; flags += EFD_NONBLOCK) {
         uint64_t count = 0;
         io_other other;

@@ -6,7 +6,7 @@
 #include <krait/msgpack.h>
 #include <stdlib.h>
 
-#if __has_include(<msgpack.h>)
+#ifdef KRI_HAVE_MSGPACK
 
 #include <msgpack.h>
 

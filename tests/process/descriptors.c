@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "process/methods.h"
+#include "harness/sanitizers.h"
 #include <dirent.h>
 #include <sys/resource.h>
 
@@ -268,6 +269,8 @@ KR_TASK(allocate);
 
 METHOD_TEST(memory_limit)
 {
+    if (KRI_QEMU)
+        SKIP("qemu sets no limit to memory");
     if (KRI_SANITIZED)
         SKIP("shadow memory is address space");
     size_t large = (size_t)1 << 30;

@@ -197,7 +197,7 @@ KR_TASK(check_large);
 
 METHOD_TEST(test_args_argument)
 {
-    sum_of s = {.sum = 0};
+    _Alignas(max_align_t) sum_of s = {.sum = 0}; /* a forked child has it where it is */
     for (uint32_t i = 0; i < 1000; i++)
         s.sum += s.numbers[i] = i * i;
     CHECK_EQ(run_code(check_sum, &s, sizeof s), 0);

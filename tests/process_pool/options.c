@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "process_pool/help.h"
+#include "harness/sanitizers.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -293,6 +294,8 @@ KR_TASK(dumps);
 /* To dump it would take memory for each of its pages, and minutes, before the death is heard of. */
 TEST(a_pools_memory_is_in_no_core_file)
 {
+    if (KRI_QEMU)
+        SKIP("the core file is qemu's");
     if (KRI_TSAN)
         SKIP("the sanitizer says what is in core files");
     for (kr_start_method start = KR_FORK; start <= KR_FORKSERVER; start++) {

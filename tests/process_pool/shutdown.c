@@ -9,6 +9,7 @@
 #include "os/child.h"
 
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 static bool is_alive(int pid)
@@ -504,7 +505,7 @@ static int close_all(const void *arg, void *result)
 {
     (void)arg;
     (void)result;
-    return close_range(3, ~0u, 0);
+    return (int)syscall(SYS_close_range, 3, ~0u, 0);
 }
 KR_TASK(close_all);
 

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "memory/help.h"
+#include "harness/sanitizers.h"
 #include "status/help.h"
 #include <dirent.h>
 #include <sys/stat.h>
@@ -244,6 +245,8 @@ static void be_a_fork(void *arg)
 
 TEST(fork_has_none_and_may_start_one)
 {
+    if (KRI_QEMU)
+        SKIP("qemu has a thread of its own");
     if (KRI_TSAN)
         SKIP("the thread sanitizer knows no threads in such a fork");
     kr_executor *pool;
@@ -307,6 +310,10 @@ static void leave_main(void *arg)
 /* Then the process ends with its last thread, which is not to be the one that writes. */
 TEST(main_leaves_by_pthread_exit)
 {
+    if (KRI_QEMU)
+        SKIP("qemu has a thread of its own");
+    if (!KRI_GLIBC)
+        SKIP("musl's list of threads stays locked when a forked child's first thread leaves");
     if (KRI_TSAN)
         SKIP("it has a thread of its own, which stays");
     pid_t id = child(leave_main, NULL);
@@ -319,6 +326,8 @@ TEST(main_leaves_by_pthread_exit)
 /* The thread that writes is no reason to fork elsewhere. */
 TEST(the_start_method_stays)
 {
+    if (KRI_QEMU)
+        SKIP("qemu has a thread of its own");
     if (KRI_TSAN)
         SKIP("it has a thread of its own, from the first one on");
     CHECK_EQ(kr_process_start_method(), KR_FORK);
@@ -395,6 +404,8 @@ KR_TASK(has_a_page);
 
 TEST(children_do_not_heed_the_environment)
 {
+    if (KRI_QEMU)
+        SKIP("qemu starts no thread in a child of a process with several");
     static const kr_start_method ways[] = {KR_FORK, KR_SPAWN, KR_FORKSERVER};
     CHECK_EQ(setenv("KR_STATUS", "1", 1), 0);
     for (size_t i = KRI_TSAN ? 1 : 0; i < 3; i++) { /* it knows no threads in such a fork */

@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "thread/child.h"
+#include "harness/sanitizers.h"
 #include "thread/help.h"
 #include <krait/krait.h>
 #include <malloc.h>
@@ -124,6 +125,8 @@ static void be_known(void *arg)
 
 TEST(test_dummy_thread_after_fork)
 {
+    if (KRI_QEMU)
+        SKIP("qemu starts no thread in a child of a process with several");
     kri_bunch bunch;
     kri_bunch_hold(&bunch, 1, be_known, NULL);
     kri_bunch_wait_finished(&bunch, 1);
@@ -214,6 +217,8 @@ TEST(test_reinit_tls_after_fork)
 
 TEST(test_clear_threads_states_after_fork)
 {
+    if (KRI_QEMU)
+        SKIP("qemu starts no thread in a child of a process with several");
     kr_event go = KR_EVENT_INIT;
     kr_thread *threads[FORKERS];
     for (int i = 0; i < FORKERS; i++)
@@ -236,6 +241,8 @@ static int start_and_join(void *arg)
 /* The registry's lock is as likely as not held at the moment of the fork. */
 TEST(forks_amid_starts_and_ends)
 {
+    if (KRI_QEMU)
+        SKIP("qemu starts no thread in a child of a process with several");
     if (KRI_SANITIZED)
         SKIP("the sanitizers' allocators do not stand a fork in the middle of an allocation");
     kr_event stop = KR_EVENT_INIT;

@@ -7,6 +7,8 @@
 #include "base/atomic.h"
 #include "wait/wait.h"
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 static void ignore(const kr_trace_event *event, void *arg)
 {
@@ -224,7 +226,7 @@ static kr_word has_it;
 static int starve(void *arg)
 {
     (void)arg;
-    CHECK_EQ(sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){0}), 0);
+    CHECK_EQ(syscall(SYS_sched_setscheduler, 0, SCHED_BATCH, &(struct sched_param){0}), 0);
     kr_with (&lock)
         kri_store_rel(&has_it, 1);
     return 0;

@@ -4,6 +4,7 @@
  */
 #include "os/child.h"
 #include "os/linux/read_start.h"
+#include "os/linux/libc.h"
 #include <dirent.h>
 #include <poll.h>
 #include <signal.h>
@@ -68,7 +69,8 @@ pid_t os_spawn_self(const char *name, const char *argument, int descriptor)
 int os_thread_count(void)
 {
     char text[1024];
-    if (kri_read_start("/proc/self/stat", text, sizeof text) <= 0)
+    /* In /proc/self/stat qemu's user emulation has none. */
+    if (kri_read_start("/proc/thread-self/stat", text, sizeof text) <= 0)
         return 0;
     char *at = strrchr(text, ')');
     enum { FIELDS_BEFORE = 18 }; /* the 20th; the second is a name, which may hold anything */

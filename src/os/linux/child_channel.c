@@ -78,10 +78,10 @@ static ssize_t send_some(int channel, const void *bytes, size_t size, const int 
         size_t length = (size_t)count * sizeof *descriptors;
         memset(&c, 0, sizeof c);
         message.msg_control = &c;
-        message.msg_controllen = CMSG_SPACE(length);
+        message.msg_controllen = (socklen_t)CMSG_SPACE(length);
         c.head.cmsg_level = SOL_SOCKET;
         c.head.cmsg_type = SCM_RIGHTS;
-        c.head.cmsg_len = CMSG_LEN(length);
+        c.head.cmsg_len = (socklen_t)CMSG_LEN(length);
         memcpy(CMSG_DATA(&c.head), descriptors, length);
     }
     ssize_t sent;
@@ -107,6 +107,10 @@ int os_channel_send(int channel, const void *bytes, size_t size, const int *desc
     errno = saved;
     return sent < 0 ? (int)sent : 0;
 }
+
+#ifndef __GLIBC__
+#pragma GCC diagnostic ignored "-Wsign-conversion" /* musl's CMSG_NXTHDR */
+#endif
 
 /* What came with the bytes; -EMFILE when not all of it could be taken. */
 static int take(struct msghdr *message, int *descriptors, int *count, int most)

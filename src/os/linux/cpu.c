@@ -16,8 +16,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __GLIBC__
 #if __GLIBC_PREREQ(2, 35)
+#define RSEQ_OF_LIBC
 #include <sys/rseq.h>
+#endif
 #endif
 
 void os_yield(void)
@@ -42,7 +45,7 @@ static int ask_for_cpu(void)
     return cpu < 0 ? -1 : cpu;
 }
 
-#if __GLIBC_PREREQ(2, 35)
+#ifdef RSEQ_OF_LIBC
 static const char *thread_pointer(void)
 {
 #ifdef __x86_64__ /* clang has the builtin for others only */

@@ -8,6 +8,10 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#ifndef _SC_MINSIGSTKSZ
+#include <linux/auxvec.h>
+#include <sys/auxv.h>
+#endif
 #include <unistd.h>
 
 enum { FAULTS = 2, ROOM = 32 * 1024 };
@@ -90,6 +94,15 @@ void os_fault_watch_end(void)
     errno = saved;
 }
 
+static long least_signal_stack(void)
+{
+#ifdef _SC_MINSIGSTKSZ
+    return sysconf(_SC_MINSIGSTKSZ);
+#else
+    return (long)getauxval(AT_MINSIGSTKSZ);
+#endif
+}
+
 /* The system's minimum grows with the processor's registers. */
 int os_signal_stack_begin(os_signal_stack *stack)
 {
@@ -100,7 +113,7 @@ int os_signal_stack_begin(os_signal_stack *stack)
         errno = saved;
         return 0;
     }
-    long least = sysconf(_SC_MINSIGSTKSZ);
+    long least = least_signal_stack();
     size_t page = os_page_size();
     stack->size = ((least > 0 ? (size_t)least : 0) + ROOM + page - 1) / page * page;
     stack->memory = os_stack_map(stack->size);

@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "os/io.h"
+#include "os/linux/libc.h"
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
@@ -52,6 +53,9 @@ int64_t os_read_now(int fd, void *bytes, size_t size)
     if (result != -EOPNOTSUPP)
         return result;
     int saved = errno;
+    /* Into an end that writes it would write. */
+    if ((fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY)
+        return -EBADF;
     struct iovec part = {bytes, size};
     ssize_t got = vmsplice(fd, &part, size > 0, SPLICE_F_NONBLOCK);
     result = settle(got, saved);

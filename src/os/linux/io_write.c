@@ -9,6 +9,7 @@
 #include "base/global.h"
 #include "os/io.h"
 #include "os/spawn.h"
+#include "os/linux/libc.h"
 #include <limits.h>
 #include <signal.h>
 #include <sys/uio.h>

@@ -9,6 +9,7 @@
  */
 #include "os/message.h"
 #include "os/child.h"
+#include "os/linux/libc.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -120,11 +121,11 @@ int os_rights_send(int socket, unsigned char tag, const int *fds, int count)
     if (count > 0) {
         memset(&room, 0, sizeof room);
         message.msg_control = &room;
-        message.msg_controllen = CMSG_SPACE(sizeof(int) * (size_t)count);
+        message.msg_controllen = (socklen_t)CMSG_SPACE(sizeof(int) * (size_t)count);
         struct cmsghdr *header = CMSG_FIRSTHDR(&message);
         header->cmsg_level = SOL_SOCKET;
         header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof(int) * (size_t)count);
+        header->cmsg_len = (socklen_t)CMSG_LEN(sizeof(int) * (size_t)count);
         memcpy(CMSG_DATA(header), fds, sizeof(int) * (size_t)count);
     }
     ssize_t sent;

@@ -4,14 +4,25 @@
  */
 #include "os/os.h"
 #include <dlfcn.h>
+#ifdef __GLIBC__
 #include <execinfo.h>
+#endif
 #include <stdio.h>
 #include <string.h>
 
+#ifdef __GLIBC__
 int os_backtrace(const void **frames, int most)
 {
     return backtrace((void **)(uintptr_t)frames, most);
 }
+#else
+/* Other C libraries have none; the compiler's, in Debian's libgcc_eh, asks glibc for help. */
+int os_backtrace(const void **frames, int most)
+{
+    (void)frames, (void)most;
+    return 0;
+}
+#endif
 
 static const char *base_name(const char *path)
 {

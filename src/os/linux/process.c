@@ -44,8 +44,10 @@ static uint64_t start_in(char *line)
 
 uint64_t os_process_start(pid_t id)
 {
-    char path[40], text[1024];
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)id);
+    char path[48], text[1024];
+    /* As others see it: qemu's user emulation makes up what a process reads of itself in the file
+     * one level higher, with another time. */
+    snprintf(path, sizeof path, "/proc/%d/task/%d/stat", (int)id, (int)id);
     return kri_read_start(path, text, sizeof text) > 0 ? start_in(text) : 0;
 }
 

@@ -5,6 +5,7 @@
  */
 #include "os/spawn.h"
 #include "os/child.h"
+#include "os/linux/libc.h"
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>

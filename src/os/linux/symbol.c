@@ -5,7 +5,6 @@
  * SPDX-License-Identifier: MIT
  */
 #include "os/os.h"
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <link.h>
 #include <stdio.h>
@@ -89,17 +88,38 @@ static bool look_in_file(const char *path, uint64_t address, uint64_t base, char
     return found;
 }
 
+typedef struct owner {
+    ElfW(Addr) address;
+    struct dl_phdr_info info;
+} owner;
+
+/* Does the object lie around the address? */
+static int look_in_object(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    owner *o = arg;
+    (void)size;
+    for (size_t i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+        if (part->p_type != PT_LOAD || o->address - info->dlpi_addr < part->p_vaddr ||
+            o->address - info->dlpi_addr - part->p_vaddr >= part->p_memsz)
+            continue;
+        o->info = *info;
+        return 1;
+    }
+    return 0;
+}
+
 /* The program's path is what it was called by, which may lead nowhere from here. */
 bool os_function_name(const void *function, char *name, size_t size)
 {
-    Dl_info info;
-    struct link_map *map = NULL;
+    owner o = {.address = (ElfW(Addr))(uintptr_t)function};
     int saved = errno;
-    bool found = dladdr1(function, &info, (void **)&map, RTLD_DL_LINKMAP) != 0 && map != NULL;
+    bool found = dl_iterate_phdr(look_in_object, &o) != 0;
     if (found) {
-        bool program = map->l_name == NULL || map->l_name[0] == 0;
-        found = look_in_file(program ? "/proc/self/exe" : map->l_name,
-                             (uint64_t)(uintptr_t)function, map->l_addr, name, size);
+        const char *path = o.info.dlpi_name;
+        bool program = path == NULL || path[0] == 0;
+        found = look_in_file(program ? "/proc/self/exe" : path, o.address, o.info.dlpi_addr, name,
+                             size);
     }
     errno = saved;
     return found;

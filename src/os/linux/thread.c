@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { LASTS = 6, COMM = 15 };
@@ -112,8 +113,25 @@ static void *run_thread(void *arg)
     return NULL;
 }
 
+/* The usual stack is that of the first thread, as far as it may grow; other C libraries than glibc
+ * give others a small one, and tell of the first one's only what it has used so far. */
+#ifndef __GLIBC__
+static size_t usual_stack(void)
+{
+    enum { UNLIMITED = 8 << 20 };
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return UNLIMITED;
+    return (size_t)limit.rlim_cur;
+}
+#endif
+
 static int set_stack(pthread_attr_t *attr, size_t size)
 {
+#ifndef __GLIBC__
+    if (size == 0)
+        size = usual_stack();
+#endif
     if (size == 0)
         return 0;
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -131,6 +149,7 @@ static void set_bits(cpu_set_t *set, size_t bytes, const uint64_t *cpus, size_t 
     }
 }
 
+#ifdef __GLIBC__
 static int set_processors(pthread_attr_t *attr, const uint64_t *cpus, size_t words)
 {
     if (cpus == NULL)
@@ -144,6 +163,7 @@ static int set_processors(pthread_attr_t *attr, const uint64_t *cpus, size_t wor
     CPU_FREE(set);
     return error;
 }
+#endif
 
 /* A new thread takes over its starter's mask, so there is no moment at which it can be hit. */
 static int create(pthread_t *handle, const pthread_attr_t *attr, start *s, bool block_signals)
@@ -158,6 +178,25 @@ static int create(pthread_t *handle, const pthread_attr_t *attr, start *s, bool 
     return error;
 }
 
+#ifndef __GLIBC__
+/* Where a new thread cannot be told its processors, it takes over those of its starter, who has
+ * them for so long. */
+static int create_there(pthread_t *handle, const pthread_attr_t *attr, start *s, bool block_signals,
+                        const os_thread_options *options)
+{
+    uint64_t before[128];
+    int words = os_thread_get_affinity(0, before, 128);
+    if (words < 0)
+        return -words;
+    if (sched_setaffinity(0, options->cpu_words * sizeof(uint64_t), (const void *)options->cpus) !=
+        0)
+        return errno;
+    int error = create(handle, attr, s, block_signals);
+    sched_setaffinity(0, sizeof before, (const void *)before);
+    return error;
+}
+#endif
+
 static int create_with(pthread_t *handle, start *s, bool block_signals,
                        const os_thread_options *options)
 {
@@ -165,10 +204,20 @@ static int create_with(pthread_t *handle, start *s, bool block_signals,
     int error = pthread_attr_init(&attr);
     if (error != 0)
         return error;
+    if (options == NULL)
+        error = set_stack(&attr, 0);
     if (options != NULL) {
         error = set_stack(&attr, options->stack_size);
+#ifdef __GLIBC__
         if (error == 0)
             error = set_processors(&attr, options->cpus, options->cpu_words);
+#else
+        if (error == 0 && options->cpus != NULL) {
+            error = create_there(handle, &attr, s, block_signals, options);
+            pthread_attr_destroy(&attr);
+            return error;
+        }
+#endif
     }
     if (error == 0)
         error = create(handle, &attr, s, block_signals);
@@ -205,8 +254,9 @@ void os_thread_detach(os_thread thread)
 
 size_t os_thread_stack_minimum(void)
 {
+    enum { LEAST = 16384 }; /* musl says 2048, which holds none of our frames */
     long size = sysconf(_SC_THREAD_STACK_MIN);
-    return size > 0 ? (size_t)size : 16384;
+    return size > LEAST ? (size_t)size : LEAST;
 }
 
 size_t os_thread_stack_left(void)
@@ -219,6 +269,10 @@ size_t os_thread_stack_left(void)
         return CAUTIOUS;
     int err = pthread_attr_getstack(&attributes, &lowest, &size);
     pthread_attr_destroy(&attributes);
+#ifndef __GLIBC__
+    if (err == 0 && gettid() == getpid())
+        lowest = (char *)lowest + size - usual_stack();
+#endif
     const char *here = __builtin_frame_address(0);
     return err || here < (const char *)lowest ? CAUTIOUS : (size_t)(here - (const char *)lowest);
 }
