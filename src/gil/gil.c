@@ -2,7 +2,7 @@
  *
  * Fork.  The inner locks of all interpreter locks are held across it, so that the child finds their
  * lists whole.  In the child the forking runner keeps what it holds.  All others are gone: their
- * records are freed, the queue is empty, a lock that one of them held is free.
+ * records are freed, the queue is empty, a lock that one of them held is free, and nobody owes.
  *
  * SPDX-License-Identifier: MIT
  */
