@@ -23,8 +23,8 @@
  *     nobody has to wait it stands still; but then the others have what they want: time in which
  *     nobody waited is taken off each debt.  So who was away for longer than he owes comes back as
  *     one who is new, whether the others were many or one that computed alone.
- *     A full table is made anew without what is paid.  It has MOST entries at most: once more than
- *     half of those owe at the same time all debts are forgotten, as where there is no memory.
+ *     A full table is made anew without what is paid.  It has MOST entries at most: once half of
+ *     those owe at the same time only a few of them are kept.  Without memory nothing is put down.
  *     Entries of threads that have ended are paid like others; numbers are not given twice.
  *
  * Why by thread, and not by runner?  A task of a pool is a runner of its own, and so is a coroutine
@@ -98,45 +98,61 @@ void kri_gil_forget_debts(kr_gil *g)
     g->debts = (kri_gil_debts){.all = NULL};
 }
 
-/* How large a table is to be that is half empty at least with all that still owe. */
-static size_t room_for(const kr_gil *g, const kri_gil_debts *debts, kr_time now)
+static bool is_full(const kri_gil_debts *debts)
 {
+    return debts->used >= debts->room - debts->room / 4;
+}
+
+/* How large a table is to be that is half empty at least with all that still owe. */
+static size_t room_for(const kr_gil *g, kr_time now)
+{
+    const kri_gil_debts *debts = &g->debts;
     size_t owing = 0;
+    size_t room = LEAST;
     for (size_t i = 0; i < debts->room; i++)
         owing += debts->all[i].thread != 0 && age(g, &debts->all[i], now) > fresh(g);
-    size_t room = LEAST;
     while (room < 2 * (owing + 1))
         room *= 2;
-    return room;
+    return room <= MOST ? room : LEAST;
 }
 
+/* Those that still owe, if there is room for them. */
+static void move_into(kr_gil *g, kri_gil_debts *debts)
+{
+    const kri_gil_debts *old = &g->debts;
+    for (size_t i = 0; i < old->room && debts->used < debts->room / 2; i++) {
+        if (old->all[i].thread == 0 || old->all[i].end <= fresh(g))
+            continue;
+        *find(debts, old->all[i].thread) = old->all[i];
+        debts->used++;
+    }
+}
+
+/* The lock is not held meanwhile: where malloc has locks of its own across a fork, whoever forks
+ * may have them and wait for this one. */
 static void make_anew(kr_gil *g, kr_time now)
 {
-    kri_gil_debts old = g->debts;
-    kri_gil_debts debts = {.room = room_for(g, &old, now)};
-    if (debts.room > MOST) {
-        old.room = 0; /* none is taken over */
-        debts.room = LEAST;
-    }
+    kri_gil_debts debts = {.room = room_for(g, now)};
+    kri_mutex_unlock(&g->lock);
     debts.all = os_alloc(debts.room * sizeof *debts.all);
-    for (size_t i = 0; debts.all != NULL && i < old.room; i++) {
-        if (old.all[i].thread == 0 || old.all[i].end <= fresh(g))
-            continue;
-        *find(&debts, old.all[i].thread) = old.all[i];
-        debts.used++;
-    }
-    kri_gil_forget_debts(g);
-    if (debts.all != NULL)
+    kri_mutex_lock(&g->lock);
+    kri_gil_debt *unused = debts.all;
+    if (debts.all != NULL && is_full(&g->debts)) {
+        unused = g->debts.all;
+        move_into(g, &debts);
         g->debts = debts;
+    }
+    kri_mutex_unlock(&g->lock);
+    os_free(unused);
+    kri_mutex_lock(&g->lock);
 }
 
-/* The thread's entry, which may be a new one; NULL: no memory. */
+/* The thread's entry, which may be a new one; NULL: there is no room. */
 static kri_gil_debt *entry_of(kr_gil *g, uint64_t thread, kr_time now)
 {
-    enum { FULL_OF_4 = 3 };
-    if (4 * (g->debts.used + 1) > FULL_OF_4 * g->debts.room)
+    if (is_full(&g->debts))
         make_anew(g, now);
-    if (g->debts.all == NULL)
+    if (is_full(&g->debts))
         return NULL;
     kri_gil_debt *d = find(&g->debts, thread);
     if (d->thread == 0) {
@@ -165,14 +181,13 @@ void kri_gil_begin_share(kr_gil *g, kr_gil_thread *t)
 
 void kri_gil_end_share(kr_gil *g, const kr_gil_thread *t)
 {
-    kr_time debt = t->key + t->used - fresh(g);
-    if (t->spent == 0 || debt <= 0)
+    if (t->spent == 0 || t->key + t->used <= fresh(g))
         return;
-    kr_time now = os_now();
-    kri_gil_debt *d = entry_of(g, kri_party_id(thread_party()), now);
-    if (d == NULL)
+    kri_gil_debt *d = entry_of(g, kri_party_id(thread_party()), os_now());
+    kr_time debt = t->key + t->used - fresh(g); /* not before: the clock may have gone on */
+    if (d == NULL || debt <= 0)
         return;
-    if (age(g, d, now) < fresh(g))
+    if (age(g, d, os_now()) < fresh(g))
         d->end = fresh(g);
     d->end += t->spent < debt ? t->spent : debt;
     kr_time most = g->clock + KRI_GIL_SLICES_BEHIND * (kr_time)kri_load_rlx64(&g->interval);

@@ -200,8 +200,8 @@ void kri_gil_insert_before(kr_gil *g, kr_gil_thread *t, kr_gil_thread *behind); 
 void kri_gil_take_out(kr_gil *g, kr_gil_thread *t);
 
 /* debt.c */
-void kri_gil_begin_share(kr_gil *g, kr_gil_thread *t); /* the caller's, which attaches */
-void kri_gil_end_share(kr_gil *g, const kr_gil_thread *t);
+void kri_gil_begin_share(kr_gil *g, kr_gil_thread *t);     /* the caller's, which attaches */
+void kri_gil_end_share(kr_gil *g, const kr_gil_thread *t); /* may give the lock up meanwhile */
 void kri_gil_forget_debts(kr_gil *g);
 
 /* A wake-up that is owed once the lock is released: who sleeps, and in which way. */
