@@ -9,6 +9,8 @@
 #include "gil/help.h"
 
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { GUESTS = 6, PIECES = 400, PIECE_MS = 3, MOST_MS = 50, EVENTS = 1 << 16 };
 
@@ -296,5 +298,26 @@ TEST(test_many_debts)
     CHECK(attach_and_look(gil) > kr_sec(2 * HOUR));
     hold_as_others(gil, 10000); /* too many: some are forgotten, but not the newest */
     CHECK(gil->debts.room <= 2048);
+    CHECK_EQ(kr_gil_destroy(gil), 0);
+}
+
+/* In the child nobody else is left to whom anything could be owed. */
+TEST(test_debts_across_a_fork)
+{
+    kr_gil *gil = with_slices_of(kr_sec(HOUR));
+    hold(gil, kr_sec(3 * HOUR));
+    pid_t id = fork();
+    CHECK_GE(id, 0);
+    if (id == 0) {
+        CHECK_EQ(attach_and_look(gil), 0);
+        hold(gil, kr_sec(3 * HOUR));
+        CHECK(attach_and_look(gil) > kr_sec(2 * HOUR));
+        CHECK_EQ(kr_gil_destroy(gil), 0);
+        _exit(0);
+    }
+    int status;
+    CHECK_EQ(waitpid(id, &status, 0), id);
+    CHECK_EQ(status, 0);
+    CHECK(attach_and_look(gil) > kr_sec(2 * HOUR));
     CHECK_EQ(kr_gil_destroy(gil), 0);
 }
