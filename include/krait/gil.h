@@ -81,7 +81,7 @@ KR_API int kr_gil_destroy(kr_gil *gil);
 /* kr_gil_attach - make the calling runner known, and take the lock.  PyGILState_Ensure.
  *
  * It nests: attached already, the runner gets the same *thread and holds the lock on return,
- * whether or not it did before.  Allocates, the first time; nothing later does.
+ * whether or not it did before.  Allocates, the first time, as the last detach may, a little.
  *
  * Returns   0; KR_ESHUTDOWN: not attached; -ENOMEM; -EOVERFLOW: nested too deep;
  *           -EDEADLK: a coroutine, or a callback, of a thread that holds it for all of them
@@ -91,8 +91,8 @@ KR_API KR_NODISCARD int kr_gil_attach(kr_gil *gil, kr_gil_thread **thread);
 
 /* kr_gil_detach - take one attach back.  PyGILState_Release.
  *
- * The lock is then held or not as it was before that attach.  The last one gives it away and frees
- * *thread.  A runner must not end before that.
+ * The lock is then held or not as before that attach.  The last one gives it away, frees *thread,
+ * and notes what its thread has had beyond its share.  A runner must not end before that.
  *
  * Returns   0; -EPERM: not the caller's
  */

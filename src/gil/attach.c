@@ -1,7 +1,7 @@
 /* Who is attached to an interpreter lock.
  *
  * State.  Each runner that is attached has a record, with a blocking hook in its party: that is
- * where it is found again, too.
+ * where it is found again, too.  Of one that has detached there is what its thread owes: debt.c.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -88,7 +88,7 @@ static kr_gil_thread *new_record(kr_gil *gil, kri_party *self)
 static void enlist(kr_gil *g, kr_gil_thread *t)
 {
     t->number = ++g->numbers;
-    t->key = g->clock - (kr_time)kri_load_rlx64(&g->interval);
+    kri_gil_begin_share(g, t);
     kri_store_rlx(&t->asked, (g->policy == KR_GIL_TICKS ? KRI_GIL_COUNTS : 0) |
                                  (g->calls.count != 0 ? KRI_GIL_CALLS : 0));
     t->older = g->newest;
@@ -115,6 +115,7 @@ static void leave(kr_gil *g, kr_gil_thread *t, bool noted)
     kri_mutex_lock(&g->lock);
     if (g->events != NULL && !noted)
         kri_gil_note(g, t, KR_GIL_LEAVES, os_now());
+    kri_gil_end_share(g, t);
     unlist(g, t);
     kri_mutex_unlock(&g->lock);
     os_free(t);

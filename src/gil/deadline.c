@@ -22,7 +22,8 @@
  * Protocol.
  *     take.  The runner that comes, from a blocking region or new, stands one slice ahead of the
  *     clock at most.  So one that mostly waits is early: the holder is asked after min_slice.  One
- *     that has had more than its share is not: it is asked when the holder's slice is over.
+ *     that has had more than its share is not: it is asked when the holder's slice is over.  A
+ *     runner that attaches begins where its thread stood when it detached: debt.c.
  *     give.  To the first in the queue, by name.
  *     drop.  The holder's key moves on if its slice is over; it stays holder while that is still
  *     the smallest, else it hands over and queues; in front of its equals if there is something
@@ -56,8 +57,7 @@
 #include "os/os.h"
 #include "trace/trace.h"
 
-enum { SLICES_BEHIND = 20 }; /* so much one can owe at most */
-enum { SOON = 2000 };        /* ns: it is asked by then, and sees to the rest itself */
+enum { SOON = 2000 }; /* ns: it is asked by then, and sees to the rest itself */
 
 static const kri_gil_wake nobody = {.word = NULL};
 
@@ -74,6 +74,8 @@ static void account(kr_gil *g, kr_gil_thread *t, kr_time now)
     kr_time held = now - g->counted_from;
     g->counted_from = now;
     t->used += held;
+    t->spent += held;
+    g->contested += held;
     kri_gil_count(&g->counts.held, (uint64_t)held);
     kri_gil_count(&t->counts.held, (uint64_t)held);
     kr_time slice = slice_of(g);
@@ -81,8 +83,8 @@ static void account(kr_gil *g, kr_gil_thread *t, kr_time now)
         return;
     t->key += t->used;
     t->used = 0;
-    if (t->key > g->clock + SLICES_BEHIND * slice)
-        t->key = g->clock + SLICES_BEHIND * slice;
+    if (t->key > g->clock + KRI_GIL_SLICES_BEHIND * slice)
+        t->key = g->clock + KRI_GIL_SLICES_BEHIND * slice;
 }
 
 static void note_hold(kr_gil *g, kr_gil_thread *t, kr_time now)

@@ -2,7 +2,7 @@
  *
  * Fork.  The inner locks of all interpreter locks are held across it, so that the child finds their
  * lists whole.  In the child the forking runner keeps what it holds.  All others are gone: their
- * records are freed, the queue is empty, a lock that one of them held is free.
+ * records are freed, the queue is empty, a lock that one of them held is free, and nobody owes.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -77,6 +77,7 @@ static void begin_anew(kr_gil *g)
     if (!in_call)
         g->caller = NULL;
     g->event_count = 0;
+    kri_gil_forget_debts(g);
     g->taken_at = g->counted_from = 0;
     kri_gil_forget_counts(&g->counts);
     uint64_t slow = kri_gil_is_watched(g) ? KRI_GIL_SLOW : 0;
@@ -203,6 +204,7 @@ int kr_gil_destroy(kr_gil *gil)
     if (busy)
         return -EBUSY;
     unlist(gil);
+    kri_gil_forget_debts(gil);
     os_free(gil->events);
     os_free(gil);
     return 0;

@@ -68,6 +68,22 @@ typedef struct kri_gil_calls {
     kri_gil_call *ring;
 } kri_gil_calls;
 
+/* What a thread owes that has detached; see debt.c. */
+typedef struct kri_gil_debt {
+    uint64_t thread;
+    kr_time end;
+    kr_time since;
+    kr_time contested;
+} kri_gil_debt;
+
+typedef struct kri_gil_debts {
+    kri_gil_debt *all;
+    size_t room; /* a power of two */
+    size_t used;
+} kri_gil_debts;
+
+enum { KRI_GIL_SLICES_BEHIND = 20 }; /* so much one can owe at most */
+
 enum { KRI_GIL_LEVELS = 16 };
 
 struct kr_gil_thread {
@@ -98,8 +114,9 @@ struct kr_gil_thread {
     bool arranges;     /* the holder: it sees itself to that it is asked; then the holder's */
     uint32_t cpu;      /* a hint: on which processor + 1 it began to wait */
     kr_time waits_since;
-    kr_time key;  /* virtual: the smaller, the sooner; see deadline.c */
-    kr_time used; /* how much of its slice */
+    kr_time key;   /* virtual: the smaller, the sooner; see deadline.c */
+    kr_time used;  /* how much of its slice */
+    kr_time spent; /* what it has held while others waited */
     int interrupt;
     kri_gil_calls calls;
     kri_gil_call call_ring[KRI_GIL_CALLS_OF_ONE];
@@ -133,7 +150,9 @@ struct kr_gil {
     kr_time counted_from;   /* since when others wait for this holder; 0: nobody does */
     kr_time slice_from;     /* since when it has not been asked */
     kr_time clock;          /* virtual: the key of the last one that was due */
-    kr_gil_thread *caller;  /* who is in a pending call */
+    kr_time contested;      /* how long it was held while others waited */
+    kri_gil_debts debts;
+    kr_gil_thread *caller; /* who is in a pending call */
     kri_gil_calls calls;
     kri_gil_call call_ring[KRI_GIL_CALLS_OF_ANY];
     kri_gil_counts counts;
@@ -179,6 +198,11 @@ bool kri_gil_is_watched(const kr_gil *g); /* every take and release goes the slo
 void kri_gil_append(kr_gil *g, kr_gil_thread *t);
 void kri_gil_insert_before(kr_gil *g, kr_gil_thread *t, kr_gil_thread *behind); /* NULL: append */
 void kri_gil_take_out(kr_gil *g, kr_gil_thread *t);
+
+/* debt.c */
+void kri_gil_begin_share(kr_gil *g, kr_gil_thread *t);     /* the caller's, which attaches */
+void kri_gil_end_share(kr_gil *g, const kr_gil_thread *t); /* may give the lock up meanwhile */
+void kri_gil_forget_debts(kr_gil *g);
 
 /* A wake-up that is owed once the lock is released: who sleeps, and in which way. */
 typedef struct kri_gil_wake {

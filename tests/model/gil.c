@@ -255,6 +255,47 @@ SCENARIO(gil_shutdown_by_holder, .early = KR_EXPLORE_NONE)
     finish(1);
 }
 
+/* Two that come again: each owes what it has had, and not what the other one has. */
+enum { HOUR = 3600 };
+
+static void hold_long(kr_time time)
+{
+    kr_gil_thread *self = attach();
+    kri_mutex_lock(&s.gil->lock);
+    self->key += time;
+    self->spent += time;
+    kri_mutex_unlock(&s.gil->lock);
+    detach(self);
+}
+
+static void come_again(kr_time owed)
+{
+    hold_long(owed);
+    kr_gil_thread *self = attach();
+    kri_mutex_lock(&s.gil->lock);
+    kr_time debt = self->key + kr_gil_switch_interval(s.gil) - s.gil->clock;
+    kr_time passed = s.gil->clock; /* from 0: who came later counts from there */
+    kri_mutex_unlock(&s.gil->lock);
+    kr_explore_check(debt + passed >= owed - kr_sec(HOUR));
+    kr_explore_check(debt <= owed);
+    detach(self);
+}
+
+static void come_again_with_more(void *arg)
+{
+    (void)arg;
+    come_again(kr_sec(8 * HOUR));
+}
+
+SCENARIO(gil_debts, .early = KR_EXPLORE_NONE, .stale = KR_EXPLORE_NONE)
+{
+    fresh(KR_GIL_DEADLINE);
+    kr_explore_check(kr_gil_set_switch_interval(s.gil, kr_sec(HOUR)) == 0);
+    kr_explore_spawn(come_again_with_more, NULL);
+    come_again(kr_sec(4 * HOUR));
+    finish(0);
+}
+
 /* What a fork would find at any moment: lists that are whole. */
 static void look_as_a_fork(void)
 {

@@ -67,6 +67,20 @@ krait_mutant(gil_drop_is_not_handed gil/deadline.c gil/gil_asked
 krait_mutant(gil_called_and_not_woken gil/deadline.c gil/gil_next_is_called
   "        wakes[1] = call_next(g, t);" "        (void)call_next(g, t);")
 
+# Debts.
+krait_mutant(gil_debt_forgotten gil/debt.c gil/gil_debts
+  "    d->end += t->spent < debt ? t->spent : debt;" "    (void)d;")
+krait_mutant(gil_debt_of_all gil/debt.c gil/gil_debts
+  "    size_t at = (size_t)thread;
+    while (" "    size_t at = 0;
+    while (thread == 0 && ")
+krait_mutant(gil_debt_put_down_without_the_lock gil/attach.c gil/gil_debts
+  "    kri_gil_end_share(g, t);
+    unlist(g, t);
+    kri_mutex_unlock(&g->lock);" "    unlist(g, t);
+    kri_mutex_unlock(&g->lock);
+    kri_gil_end_share(g, t);")
+
 # The end.
 krait_mutant(gil_shutdown_leaves_waiters gil/gil.c gil/gil_shutdown_by_holder
   "    while (g->first != NULL) {" "    while (g->first != NULL && !g->closed) {")
