@@ -108,9 +108,10 @@ KR_API KR_NODISCARD int kr_thread_start(kr_thread **t, kr_run_fn run, const void
  *           -ETIMEDOUT    it is still alive after the timeout
  *           -ECANCELED    the caller's scope is cancelled.  Not with KR_NOWAIT
  *           -EDEADLK      a thread cannot wait for its own end
- *           -EINVAL       NULL, a negative timeout, or a foreign thread, whose end nobody can tell
- * in time KR_ESHUTDOWN  the process is exiting, has waited for its threads, and this one, a daemon,
- * is still alive: it may never end Blocks    a thread sleeps, a coroutine is suspended
+ *           -EINVAL       NULL, a negative timeout, or a foreign thread, whose end nobody can see
+ *           KR_ESHUTDOWN  the process is exiting, has waited for its threads, and this one, a
+ *                         daemon, is still alive: it may never end
+ * Blocks    a thread sleeps, a coroutine is suspended
  */
 KR_API int kr_thread_join(kr_thread *t, int *result, kr_time timeout);
 
