@@ -22,18 +22,23 @@ static bool condemn(kri_process_pool *pool, uint32_t slot)
 }
 
 /* It is not wanted any more: out of the queue with it, and its worker is killed, because nothing
- * less would end it. */
+ * less would end it.  If its worker has died in between it may be in the queue once more. */
 static void abandon(kr_executor *executor, kr_future *f)
 {
     kri_process_pool *pool = kri_process_pool_of(executor);
     kri_job *job = kri_job_of(f);
+    bool waits = true;
     kri_future_seen(f);
-    if (kri_future_remove(f))
-        return;
-    kri_mutex_lock(&pool->mutex);
-    if (job->place == KRI_JOB_SLOT)
-        job->abandoned = condemn(pool, (uint32_t)job->slot);
-    kri_mutex_unlock(&pool->mutex);
+    while (waits && !kri_future_remove(f)) {
+        kri_mutex_lock(&pool->mutex);
+        const kri_work_slot *slot =
+            job->place == KRI_JOB_SLOT ? &pool->work.slots[job->slot] : NULL;
+        waits = job->place == KRI_JOB_BACKLOG ||
+                (slot && kri_slot_phase(kri_slot_look(slot)) == KRI_SLOT_READY);
+        if (slot && !waits)
+            job->abandoned = condemn(pool, (uint32_t)job->slot);
+        kri_mutex_unlock(&pool->mutex);
+    }
 }
 
 int kri_process_map(kr_executor *executor, const kri_task *task, void *results,
