@@ -71,3 +71,10 @@ krait_mutant(calls_dismissed_asleep process_pool/calls.c process_pool/process_po
   "    if (!kri_ready_some(work) && !kri_load_sc(&work->area->closing) &&
         !kri_worker_is_dismissed(work, worker))"
   "    if (!kri_ready_some(work) && !kri_load_sc(&work->area->closing))")
+krait_mutant(slots_passed_and_not_told_crashes process_pool/slots.c
+  process_pool/process_pool_worker_dies
+  "    return kri_slot_phase(state) == KRI_SLOT_DONE ||
+           (kri_slot_phase(state) == KRI_SLOT_RUNNING &&
+            all_have_passed(slot, kri_load_rlx(&slot->progress)));"
+  "    (void)slot;
+    return kri_slot_phase(state) == KRI_SLOT_DONE;")

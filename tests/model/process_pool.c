@@ -401,6 +401,9 @@ static void bury(uint32_t worker)
             settle(slot);
             continue;
         }
+        uint32_t items = s.work.slots[slot].items,
+                 item = kri_load_rlx(&s.work.slots[slot].progress);
+        kr_explore_check((item & ~KRI_SLOT_CONDEMNED) < (items ? items : 1)); /* it was in one */
         kri_slot_settle(&s.work.slots[slot]);
         s.crashed[slot]++;
         s.count++;
