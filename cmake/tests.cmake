@@ -63,7 +63,7 @@ foreach(source ${sources})
       -Wl,--wrap=os_watch_create,--wrap=os_watch_add_for,--wrap=os_net_watch_connect
       -Wl,--wrap=os_call_pair,--wrap=os_rights_pair,--wrap=os_duplicate
       -Wl,--wrap=os_spawn_pipe,--wrap=os_spawn_null,--wrap=os_spawn_program
-      -Wl,--wrap=os_pidfd_open,--wrap=os_fork,--wrap=os_spawn_self
+      -Wl,--wrap=os_pidfd_open,--wrap=os_pidfd_signal,--wrap=os_fork,--wrap=os_spawn_self
       -Wl,--wrap=os_channel_create,--wrap=os_life_create,--wrap=os_duplicate_above
       -Wl,--wrap=os_stack_map,--wrap=os_net_connect,--wrap=pwritev2)
   endif()

@@ -66,10 +66,11 @@ typedef struct kr_process_pool_options {
                                      initializer gets their address; 0: it gets the pointer */
     uint64_t max_tasks_per_child; /* then it is replaced by a new one; 0: no limit */
     kr_time task_timeout;         /* a task that runs for longer is killed: -ETIMEDOUT; of a map,
-                                     an item; 0: none */
+                                     an item; one that ends just then counts, or has that error,
+                                     and no other is hit; 0: none */
     uint64_t memory_limit;        /* bytes that a worker may have resident, looked at every 100 ms,
-                                     and may map beyond what it begins with, kept by the kernel; 0:
-                                     none */
+                                     and may map beyond what it begins with, kept by the kernel;
+                                     between two tasks it is replaced, and none fails; 0: none */
     int retries;                  /* how often a task whose worker has died is run again; not after
                                      its .task_timeout */
     const kr_cpu_set *affinity;   /* worker n is bound to set n % affinity_count; copied */

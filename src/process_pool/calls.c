@@ -25,6 +25,8 @@
  *     the processor from its caller, and both could spin if they were apart.  How often is enough
  *     doubles with each move, and falls slowly while they are apart; so where moving does not help
  *     it is seldom tried.
+ *     One that is dismissed leaves as soon as it is in no task: whoever dismisses it says so in its
+ *     record and calls it, and it reads that before it takes a task and before it sleeps.
  *     A call that goes to a dying worker is lost, and so is one by a dying worker, which may have
  *     taken a bit out, or written CALLED, and come no further.  Whoever settles a death calls all,
  *     whatever stands in their words.
@@ -32,7 +34,8 @@
  * Ordering.
  *     [calls-1]  a bit is set, and then the rings are read; a ring is written, and then the bits
  *                are read: all sequentially consistent, see [ready-3]
- *                The same holds for a searcher: it takes its bit out, and then reads the rings
+ *                The same holds for a searcher: it takes its bit out, and then reads the rings;
+ *                and for who is dismissed: it is told and then called, and looks after LOOKING
  *     [calls-2]  the word is LOOKING before the bit is seen: who takes a bit out acquires what its
  *                setting released, and writes CALLED after it
  *
@@ -145,7 +148,8 @@ void kri_worker_wait(const kri_work *work, uint32_t worker, int *kept)
     kri_store_rlx(&record->call, KRI_LOOKING);
     kri_or_sc64(bits_of(work, worker), bit_of(worker)); /* [calls-1] [calls-2] */
     stop_search(work, worker);
-    if (!kri_ready_some(work) && !kri_load_sc(&work->area->closing))
+    if (!kri_ready_some(work) && !kri_load_sc(&work->area->closing) &&
+        !kri_worker_is_dismissed(work, worker))
         sleep_until_called(work, worker, kept);
     (void)kri_or_sc64(search_of(work, worker), bit_of(worker));
     (void)kri_and_sc64(bits_of(work, worker), ~bit_of(worker));
@@ -188,6 +192,23 @@ void kri_worker_call_all(const kri_work *work)
 {
     for (uint32_t worker = 0; worker < work->workers; worker++)
         call(work, worker, true);
+}
+
+bool kri_worker_dismiss(const kri_work *work, uint32_t worker)
+{
+    kri_work_record *record = kri_work_record_of(work, worker);
+    uint32_t starts = KRI_WORKER_STARTS, works = KRI_WORKER_WORKS;
+    if (kri_cas_sc(&record->status, &starts, KRI_WORKER_CONDEMNED))
+        return false;
+    if (kri_cas_sc(&record->status, &works, KRI_WORKER_DISMISSED)) /* [calls-1] */
+        call(work, worker, true);
+    return true;
+}
+
+bool kri_worker_is_dismissed(const kri_work *work, uint32_t worker)
+{
+    const kri_work_record *record = kri_work_record_of(work, worker);
+    return kri_load_sc(&record->status) == KRI_WORKER_DISMISSED; /* [calls-1] */
 }
 
 void kri_worker_reset(const kri_work *work, uint32_t worker)

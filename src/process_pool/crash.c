@@ -1,7 +1,8 @@
 /* What is left of a dead worker: each task that it had ends, or is run again, exactly once.
  *
  * Its ring of completed slots may tell less than it has done, never more; so the slots are asked.
- * What is DONE has ended, whether or not anybody was told.  What is RUNNING has crashed with it.
+ * What is DONE has ended, whether or not anybody was told.  What is RUNNING has crashed with it,
+ * unless its last item has passed.
  *
  * Of a batch the item that it was in has crashed, and what it did before stands; the rest is put
  * once more.
@@ -73,7 +74,7 @@ static void crashed(kri_process_pool *pool, uint32_t worker, int exit_code, kri_
     kr_crash_reason why = pool->workers[worker].why;
     int error = why == KR_CRASH_TIMEOUT ? -ETIMEDOUT : KR_ECRASHED;
     bool final = pool->stopped || pool->broken || why == KR_CRASH_TIMEOUT;
-    uint32_t progress = kri_load_rlx(&pool->work.slots[job->slot].progress);
+    uint32_t progress = kri_load_rlx(&pool->work.slots[job->slot].progress) & ~KRI_SLOT_CONDEMNED;
     if (progress != job->progress)
         job->attempts = 0;
     job->progress = progress;
@@ -95,6 +96,24 @@ static void crashed(kri_process_pool *pool, uint32_t worker, int exit_code, kri_
     kri_job_ended(pool, job, error, list);
 }
 
+void kri_crash_kill(kri_process_pool *pool, uint32_t worker, kr_crash_reason why)
+{
+    kri_pool_worker *w = &pool->workers[worker];
+    w->why = w->why == KR_CRASH_DIED ? why : w->why;
+    if (w->process)
+        (void)kr_process_kill(w->process);
+}
+
+bool kri_crash_condemn(kri_process_pool *pool, uint32_t slot, uint32_t item, kr_crash_reason why)
+{
+    kri_work_slot *s = &pool->work.slots[slot];
+    uint32_t worker = kri_slot_worker(kri_slot_look(s));
+    if (!kri_slot_condemn(s, item))
+        return false;
+    kri_crash_kill(pool, worker, why);
+    return true;
+}
+
 void kri_crash_settle(kri_process_pool *pool, uint32_t worker, int exit_code, kri_job_list *list)
 {
     for (uint32_t slot = 0; slot < pool->work.slot_count; slot++) {
@@ -102,7 +121,7 @@ void kri_crash_settle(kri_process_pool *pool, uint32_t worker, int exit_code, kr
         uint64_t state = kri_slot_look(&pool->work.slots[slot]);
         if (!job || kri_slot_worker(state) != worker || kri_slot_phase(state) < KRI_SLOT_RUNNING)
             continue;
-        if (kri_slot_phase(state) == KRI_SLOT_RUNNING) {
+        if (!kri_slot_has_ended(&pool->work.slots[slot], state)) {
             crashed(pool, worker, exit_code, job, list);
             continue;
         }

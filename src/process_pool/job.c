@@ -107,7 +107,7 @@ int kri_job_make(kr_executor *executor, kr_future **future, const kri_task *task
     uint64_t function;
     *future = NULL;
     if ((task->arg_size && !task->arg) || task->arg_size > most || task->result_size > most ||
-        task->items > UINT32_MAX)
+        task->items >= KRI_SLOT_CONDEMNED)
         return -EINVAL;
     int err = kri_function_number(pool, (void (*)(void))task->fn, &function);
     if (err)

@@ -9,25 +9,36 @@
 
 #include "executor/map_batches.h"
 
+/* Whichever item it is in.  true: none of those that are left will be told of. */
+static bool condemn(kri_process_pool *pool, uint32_t slot)
+{
+    const kri_work_slot *s = &pool->work.slots[slot];
+    uint64_t state = kri_slot_look(s);
+    uint32_t item;
+    while (kri_slot_is_running(s, state, &item))
+        if (kri_crash_condemn(pool, slot, item, KR_CRASH_STOPPED))
+            return true;
+    return kri_slot_phase(state) == KRI_SLOT_RUNNING && !kri_slot_has_ended(s, state);
+}
+
 /* It is not wanted any more: out of the queue with it, and its worker is killed, because nothing
- * less would end it. */
+ * less would end it.  If its worker has died in between it may be in the queue once more. */
 static void abandon(kr_executor *executor, kr_future *f)
 {
     kri_process_pool *pool = kri_process_pool_of(executor);
     kri_job *job = kri_job_of(f);
+    bool waits = true;
     kri_future_seen(f);
-    if (kri_future_remove(f))
-        return;
-    kri_mutex_lock(&pool->mutex);
-    uint64_t state = job->place == KRI_JOB_SLOT ? kri_slot_look(&pool->work.slots[job->slot]) : 0;
-    if (kri_slot_phase(state) == KRI_SLOT_RUNNING) {
-        kri_pool_worker *worker = &pool->workers[kri_slot_worker(state)];
-        job->abandoned = true;
-        worker->why = worker->why == KR_CRASH_DIED ? KR_CRASH_STOPPED : worker->why;
-        if (worker->process)
-            (void)kr_process_kill(worker->process);
+    while (waits && !kri_future_remove(f)) {
+        kri_mutex_lock(&pool->mutex);
+        const kri_work_slot *slot =
+            job->place == KRI_JOB_SLOT ? &pool->work.slots[job->slot] : NULL;
+        waits = job->place == KRI_JOB_BACKLOG ||
+                (slot && kri_slot_phase(kri_slot_look(slot)) == KRI_SLOT_READY);
+        if (slot && !waits)
+            job->abandoned = condemn(pool, (uint32_t)job->slot);
+        kri_mutex_unlock(&pool->mutex);
     }
-    kri_mutex_unlock(&pool->mutex);
 }
 
 int kri_process_map(kr_executor *executor, const kri_task *task, void *results,

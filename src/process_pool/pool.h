@@ -53,8 +53,10 @@ typedef struct kri_job_list {
 typedef struct kri_pool_worker {
     kr_process *process; /* [mutex] changed by the supervisor; NULL: nobody is in it */
     uint64_t taken;      /* [mutex] how far its ring of completed slots was read */
-    kr_crash_reason why; /* [mutex] it was killed for this, if it was */
+    kr_crash_reason why; /* [mutex] it is killed for this, if it is */
     uint64_t max_rss;    /* the supervisor's, as the rest */
+    int runs;            /* the slot that it was seen in, or KRI_NO_SLOT .. */
+    uint32_t item;       /* .. and the item there */
     uint64_t seen;       /* the state of the slot that it runs */
     kr_time seen_at;     /* since when, at the latest */
 } kri_pool_worker;
@@ -160,7 +162,11 @@ int kri_pool_worker_start(kri_process_pool *pool, uint32_t worker);
 void kri_pool_worker_name(const kri_process_pool *pool, uint32_t worker,
                           char name[KR_PROCESS_NAME_SIZE]);
 
-/* crash.c: mutex held: what a dead worker has left */
+/* crash.c: mutex held: an end to the worker that is in this item; false: it has ended */
+bool kri_crash_condemn(kri_process_pool *pool, uint32_t slot, uint32_t item, kr_crash_reason why);
+void kri_crash_kill(kri_process_pool *pool, uint32_t worker,
+                    kr_crash_reason why); /* one that is in no task, and gets none */
+/* and what a dead worker has left */
 void kri_crash_settle(kri_process_pool *pool, uint32_t worker, int exit_code, kri_job_list *list);
 
 /* map.c */

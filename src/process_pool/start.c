@@ -71,7 +71,7 @@ int kri_pool_worker_start(kri_process_pool *pool, uint32_t worker)
     kri_mutex_lock(&pool->mutex);
     pool->workers[worker].process = process;
     pool->alive++;
-    if (pool->stopped)
+    if (pool->stopped || pool->workers[worker].why != KR_CRASH_DIED) /* condemned by now */
         (void)kr_process_kill(process);
     kri_mutex_unlock(&pool->mutex);
     return 0;

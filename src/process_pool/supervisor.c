@@ -5,8 +5,12 @@
  *     It sleeps until a worker's sentinel says that it is over, it is called, or a limit is due.
  *     A dead worker's tasks are settled and its successor is started before any future ends, so
  *     that the program's callbacks and waiters do not delay that.
- *     It kills under the pool's mutex, having looked there that the worker is still in the task
- *     that is to be ended.
+ *     It kills for the item that a worker is in, and nothing else.  A look under the pool's mutex
+ *     shows which that is, but does not hold the worker, so it is condemned before the kill, see
+ *     slots.c; if the item has ended by then, nobody is killed for it.
+ *     Memory.  Which item it is in is read first, and then how much it has.  A worker that has too
+ *     much and is in no task leaves of itself, so that no other task is killed for that; one that
+ *     has not come to work is killed.
  *     Times.  The slots say who runs what; when it began, the worker has noted beside the state of
  *     that slot.  Where it has not come to that, it counts from when it was first seen so.  What
  *     begins after a look cannot be due before a whole time has passed, so no task has to call.
@@ -98,7 +102,7 @@ static void draw_conclusions(kri_process_pool *pool, uint32_t worker, int *error
 {
     const kri_work_record *record = kri_work_record_of(&pool->work, worker);
     uint32_t status = kri_load_acq(&record->status);
-    bool early = status == KRI_WORKER_STARTS && !pool->stopped;
+    bool early = (status == KRI_WORKER_STARTS || status == KRI_WORKER_CONDEMNED) && !pool->stopped;
     pool->early_deaths = early ? pool->early_deaths + 1 : 0;
     if (status == KRI_WORKER_FAILED)
         *error = record->error;
@@ -132,21 +136,11 @@ static void bury(struct supervisor *s, uint32_t worker)
 
 /* Limits. */
 
-/* With the mutex held. */
-static void kill_for(kri_process_pool *pool, uint32_t worker, kr_crash_reason why)
-{
-    kri_pool_worker *w = &pool->workers[worker];
-    if (!w->process || w->why != KR_CRASH_DIED)
-        return;
-    w->why = why;
-    (void)kr_process_kill(w->process);
-}
-
-/* When the task in this slot is due; KRI_NEVER: none runs there. */
-static kr_time due_in(kri_process_pool *pool, uint32_t slot, kr_time now)
+/* When the item in this slot is due; KRI_NEVER: none runs there. */
+static kr_time due_in(kri_process_pool *pool, uint32_t slot, kr_time now, uint32_t *item)
 {
     uint64_t state = kri_slot_look(&pool->work.slots[slot]);
-    if (kri_slot_phase(state) != KRI_SLOT_RUNNING)
+    if (!kri_slot_is_running(&pool->work.slots[slot], state, item))
         return KRI_NEVER;
     kri_pool_worker *w = &pool->workers[kri_slot_worker(state)];
     const kri_work_record *record = kri_work_record_of(&pool->work, kri_slot_worker(state));
@@ -167,10 +161,10 @@ static kr_time look_at_times(kri_process_pool *pool, kr_time now)
     if (pool->outstanding)
         next = now + pool->more.task_timeout;
     for (uint32_t slot = 0; slot < pool->work.slot_count; slot++) {
-        kr_time due = due_in(pool, slot, now);
+        uint32_t item;
+        kr_time due = due_in(pool, slot, now, &item);
         if (due <= now)
-            kill_for(pool, kri_slot_worker(kri_slot_look(&pool->work.slots[slot])),
-                     KR_CRASH_TIMEOUT);
+            (void)kri_crash_condemn(pool, slot, item, KR_CRASH_TIMEOUT);
         else if (due < next)
             next = due;
     }
@@ -178,19 +172,45 @@ static kr_time look_at_times(kri_process_pool *pool, kr_time now)
     return next;
 }
 
+/* With the mutex held: who is in which item. */
+static void find_workers(kri_process_pool *pool)
+{
+    for (uint32_t worker = 0; worker < pool->work.workers; worker++)
+        pool->workers[worker].runs = KRI_NO_SLOT;
+    for (uint32_t slot = 0; slot < pool->work.slot_count; slot++) {
+        uint32_t item;
+        uint64_t state = kri_slot_look(&pool->work.slots[slot]);
+        if (!kri_slot_is_running(&pool->work.slots[slot], state, &item))
+            continue;
+        pool->workers[kri_slot_worker(state)].runs = (int)slot;
+        pool->workers[kri_slot_worker(state)].item = item;
+    }
+}
+
+/* With the mutex held. */
+static void limit_memory(kri_process_pool *pool, uint32_t worker)
+{
+    kri_pool_worker *w = &pool->workers[worker];
+    int64_t resident = w->process ? os_process_resident(kr_process_pid(w->process)) : 0;
+    if (resident > 0 && (uint64_t)resident > w->max_rss)
+        w->max_rss = (uint64_t)resident;
+    if (resident <= 0 || (uint64_t)resident <= pool->more.memory_limit)
+        return;
+    if (w->runs != KRI_NO_SLOT)
+        (void)kri_crash_condemn(pool, (uint32_t)w->runs, w->item, KR_CRASH_MEMORY);
+    else if (!kri_worker_dismiss(&pool->work, worker))
+        kri_crash_kill(pool, worker, KR_CRASH_MEMORY);
+}
+
 static kr_time look_at_memory(struct supervisor *s, kr_time now)
 {
     kri_process_pool *pool = s->pool;
     kri_mutex_lock(&pool->mutex);
     bool busy = pool->outstanding != 0;
-    for (uint32_t worker = 0; busy && now >= s->look_at_memory && worker < pool->work.workers;
-         worker++) {
-        kri_pool_worker *w = &pool->workers[worker];
-        int64_t resident = w->process ? os_process_resident(kr_process_pid(w->process)) : 0;
-        if (resident > 0 && (uint64_t)resident > w->max_rss)
-            w->max_rss = (uint64_t)resident;
-        if (resident > 0 && (uint64_t)resident > pool->more.memory_limit)
-            kill_for(pool, worker, KR_CRASH_MEMORY);
+    if (busy && now >= s->look_at_memory) {
+        find_workers(pool);
+        for (uint32_t worker = 0; worker < pool->work.workers; worker++)
+            limit_memory(pool, worker);
     }
     kri_mutex_unlock(&pool->mutex);
     if (now >= s->look_at_memory)

@@ -23,6 +23,9 @@ enum { KRI_WORK_CLEARED = 4096 }; /* bytes of a result, or of an item's, that ar
 /* A slot's phase; the state word is ticket << 16 | worker << 4 | phase. */
 enum { KRI_SLOT_IDLE = 0, KRI_SLOT_READY = 1, KRI_SLOT_RUNNING = 2, KRI_SLOT_DONE = 3 };
 
+/* In a slot's progress: who is in the item that it counts up to must not come out of it. */
+#define KRI_SLOT_CONDEMNED (UINT32_C(1) << 31)
+
 enum { KRI_WORK_BY_ADDRESS = 1, KRI_WORK_ARG_ITSELF = 2, KRI_WORK_CLEAN = 4 };
 
 typedef struct kri_work_slot {
@@ -36,7 +39,7 @@ typedef struct kri_work_slot {
     uint64_t item_result; /* .. and of each result */
     uint32_t items;       /* 0: no batch */
     uint32_t flags;       /* KRI_WORK_.. */
-    kr_word progress;     /* atomic: items of a batch that have ended */
+    kr_word progress;     /* atomic: items that have ended, KRI_SLOT_CONDEMNED */
     int32_t error;        /* the worker's while RUNNING, then const: what the task returned */
     uint64_t traced; /* the parent's while IDLE, then const: what a trace knows it by; 0: none */
     unsigned char bytes[KRI_WORK_INLINE]; /* what is inline: the argument, then the result */
@@ -51,8 +54,10 @@ enum { KRI_CALLED = 0, KRI_LOOKING = 1, KRI_ASLEEP = 2 };
 enum kri_work_status {
     KRI_WORKER_STARTS = 0,
     KRI_WORKER_WORKS = 1,
-    KRI_WORKER_FAILED = 2, /* its initializer did; see error */
-    KRI_WORKER_LEFT = 3,   /* it has done as many tasks as it should, or the pool is closed */
+    KRI_WORKER_FAILED = 2,    /* its initializer did; see error */
+    KRI_WORKER_LEFT = 3,      /* it has done as many tasks as it should, or the pool is closed */
+    KRI_WORKER_DISMISSED = 4, /* it worked, and leaves before its next task */
+    KRI_WORKER_CONDEMNED = 5, /* it is killed before it works */
 };
 
 typedef struct kri_work_record {
@@ -151,9 +156,15 @@ static inline uint32_t kri_slot_worker(uint64_t state)
 void kri_slot_offer(kri_work_slot *slot, uint64_t ticket);    /* IDLE becomes READY */
 bool kri_slot_withdraw(kri_work_slot *slot, uint64_t ticket); /* READY becomes IDLE; false: taken */
 bool kri_slot_claim(kri_work_slot *slot, uint64_t ticket, uint32_t worker);
-void kri_slot_finish(kri_work_slot *slot); /* by the worker that has claimed it */
+/* By the worker that has claimed it: an item has ended; false: it is condemned, and must end. */
+bool kri_slot_pass(kri_work_slot *slot);
+void kri_slot_finish(kri_work_slot *slot); /* and when the last has passed */
 uint64_t kri_slot_look(const kri_work_slot *slot);
-void kri_slot_settle(kri_work_slot *slot); /* IDLE again: DONE, or its worker is dead */
+/* By the parent, with the mutex; `item` of what runs, and is not condemned. */
+bool kri_slot_is_running(const kri_work_slot *slot, uint64_t state, uint32_t *item);
+bool kri_slot_condemn(kri_work_slot *slot, uint32_t item); /* false: that item has ended */
+bool kri_slot_has_ended(const kri_work_slot *slot, uint64_t state);
+void kri_slot_settle(kri_work_slot *slot); /* IDLE again: it has ended, or its worker is dead */
 
 /* ready_ring.c.  A ticket is a place in a ring and its lane. */
 bool kri_ready_put(const kri_work *work, uint32_t lane, uint32_t slot); /* false: it is full */
@@ -171,10 +182,14 @@ void kri_worker_found(const kri_work *work, uint32_t worker);  /* and then it ha
 void kri_worker_call(const kri_work *work); /* after a put: wake one, if any sleeps */
 void kri_worker_call_all(const kri_work *work);
 void kri_worker_reset(const kri_work *work, uint32_t worker); /* it is dead, or not yet started */
+/* It is to leave as soon as it is in no task; false: it has not begun to work, and is condemned. */
+bool kri_worker_dismiss(const kri_work *work, uint32_t worker);
+bool kri_worker_is_dismissed(const kri_work *work, uint32_t worker);
 
-/* loop.c: until the pool closes, or `most` tasks were run; 0: no limit. */
+/* loop.c: until the pool closes, it is dismissed, or `most` tasks were run; 0: no limit.  false: it
+ * is condemned.  `run` passes all items but the last. */
 typedef void (*kri_work_run)(void *arg, uint32_t slot);
-void kri_worker_loop(const kri_work *work, uint32_t worker, uint64_t most, kri_work_run run,
+bool kri_worker_loop(const kri_work *work, uint32_t worker, uint64_t most, kri_work_run run,
                      void *arg);
 
 /* completion.c */

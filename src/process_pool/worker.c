@@ -43,6 +43,13 @@ static void leave_if_forked(const struct worker *w)
         os_exit_now(0);
 }
 
+/* As if the kill that it is condemned to had come already.  The init of a namespace cannot. */
+static _Noreturn void die(void)
+{
+    os_signal_send(SIGKILL);
+    os_exit_now(128 + SIGKILL);
+}
+
 static int call(const struct run *run, const void *arg, void *result)
 {
     int error = run->fn(arg, result);
@@ -56,12 +63,15 @@ static void run_batch(const struct run *run)
     kri_work_record *record = run->worker->record;
     size_t errors_at = kri_batch_errors_at(slot->items, slot->item_result);
     int *errors = (int *)(void *)(run->result + errors_at);
-    for (uint32_t i = kri_load_rlx(&slot->progress); i < slot->items; i++) {
+    for (uint32_t i = kri_load_rlx(&slot->progress); i < slot->items;) {
         const void *arg = slot->item_arg ? run->arg + i * slot->item_arg : run->arg;
-        if (run->worker->plan->timed)
-            kri_store_rlx64(&record->began, (uint64_t)os_now());
         errors[i] = call(run, arg, slot->item_result ? run->result + i * slot->item_result : NULL);
-        kri_store_rlx(&slot->progress, i + 1);
+        if (++i == slot->items)
+            break;
+        if (run->worker->plan->timed)
+            kri_store_rlx64(&record->began, (uint64_t)os_now()); /* [slots-3] */
+        if (!kri_slot_pass(slot))
+            die();
     }
 }
 
@@ -186,8 +196,11 @@ int kri_pool_work(void *arg)
         kri_store_rel(&w.record->status, KRI_WORKER_FAILED);
         return 1;
     }
-    kri_store_rel(&w.record->status, KRI_WORKER_WORKS);
-    kri_worker_loop(&w.work, w.plan->worker, w.plan->max_tasks, run_slot, &w);
+    uint32_t starts = KRI_WORKER_STARTS;
+    if (!kri_cas_acq_rel(&w.record->status, &starts, KRI_WORKER_WORKS))
+        die();
+    if (!kri_worker_loop(&w.work, w.plan->worker, w.plan->max_tasks, run_slot, &w))
+        die();
     kri_store_rel(&w.record->status, KRI_WORKER_LEFT);
     return 0;
 }

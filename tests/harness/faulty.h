@@ -50,6 +50,10 @@ bool faulty_fails(faulty_group group);
 void faulty_after_any(void (*fn)(void *arg), void *arg);
 bool faulty_in_any(void);
 
+/* faulty_before_kill - call fn(arg) once, before the next SIGKILL that is sent to a process by its
+ * descriptor; as if whoever sends it were held up there. */
+void faulty_before_kill(void (*fn)(void *arg), void *arg);
+
 /* faulty_live - how many pieces of memory were taken and not given back. */
 int64_t faulty_live(void);
 

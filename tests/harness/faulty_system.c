@@ -5,6 +5,7 @@
  */
 #include "harness/faulty.h"
 
+#include "base/atomic.h"
 #include "os/child.h"
 #include "os/events.h"
 #include "os/io.h"
@@ -15,6 +16,7 @@
 #include "os/stack.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/uio.h>
 
 #define REFUSED(error, name, parameters, ...)                                                      \
@@ -95,3 +97,23 @@ REFUSED(-ENOMEM, os_spawn_self, (const char *name, const char *argument, int des
 REFUSED(-EMFILE, os_channel_create, (int ends[2]), ends)
 REFUSED(-EMFILE, os_life_create, (int ends[2]), ends)
 REFUSED(-EMFILE, os_duplicate_above, (int descriptor), descriptor)
+
+static struct {
+    void (*fn)(void *arg);
+    void *arg;
+    kr_word asked;
+} before_kill;
+
+void faulty_before_kill(void (*fn)(void *arg), void *arg)
+{
+    before_kill.fn = fn;
+    before_kill.arg = arg;
+    kri_store_sc(&before_kill.asked, 1);
+}
+
+WRAPPED(int, os_pidfd_signal, int pidfd, int signo)
+{
+    if (signo == SIGKILL && kri_swap_sc(&before_kill.asked, 0))
+        before_kill.fn(before_kill.arg);
+    return __real_os_pidfd_signal(pidfd, signo);
+}

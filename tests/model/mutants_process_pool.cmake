@@ -12,8 +12,8 @@ krait_mutant(ready_tail_stored_release process_pool/ready_ring.c
   process_pool/process_pool_hands_over
   "kri_store_sc64(&ring->tail, tail + 1);" "kri_store_rel64(&ring->tail, tail + 1);")
 krait_mutant(calls_no_look_before_sleep process_pool/calls.c process_pool/process_pool_hands_over
-  "    if (!kri_ready_some(work) && !kri_load_sc(&work->area->closing))"
-  "    if (!kri_load_sc(&work->area->closing))")
+  "    if (!kri_ready_some(work) && !kri_load_sc(&work->area->closing) &&"
+  "    if (!kri_load_sc(&work->area->closing) &&")
 krait_mutant(calls_searcher_keeps_it_to_itself process_pool/calls.c
   process_pool/process_pool_a_searcher_calls_another
   "    if (stop_search(work, worker) && kri_ready_some(work))" "    if (stop_search(work, worker) && false)")
@@ -43,3 +43,38 @@ krait_mutant(doze_in_spite_of_who_relies process_pool/doze.c
   "    if (doze->relied)
         return false;
 " "")
+krait_mutant(slots_killed_after_a_look process_pool/slots.c process_pool/process_pool_condemned
+  "    return kri_cas_rlx(&slot->progress, &item, item | KRI_SLOT_CONDEMNED);"
+  "    return kri_load_rlx(&slot->progress) == item;")
+krait_mutant(slots_condemned_reports_all_the_same process_pool/slots.c
+  process_pool/process_pool_condemned
+  "    return !(item & KRI_SLOT_CONDEMNED) &&
+           kri_cas_rel(&slot->progress, &item, item + 1); /* [slots-3] */"
+  "    kri_store_rel(&slot->progress, item + 1);
+    return true;")
+krait_mutant(slots_condemned_whatever_item process_pool/slots.c
+  process_pool/process_pool_condemned_for_an_item
+  "    return kri_cas_rlx(&slot->progress, &item, item | KRI_SLOT_CONDEMNED);"
+  "    (void)item;
+    return !(kri_or_rlx(&slot->progress, KRI_SLOT_CONDEMNED) & KRI_SLOT_CONDEMNED);")
+krait_mutant(slots_passed_relaxed process_pool/slots.c
+  process_pool/process_pool_condemned_for_an_item
+  "           kri_cas_rel(&slot->progress, &item, item + 1); /* [slots-3] */"
+  "           kri_cas_rlx(&slot->progress, &item, item + 1);")
+krait_mutant(loop_goes_on_though_condemned process_pool/loop.c process_pool/process_pool_condemned
+  "            if (!complete(work, worker, (uint32_t)slot, &kept))
+                return false;
+"
+  "            (void)complete(work, worker, (uint32_t)slot, &kept);
+")
+krait_mutant(calls_dismissed_asleep process_pool/calls.c process_pool/process_pool_dismissed
+  "    if (!kri_ready_some(work) && !kri_load_sc(&work->area->closing) &&
+        !kri_worker_is_dismissed(work, worker))"
+  "    if (!kri_ready_some(work) && !kri_load_sc(&work->area->closing))")
+krait_mutant(slots_passed_and_not_told_crashes process_pool/slots.c
+  process_pool/process_pool_worker_dies
+  "    return kri_slot_phase(state) == KRI_SLOT_DONE ||
+           (kri_slot_phase(state) == KRI_SLOT_RUNNING &&
+            all_have_passed(slot, kri_load_rlx(&slot->progress)));"
+  "    (void)slot;
+    return kri_slot_phase(state) == KRI_SLOT_DONE;")

@@ -25,8 +25,10 @@ static void fresh(void)
     memset(&s, 0, sizeof s);
     kr_explore_check(kri_work_size(SLOTS, WORKERS) <= sizeof s.memory);
     kri_work_make(&s.work, s.memory, SLOTS, WORKERS);
-    for (uint32_t i = 0; i < WORKERS; i++)
+    for (uint32_t i = 0; i < WORKERS; i++) {
         kri_worker_reset(&s.work, i);
+        kri_store_rlx(&kri_work_record_of(&s.work, i)->status, KRI_WORKER_WORKS);
+    }
     kr_explore_name(s.work.area, sizeof(kri_work_area), "area");
     kr_explore_name(s.work.slots, SLOTS * sizeof(kri_work_slot), "slots");
 }
@@ -35,7 +37,8 @@ static void fresh(void)
 static void put_only(uint32_t slot, uint32_t lane)
 {
     s.work.slots[slot].error = 0;
-    s.work.slots[slot].items = slot + 5;
+    s.work.slots[slot].arg = slot + 5;
+    kri_store_rlx(&s.work.slots[slot].progress, 0);
     kr_explore_check(kri_ready_put(&s.work, lane, slot));
 }
 
@@ -48,12 +51,12 @@ static void put(uint32_t slot)
 static void run(void *arg, uint32_t slot)
 {
     (void)arg;
-    s.work.slots[slot].error += (int)s.work.slots[slot].items * 2;
+    s.work.slots[slot].error += (int)s.work.slots[slot].arg * 2;
 }
 
 static void work_as(uint32_t worker, uint64_t most)
 {
-    kri_worker_loop(&s.work, worker, most, run, NULL);
+    (void)kri_worker_loop(&s.work, worker, most, run, NULL);
 }
 
 static void work_0(void *arg)
@@ -153,34 +156,32 @@ SCENARIO(process_pool_two_workers, .preemptions = 1, .stale = 1)
  * second. */
 static void run_together(void *arg, uint32_t slot)
 {
-    kr_word *both = arg;
+    kr_word *here = arg;
     run(NULL, slot);
-    kri_add_sc(both, 1);
-    kri_wake(both, KRI_ALL, KRI_SHARED);
-    while (kri_load_acq(both) < 2)
-        (void)kri_wait(both, 1, KRI_NEVER, KRI_SHARED);
+    kri_add_sc(here, 1);
+    kri_wake(here, KRI_ALL, KRI_SHARED);
+    while (kri_load_acq(here) < 2)
+        (void)kri_wait(here, 1, KRI_NEVER, KRI_SHARED);
 }
 
-static kr_word *both(void)
-{
-    return &s.work.slots[0].progress;
-}
+static kr_word both;
 
 static void together_0(void *arg)
 {
     (void)arg;
-    kri_worker_loop(&s.work, 0, 1, run_together, both());
+    (void)kri_worker_loop(&s.work, 0, 1, run_together, &both);
 }
 
 static void together_1(void *arg)
 {
     (void)arg;
-    kri_worker_loop(&s.work, 1, 1, run_together, both());
+    (void)kri_worker_loop(&s.work, 1, 1, run_together, &both);
 }
 
 SCENARIO(process_pool_two_at_a_time, .preemptions = 1, .stale = 1)
 {
     fresh();
+    both = (kr_word){0};
     kr_explore_spawn_in(VICTIM, together_0, NULL);
     kr_explore_spawn_in(OTHER, together_1, NULL);
     put(0);
@@ -209,7 +210,7 @@ static void run_and_meet(void *arg, uint32_t slot)
 
 static void meet_as(void *arg)
 {
-    kri_worker_loop(&s.work, (uint32_t)(uintptr_t)arg, 0, run_and_meet, NULL);
+    (void)kri_worker_loop(&s.work, (uint32_t)(uintptr_t)arg, 0, run_and_meet, NULL);
 }
 
 SCENARIO(process_pool_a_searcher_calls_another, .preemptions = 1, .stale = KR_EXPLORE_NONE,
@@ -396,10 +397,13 @@ static void bury(uint32_t worker)
         uint32_t phase = kri_slot_phase(state);
         if (phase < KRI_SLOT_RUNNING || kri_slot_worker(state) != worker)
             continue;
-        if (phase == KRI_SLOT_DONE) {
+        if (kri_slot_has_ended(&s.work.slots[slot], state)) {
             settle(slot);
             continue;
         }
+        uint32_t items = s.work.slots[slot].items,
+                 item = kri_load_rlx(&s.work.slots[slot].progress);
+        kr_explore_check((item & ~KRI_SLOT_CONDEMNED) < (items ? items : 1)); /* it was in one */
         kri_slot_settle(&s.work.slots[slot]);
         s.crashed[slot]++;
         s.count++;
@@ -507,6 +511,138 @@ SCENARIO(process_pool_only_worker_dies, AT_EVERY_POINT)
     put(0);
     put(1);
     lead(2);
+    close_pool();
+    kr_explore_join_all();
+    check_each_once(2);
+}
+
+/* Somebody is to be killed for the item that he is in, and ends it just then.  The kill itself is
+ * the death at any point, or, as for who hears of it before, his own end. */
+static int condemned;
+
+static void condemn_what_runs(void)
+{
+    for (uint32_t slot = 0; slot < SLOTS && condemned < 0; slot++) {
+        uint32_t item;
+        uint64_t state = kri_slot_look(&s.work.slots[slot]);
+        bool runs = kri_slot_is_running(&s.work.slots[slot], state, &item);
+        if (!runs || kri_slot_worker(state) != 0)
+            continue;
+        uint64_t began = kri_load_rlx64(&kri_work_record_of(&s.work, 0)->began);
+        kr_explore_check(began >= item); /* no time of an item before it */
+        if (!kri_slot_condemn(&s.work.slots[slot], item))
+            continue;
+        condemned = (int)slot;
+        kr_explore_check(kri_load_rlx(&s.work.slots[slot].progress) == (item | KRI_SLOT_CONDEMNED));
+    }
+}
+
+static void supervise_with_limits(void *arg)
+{
+    kri_mutex_lock(&collecting);
+    condemn_what_runs();
+    kri_mutex_unlock(&collecting);
+    supervise(arg);
+}
+
+static void check_only_the_condemned_crashed(int tasks)
+{
+    check_each_once(tasks);
+    int crashed = s.crashed[0] + s.crashed[1];
+    if (condemned >= 0)
+        kr_explore_check(s.crashed[condemned] == 1 && crashed == 1);
+    else
+        kr_explore_check(crashed <= !kr_explore_alive(VICTIM));
+}
+
+static void beside_a_limit(void)
+{
+    fresh();
+    collecting = (kri_mutex){0};
+    condemned = -1;
+    victim = kr_explore_spawn_in(VICTIM, work_0, NULL);
+    kr_explore_spawn_in(OTHER, work_1, NULL);
+    kr_explore_spawn(supervise_with_limits, &victim);
+    put(0);
+    put(1);
+    lead(2);
+    close_pool();
+    kr_explore_join_all();
+    check_only_the_condemned_crashed(2);
+}
+
+/* The parent does it all, and is the successor too. */
+SCENARIO(process_pool_condemned)
+{
+    fresh();
+    condemned = -1;
+    victim = kr_explore_spawn_in(VICTIM, work_0, NULL);
+    put(0);
+    put(1);
+    condemn_what_runs();
+    if (condemned < 0)
+        take(KRI_BELL_LEADER, 2, KRI_NEVER);
+    else
+        kr_explore_join(victim);
+    close_pool();
+    if (condemned >= 0) {
+        bury(0);
+        work_as(0, 0);
+        collect();
+    }
+    kr_explore_join_all();
+    check_only_the_condemned_crashed(2);
+}
+
+SCENARIO(process_pool_condemned_dies_at_random, .victim = VICTIM, .mode = KR_EXPLORE_PCT,
+         .schedules = 5000, .stale = 1)
+{
+    beside_a_limit();
+}
+
+/* As worker.c does it. */
+static void run_items(void *arg, uint32_t slot)
+{
+    kri_work_slot *at = &s.work.slots[slot];
+    run(arg, slot);
+    for (uint32_t i = 1; i < at->items; i++) {
+        kri_store_rlx64(&kri_work_record_of(&s.work, 0)->began, i);
+        if (!kri_slot_pass(at))
+            return;
+    }
+}
+
+static void work_0_on_items(void *arg)
+{
+    (void)arg;
+    (void)kri_worker_loop(&s.work, 0, 1, run_items, NULL);
+}
+
+SCENARIO(process_pool_condemned_for_an_item)
+{
+    fresh();
+    collecting = (kri_mutex){0};
+    condemned = -1;
+    victim = kr_explore_spawn_in(VICTIM, work_0_on_items, NULL);
+    kr_explore_spawn(supervise_with_limits, &victim);
+    s.work.slots[0].items = 2;
+    put(0);
+    lead(1);
+    kr_explore_join_all();
+    check_only_the_condemned_crashed(1);
+}
+
+/* It leaves, whether it sleeps, runs something, or is on its way to either. */
+SCENARIO(process_pool_dismissed, .preemptions = 2, .stale = KR_EXPLORE_NONE)
+{
+    fresh();
+    victim = kr_explore_spawn_in(VICTIM, work_0, NULL);
+    kr_explore_spawn_in(OTHER, work_1, NULL);
+    put(0);
+    kr_explore_check(kri_worker_dismiss(&s.work, 0));
+    kr_explore_join(victim);
+    put(1);
+    take(KRI_BELL_LEADER, 2, KRI_NEVER);
     close_pool();
     kr_explore_join_all();
     check_each_once(2);

@@ -255,6 +255,48 @@ TEST(a_task_over_the_memory_limit)
     end(pool);
 }
 
+static int becomes_large(const void *arg, void *result)
+{
+    volatile char *memory = *(char *const *)arg;
+    volatile char sum = 0;
+    for (size_t i = 0; i < (size_t)64 << 20; i += 4096)
+        sum = (char)(sum + memory[i]);
+    return tell_pid(NULL, result);
+}
+
+static bool has_worker(kr_executor *pool, int pid)
+{
+    int pids[2], count = kr_process_pool_workers(pool, pids, 2);
+    bool found = false;
+    for (int i = 0; i < count; i++)
+        found = found || pids[i] == pid;
+    return found;
+}
+
+/* The task itself may be found at it. */
+TEST(a_worker_that_stays_large_is_replaced)
+{
+    if (KRI_SANITIZED)
+        SKIP("sanitizers map terabytes");
+    size_t size = (size_t)64 << 20;
+    void *memory = shared_pages(size);
+    memset(memory, 1, size);
+    struct gate *gate = gate_new();
+    kr_executor *pool =
+        quiet_pool(2, (kr_process_pool_options){.memory_limit = UINT64_C(48) << 20});
+    kr_future *other = submit_gate(pool, gate), *f;
+    int pid = 0;
+    CHECK_EQ(kr_submit(pool, &f, becomes_large, &memory, sizeof memory, sizeof pid), 0);
+    int err = kr_future_result(f, &pid, sizeof pid, NULL, KR_FOREVER);
+    CHECK(err == 0 || err == KR_ECRASHED);
+    while (err == 0 && has_worker(pool, pid))
+        kri_test_nap();
+    kr_future_release(f);
+    kr_event_set(&gate->open);
+    CHECK_EQ(error_of(other), 0);
+    end(pool);
+}
+
 /* Every future gets a report of its own. */
 TEST(test_broken_process_pool_traceback)
 {
