@@ -354,7 +354,8 @@ static int run_main(void *arg)
     await_begun(1);
     for (;;) { /* the loop goes on telling */
         read_view();
-        if (view.loop_count == 1 && view.loops[0].tasks == 2 && view.loops[0].waiting >= 1)
+        if (view.loop_count == 1 && view.loops[0].tasks == 2 && view.loops[0].waiting >= 1 &&
+            view.loops[0].native != 0)
             break;
         CHECK_EQ(kr_sleep(kr_ms(1)), 0);
     }
