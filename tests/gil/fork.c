@@ -133,8 +133,6 @@ TEST(test_fork_by_coroutine)
 {
     if (KRI_QEMU)
         SKIP("qemu starts no thread in a child of a process with several");
-    if (KRI_ASAN)
-        SKIP("forked beside the thread for signals, a child may hang in the sanitizer's allocator");
     gil = gil_create(KR_GIL_DEADLINE);
     CHECK_EQ(kr_run(fork_here, NULL), 0);
     CHECK_EQ(kr_gil_destroy(gil), 0);

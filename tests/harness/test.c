@@ -171,6 +171,9 @@ const char *kri_test_name(void)
 static int run_here(const kri_test_case *entry)
 {
     case_name = entry->name;
+#ifndef KRI_TEST_WITHOUT_PROCESSES
+    kri_test_watch_forks();
+#endif
     entry->run();
     return 0;
 }

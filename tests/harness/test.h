@@ -114,6 +114,9 @@ void kri_test_nap(void);
 /* kri_test_stop - SIGSTOP to a process; when this returns none of its threads runs any more. */
 void kri_test_stop(int process);
 
+/* kri_test_watch_forks - called once, before the case: see stop.c. */
+void kri_test_watch_forks(void);
+
 /* kri_test_linger - for some 20 ms: who is to wait for the caller, and does not, is gone by then.
  * Nothing may depend on it: whoever waits waits longer. */
 void kri_test_linger(void);
