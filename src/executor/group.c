@@ -381,8 +381,7 @@ int kr_group_close(kr_group *group)
     }
     kri_scope_end(self, &group->scope);
     group->worker = NULL;
-    group->error =
-        -EINVAL; /* for who would add a task now, of which nobody would wait for the end */
+    group->error = -EINVAL; /* who adds a task now would have nobody who waits for its end */
     if (is_forked(group))
         return KR_EFORKED;
     uint32_t failure = kri_load_rlx(&group->failure);
