@@ -32,7 +32,8 @@
  *                with acquire.  What a dead worker wrote is, by its death
  *     [slots-3]  what a worker noted before it passed an item is visible to whoever sees the next:
  *                passed with release, read with acquire.  So a time that is read after the item's
- *                number is when that item began, or a later one
+ *                number is when that item began, or a later one.  To condemn hands nothing over:
+ *                relaxed, and whoever cannot pass has nothing to read
  *
  * Why a ticket?  A worker that was stopped between its look and its claim must not claim what lies
  * in the slot by then: that one stands in another place of the ring, whose entry would be left, and
