@@ -156,34 +156,37 @@ static void begin_with_large_files(off_t size)
 
 #define ENDLESS ((off_t)1 << 42) /* bytes of nothing: longer than any test */
 
-static int compare_times(const void *a, const void *b)
+/* How long it takes until all are gone. */
+static kr_time interrupt_once(int group)
 {
-    kr_time x = *(const kr_time *)a, y = *(const kr_time *)b;
-    return (x > y) - (x < y);
-}
-
-/* `group` -1: Ctrl-C at a terminal goes to the workers, too. */
-static void interrupt(int group)
-{
-    enum { TRIES = 3 };
     pid_t family[FAMILY];
     int count;
-    kr_time took[TRIES];
+    pid_t child = start(2, family, &count);
+    kr_time begun = kr_now();
+    CHECK_EQ(kill(group * child, SIGINT), 0);
+    int status = end_of(child);
+    wait_until_gone(family, count);
+    kr_time took = kr_now() - begun;
+    CHECK(WIFEXITED(status));
+    CHECK_EQ(WEXITSTATUS(status), 130);
+    CHECK_EQ(tool_script("[ ! -s err ] || { cat err >&2; exit 1; }"), 0);
+    return took;
+}
+
+/* `group` -1: Ctrl-C at a terminal goes to the workers, too.  Other programs may keep the
+ * processors from this one: the quickest counts, of three at least. */
+static void interrupt(int group)
+{
+    enum { LEAST = 3, MOST = 20 };
+    const kr_time limit = KRI_SANITIZED ? kr_sec(5) : kr_ms(200);
+    kr_time quickest = KR_FOREVER;
     begin_with_large_files(ENDLESS);
-    for (int i = 0; i < TRIES; i++) {
-        pid_t child = start(2, family, &count);
-        kr_time begun = kr_now();
-        CHECK_EQ(kill(group * child, SIGINT), 0);
-        int status = end_of(child);
-        wait_until_gone(family, count);
-        took[i] = kr_now() - begun;
-        CHECK(WIFEXITED(status));
-        CHECK_EQ(WEXITSTATUS(status), 130);
-        CHECK_EQ(tool_script("[ ! -s err ] || { cat err >&2; exit 1; }"), 0);
+    for (int i = 0; i < LEAST || (i < MOST && quickest > limit); i++) {
+        kr_time took = interrupt_once(group);
+        quickest = took < quickest ? took : quickest;
     }
-    qsort(took, TRIES, sizeof *took, compare_times);
-    kri_test_note("%lld ms", (long long)(took[TRIES / 2] / 1000000));
-    CHECK_LE(took[TRIES / 2], kr_sec(5)); /* 0.2 s, where nothing else runs */
+    kri_test_note("%lld ms", (long long)(quickest / 1000000));
+    CHECK_LE(quickest, limit);
 }
 
 TEST(interrupt_with_processes)
