@@ -376,6 +376,27 @@ BOTH_TEST(test_abort_ends_a_write)
     close_two();
 }
 
+/* A cancel ends the call that it meets: those that come later wait as ever. */
+BOTH_TEST(a_cancelled_write_spoils_no_other)
+{
+    static char byte;
+    char *bytes = sequence(MUCH);
+    size_t written;
+    make_pair(&near, &far, NULL);
+    for (int i = 0; i < 2; i++) {
+        kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
+        CHECK_EQ(kr_cancel_scope_enter(&scope, KR_FOREVER), 0);
+        kr_cancel(&scope);
+        CHECK_EQ(kr_stream_write(near, bytes, MUCH, &written, kr_sec(30)), -ECANCELED);
+        CHECK_EQ(kr_cancel_scope_exit(&scope), -ECANCELED);
+        CHECK_EQ(kr_stream_write(near, bytes, MUCH, &written, kr_ms(1)), -ETIMEDOUT);
+    }
+    CHECK_EQ(kr_stream_read(far, &byte, 1, kr_sec(30)), 1);
+    free(bytes);
+    kr_stream_abort(near);
+    close_two();
+}
+
 /* Time-outs and cancels at random, on both sides: the sequence arrives as it is. */
 static kr_time short_time(uint64_t *random)
 {
