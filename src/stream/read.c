@@ -27,8 +27,7 @@ void kri_stream_end_read(kr_stream *s)
 
 static bool passes(int64_t error)
 {
-    return error == -ETIMEDOUT || error == -ECANCELED || error == -ENOMEM || error == -ENOBUFS ||
-           error == -EMFILE || error == -ENFILE || error == -EBADF;
+    return kri_transport_passes(error) || error == -EBADF;
 }
 
 /* From the transport; 0: the end. */

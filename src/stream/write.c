@@ -5,13 +5,6 @@
 #include "stream/internal.h"
 #include <string.h>
 
-/* Errors after which the connection may go on. */
-static bool passes(int64_t error)
-{
-    return error == -ETIMEDOUT || error == -ECANCELED || error == -ENOMEM || error == -ENOBUFS ||
-           error == -EMFILE || error == -ENFILE;
-}
-
 static int64_t transmit(kr_stream *s, const void *bytes, size_t size, kr_time deadline)
 {
     int64_t n = kri_stream_enter(s, &s->out.scope);
@@ -20,7 +13,7 @@ static int64_t transmit(kr_stream *s, const void *bytes, size_t size, kr_time de
     n = s->transport->ops->write(s->transport, bytes, size, kri_left_until(deadline));
     (void)kr_cancel_scope_exit(&s->out.scope);
     n = kri_stream_result(s, n);
-    if (n < 0 && !passes(n))
+    if (n < 0 && !kri_transport_passes(n))
         kri_stream_lost(s, (int)n);
     return n;
 }
