@@ -39,6 +39,7 @@ int main(int argc, char **argv)
     bench_process_rows(filter);
     bench_remote_rows(filter);
     bench_coroutine_rows(filter);
+    bench_beside_rows(filter);
     bench_echo_rows(filter);
     bench_gil_rows(filter);
     bench_dict_rows(filter);

@@ -54,6 +54,7 @@ void bench_pool_rows(const char *filter);
 void bench_process_rows(const char *filter);
 void bench_remote_rows(const char *filter);
 void bench_coroutine_rows(const char *filter);
+void bench_beside_rows(const char *filter);
 void bench_echo_rows(const char *filter);
 void bench_gil_rows(const char *filter);
 void bench_dict_rows(const char *filter);

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "executor/executor.h"
+#include "stream/pump.h"
 #include "stream/server.h"
 #include <krait/coroutine.h>
 #include <krait/io.h>
@@ -207,12 +208,16 @@ static bool accept_one(kri_listening *l)
 
 static void accept_all(kri_listening *l)
 {
-    kr_server *server = l->server;
     if (kr_cancel_scope_enter(&l->scope, KR_FOREVER) == 0) {
         while (accept_one(l))
             ;
         (void)kr_cancel_scope_exit(&l->scope);
     }
+}
+
+static void end_acceptor(kri_listening *l)
+{
+    kr_server *server = l->server;
     kr_server_close(server); /* also where its loop is at its end */
     kri_mutex_lock(&server->lock);
     int fd = l->fd;
@@ -229,6 +234,7 @@ static void accept_all(kri_listening *l)
 static int accept_as_thread(void *arg)
 {
     accept_all(arg);
+    end_acceptor(arg);
     return 0;
 }
 
@@ -239,12 +245,18 @@ static int accept_as_task(const void *arg, void *result)
     return 0;
 }
 
+static int acceptor_done(kr_future *future, void *arg)
+{
+    (void)future;
+    end_acceptor(arg);
+    return 0;
+}
+
 static int begin_acceptor(kri_listening *l)
 {
     static const kr_thread_options in_thread = {.name = "server", .daemon = KR_DAEMON_YES};
-    static const kr_spawn_options in_loop = {.name = "server"};
     if (kr_running_loop() != NULL)
-        return kr_spawn(NULL, accept_as_task, l, 0, 0, &in_loop);
+        return kri_stream_spawn("server", accept_as_task, l, acceptor_done);
     return kr_thread_start(NULL, accept_as_thread, l, 0, &in_thread);
 }
 

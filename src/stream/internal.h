@@ -21,6 +21,9 @@
  *   - A transport's calls are made inside one of two cancel scopes that live as long as the stream;
  *     closing cancels both.  So a descriptor is not closed under somebody who uses it, whose number
  *     might be another file's by then.
+ *   - A cancel of the caller marks the scope of his call, too, and a mark is for good: so the next
+ *     call begins with a new scope, unless it is the close that has cancelled it.  That says so
+ *     under the lock, before it cancels.
  *
  * Ordering: everything is behind `lock`; `changed` is raised under it, sequentially consistent, as
  * kri_wake asks [wait-1].
@@ -91,6 +94,9 @@ struct kr_stream {
 
 /* From a call of the transport, of which -ECANCELED may mean that the stream is closed. */
 int64_t kri_stream_result(kr_stream *s, int64_t result);
+
+/* A call of the transport begins, in one of the two scopes: 0, or the error. */
+int kri_stream_enter(kr_stream *s, kr_cancel_scope *scope);
 
 /* One more who needs its memory, and one less. */
 void kri_stream_hold(kr_stream *s);

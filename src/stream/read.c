@@ -27,8 +27,7 @@ void kri_stream_end_read(kr_stream *s)
 
 static bool passes(int64_t error)
 {
-    return error == -ETIMEDOUT || error == -ECANCELED || error == -ENOMEM || error == -ENOBUFS ||
-           error == -EMFILE || error == -ENFILE || error == -EBADF;
+    return kri_transport_passes(error) || error == -EBADF;
 }
 
 /* From the transport; 0: the end. */
@@ -36,7 +35,7 @@ static int64_t receive(kr_stream *s, void *bytes, size_t size, kr_time deadline)
 {
     if (s->in.eof || s->in.error != 0)
         return s->in.error;
-    int64_t n = kr_cancel_scope_enter(&s->in.scope, KR_FOREVER);
+    int64_t n = kri_stream_enter(s, &s->in.scope);
     if (n < 0)
         return n;
     n = s->transport->ops->read(s->transport, bytes, size, kri_left_until(deadline));

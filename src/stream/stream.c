@@ -99,6 +99,18 @@ int64_t kri_stream_result(kr_stream *s, int64_t result)
     return closing ? -EBADF : -ECANCELED;
 }
 
+int kri_stream_enter(kr_stream *s, kr_cancel_scope *scope)
+{
+    if (kr_cancel_scope_cancelled(scope)) {
+        kri_mutex_lock(&s->lock);
+        bool for_good = s->closing || (s->ending && scope == &s->in.scope);
+        if (!for_good)
+            *scope = (kr_cancel_scope)KR_CANCEL_SCOPE_INIT;
+        kri_mutex_unlock(&s->lock);
+    }
+    return kr_cancel_scope_enter(scope, KR_FOREVER);
+}
+
 void kri_stream_lost(kr_stream *s, int error)
 {
     kri_mutex_lock(&s->lock);

@@ -35,6 +35,13 @@ struct kri_transport {
     const kri_transport_ops *ops;
 };
 
+/* kri_transport_passes - is it an error after which a writer may go on? */
+static inline bool kri_transport_passes(int64_t error)
+{
+    return error == -ETIMEDOUT || error == -ECANCELED || error == -ENOMEM || error == -ENOBUFS ||
+           error == -EMFILE || error == -ENFILE;
+}
+
 /* kri_stream_over - a stream over a transport, which belongs to it on success.  0; -ENOMEM,
  * -EINVAL: options.  (kri_stream_... without `over` are the connections' own, see
  * connection/stream.h.) */

@@ -71,11 +71,7 @@ static int send_sealed(kri_tls *tls, kr_time deadline)
     return err;
 }
 
-static bool is_passing(int error)
-{
-    return error == -ETIMEDOUT || error == -ECANCELED;
-}
-
+/* What is sealed cannot be sealed again: so it counts as written, unless it will never go. */
 static int64_t write_bytes(kri_transport *transport, const void *bytes, size_t size,
                            kr_time timeout)
 {
@@ -96,7 +92,7 @@ static int64_t write_bytes(kri_transport *transport, const void *bytes, size_t s
     if (err != 0)
         return err < 0 ? err : fail(tls, KR_ETLS);
     err = send_sealed(tls, deadline);
-    return err == 0 || is_passing(err) ? (int64_t)written : err;
+    return err == 0 || kri_transport_passes(err) ? (int64_t)written : err;
 }
 
 /* Reading */

@@ -5,22 +5,15 @@
 #include "stream/internal.h"
 #include <string.h>
 
-/* Errors after which the connection may go on. */
-static bool passes(int64_t error)
-{
-    return error == -ETIMEDOUT || error == -ECANCELED || error == -ENOMEM || error == -ENOBUFS ||
-           error == -EMFILE || error == -ENFILE;
-}
-
 static int64_t transmit(kr_stream *s, const void *bytes, size_t size, kr_time deadline)
 {
-    int64_t n = kr_cancel_scope_enter(&s->out.scope, KR_FOREVER);
+    int64_t n = kri_stream_enter(s, &s->out.scope);
     if (n < 0)
         return n;
     n = s->transport->ops->write(s->transport, bytes, size, kri_left_until(deadline));
     (void)kr_cancel_scope_exit(&s->out.scope);
     n = kri_stream_result(s, n);
-    if (n < 0 && !passes(n))
+    if (n < 0 && !kri_transport_passes(n))
         kri_stream_lost(s, (int)n);
     return n;
 }
@@ -193,7 +186,7 @@ static int say_in_scope(kr_stream *s, kri_last_word say, kr_time deadline)
 {
     s->sending = true;
     kri_mutex_unlock(&s->lock);
-    int err = kr_cancel_scope_enter(&s->out.scope, KR_FOREVER);
+    int err = kri_stream_enter(s, &s->out.scope);
     if (err == 0) {
         err = say(s->transport, kri_left_until(deadline));
         (void)kr_cancel_scope_exit(&s->out.scope);

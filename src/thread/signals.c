@@ -6,6 +6,7 @@
  *
  * Fields.
  *     pending           set by the handler, taken by the service thread
+ *     came              how often, since it was served; counted by the handler, taken as `pending`
  *     bell              set under the lock, read by the handler; changed only in a forked child
  *     listeners, service, running, ended   the lock
  *
@@ -17,7 +18,7 @@
  * caught is for the new one.
  *
  *     Who gives way hears once; the signal's old disposition is back before.  Another one that came
- *     in between is sent again.
+ *     in between, or before the first was served, is sent again.
  *
  *     Exit.  After all other threads were waited for, the signals get their old dispositions back
  *     and the service thread ends.  The bell stays open: a handler may still be on its way to it.
@@ -28,7 +29,8 @@
  * Ordering.
  *     [signal-1] the bit is set before the bell is rung, and the ring is cleared before the bits
  *                are taken: a bit that is missed has a ring after it.  The bell is a descriptor;
- *                the kernel orders it
+ *                the kernel orders it.  A signal is counted before its bit is set, so a bit
+ *                without a count is of one that was served with the one before
  *
  * Why not signalfd?  It needs the signal blocked in every thread of the program, those that others
  * started too.  Why not act in the handler?  It would have to take locks.  Why not have a loop's
@@ -42,6 +44,7 @@
 #include "wait/stall.h"
 
 static kri_word64 pending KRI_GLOBAL;
+static kr_word came[OS_SIGNALS + 1] KRI_GLOBAL;
 static kr_word bell KRI_GLOBAL;
 static kri_mutex lock KRI_GLOBAL;
 static kri_listener *listeners[OS_SIGNALS + 1] KRI_GLOBAL;
@@ -56,6 +59,7 @@ static uint64_t bit_of(int signo)
 
 static void on_signal(int signo)
 {
+    (void)kri_add_sc(&came[signo], 1);
     kri_or_sc64(&pending, bit_of(signo)); /* [signal-1] */
     uint32_t rung = kri_load_acq(&bell);
     if (rung != 0)
@@ -72,24 +76,28 @@ static bool all_give_way(int signo)
     return true;
 }
 
-static void tell(kri_listener *l)
+static void tell(kri_listener *l, uint32_t times)
 {
-    if (l->spent) {
-        os_signal_send(l->signo);
-        return;
+    bool sent = l->spent;
+    if (!l->spent) {
+        l->spent = l->gives_way;
+        if (l->spent)
+            (void)os_signal_release(l->signo);
+        l->hear(l);
     }
-    l->spent = l->gives_way;
-    if (l->spent)
-        (void)os_signal_release(l->signo);
-    l->hear(l);
+    if (sent || (l->spent && times > 1))
+        os_signal_send(l->signo);
 }
 
 static void serve(int signo)
 {
     bool all = all_give_way(signo);
+    uint32_t times = kri_swap_sc(&came[signo], 0);
+    if (times == 0) /* it was served with the one before */
+        return;
     for (kri_listener *l = listeners[signo]; l != NULL; l = l->next)
         if (!l->gives_way || all)
-            tell(l);
+            tell(l, times);
 }
 
 void kri_signals_settle(int signo)
@@ -102,9 +110,9 @@ static bool serve_pending(int fd)
 {
     os_bell_clear(fd);
     kri_mutex_lock(&lock);
-    uint64_t came = kri_swap_sc64(&pending, 0); /* [signal-1] */
+    uint64_t bits = kri_swap_sc64(&pending, 0); /* [signal-1] */
     for (int signo = 1; signo <= OS_SIGNALS; signo++)
-        if ((came & bit_of(signo)) != 0)
+        if ((bits & bit_of(signo)) != 0)
             serve(signo);
     bool go_on = !ended;
     kri_mutex_unlock(&lock);
@@ -225,6 +233,8 @@ void kri_signals_forked(bool exiting)
     if (shared != 0)
         os_close((int)shared - 1);
     kri_store_rlx64(&pending, 0);
+    for (int signo = 1; signo <= OS_SIGNALS; signo++)
+        kri_store_rlx(&came[signo], 0);
     running = false;
     ended = ended && exiting;
 }

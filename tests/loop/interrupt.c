@@ -6,6 +6,7 @@
  */
 #include "base/atomic.h"
 #include "thread/child.h"
+#include "thread/thread.h"
 #include <krait/krait.h>
 #include <signal.h>
 
@@ -167,6 +168,32 @@ TEST(two_at_once)
         CHECK((WIFSIGNALED(c.status) && WTERMSIG(c.status) == SIGINT) ||
               (WIFEXITED(c.status) && WEXITSTATUS(c.status) == 0));
     }
+}
+
+/* Both have come before anybody was told of the first. */
+static int keep_to_itself(void *arg)
+{
+    (void)arg;
+    kri_signals_lock();
+    CHECK_EQ(raise(SIGINT), 0);
+    CHECK_EQ(raise(SIGINT), 0);
+    kri_signals_unlock();
+    kr_shield
+        CHECK_EQ(kr_event_wait(&never, kr_sec(20)), 0);
+    return 0;
+}
+
+static void run_to_itself(void)
+{
+    (void)kr_run(keep_to_itself, NULL);
+}
+
+TEST(a_second_one_before_the_first_is_told_of)
+{
+    child c;
+    child_run(&c, run_to_itself);
+    CHECK(WIFSIGNALED(c.status));
+    CHECK_EQ(WTERMSIG(c.status), SIGINT);
 }
 
 static int return_at_once(void *arg)

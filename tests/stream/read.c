@@ -349,6 +349,36 @@ BOTH_TEST(two_readers_at_once_are_refused)
     close_two();
 }
 
+static void be_cancelled(void)
+{
+    kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
+    CHECK_EQ(kr_cancel_scope_enter(&scope, KR_FOREVER), 0);
+    kr_cancel(&scope);
+    CHECK_EQ(kr_stream_read(in, bytes, 1, kr_sec(30)), -ECANCELED);
+    CHECK_EQ(kr_cancel_scope_exit(&scope), -ECANCELED);
+}
+
+/* A cancel ends the call that it meets: those that come later wait as ever, and a close ends them.
+ */
+BOTH_TEST(a_cancelled_read_spoils_no_other)
+{
+    open_two(NULL);
+    for (int i = 0; i < 2; i++) {
+        be_cancelled();
+        CHECK_EQ(kr_stream_read(in, bytes, 1, kr_ms(1)), -ETIMEDOUT);
+    }
+    beside reader = beside_start(read_byte, NULL);
+    wait_until_busy();
+    feed(out, "!");
+    CHECK_EQ(beside_end(&reader), 0);
+    be_cancelled();
+    reader = beside_start(read_byte, NULL);
+    wait_until_busy();
+    kr_stream_abort(in);
+    CHECK_EQ(beside_end(&reader), -EBADF);
+    close_two();
+}
+
 /* A close by another runner ends a read, and whoever reads after it. */
 BOTH_TEST(close_ends_a_read)
 {

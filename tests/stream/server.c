@@ -489,6 +489,31 @@ TEST(test_run_ends_with_an_open_server)
     CHECK_EQ(kri_load_sc(&reports), 0);
 }
 
+/* Whoever cancels all coroutines may meet an acceptor that has not begun. */
+static int cancel_the_acceptor(void *arg)
+{
+    kr_future *all[4];
+    (void)arg;
+    in_loop = true;
+    int fds = open_descriptors();
+    open_server(echo, NULL);
+    CHECK_EQ(kr_task_all(all, 4), 2);
+    for (int i = 0; i < 2; i++) {
+        if (all[i] != kr_task_current())
+            CHECK_EQ(kr_future_cancel(all[i]), 0);
+        kr_future_release(all[i]);
+    }
+    CHECK_EQ(kr_server_wait_closed(server, kr_sec(30)), 0);
+    CHECK_EQ(open_descriptors(), fds);
+    kr_server_release(server);
+    return 0;
+}
+
+TEST(test_an_acceptor_is_cancelled_before_it_begins)
+{
+    CHECK_EQ(kr_run(cancel_the_acceptor, NULL), 0);
+}
+
 /* A forked child's copy: the parent's goes on. */
 BOTH_TEST(test_fork_with_a_server)
 {

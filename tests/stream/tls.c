@@ -4,6 +4,7 @@
  */
 #include "harness/sanitizers.h"
 #include "stream/tls_help.h"
+#include <sys/resource.h>
 
 static void read_text(kr_stream *s, const char *want)
 {
@@ -289,6 +290,42 @@ BOTH_TEST(tls_writes_cut_short)
     }
     CHECK_EQ(kr_stream_close(ends.client, kr_sec(20)), 0);
     CHECK_EQ(beside_end(&reader), 0);
+    part_for_good(&ends);
+}
+
+/* In a thread that has not waited yet, and so would need a descriptor to be ended by. */
+static int write_without_descriptors(const void *arg, void *result)
+{
+    tls_ends *ends = (tls_ends *)(uintptr_t)arg;
+    struct rlimit limit;
+    static unsigned char bytes[251 * 400];
+    size_t total = 0;
+    int err = 0;
+    (void)result;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (unsigned char)(i % 251);
+    CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &(struct rlimit){3, limit.rlim_max}), 0);
+    while (err == 0) {
+        size_t written;
+        err = kr_stream_write(ends->client, bytes + total % 251, 251 * 100, &written, kr_sec(20));
+        CHECK(err == 0 || err == -EMFILE);
+        total += written;
+    }
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    beside reader = beside_start(read_all, ends->server);
+    CHECK_EQ(kr_stream_write(ends->client, bytes + total % 251, 251, NULL, kr_sec(20)), 0);
+    CHECK_EQ(kr_stream_close(ends->client, kr_sec(20)), 0);
+    return beside_end(&reader);
+}
+
+/* A write that fails for want of something has not written what it seals again. */
+TEST(tls_write_without_descriptors)
+{
+    tls_ends ends;
+    meet_well(&ends);
+    beside writer = beside_start(write_without_descriptors, &ends);
+    CHECK_EQ(beside_end(&writer), 0);
     part_for_good(&ends);
 }
 

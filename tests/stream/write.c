@@ -376,6 +376,66 @@ BOTH_TEST(test_abort_ends_a_write)
     close_two();
 }
 
+/* A cancel ends the call that it meets: those that come later wait as ever. */
+BOTH_TEST(a_cancelled_write_spoils_no_other)
+{
+    static char byte;
+    char *bytes = sequence(MUCH);
+    size_t written;
+    make_pair(&near, &far, NULL);
+    for (int i = 0; i < 2; i++) {
+        kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
+        CHECK_EQ(kr_cancel_scope_enter(&scope, KR_FOREVER), 0);
+        kr_cancel(&scope);
+        CHECK_EQ(kr_stream_write(near, bytes, MUCH, &written, kr_sec(30)), -ECANCELED);
+        CHECK_EQ(kr_cancel_scope_exit(&scope), -ECANCELED);
+        CHECK_EQ(kr_stream_write(near, bytes, MUCH, &written, kr_ms(1)), -ETIMEDOUT);
+    }
+    CHECK_EQ(kr_stream_read(far, &byte, 1, kr_sec(30)), 1);
+    free(bytes);
+    kr_stream_abort(near);
+    close_two();
+}
+
+static int read_much(const void *arg, void *result)
+{
+    (void)arg, (void)result;
+    CHECK_EQ(read_sequence(far), MUCH);
+    return 0;
+}
+
+/* What sends on what a write has left may be cancelled before it begins, as all that is listed. */
+static int cancel_others(void *arg)
+{
+    kr_future *all[8];
+    char *bytes = sequence(MUCH);
+    size_t written;
+    (void)arg;
+    in_loop = true;
+    make_pair(&near, &far, &(kr_stream_options){.high_water = MUCH});
+    CHECK_EQ(kr_stream_write(near, bytes, MUCH, &written, kr_sec(30)), 0);
+    CHECK_EQ(written, MUCH);
+    int count = kr_task_all(all, 8);
+    CHECK_EQ(count, 2);
+    for (int i = 0; i < count; i++) {
+        if (all[i] != kr_task_current())
+            CHECK_EQ(kr_future_cancel(all[i]), 0);
+        kr_future_release(all[i]);
+    }
+    CHECK_EQ(kr_stream_flush(near, kr_ms(1)), -ETIMEDOUT);
+    beside reader = beside_start(read_much, NULL);
+    CHECK_EQ(kr_stream_close(near, kr_sec(60)), 0);
+    CHECK_EQ(beside_end(&reader), 0);
+    close_two();
+    free(bytes);
+    return 0;
+}
+
+TEST(what_is_left_goes_without_the_one_that_was_to_send_it)
+{
+    CHECK_EQ(kr_run(cancel_others, NULL), 0);
+}
+
 /* Time-outs and cancels at random, on both sides: the sequence arrives as it is. */
 static kr_time short_time(uint64_t *random)
 {
