@@ -42,6 +42,9 @@ static inline int64_t kri_got(int64_t result, kr_time timeout)
 int64_t kri_recv(kri_descriptor *known, int fd, void *bytes, size_t size, int flags,
                  kr_time timeout);
 
+/* kri_send - kr_send with a timeout that is not negative. */
+int64_t kri_send(int fd, const void *bytes, size_t size, int flags, kr_time timeout);
+
 /* kri_alone_lock - for a look at a descriptor and a call that relies on it: nobody else in this
  * process does such a thing meanwhile. */
 kri_mutex *kri_alone_lock(int fd);

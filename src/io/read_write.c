@@ -83,21 +83,26 @@ int64_t kr_read(int fd, void *bytes, size_t size, kr_time timeout)
     return got != -ENOTSOCK ? got : read_no_socket(fd, bytes, size, timeout);
 }
 
-int64_t kr_write(int fd, const void *bytes, size_t size, kr_time timeout)
+/* With a timeout that is not negative. */
+static inline int64_t write_some(int fd, const void *bytes, size_t size, kr_time timeout)
 {
-    if (timeout < 0)
-        return -EINVAL;
     int64_t written = -ENOTSOCK;
     if (may_be_socket(kri_descriptor_known(fd)))
-        written = kr_send(fd, bytes, size, 0, timeout);
+        written = kri_send(fd, bytes, size, 0, timeout);
     return written != -ENOTSOCK ? written : write_no_socket(fd, bytes, size, timeout);
 }
 
+int64_t kr_write(int fd, const void *bytes, size_t size, kr_time timeout)
+{
+    return timeout < 0 ? -EINVAL : write_some(fd, bytes, size, timeout);
+}
+
 /* A driver may neither take nor refuse: -EIO. */
-static int write_rest(int fd, const char *bytes, size_t size, size_t *done, kr_time deadline)
+static __attribute__((noinline)) int write_rest(int fd, const char *bytes, size_t size,
+                                                size_t *done, kr_time deadline)
 {
     while (*done < size) {
-        int64_t more = kr_write(fd, bytes + *done, size - *done, kri_left_until(deadline));
+        int64_t more = write_some(fd, bytes + *done, size - *done, kri_left_until(deadline));
         if (more <= 0)
             return more < 0 ? (int)more : -EIO;
         *done += (size_t)more;
@@ -112,7 +117,7 @@ int kr_write_all(int fd, const void *bytes, size_t size, size_t *written, kr_tim
             *written = 0;
         return timeout < 0 ? -EINVAL : 0;
     }
-    int64_t first = kr_write(fd, bytes, size, timeout); /* mostly all of it */
+    int64_t first = write_some(fd, bytes, size, timeout); /* mostly all of it */
     size_t done = first > 0 ? (size_t)first : 0;
     int err = first > 0 ? 0 : first < 0 ? (int)first : -EIO;
     if (err == 0 && done < size)

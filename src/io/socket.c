@@ -79,7 +79,7 @@ int64_t kri_recv(kri_descriptor *known, int fd, void *bytes, size_t size, int fl
     int64_t got = os_recv(fd, bytes, size, flags);
     if (got == -EAGAIN)
         got = recv_again(fd, bytes, size, flags, timeout, deadline);
-    if (got > 0 && (size_t)got < size && flags == 0 && kri_in_coroutine())
+    if (got > 0 && (size_t)got < size && flags == 0 && (known != NULL || kri_in_coroutine()))
         note_short(fd, known);
     return kri_got(got, timeout);
 }
@@ -101,14 +101,17 @@ static __attribute__((noinline)) int64_t send_again(int fd, const void *bytes, s
     return sent;
 }
 
-int64_t kr_send(int fd, const void *bytes, size_t size, int flags, kr_time timeout)
+int64_t kri_send(int fd, const void *bytes, size_t size, int flags, kr_time timeout)
 {
-    if (timeout < 0)
-        return -EINVAL;
     int64_t sent = os_send(fd, bytes, size, flags);
     if (sent == -EAGAIN)
         sent = send_again(fd, bytes, size, flags, timeout);
     return kri_got(sent, timeout);
+}
+
+int64_t kr_send(int fd, const void *bytes, size_t size, int flags, kr_time timeout)
+{
+    return timeout < 0 ? -EINVAL : kri_send(fd, bytes, size, flags, timeout);
 }
 
 int64_t kr_recvfrom(int fd, void *bytes, size_t size, int flags, struct sockaddr *from,

@@ -23,19 +23,27 @@ static kri_runner *runner_behind(const kri_waiter *w)
     return kri_waiter_party(w)->runner;
 }
 
+static __attribute__((noinline)) void park_until(kri_runner *self, kr_time deadline)
+{
+    kri_loop *loop = self->loop;
+    kri_timers_set(&loop->timers, &self->timer, deadline);
+    self->parked = true;
+    kri_runner_suspend(loop);
+    kri_timers_cancel(&loop->timers, &self->timer);
+}
+
 static void park(kri_waiter *w, kr_time deadline)
 {
     kri_runner *self = runner_behind(w);
-    kri_loop *loop = self->loop;
     self->served = 0;
     if (self->notified)
         return;
-    if (deadline != KRI_NEVER)
-        kri_timers_set(&loop->timers, &self->timer, deadline);
-    self->parked = true;
-    kri_runner_suspend(loop);
-    if (deadline != KRI_NEVER)
-        kri_timers_cancel(&loop->timers, &self->timer);
+    if (deadline != KRI_NEVER) {
+        park_until(self, deadline);
+    } else {
+        self->parked = true;
+        kri_runner_suspend(self->loop);
+    }
 }
 
 static void settle(kri_waiter *w)

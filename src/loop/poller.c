@@ -156,14 +156,6 @@ bool kri_poller_is_awaited(const kri_loop *loop)
 
 /* Records. */
 
-kri_descriptor *kri_poller_look_up(const kri_poller *p, int fd)
-{
-    size_t chunk = (size_t)fd / KRI_CHUNK;
-    if (fd < 0 || chunk >= p->chunk_count || p->chunks[chunk] == NULL)
-        return NULL;
-    return &p->chunks[chunk][(size_t)fd % KRI_CHUNK];
-}
-
 struct growth {
     kri_poller *poller;
     kri_descriptor **chunks;
@@ -305,7 +297,7 @@ int kri_descriptor_await(int fd, unsigned events, kr_time deadline)
     if (err != 0)
         return err;
     kri_descriptor *known = kri_poller_descriptor(loop->poller, fd);
-    return known != NULL ? wait_on(loop->poller, known, fd, events, deadline) : -ENOMEM;
+    return known != NULL ? kri_descriptor_await_known(known, fd, events, deadline) : -ENOMEM;
 }
 
 int kri_descriptor_await_known(kri_descriptor *known, int fd, unsigned events, kr_time deadline)
@@ -346,15 +338,11 @@ static void tell(kri_descriptor *known, const os_event *event)
 }
 
 /* Of many descriptors none has been looked at for a while, nor has its coroutine's stack: they come
- * into the cache together, and not one after the other. */
-static void fetch(const kri_poller *p, const os_event *list, int count)
+ * into the cache together, and not one after the other.  Inline: a function that does nothing else
+ * has no effect that compilers know of, and they leave the call out. */
+static inline __attribute__((always_inline)) void fetch(kri_descriptor *const *known, int count)
 {
     enum { BELOW_IT = 3 * 64 }; /* where its waiter lies */
-    const kri_descriptor *known[OS_EVENTS_AT_ONCE];
-    for (int i = 0; i < count; i++) {
-        known[i] = kri_poller_look_up(p, list[i].fd);
-        kri_fetch(known[i], 1);
-    }
     for (int i = 0; i < count; i++)
         if (known[i] != NULL)
             kri_fetch((const char *)known[i]->waits.next - BELOW_IT, 1 + BELOW_IT / 64);
@@ -364,14 +352,18 @@ void kri_poller_look(kri_loop *loop, kr_time deadline, kr_time now)
 {
     enum { MANY = 8 };
     os_event list[OS_EVENTS_AT_ONCE];
-    kri_poller *p = loop->poller;
+    kri_descriptor *known[OS_EVENTS_AT_ONCE];
+    const kri_poller *p = loop->poller;
     int count = os_events_wait(p->events, list, deadline, now);
-    if (count >= MANY)
-        fetch(p, list, count);
     for (int i = 0; i < count; i++) {
-        kri_descriptor *known = kri_poller_look_up(p, list[i].fd);
-        if (known != NULL && list[i].fd != loop->inbox.bell)
-            tell(known, &list[i]);
+        known[i] = kri_poller_look_up(p, list[i].fd);
+        kri_fetch(known[i], 1);
+    }
+    if (count >= MANY)
+        fetch(known, count);
+    for (int i = 0; i < count; i++) {
+        if (known[i] != NULL && list[i].fd != loop->inbox.bell)
+            tell(known[i], &list[i]);
         else if (list[i].fd == loop->inbox.bell)
             kri_inbox_bell_rang(&loop->inbox);
     }

@@ -35,6 +35,15 @@ typedef struct kri_descriptor_wait {
     bool asked;
 } kri_descriptor_wait;
 
+/* kri_poller_look_up - the record of a number; NULL: not there. */
+static inline kri_descriptor *kri_poller_look_up(const kri_poller *p, int fd)
+{
+    size_t chunk = (size_t)fd / KRI_CHUNK;
+    if (fd < 0 || chunk >= p->chunk_count || p->chunks[chunk] == NULL)
+        return NULL;
+    return &p->chunks[chunk][(size_t)fd % KRI_CHUNK];
+}
+
 /* In a generation the upper half counts the closings, the lower half those that are over. */
 #define KRI_AN_END    UINT64_C(1)
 #define KRI_A_CLOSING (UINT64_C(1) << 32)
@@ -63,9 +72,8 @@ static inline void kri_circle_take(kri_circle *one)
 }
 
 /* poller.c */
-int kri_poller_make(kri_loop *loop);                             /* 0 if it is there already */
-kri_descriptor *kri_poller_look_up(const kri_poller *p, int fd); /* NULL: not there */
-kri_descriptor *kri_poller_descriptor(kri_poller *p, int fd);    /* up to date; NULL: no memory */
+int kri_poller_make(kri_loop *loop);                          /* 0 if it is there already */
+kri_descriptor *kri_poller_descriptor(kri_poller *p, int fd); /* up to date; NULL: no memory */
 void kri_poller_refresh(kri_descriptor *known); /* what was known of another generation goes */
 /* 0, or what the system says; -EBADF: it is being closed; -EAGAIN: something was closed meanwhile,
  * perhaps what had this number before. */

@@ -158,19 +158,24 @@ static void link_under(kr_cancel_scope *parent, kr_cancel_scope *scope)
     kri_scope_unlock(parent);
 }
 
-/* The outermost of those that are not joined come last on the way out, and join first.  A chain is
- * walked once for each batch, since it may be too deep for recursion. */
+/* The outermost of those that are not joined come last on the way out, and join first. */
+static __attribute__((noinline)) void join_batch(kr_cancel_scope *innermost)
+{
+    kr_cancel_scope *batch[BATCH];
+    unsigned count = 0;
+    for (kr_cancel_scope *scope = innermost; !is_joined(scope); scope = scope->parent)
+        batch[count++ % BATCH] = scope;
+    for (unsigned i = 0; i < BATCH && i < count; i++) {
+        kr_cancel_scope *scope = batch[(count - 1 - i) % BATCH];
+        link_under(scope->parent, scope);
+    }
+}
+
+/* A chain is walked once for each batch, since it may be too deep for recursion. */
 void kri_scope_join(kr_cancel_scope *innermost)
 {
     while (!is_joined(innermost)) {
-        kr_cancel_scope *batch[BATCH];
-        unsigned count = 0;
-        for (kr_cancel_scope *scope = innermost; !is_joined(scope); scope = scope->parent)
-            batch[count++ % BATCH] = scope;
-        for (unsigned i = 0; i < BATCH && i < count; i++) {
-            kr_cancel_scope *scope = batch[(count - 1 - i) % BATCH];
-            link_under(scope->parent, scope);
-        }
+        join_batch(innermost);
     }
 }
 

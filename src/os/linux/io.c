@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: MIT
  */
 #include "os/io.h"
+#include "os/linux/direct.h"
+#include "os/linux/sanitized.h"
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -34,28 +36,49 @@ int os_kind_of(int fd)
 
 /* Sockets */
 
-int64_t os_recv(int fd, void *bytes, size_t size, int flags)
+static int64_t result_of(ssize_t done, int saved)
 {
-    int saved = errno;
-    ssize_t got;
-    do {
-        got = recv(fd, bytes, size, flags | MSG_DONTWAIT);
-    } while (got < 0 && errno == EINTR);
-    int64_t result = got < 0 ? -errno : got;
+    int64_t result = done < 0 ? -errno : done;
     errno = saved;
     return result;
 }
 
+static inline int64_t recv_now(int fd, void *bytes, size_t size, int flags)
+{
+    flags |= MSG_DONTWAIT;
+    if (KRI_SANITIZED) {
+        int saved = errno;
+        return result_of(recv(fd, bytes, size, flags), saved);
+    }
+    return kri_call_directly(SYS_recvfrom, fd, (long)(uintptr_t)bytes, (long)size, flags, 0, 0);
+}
+
+static inline int64_t send_now(int fd, const void *bytes, size_t size, int flags)
+{
+    flags |= MSG_DONTWAIT | MSG_NOSIGNAL;
+    if (KRI_SANITIZED) {
+        int saved = errno;
+        return result_of(send(fd, bytes, size, flags), saved);
+    }
+    return kri_call_directly(SYS_sendto, fd, (long)(uintptr_t)bytes, (long)size, flags, 0, 0);
+}
+
+int64_t os_recv(int fd, void *bytes, size_t size, int flags)
+{
+    int64_t got;
+    do {
+        got = recv_now(fd, bytes, size, flags);
+    } while (got == -EINTR);
+    return got;
+}
+
 int64_t os_send(int fd, const void *bytes, size_t size, int flags)
 {
-    int saved = errno;
-    ssize_t sent;
+    int64_t sent;
     do {
-        sent = send(fd, bytes, size, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
-    } while (sent < 0 && errno == EINTR);
-    int64_t result = sent < 0 ? -errno : sent;
-    errno = saved;
-    return result;
+        sent = send_now(fd, bytes, size, flags);
+    } while (sent == -EINTR);
+    return sent;
 }
 
 int64_t os_recvfrom(int fd, void *bytes, size_t size, int flags, struct sockaddr *from,

@@ -5,6 +5,7 @@
 #include "base/atomic.h"
 #include "base/global.h"
 #include "os/os.h"
+#include "os/linux/sanitized.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -41,20 +42,6 @@ void os_pages_free(void *pages, size_t size)
 
 /* Before the kernel's pool is ready there is nothing better than the clock; nothing here is a
  * secret. */
-#ifdef __has_feature
-#define HAS_FEATURE(name) __has_feature(name)
-#else
-#define HAS_FEATURE(name) 0
-#endif
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
-    HAS_FEATURE(address_sanitizer) || HAS_FEATURE(thread_sanitizer) ||                             \
-    HAS_FEATURE(memory_sanitizer)
-enum { SANITIZED = true };
-#else
-enum { SANITIZED = false };
-#endif
-
 enum { UNKNOWN, NO, YES };
 
 static kr_word memory_checked KRI_GLOBAL;
@@ -77,7 +64,7 @@ bool os_memory_is_checked(void)
 {
     uint32_t known = kri_load_rlx(&memory_checked);
     if (known == UNKNOWN) {
-        known = SANITIZED || is_loaded_by_valgrind() ? YES : NO;
+        known = KRI_SANITIZED || is_loaded_by_valgrind() ? YES : NO;
         kri_store_rlx(&memory_checked, known);
     }
     return known == YES;
