@@ -135,7 +135,8 @@ KR_API int kr_yield(void);
 
 /* kr_set_slow_hook - who hears of coroutines that ran for longer than .slow_after without a wait,
  * in loops with .debug, or pools of them with .stuck_after.  Called by the coroutine itself at its
- * next wait or end, and must not wait.  NULL is the default: one line on standard error.
+ * next wait or end, and must not wait.  NULL is the default: one line on standard error, with the
+ * names of the coroutine and, where the program's file has it, of its function.
  *
  * Returns   the hook before; NULL: the default
  */
