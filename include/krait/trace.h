@@ -39,8 +39,11 @@ typedef struct kr_trace_options {
  *
  * Processes that this one has started before the program's first trace know nothing of it.
  *
- * Returns   0; -EALREADY: a trace runs; -EINVAL: events, reserved not 0; -ENOMEM, -EMFILE, -ENFILE,
- *           -EFBIG: the system refuses the memory
+ * The trace of KR_TRACE gives way: it ends here, its file is not written, and a line on standard
+ * error says so when the program exits.
+ *
+ * Returns   0; -EALREADY: a trace runs that the program has started; -EINVAL: events, reserved not
+ * 0; -ENOMEM, -EMFILE, -ENFILE, -EFBIG: the system refuses the memory
  */
 KR_API KR_NODISCARD int kr_trace_start(const kr_trace_options *options);
 
