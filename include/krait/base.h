@@ -105,13 +105,14 @@ enum {
 };
 
 /* KR_OWNER_DIED - of acquiring in shared memory: held, but a process that held it has died, and
- * what it guards may be half-done. */
-enum { KR_OWNER_DIED = 1 };
+ * what it guards may be half-done.  No error, and so positive; no count is as large where it may
+ * be returned. */
+enum { KR_OWNER_DIED = 4096 };
 
 /* kr_strerror - one line for people; kr_errname - the name, such as "ETIMEDOUT" or "KR_EOF".
  *
- * Both know every error of every call and take it with its sign.  For a number that is no error,
- * as results from 0 on, such as KR_OWNER_DIED, they return "unknown error" and "?".  The text is
+ * Both know every error of every call and take it with its sign, and KR_OWNER_DIED.  0 is "Success"
+ * and "0".  For another number, such as a count, they return "unknown error" and "?".  The text is
  * constant and never freed.
  */
 KR_API const char *kr_strerror(int error);
