@@ -18,10 +18,21 @@
 #define KR_EXTERN_END
 #endif
 
-#define KR_API           __attribute__((visibility("default")))
-#define KR_NODISCARD     __attribute__((warn_unused_result))
 #define KR_CONST         __attribute__((const))
 #define KR_CLEANUP(free) __attribute__((cleanup(free)))
+
+/* KR_NODISCARD - the compiler warns where the result is dropped: an error that right arguments may
+ * meet leaves the caller without what was asked for.  A cast to void says that it is dropped on
+ * purpose, to clang, and to gcc in C++17 and C23; gcc in C11 warns all the same, and wants the
+ * result in a variable, or in an if. */
+#if (defined(__cplusplus) && __cplusplus >= 201703L) ||                                            \
+    (defined(__STDC_VERSION__) && __STDC_VERSION__ > 201710L)
+#define KR_API       [[gnu::visibility("default")]]
+#define KR_NODISCARD [[nodiscard]]
+#else
+#define KR_API       __attribute__((visibility("default")))
+#define KR_NODISCARD __attribute__((warn_unused_result))
+#endif
 
 /* KR_AUTO(kr_thread) *t = NULL; - the handle is released when its block is left, as with Python's
  * `with`.  For every type that has a kr_..._auto; set it before anything can leave the block. */

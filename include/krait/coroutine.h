@@ -71,8 +71,9 @@ typedef struct kr_run_options {
  *           KR_EFORKED    in a forked child, see above
  * Blocks    until then
  */
-KR_API int kr_run(int (*main)(void *arg), void *arg);
-KR_API int kr_run_with(int (*main)(void *arg), void *arg, const kr_run_options *options);
+KR_API KR_NODISCARD int kr_run(int (*main)(void *arg), void *arg);
+KR_API KR_NODISCARD int kr_run_with(int (*main)(void *arg), void *arg,
+                                    const kr_run_options *options);
 
 typedef struct kr_spawn_options {
     const char *name;  /* copied, the first 31 bytes; NULL: "task-1", "task-2" .. */

@@ -134,7 +134,7 @@ typedef struct kr_crash {
  *
  * Returns   0; -ENODATA: it did not, or the future is not done; -EINVAL, KR_EFORKED
  */
-KR_API int kr_future_crash(const kr_future *future, kr_crash *crash);
+KR_API KR_NODISCARD int kr_future_crash(const kr_future *future, kr_crash *crash);
 
 KR_EXTERN_END
 

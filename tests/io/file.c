@@ -210,7 +210,7 @@ static int open_for_ever(void *arg)
 
 static void *run_blocked(void *arg)
 {
-    (void)kr_run(open_for_ever, arg);
+    (void)!kr_run(open_for_ever, arg);
     return NULL;
 }
 
