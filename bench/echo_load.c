@@ -5,18 +5,11 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include <arpa/inet.h>
+#include "load.h"
+
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 enum { EVENTS = 512, WARM_PARTS = 5, MOST_SIZE = 1 << 20 };
 
@@ -37,25 +30,6 @@ static struct {
     uint32_t *taken;
     size_t count, room;
 } times;
-
-static _Noreturn void fail(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
-static int64_t read_clock(clockid_t clock)
-{
-    struct timespec time;
-    if (clock_gettime(clock, &time) != 0)
-        fail("clock_gettime");
-    return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
-}
-
-static int64_t now(void)
-{
-    return read_clock(CLOCK_MONOTONIC);
-}
 
 static void note(int64_t taken)
 {
@@ -137,14 +111,7 @@ static void receive(struct connection *connection)
 
 static void begin(struct connection *connection, int port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int on = 1;
-    connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connection->fd < 0 || connect(connection->fd, (void *)&address, sizeof address) != 0)
-        fail("connect");
-    setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    connection->fd = open_connection(SOCK_STREAM, port);
     connection->message = calloc(1, message_size);
     if (!connection->message)
         fail("calloc");
@@ -164,17 +131,9 @@ static void play_until(int64_t end)
     }
 }
 
-static int compare(const void *left, const void *right)
-{
-    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
-    return (a > b) - (a < b);
-}
-
 static void report(int64_t taken, int64_t used)
 {
-    if (times.count == 0)
-        fail("nothing came back");
-    qsort(times.taken, times.count, sizeof *times.taken, compare);
+    sort_times(times.taken, times.count);
     printf("%.1f %u %u %.1f\n", (double)times.count * 1e9 / (double)taken,
            times.taken[times.count / 2], times.taken[times.count * 99 / 100],
            (double)used / (double)times.count);

@@ -7,45 +7,12 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "load.h"
+
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 enum { SIZE = 64, ANSWERS_MOST = 1 << 22 };
-
-static _Noreturn void fail(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
-static int64_t now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
-}
-
-static int open_connection(int type, int port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                                  .sin_port = htons((uint16_t)port)};
-    int yes = 1, fd = socket(AF_INET, type, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
-        fail("connect");
-    if (type == SOCK_STREAM)
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    return fd;
-}
 
 /* One request, and how long its answer took. */
 static int64_t ask(int fd)
@@ -61,12 +28,6 @@ static int64_t ask(int fd)
         got += (size_t)part;
     }
     return now() - begun;
-}
-
-static int compare(const void *left, const void *right)
-{
-    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
-    return (a > b) - (a < b);
 }
 
 struct load {
@@ -108,9 +69,7 @@ int main(int argc, char **argv)
         puts("done");
         fflush(stdout);
     }
-    if (load.count == 0)
-        return 1;
-    qsort(load.taken, load.count, sizeof *load.taken, compare);
+    sort_times(load.taken, load.count);
     printf("%.3f %u %u\n", (double)load.count * 1e9 / (double)load.time, load.taken[load.count / 2],
            load.taken[load.count * 99 / 100]);
     return 0;

@@ -1,5 +1,6 @@
 # What is installed, in four components: runtime (the shared library), mpi (the plug-in), tools (the
-# command and what gdb reads), development (headers, static library, krait.pc, find_package, manual).
+# command and what gdb reads), development (headers, static libraries, for pkg-config, find_package,
+# manual).
 
 include(CMakePackageConfigHelpers)
 
@@ -35,6 +36,11 @@ string(REGEX REPLACE "/$" "" KRAIT_PC_TO_PREFIX "${KRAIT_PC_TO_PREFIX}")
 configure_file(cmake/krait.pc.in krait.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/krait.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig
         COMPONENT development)
+if(KRAIT_EXPLORE)
+  configure_file(cmake/krait-explore.pc.in krait-explore.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/krait-explore.pc
+          DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
+endif()
 
 write_basic_package_version_file(krait-config-version.cmake COMPATIBILITY SameMinorVersion)
 configure_file(cmake/krait-config.cmake.in krait-config.cmake @ONLY)

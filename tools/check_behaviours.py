@@ -5,7 +5,7 @@ A test answers a row when it has the row's name, TEST(test_notify), in a file wh
 `Behaviours: section 4` (or several: `sections 8.1, 8.2`), or when a comment beside it says
 `behaviour: 8.4 test_start_thread_again`.  tests/deviations has the lines
 `section name | what we do | why`.  Prints the counts; fails when a row of a section that is
-REQUIRED is open.
+REQUIRED is open, and where a comment names a row or a section that there is not.
 
 SPDX-License-Identifier: MIT
 """
@@ -47,21 +47,34 @@ def read_deviations():
     return found
 
 
-def read_tests():
+def is_row(rows, section, name):
+    return any(name in (row, row.split(".")[-1]) for row in rows.get(section, []))
+
+
+def read_tests(rows):
     """(section, name) of everything that a test says it answers."""
     answered = set()
     for path in check.files("tests/**/*.c"):
         text = path.read_text()
         head = re.search(r"Behaviours: sections? ([\d., and\n*]+)", text)
         sections = re.findall(r"\d+(?:\.\d+)?", head.group(1)) if head else []
+        for section in sections:
+            if section not in rows:
+                check.complain(path, 0, f"no section is called {section}")
         for name in re.findall(r"\b[A-Z_]*TEST(?:_OF)?\((\w+)", text):
             answered.update((section, name) for section in sections)
-        for section, names in re.findall(SAID, text):
-            answered.update((section, name) for name in re.findall(NAME, names))
+        for said in re.finditer(SAID, text):
+            section, names = said.group(1), re.findall(NAME, said.group(2))
+            answered.update((section, name) for name in names)
+            for name in names:  # other words may follow
+                if re.match(r"(?:\w+\.)*test_", name) and not is_row(rows, section, name):
+                    check.complain(path, text.count("\n", 0, said.start()) + 1,
+                                   f"no row is called {section} {name}")
     return answered
 
 
-rows, deviations, answered = read_rows(), read_deviations(), read_tests()
+rows, deviations = read_rows(), read_deviations()
+answered = read_tests(rows)
 print(f"{'section':>7} {'rows':>5} {'tested':>7} {'deviating':>10} {'open':>5}")
 for section, names in rows.items():
     tested = [name for name in names
@@ -74,8 +87,7 @@ for section, names in rows.items():
         for name in missing:
             check.complain("tests/behaviours", 0, f"{section} {name}: no test and no deviation")
 for (section, name), number in deviations.items():
-    known = rows.get(section, [])
-    if name not in known and name not in [row.split(".")[-1] for row in known]:
+    if not is_row(rows, section, name):
         check.complain(check.root / "tests/deviations", number, f"no row is called {section} {name}")
 
 check.finish()

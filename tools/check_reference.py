@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Has every public function a page of the reference manual that says what it is for, and does
-groff take the pages without a word?  Does krait(1) know every command?
+groff take the pages without a word?  Does krait(1) know every command?  Has every result of
+krait's own a name and a text?  Is KR_NODISCARD where CONTRIBUTING.md wants it, and is an argument
+that is copied const?
 
     check_reference.py ROOT BUILD
 
@@ -22,6 +24,42 @@ import man  # noqa: E402
 
 # What macros call and KR_AUTO uses; the page of the macro or type is theirs.
 INNER = re.compile(r"_(?:auto|next|end|guard|with_kind)$")
+
+
+# Errors that only a mistake of the caller's meets.
+MISTAKES = {"-EINVAL", "-EPERM", "-EDEADLK", "-EBADF", "-ESRCH", "-EBUSY", "-EALREADY", "-ENOENT",
+            "-EXDEV", "-EOVERFLOW", "-ENOTRECOVERABLE", "KR_EFORKED", "KR_ECORRUPT"}
+# What may be dropped though it has others: an end or a giving back, after which there is nothing
+# left to do; a pause, after which the caller looks again; what tells its error again later; an aid.
+MAY_BE_DROPPED = re.compile(
+    r"kr_(?:\w+_(?:release|join|close|scope_exit|task_done|reclaim|trim|unlink|clean)|subprocess_wait|"
+    r"manager_delete|server_serve_forever|future_set_(?:result|error)|"
+    r"sleep|yield|(?:managed_)?condition_wait|"
+    r"group_(?:start|submit)\w*|"
+    r"debug_locks|explore_spawn\w*)")
+MUST_NOT_BE_DROPPED = {"kr_group_close", "kr_queue_join"}  # they tell of others' errors
+
+
+def check_nodiscard(path, entry):
+    said = [content for section, content in entry.parts if section == "Returns"]
+    text = " ".join(str(content) for content in said)
+    errors = set(re.findall(r"-E[A-Z0-9]+|KR_E[A-Z]+|KR_OWNER_DIED", text))
+    elsewhere = re.search(r"\bas (?:kr_|of|open|the|in)|\bsee\b|error", text)
+    for marked, name in re.findall(r"^KR_API (KR_NODISCARD )?(?:int|int64_t) (kr_\w+)\(",
+                                   entry.code, re.M):
+        free = MAY_BE_DROPPED.fullmatch(name) and name not in MUST_NOT_BE_DROPPED
+        if not marked and errors - MISTAKES and not free:
+            check.complain(path, 0, f"{name} lacks KR_NODISCARD: it may return "
+                                    f"{sorted(errors - MISTAKES)[0]}")
+        if marked and (free or errors and errors <= {"-EINVAL", "-EPERM"} and not elsewhere):
+            check.complain(path, 0, f"{name} has KR_NODISCARD and may be dropped")
+
+
+def check_const(path, entry):
+    """What is copied is const; what a function gets as it is, is so as the function says."""
+    for name, arguments in re.findall(r"^KR_API[^;{]*?\b(kr_\w+)(\([^;]*);", entry.code, re.M):
+        if re.search(r"[(,]\s*void \*arg,\s*size_t arg_size", arguments):
+            check.complain(path, 0, f"{name}: arg is copied, and so const")
 
 
 def check_pages(found):
@@ -49,6 +87,15 @@ def check_command():
             check.complain(source, 0, f"krait(1) says nothing of {name}")
 
 
+def check_results(paths):
+    source = check.root / "src/base/error.c"
+    known = dict(re.findall(r'\{(KR_\w+), "(\w+)", "[^"]{4,}"\}', source.read_text()))
+    for path in paths:
+        for name in re.findall(r"\b(KR_(?:E[A-Z]+|OWNER_DIED)) = -?\d+", path.read_text()):
+            if known.get(name) != name:
+                check.complain(path, 0, f"kr_errname and kr_strerror do not know {name}")
+
+
 paths = check.files("include/krait/*.h")
 found = [public.read(path) for path in paths if path.name != "krait.h"]
 pages = {name for header in found for entry in header.entries for name in entry.names}
@@ -59,6 +106,9 @@ for path, header in zip((path for path in paths if path.name != "krait.h"), foun
     for entry in header.entries:
         if not re.search(r"[a-z]{2}", entry.purpose) or entry.purpose in entry.names:
             check.complain(path, 0, f"{entry.names[0]}: nothing says what it is for")
+        check_nodiscard(path, entry)
+        check_const(path, entry)
 check_pages(found)
 check_command()
+check_results(paths)
 check.finish()

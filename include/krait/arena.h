@@ -141,7 +141,7 @@ typedef struct kr_arena_statistics {
  *
  * Returns   0; -EINVAL; -ETIMEDOUT; KR_ECORRUPT
  */
-KR_API int kr_arena_read_statistics(kr_arena *a, kr_arena_statistics *statistics);
+KR_API KR_NODISCARD int kr_arena_read_statistics(kr_arena *a, kr_arena_statistics *statistics);
 
 KR_EXTERN_END
 

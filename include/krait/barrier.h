@@ -71,8 +71,7 @@ typedef struct kr_barrier_options {
  * Returns   0; -EINVAL: parties, a negative timeout, no such scope, holders without KR_SHARED or
  *           without a number, or reserved not 0
  */
-KR_API KR_NODISCARD int kr_barrier_init(kr_barrier *barrier, int64_t parties,
-                                        const kr_barrier_options *options);
+KR_API int kr_barrier_init(kr_barrier *barrier, int64_t parties, const kr_barrier_options *options);
 
 /* kr_barrier_wait - wait until `parties` runners are here.
  *

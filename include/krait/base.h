@@ -18,10 +18,21 @@
 #define KR_EXTERN_END
 #endif
 
-#define KR_API           __attribute__((visibility("default")))
-#define KR_NODISCARD     __attribute__((warn_unused_result))
 #define KR_CONST         __attribute__((const))
 #define KR_CLEANUP(free) __attribute__((cleanup(free)))
+
+/* KR_NODISCARD - the compiler warns where the result is dropped: an error that right arguments may
+ * meet leaves the caller without what was asked for.  A cast to void says that it is dropped on
+ * purpose, to clang, and to gcc in C++17 and C23; gcc in C11 warns all the same, and wants the
+ * result in a variable, or in an if. */
+#if (defined(__cplusplus) && __cplusplus >= 201703L) ||                                            \
+    (defined(__STDC_VERSION__) && __STDC_VERSION__ > 201710L)
+#define KR_API       [[gnu::visibility("default")]]
+#define KR_NODISCARD [[nodiscard]]
+#else
+#define KR_API       __attribute__((visibility("default")))
+#define KR_NODISCARD __attribute__((warn_unused_result))
+#endif
 
 /* KR_AUTO(kr_thread) *t = NULL; - the handle is released when its block is left, as with Python's
  * `with`.  For every type that has a kr_..._auto; set it before anything can leave the block. */
@@ -105,13 +116,14 @@ enum {
 };
 
 /* KR_OWNER_DIED - of acquiring in shared memory: held, but a process that held it has died, and
- * what it guards may be half-done. */
-enum { KR_OWNER_DIED = 1 };
+ * what it guards may be half-done.  No error, and so positive; no count is as large where it may
+ * be returned. */
+enum { KR_OWNER_DIED = 4096 };
 
 /* kr_strerror - one line for people; kr_errname - the name, such as "ETIMEDOUT" or "KR_EOF".
  *
- * Both know every error of every call and take it with its sign.  For a number that is no error,
- * as results from 0 on, such as KR_OWNER_DIED, they return "unknown error" and "?".  The text is
+ * Both know every error of every call and take it with its sign, and KR_OWNER_DIED.  0 is "Success"
+ * and "0".  For another number, such as a count, they return "unknown error" and "?".  The text is
  * constant and never freed.
  */
 KR_API const char *kr_strerror(int error);

@@ -59,7 +59,7 @@ typedef struct kr_cancel_scope {
  *
  * Returns   0; -EINVAL: the timeout is negative, or the scope is already entered
  */
-KR_API KR_NODISCARD int kr_cancel_scope_enter(kr_cancel_scope *scope, kr_time timeout);
+KR_API int kr_cancel_scope_enter(kr_cancel_scope *scope, kr_time timeout);
 
 /* kr_cancel_scope_exit - leave the scope.
  *

@@ -70,7 +70,7 @@ KR_API KR_NODISCARD int kr_context_var_set(const kr_context_var *var, const void
  * Returns   0; -EALREADY: the token is empty, or was used; -EINVAL: of another variable, or NULL;
  *           -EPERM: of another context; -ENOMEM.  On an error nothing was changed
  */
-KR_API int kr_context_var_reset(const kr_context_var *var, kr_context_token *token);
+KR_API KR_NODISCARD int kr_context_var_reset(const kr_context_var *var, kr_context_token *token);
 KR_API void kr_context_token_drop(kr_context_token *token); /* the value stays as it is */
 
 /* Contexts as things of their own. */

@@ -71,8 +71,9 @@ typedef struct kr_run_options {
  *           KR_EFORKED    in a forked child, see above
  * Blocks    until then
  */
-KR_API int kr_run(int (*main)(void *arg), void *arg);
-KR_API int kr_run_with(int (*main)(void *arg), void *arg, const kr_run_options *options);
+KR_API KR_NODISCARD int kr_run(int (*main)(void *arg), void *arg);
+KR_API KR_NODISCARD int kr_run_with(int (*main)(void *arg), void *arg,
+                                    const kr_run_options *options);
 
 typedef struct kr_spawn_options {
     const char *name;  /* copied, the first 31 bytes; NULL: "task-1", "task-2" .. */
@@ -135,7 +136,8 @@ KR_API int kr_yield(void);
 
 /* kr_set_slow_hook - who hears of coroutines that ran for longer than .slow_after without a wait,
  * in loops with .debug, or pools of them with .stuck_after.  Called by the coroutine itself at its
- * next wait or end, and must not wait.  NULL is the default: one line on standard error.
+ * next wait or end, and must not wait.  NULL is the default: one line on standard error, with the
+ * names of the coroutine and, where the program's file has it, of its function.
  *
  * Returns   the hook before; NULL: the default
  */

@@ -93,16 +93,16 @@ typedef struct kr_dict_item {
 KR_API KR_NODISCARD int kr_dict_popitem(kr_dict *d, kr_dict_item **item);
 
 /* kr_dict_delete - take a key away.  -ENOENT. */
-KR_API int kr_dict_delete(kr_dict *d, const void *key, size_t key_size);
+KR_API KR_NODISCARD int kr_dict_delete(kr_dict *d, const void *key, size_t key_size);
 
 /* kr_dict_contains - 1: the key is there; 0: it is not. */
-KR_API int kr_dict_contains(kr_dict *d, const void *key, size_t key_size);
+KR_API KR_NODISCARD int kr_dict_contains(kr_dict *d, const void *key, size_t key_size);
 
 /* kr_dict_length - how many keys there are. */
-KR_API int64_t kr_dict_length(kr_dict *d);
+KR_API KR_NODISCARD int64_t kr_dict_length(kr_dict *d);
 
 /* kr_dict_clear - take all away. */
-KR_API int kr_dict_clear(kr_dict *d);
+KR_API KR_NODISCARD int kr_dict_clear(kr_dict *d);
 
 /* kr_dict_compare_and_set - set, if the value is what is expected.
  *
@@ -120,8 +120,8 @@ KR_API KR_NODISCARD int kr_dict_compare_and_set(kr_dict *d, const void *key, siz
  *   result   receives the sum; NULL: not wanted
  *
  * Returns   0; -EBADMSG: it is no such integer; -EOVERFLOW */
-KR_API int kr_dict_add(kr_dict *d, const void *key, size_t key_size, int64_t addend,
-                       int64_t *result);
+KR_API KR_NODISCARD int kr_dict_add(kr_dict *d, const void *key, size_t key_size, int64_t addend,
+                                    int64_t *result);
 
 /* kr_dict_update - replace a value by what a function makes of it, at once.
  *
@@ -189,7 +189,8 @@ KR_API void kr_dict_items_auto(kr_dict_items **items);   /* for KR_AUTO(kr_dict_
  * A part of the keys is copied at a time, and nothing is locked while each runs: it may call
  * whatever it likes.  A key that is there all the time comes once, with a value that it had
  * meanwhile; one that comes or goes meanwhile may come or not.  One instant: kr_dict_snapshot. */
-KR_API int kr_dict_each(kr_dict *d, int (*each)(const kr_dict_item *item, void *arg), void *arg);
+KR_API KR_NODISCARD int kr_dict_each(kr_dict *d, int (*each)(const kr_dict_item *item, void *arg),
+                                     void *arg);
 
 /* For keys that are C strings.  Integers and doubles are kept as text that any language reads; a
  * double survives to the last bit.

@@ -32,7 +32,7 @@ typedef struct kr_event {
  *
  * Returns   0; -EINVAL: no such scope
  */
-KR_API KR_NODISCARD int kr_event_init(kr_event *event, kr_scope scope);
+KR_API int kr_event_init(kr_event *event, kr_scope scope);
 
 /* kr_event_set - set the flag and wake all who wait; setting it again does nothing. */
 KR_API void kr_event_set(kr_event *event);

@@ -207,7 +207,8 @@ typedef struct kr_stuck_report {
  * and is the one named if it was submitted, and not started in a group.  Maps, loops, and groups
  * where they submit, go by a function of the library's.  The hook may still run while the pool is
  * being released.  All signals are blocked in its thread, and until it returns nobody else is
- * reported. NULL is the default: one line on standard error.
+ * reported. NULL is the default: one line on standard error, with the name of the task's function
+ * where the program's file has it.
  *
  * Returns   the hook before; NULL: the default
  */

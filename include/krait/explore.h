@@ -52,7 +52,8 @@ typedef enum kr_explore_mode {
  *
  * The environment wins over them: KR_EXPLORE_PREEMPTIONS, KR_EXPLORE_STALE, KR_EXPLORE_EARLY,
  * KR_EXPLORE_SPURIOUS, KR_EXPLORE_FAILURES, KR_EXPLORE_STEPS, KR_EXPLORE_SCHEDULES,
- * KR_EXPLORE_SEED, KR_EXPLORE_EVERY_POINT and KR_EXPLORE_REPLAY. */
+ * KR_EXPLORE_TIME (in seconds; 0: no limit), KR_EXPLORE_SEED, KR_EXPLORE_EVERY_POINT,
+ * KR_EXPLORE_PROGRESS and KR_EXPLORE_REPLAY. */
 typedef struct kr_explore_options {
     const char *name; /* for the report; "scenario" */
     kr_explore_mode mode;
@@ -66,10 +67,12 @@ typedef struct kr_explore_options {
     unsigned processors;  /* that the library sees; 1, so that it does not spin */
     uint64_t schedules;   /* stop after so many; 0: at the end (PCT and random: 10,000) */
     uint64_t steps;       /* a run longer than this is a livelock; 20,000 */
-    kr_time time;         /* stop after that long; 0: no limit */
+    kr_time time;         /* stop after that long; 0: a minute; KR_FOREVER: no limit */
     uint64_t seed;        /* of PCT and random; 0: 1 */
     const char *replay;   /* a seed string: one run, printed */
     bool quiet;           /* print nothing */
+    bool progress;        /* say each second on standard error how far it is; a terminal is told
+                           * unasked */
     bool every_point;     /* switch also where only one thread ever comes; slower */
     bool keeps_memory;    /* what was allocated and not freed is no leak */
     bool keeps_threads;   /* a detached thread that sleeps at the end is no deadlock */
@@ -93,7 +96,8 @@ typedef struct kr_explore_report {
     uint64_t schedules; /* runs made */
     uint64_t steps;     /* in all runs */
     unsigned preemptions;
-    bool exhausted; /* every schedule within the bounds was run */
+    bool exhausted; /* every schedule within the bounds was run; if not, and of mode all: those with
+                     * fewer than `preemptions` preemptions were, and some with as many */
     kr_time elapsed;
     char message[256]; /* of the failure */
     char seed[512];    /* that repeats it */
@@ -103,7 +107,8 @@ typedef struct kr_explore_report {
  *
  * The scenario runs as logical thread 0.  It must do the same thing each time but for what the
  * schedule decides: set its data up anew, use neither the date nor random numbers, and take memory
- * from kr_explore_alloc.  Prints one line at the end, and a failing schedule before it.
+ * from kr_explore_alloc.  Prints one line at the end, and a failing schedule before it; where the
+ * time was up, also how far it came.
  *
  *   report    may be NULL
  *

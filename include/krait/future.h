@@ -176,8 +176,8 @@ typedef struct kr_task_report {
 /* kr_set_task_hook - who hears of errors that nobody asked for: those of tasks submitted without a
  * future, of futures released unasked, of callbacks and initializers.
  *
- * Each is reported once, in the runner where it is found.  -ECANCELED is not reported.  NULL is
- * the default: one line on standard error.
+ * Each is reported once, in the runner where it is found.  -ECANCELED and KR_ESHUTDOWN are
+ * ends that somebody asked for, and not reported.  NULL is the default: one line on standard error.
  *
  * Returns   the hook before; NULL: the default
  */

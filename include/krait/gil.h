@@ -147,7 +147,7 @@ KR_API KR_NODISCARD int kr_gil_checkpoint(kr_gil_thread *thread);
  * As kr_gil_checkpoint; but that is called only when somebody asks, else the answer is 0 after one
  * load, also to one who does not hold the lock.
  */
-static inline KR_NODISCARD int kr_gil_check(kr_gil_thread *thread)
+KR_NODISCARD static inline int kr_gil_check(kr_gil_thread *thread)
 {
     const kr_word *asked = (const kr_word *)(const void *)thread; /* its first member */
     if (__builtin_expect(__atomic_load_n(&asked->bits, __ATOMIC_RELAXED) == 0, 1))

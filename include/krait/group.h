@@ -140,7 +140,7 @@ KR_API void kr_group_cancel(kr_group *group);
  *           KR_EFORKED  the group was opened before the fork; its tasks are not here
  * Blocks    a thread sleeps, a coroutine is suspended
  */
-KR_API int kr_group_close(kr_group *group);
+KR_API KR_NODISCARD int kr_group_close(kr_group *group);
 
 /* kr_group_task_error - after the close: what the task returned, or -ECANCELED when it never began.
  * So every error is kept, not only the first. */

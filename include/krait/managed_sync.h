@@ -78,8 +78,8 @@ KR_API int kr_managed_condition_wait(kr_managed_condition *c, kr_time timeout);
 KR_API KR_NODISCARD int kr_managed_condition_wait_for(kr_managed_condition *c,
                                                       bool (*predicate)(void *arg), void *arg,
                                                       kr_time timeout);
-KR_API int kr_managed_condition_notify(kr_managed_condition *c, int count);
-KR_API int kr_managed_condition_notify_all(kr_managed_condition *c);
+KR_API KR_NODISCARD int kr_managed_condition_notify(kr_managed_condition *c, int count);
+KR_API KR_NODISCARD int kr_managed_condition_notify_all(kr_managed_condition *c);
 
 /* kr_managed_semaphore - a number of permits, by its name.
  *
@@ -108,8 +108,8 @@ KR_API KR_NODISCARD int kr_managed_event_open(kr_managed_event **e, kr_manager *
 KR_API void kr_managed_event_close(kr_managed_event *e);
 KR_API void kr_managed_event_auto(kr_managed_event **e);
 KR_API const char *kr_managed_event_name(const kr_managed_event *e);
-KR_API int kr_managed_event_set(kr_managed_event *e);
-KR_API int kr_managed_event_clear(kr_managed_event *e);
+KR_API KR_NODISCARD int kr_managed_event_set(kr_managed_event *e);
+KR_API KR_NODISCARD int kr_managed_event_clear(kr_managed_event *e);
 KR_API bool kr_managed_event_is_set(kr_managed_event *e);
 KR_API KR_NODISCARD int kr_managed_event_wait(kr_managed_event *e, kr_time timeout);
 

@@ -154,7 +154,8 @@ typedef struct kr_manager_statistics {
 /* kr_manager_read_statistics - of one instant.
  *
  * Returns   0; -EINVAL; -EOPNOTSUPP: on a server; -ETIMEDOUT; KR_ECORRUPT */
-KR_API int kr_manager_read_statistics(kr_manager *m, kr_manager_statistics *statistics);
+KR_API KR_NODISCARD int kr_manager_read_statistics(kr_manager *m,
+                                                   kr_manager_statistics *statistics);
 
 /* kr_manager_trim - give the spare memory back to the system.
  *

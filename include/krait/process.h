@@ -21,8 +21,8 @@
  * stdout and stderr are flushed.  Under KR_FORK and KR_FORKSERVER it leaves by _exit then, as
  * Python's do: handlers of atexit, destructors of libraries and what lies in other streams are
  * taken for those of the process that it was forked from.  Its exit code is 0, or 1 for a negative
- * result (which is printed to standard error, but for -ECANCELED), or the low byte of a positive
- * one.  A process that a signal has ended has the negative number of that signal.
+ * result (which is printed to standard error, but for -ECANCELED and KR_ESHUTDOWN), or the low byte
+ * of a positive one.  A process that a signal has ended has the negative number of that signal.
  *
  * When this process exits, after its threads have been waited for, its children that are daemons
  * are told to end by SIGTERM, and killed a second later; the others are waited for.  A child that

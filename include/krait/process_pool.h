@@ -124,7 +124,7 @@ typedef struct kr_crash {
     kr_crash_reason reason;
     int attempts; /* how often the task was begun */
     kr_task_fn task;
-    char task_name[64]; /* of KR_TASK, or where the function is, as far as that is known */
+    char task_name[64]; /* of KR_TASK, or the function's, or where it is, if that is known */
     kr_time run_time;   /* since it began, the last time */
     uint64_t max_rss;   /* bytes: the most that the process had resident; 0: not known */
     uint64_t reserved[4];
@@ -134,7 +134,7 @@ typedef struct kr_crash {
  *
  * Returns   0; -ENODATA: it did not, or the future is not done; -EINVAL, KR_EFORKED
  */
-KR_API int kr_future_crash(const kr_future *future, kr_crash *crash);
+KR_API KR_NODISCARD int kr_future_crash(const kr_future *future, kr_crash *crash);
 
 KR_EXTERN_END
 

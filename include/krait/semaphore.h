@@ -63,8 +63,8 @@ typedef struct kr_semaphore_options {
  *           such scope, holders without KR_SHARED, without a number or with another bound, or
  *           reserved not 0
  */
-KR_API KR_NODISCARD int kr_semaphore_init(kr_semaphore *semaphore, int64_t permits,
-                                          const kr_semaphore_options *options);
+KR_API int kr_semaphore_init(kr_semaphore *semaphore, int64_t permits,
+                             const kr_semaphore_options *options);
 
 /* kr_semaphore_acquire - take a permit, waiting while there is none.
  *

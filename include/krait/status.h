@@ -69,7 +69,7 @@ KR_API int kr_status_stop(void);
  *
  * Returns   0; -EINVAL: lock is NULL; -ENOMEM: no memory, or too many locks have names
  */
-KR_API int kr_status_name(const void *lock, const char *name);
+KR_API KR_NODISCARD int kr_status_name(const void *lock, const char *name);
 
 KR_EXTERN_END
 

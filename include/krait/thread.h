@@ -173,15 +173,17 @@ KR_API int kr_thread_active_count(void);
 KR_API KR_NODISCARD int kr_thread_set_affinity(kr_thread *t, const kr_cpu_set *set);
 KR_API KR_NODISCARD int kr_thread_get_affinity(kr_thread *t, kr_cpu_set *set);
 
-/* kr_failure_hook - called in a thread whose run returned a negative error, before its locals are
- * destroyed.  A negative result of the hook is reported on standard error. */
+/* kr_failure_hook - called in a thread whose run returned a negative error that is no end on being
+ * told (kr_thread_set_failure_hook), before its locals are destroyed.  A negative result of the
+ * hook is reported on standard error. */
 typedef int (*kr_failure_hook)(kr_thread *thread, int error, void *arg);
 
 /* kr_thread_set_failure_hook - from now on call `hook` with `arg`; NULL brings back the first one.
  *
  * That prints `krait: thread "NAME" failed: ENOENT (No such file or directory)` to standard error,
- * in one write.  -ECANCELED is no failure: a thread that ends because it was told to is silent, as
- * Python's SystemExit is.  Other threads are not disturbed in any case.
+ * in one write.  -ECANCELED and KR_ESHUTDOWN are no failures: a thread that ends because it was
+ * told to, by a cancel or by the shutdown of the queue that it reads, is silent, as Python's
+ * SystemExit is.  Who joins it gets them.  Other threads are not disturbed in any case.
  *
  * Python    threading.excepthook
  */

@@ -142,14 +142,14 @@ KR_API KR_NODISCARD int kr_tls_protocol_of(kr_stream *s, char *text, size_t size
  *
  * Returns   how many bytes it has; 0: there is none; -ENOMEM, -EINVAL
  */
-KR_API int64_t kr_tls_peer_certificate(kr_stream *s, void *bytes, size_t size);
+KR_API KR_NODISCARD int64_t kr_tls_peer_certificate(kr_stream *s, void *bytes, size_t size);
 
 /* kr_tls_update_keys - have both ends change their keys: with the next write.  TLS 1.3 only, and
  * seldom needed: OpenSSL does it when it is time.
  *
  * Returns   0; -EOPNOTSUPP: not with this version; -EINVAL: see above
  */
-KR_API int kr_tls_update_keys(kr_stream *s);
+KR_API KR_NODISCARD int kr_tls_update_keys(kr_stream *s);
 
 /* kr_tls_error_text - what KR_ETLS or KR_ECERT was about, such as "certificate has expired".
  *

@@ -39,8 +39,11 @@ typedef struct kr_trace_options {
  *
  * Processes that this one has started before the program's first trace know nothing of it.
  *
- * Returns   0; -EALREADY: a trace runs; -EINVAL: events, reserved not 0; -ENOMEM, -EMFILE, -ENFILE,
- *           -EFBIG: the system refuses the memory
+ * The trace of KR_TRACE gives way: it ends here, its file is not written, and a line on standard
+ * error says so when the program exits.
+ *
+ * Returns   0; -EALREADY: a trace runs that the program has started; -EINVAL: events, reserved not
+ * 0; -ENOMEM, -EMFILE, -ENFILE, -EFBIG: the system refuses the memory
  */
 KR_API KR_NODISCARD int kr_trace_start(const kr_trace_options *options);
 
@@ -128,7 +131,8 @@ KR_API KR_NODISCARD int kr_trace_visit(kr_trace_fn fn, void *arg);
  *
  * Returns   0; -ENOENT: no such thread in the trace; -ENODATA; -EINVAL
  */
-KR_API int kr_trace_name(int32_t process, int32_t thread, bool of_process, char *name, size_t size);
+KR_API KR_NODISCARD int kr_trace_name(int32_t process, int32_t thread, bool of_process, char *name,
+                                      size_t size);
 
 /* kr_trace_totals - how much there is, and what is missing. */
 typedef struct kr_trace_totals {
@@ -146,7 +150,7 @@ typedef struct kr_trace_totals {
  *
  * Returns   0; -ENODATA: there never was a trace; -EINVAL: totals is NULL
  */
-KR_API int kr_trace_about(kr_trace_totals *totals);
+KR_API KR_NODISCARD int kr_trace_about(kr_trace_totals *totals);
 
 KR_EXTERN_END
 

@@ -22,23 +22,34 @@ typedef struct kr_rlock kr_rlock;
 typedef struct kr_condition kr_condition;
 typedef struct kr_semaphore kr_semaphore;
 
-/* kr_with - the block runs with the object acquired.
+/* kr_with - kr_with (&lock) or kr_with (&lock, &err): the block runs with the object acquired.
  *
  * Waits without a time limit and is not ended by a cancel.  Released when the block is left, by its
  * end, break, continue (both belong to the kr_with), return or goto; in C++ by an exception too.
  * Not by longjmp.
  *
- * In shared memory: after the death of a holder the block runs all the same; kr_lock_inconsistent
- * says so there, and kr_lock_recover belongs into the block, or the lock is of no use afterwards.
+ * kr_with (&lock) runs the block if what the lock guards is whole.  Otherwise it leaves the block
+ * out and says so on standard error: what cannot be acquired at all, see below; and in shared
+ * memory a lock whose holder died.  That one is released without kr_lock_recover, so all who come
+ * later get -ENOTRECOVERABLE.
  *
- * What cannot be acquired at all leaves the block out, and nothing says so: memory that holds no
- * such object or was given up (KR_ECORRUPT, -ENOTRECOVERABLE), a recursive lock that is 2^32 - 1
- * deep (-EOVERFLOW), a semaphore whose table of holders is full (-ENOSPC).  Where that can happen,
- * call acquire.
+ * kr_with (&lock, &err) says nothing and puts what acquire returned into the int err, before the
+ * block: it runs with 0, and with KR_OWNER_DIED, where kr_lock_recover belongs into it.
+ *
+ *     int err;
+ *     kr_with (&lock, &err) {
+ *         if (err == KR_OWNER_DIED)
+ *             err = kr_lock_recover(&lock);   // once what it guards is put right
+ *     }
+ *
+ * What cannot be acquired at all is memory that holds no such object (KR_ECORRUPT) or was given up
+ * (-ENOTRECOVERABLE), a recursive lock that is 2^32 - 1 deep (-EOVERFLOW), a semaphore whose table
+ * of holders is full (-ENOSPC).  Of a private lock there is none of it.
  */
-#define kr_with(object) KR_WITH_NAMED(KR_UNIQUE(kr_with_guard_), object)
-#define KR_WITH_NAMED(guard, object)                                                               \
-    for (kr_with_guard guard KR_CLEANUP(kr_with_end) = {(object), KR_WITH_KIND(object), false};    \
+#define kr_with(...) KR_WITH_NAMED(KR_UNIQUE(kr_with_guard_), __VA_ARGS__, NULL, 0)
+#define KR_WITH_NAMED(guard, object, result, ...)                                                  \
+    for (kr_with_guard guard KR_CLEANUP(kr_with_end) = {(object), KR_WITH_KIND(object), false,     \
+                                                        (result)};                                 \
          kr_with_next(&guard);)
 
 /* Of the macro's own. */
@@ -53,6 +64,7 @@ typedef struct kr_with_guard {
     void *object;
     kr_with_kind kind;
     bool held;
+    int *result; /* NULL: nobody asks */
 } kr_with_guard;
 
 KR_API bool kr_with_next(kr_with_guard *guard);

@@ -28,6 +28,7 @@ static const struct own_error own_errors[] = {
     {KR_ECERT, "KR_ECERT", "the other end's certificate is refused"},
     {KR_EUNSURE, "KR_EUNSURE", "no answer came: it may have been applied or not"},
     {KR_EREPLY, "KR_EREPLY", "the server answered with an error"},
+    {KR_OWNER_DIED, "KR_OWNER_DIED", "held, but a process that held it has died"},
 };
 
 static const struct own_error *find_own(int error)

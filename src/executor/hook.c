@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/global.h"
+#include "base/result.h"
 #include "os/os.h"
 
 static KRI_GLOBAL kri_word64 task_hook; /* a kr_task_hook; 0: the default */
@@ -29,7 +30,7 @@ static void print_report(const kr_task_report *report)
 
 void kri_task_report_error(int error, const char *where, const char *pool)
 {
-    if (error == -ECANCELED)
+    if (kri_is_orderly_end(error))
         return;
     kr_task_report report = {.error = error, .where = where, .pool = pool};
     kr_task_hook hook = (kr_task_hook)(uintptr_t)kri_load_acq64(&task_hook);

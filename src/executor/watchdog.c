@@ -94,10 +94,11 @@ kr_stuck_hook kr_set_stuck_hook(kr_stuck_hook hook)
 
 static void print_report(const kr_stuck_report *report)
 {
-    char line[256];
-    snprintf(line, sizeof line, "krait: pool %s: %s has been in the task %#jx for %jd ms",
-             report->pool, report->worker, (uintmax_t)(uintptr_t)report->task,
-             (intmax_t)(report->since / kr_ms(1)));
+    char line[384];
+    char function[128];
+    os_describe_function((const void *)(uintptr_t)report->task, function, sizeof function);
+    snprintf(line, sizeof line, "krait: pool %s: %s has been in the task %s for %jd ms",
+             report->pool, report->worker, function, (intmax_t)(report->since / kr_ms(1)));
     os_print_error(line);
 }
 

@@ -16,12 +16,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* So that the section exists, also in a program that uses nothing of krait.  Without the attribute
  * the compiler leaves out what is never read. */
 __attribute__((used)) KRI_GLOBAL static unsigned char marker;
 
-enum { LEARNING_RUNS = 60 };
+enum { LEARNING_RUNS = 60, LOOK_EVERY = 64, ORDINARY_SECONDS = 60 };
 #define UNLIMITED (1u << 30)
 
 typedef struct search {
@@ -29,7 +30,10 @@ typedef struct search {
     void *arg;
     kr_explore_report *report;
     kr_time began;
+    kr_time said;  /* when progress was told last */
     uint64_t seed; /* as given, for PCT and random */
+    bool late;     /* the time was up */
+    bool learning;
 } search;
 
 static kr_time wall_clock(void)
@@ -60,6 +64,18 @@ static uint64_t number(uint64_t given, uint64_t ordinary, const char *variable)
     return given ? given : ordinary;
 }
 
+/* A whole number of seconds in the environment; 0: no limit. */
+static kr_time time_limit(kr_time given)
+{
+    uint64_t ordinary = (uint64_t)(given ? given : (kr_time)ORDINARY_SECONDS * 1000000000);
+    uint64_t seconds = number(UINT64_MAX, 0, "KR_EXPLORE_TIME");
+
+    if (seconds == UINT64_MAX)
+        return (kr_time)ordinary;
+    return seconds > 0 && seconds < INT64_MAX / 1000000000 ? (kr_time)seconds * 1000000000
+                                                           : KR_FOREVER;
+}
+
 static int settle(const kr_explore_options *given)
 {
     kr_explore_options *o = &kri_ex.o;
@@ -78,6 +94,8 @@ static int settle(const kr_explore_options *given)
     o->failures = bound(o->failures, 0, "KR_EXPLORE_FAILURES");
     o->schedules =
         number(o->schedules, o->mode == KR_EXPLORE_ALL ? 0 : 10000, "KR_EXPLORE_SCHEDULES");
+    o->time = time_limit(o->time);
+    o->progress |= bound(0, 0, "KR_EXPLORE_PROGRESS") != 0 || (!o->quiet && isatty(STDERR_FILENO));
     o->steps = number(o->steps, 20000, "KR_EXPLORE_STEPS");
     o->seed = number(o->seed, 1, "KR_EXPLORE_SEED");
     o->every_point |= bound(0, 0, "KR_EXPLORE_EVERY_POINT") != 0;
@@ -127,12 +145,39 @@ static void execute(const search *s, unsigned preemptions, uint64_t seed)
     s->report->steps += kri_ex.steps;
 }
 
-static bool enough(const search *s)
+/* "1200 schedules in 3 s, now those with 2 preemptions" */
+static void say_progress(const search *s, kr_time took)
+{
+    const kr_explore_report *r = s->report;
+    char which[64] = "";
+
+    if (s->learning)
+        snprintf(which, sizeof which, ", the first of them at random");
+    else if (kri_ex.mode == EX_DFS)
+        snprintf(which, sizeof which, ", now those with %u preemptions", r->preemptions);
+    fprintf(stderr, "explore %s: %" PRIu64 " schedules in %d s%s\n", kri_ex.o.name, r->schedules,
+            (int)(took / 1000000000), which);
+}
+
+/* Looks at the clock now and then: a run takes some microseconds, but may take a second. */
+static bool is_late(search *s)
+{
+    if (s->report->schedules % LOOK_EVERY != 0 && kri_ex.steps < 1000)
+        return false;
+    kr_time now = wall_clock();
+    if (kri_ex.o.progress && now - s->said >= 1000000000) {
+        s->said = now;
+        say_progress(s, now - s->began);
+    }
+    s->late = now - s->began >= kri_ex.o.time;
+    return s->late;
+}
+
+static bool enough(search *s)
 {
     const kr_explore_options *o = &kri_ex.o;
 
-    return (o->schedules && s->report->schedules >= o->schedules) ||
-           (o->time && (s->report->schedules & 63) == 0 && wall_clock() - s->began >= o->time);
+    return s->late || (o->schedules && s->report->schedules >= o->schedules) || is_late(s);
 }
 
 static bool failed(const search *s)
@@ -146,7 +191,7 @@ static bool failed(const search *s)
 }
 
 /* Random runs; true when one failed. */
-static bool sample(const search *s, enum ex_mode mode, uint64_t runs, unsigned preemptions)
+static bool sample(search *s, enum ex_mode mode, uint64_t runs, unsigned preemptions)
 {
     kri_ex.mode = mode;
     kri_ex.all_shared = true;
@@ -160,7 +205,7 @@ static bool sample(const search *s, enum ex_mode mode, uint64_t runs, unsigned p
 }
 
 /* All schedules with so many preemptions; true when one failed. */
-static bool exhaust(const search *s, unsigned preemptions)
+static bool exhaust(search *s, unsigned preemptions)
 {
     kri_ex.mode = EX_DFS;
     kri_ex.all_shared = kri_ex.o.every_point;
@@ -184,7 +229,7 @@ static bool exhaust(const search *s, unsigned preemptions)
     }
 }
 
-static void look(const search *s)
+static void look(search *s)
 {
     kri_ex_memory_clear_shared();
     kri_ex_choices_clear();
@@ -194,7 +239,10 @@ static void look(const search *s)
                UNLIMITED);
         return;
     }
-    if (sample(s, EX_RANDOM, LEARNING_RUNS, kri_ex.o.preemptions)) {
+    s->learning = true;
+    bool found_at_random = sample(s, EX_RANDOM, LEARNING_RUNS, kri_ex.o.preemptions);
+    s->learning = false;
+    if (found_at_random) {
         /* The search will find a simpler one, most likely. */
         kr_explore_report found = *s->report;
         s->report->result = KR_EXPLORE_PASSED;
@@ -251,6 +299,23 @@ static void print_failure(const search *s)
     fprintf(stderr, "repeat with KR_EXPLORE_REPLAY=%s\n", r->seed);
 }
 
+/* How far it came in its time: what was not looked at may hold anything. */
+static void print_late(const search *s)
+{
+    const kr_explore_report *r = s->report;
+    const char *name = kri_ex.o.name;
+
+    printf("explore %s: the time was up after %" PRIu64 " schedules: ", name, r->schedules);
+    if (kri_ex.o.mode != KR_EXPLORE_ALL)
+        printf("of %" PRIu64, kri_ex.o.schedules);
+    else if (r->preemptions == 0)
+        printf("some without a preemption");
+    else
+        printf("all with fewer than %u preemptions, and some with %u of %u", r->preemptions,
+               r->preemptions, kri_ex.o.preemptions);
+    printf("; more by KR_EXPLORE_TIME=SECONDS\n");
+}
+
 static void print_summary(const kr_explore_report *r)
 {
     const kr_explore_options *o = &kri_ex.o;
@@ -272,7 +337,7 @@ int kr_explore(const kr_explore_options *options, void (*scenario)(void *arg), v
                kr_explore_report *report)
 {
     kr_explore_report own;
-    search s = {scenario, arg, report ? report : &own, wall_clock(), 0};
+    search s = {.scenario = scenario, .arg = arg, .report = report ? report : &own};
 
     if (kri_ex.active || !scenario)
         return -EINVAL;
@@ -288,6 +353,7 @@ int kr_explore(const kr_explore_options *options, void (*scenario)(void *arg), v
     if (err < 0)
         return err;
     *s.report = (kr_explore_report){0};
+    s.began = s.said = wall_clock();
     s.seed = kri_ex.o.seed * 1000003u;
     kri_ex_catch_faults(true);
     if (kri_ex.o.replay) {
@@ -301,8 +367,11 @@ int kr_explore(const kr_explore_options *options, void (*scenario)(void *arg), v
     }
     kri_ex_catch_faults(false);
     s.report->elapsed = wall_clock() - s.began;
-    if (!kri_ex.o.quiet)
+    if (!kri_ex.o.quiet) {
+        if (s.late && s.report->result == KR_EXPLORE_PASSED)
+            print_late(&s);
         print_summary(s.report);
+    }
     return s.report->result == KR_EXPLORE_PASSED ? 0 : 1;
 }
 

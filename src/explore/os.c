@@ -408,6 +408,11 @@ void os_describe_place(const void *address, char *text, size_t size)
     snprintf(text, size, "%p", address);
 }
 
+void os_describe_function(const void *function, char *text, size_t size)
+{
+    os_describe_place(function, text, size);
+}
+
 /* Last words */
 
 void os_random(void *bytes, size_t count)

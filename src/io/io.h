@@ -16,7 +16,8 @@ typedef struct kri_tries {
     unsigned events; /* what to wait for between them */
     kr_time timeout;
     kr_time deadline; /* of the timeout; 0: not looked at the clock yet */
-    unsigned vain;    /* tries in a row that failed although the descriptor was ready */
+    bool waited;      /* the descriptor was ready, at least once */
+    unsigned vain;    /* tries in a row after which it still was, and so not for others */
 } kri_tries;
 
 /* kri_try_again - after a try that found nothing, *result == -EAGAIN: wait, and true: try once

@@ -43,8 +43,9 @@ static struct {
 } thread_waits[BUCKETS] KRI_GLOBAL;
 static kr_word waits_watched KRI_GLOBAL;
 
-/* Some drivers call ready what they then refuse; so many tries in vain, one that is ready still,
- * and it is left alone for a while. */
+/* Some drivers call ready what they then refuse; so many tries in vain, and it is left alone for a
+ * while.  In vain is a try after which the descriptor is ready all the same: where it is not,
+ * another runner has been faster, and waiting for it goes on. */
 enum { VAIN = 3, NAP_FIRST_US = 200, NAP_DOUBLINGS = 6 };
 
 static unsigned bucket_of(int fd)
@@ -155,9 +156,21 @@ bool kri_try_later(kri_tries *tries, int64_t *result)
     return fail(result, err);
 }
 
+static bool is_in_vain(kri_tries *tries)
+{
+    if (!tries->waited)
+        return false;
+    bool ready = os_poll(tries->fd, tries->events, -1, 0) > 0;
+    if (!ready)
+        tries->vain = 0;
+    else if (tries->vain < VAIN)
+        tries->vain++;
+    return tries->vain >= VAIN;
+}
+
 bool kri_try_again(kri_tries *tries, int64_t *result)
 {
-    if (tries->vain >= VAIN && os_poll(tries->fd, tries->events, -1, 0) > 0)
+    if (is_in_vain(tries))
         return kri_try_later(tries, result);
     if (tries->timeout == KR_NOWAIT)
         return fail(result, -ETIMEDOUT);
@@ -166,7 +179,7 @@ bool kri_try_again(kri_tries *tries, int64_t *result)
     int ready = kri_wait_ready(tries->fd, tries->events, tries->deadline);
     if (ready < 0)
         return fail(result, ready);
-    tries->vain++;
+    tries->waited = true;
     return true;
 }
 

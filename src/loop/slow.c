@@ -19,10 +19,10 @@ kr_slow_hook kr_set_slow_hook(kr_slow_hook hook)
 static void print_report(const kr_slow_report *report)
 {
     char line[256];
-    char place[128];
-    os_describe_place((const void *)(uintptr_t)report->task, place, sizeof place);
+    char function[128];
+    os_describe_function((const void *)(uintptr_t)report->task, function, sizeof function);
     snprintf(line, sizeof line, "krait: coroutine %s (%s) has held up its loop for %lld ms",
-             report->name, place, (long long)(report->took / 1000000));
+             report->name, function, (long long)(report->took / 1000000));
     os_print_error(line);
 }
 

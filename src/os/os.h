@@ -170,6 +170,9 @@ void os_describe_place(const void *address, char *text, size_t size);
  * is not known there. */
 bool os_function_name(const void *function, char *name, size_t size);
 
+/* The same for people: where it has no name, "program+0x1234". */
+void os_describe_function(const void *function, char *text, size_t size);
+
 /* Memory and last words */
 
 void *os_alloc(size_t size); /* zero bytes; NULL when there is none */

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "base/result.h"
 #include "process/hand_over.h"
 #include "thread/thread.h"
 #include "trace/trace.h"
@@ -20,7 +21,7 @@ static int code_of(const char *name, int result)
 {
     if (result >= 0)
         return result & 0xff;
-    if (result != -ECANCELED)
+    if (!kri_is_orderly_end(result))
         say_failed(name, result);
     return 1;
 }

@@ -22,8 +22,8 @@ static void name_task(kr_crash *crash, const kri_job *job)
     if (name)
         snprintf(crash->task_name, sizeof crash->task_name, "%s", name);
     else
-        os_describe_place((const void *)(uintptr_t)job->task.fn, crash->task_name,
-                          sizeof crash->task_name);
+        os_describe_function((const void *)(uintptr_t)job->task.fn, crash->task_name,
+                             sizeof crash->task_name);
 }
 
 /* Without memory for a report the error says all that is known. */

@@ -1,8 +1,14 @@
 /* kr_with: acquire and release of whatever it is given.
  *
+ * Who does not ask for the result is taken to care for none: he gets in where all is as ever, and
+ * not where he would have to put something right.
+ *
  * SPDX-License-Identifier: MIT
  */
+#include "os/os.h"
 #include "sync/internal.h"
+
+#include <stdio.h>
 
 /* Outside of every scope, no cancel reaches the runner. */
 static int acquire_outside(const kr_with_guard *guard)
@@ -46,11 +52,28 @@ static void release(const kr_with_guard *guard)
     }
 }
 
+static void say_left_out(const kr_with_guard *guard, int result)
+{
+    static const char *const kinds[] = {"lock", "rlock", "condition", "semaphore"};
+    char line[192];
+    snprintf(line, sizeof line, "krait: the block of a kr_with at the %s %p was left out: %s (%s)",
+             kinds[guard->kind], guard->object, kr_errname(result), kr_strerror(result));
+    os_print_error(line);
+}
+
 bool kr_with_next(kr_with_guard *guard)
 {
     if (guard->held)
         return false;
-    guard->held = acquire(guard) >= 0;
+    int result = acquire(guard);
+    guard->held = result >= 0;
+    if (guard->result != NULL) {
+        *guard->result = result;
+    } else if (result != 0) {
+        kr_with_end(guard);
+        guard->held = false;
+        say_left_out(guard, result);
+    }
     return guard->held;
 }
 

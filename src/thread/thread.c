@@ -54,6 +54,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/options.h"
+#include "base/result.h"
 #include "thread/thread.h"
 #include "trace/trace.h"
 #include "base/atomic.h"
@@ -134,7 +135,7 @@ static void run_thread(void *arg)
     int result = t->run(t->arg);
     KRI_TRACE_ENDS(thread__end, THREAD, (uintptr_t)t, result);
     t->result = result;
-    if (result < 0 && result != -ECANCELED)
+    if (!kri_is_orderly_end(result))
         kri_thread_failed(t, result);
     if (t == kri_threads.main) /* of a forked child, so this is the return of its main */
         os_exit(result < 0);

@@ -23,6 +23,11 @@ uint64_t kri_trace_image_of(kri_trace_area *area, int32_t process); /* 0: not kn
 int kri_trace_lock(void);
 void kri_trace_unlock(void);
 
+/* segment.c: a trace that gives way to the next start.  Its number, which kri_trace_last returns
+ * until then; negative: as kr_trace_start. */
+int kri_trace_start_yielding(void);
+int kri_trace_last(void); /* the number of the last trace that was started; 0: none */
+
 /* environment.c */
 void kri_trace_from_environment(void);
 

@@ -323,8 +323,7 @@ static void name_function(kr_trace_event *e, uint64_t function)
 {
     const void *address = (const void *)(uintptr_t)function;
     char text[128];
-    if (!os_function_name(address, text, sizeof text))
-        os_describe_place(address, text, sizeof text);
+    os_describe_function(address, text, sizeof text);
     snprintf(e->name, sizeof e->name, "%.*s", (int)sizeof e->name - 1, text);
 }
 

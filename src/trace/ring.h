@@ -63,7 +63,9 @@ typedef struct kri_trace_area {
     kri_word64 stopped;  /* 0: not yet */
     kri_word64 left_out; /* threads without a ring */
     kri_word64 last_id;  /* of what has no address that means something to all */
-    uint64_t reserved[8];
+    kr_word yielding;    /* atomic: the trace that gives way to any other; 0: none */
+    uint32_t unused;
+    uint64_t reserved[7];
     kri_trace_process processes[KRI_TRACE_PROCESSES];
     kri_trace_ring rings[KRI_TRACE_RINGS];
     kri_trace_slot slots[];

@@ -12,6 +12,8 @@
  *     compare-and-swap: another process may start one, too.  A stop takes one bit from the state:
  *     whoever finds it gone has not stopped anything.  Before that it puts down what the process
  *     looks at first, kri_trace_on: so a start that comes behind it is the last to set that.
+ *     A trace that gives way (`yielding` has its number) is stopped by who starts another, as if he
+ *     had called for it.
  *     A forked child has the mapping; a child with an image of its own gets the descriptor with its
  *     order, and maps it.  Both find by `state` whether a trace runs, then and later.
  *
@@ -179,10 +181,19 @@ static void set_free(kri_trace_area *area)
 
 /* Start and stop. */
 
-static int start(size_t events)
+/* Whether a trace runs still. */
+static bool is_busy(const kri_trace_area *area)
+{
+    uint32_t state = kri_load_acq(&area->state); /* [trace-7] */
+    if (state & RUNS && state >> 1 == kri_load_rlx(&area->yielding))
+        (void)kr_trace_stop();
+    return kri_load_acq(&area->state) & RUNS; /* [trace-7] */
+}
+
+static int start(size_t events, bool yielding)
 {
     kri_trace_area *area = kri_trace_area_now();
-    if (area != NULL && kri_load_acq(&area->state) & RUNS) /* [trace-7] */
+    if (area != NULL && is_busy(area))
         return -EALREADY;
     int err = have_room_for(events);
     if (err < 0)
@@ -198,6 +209,8 @@ static int start(size_t events)
     kri_store_rlx64(&area->stopped, 0);
     kri_store_rlx(&area->events, (uint32_t)events);
     uint32_t next = ((state >> 1) + 1) << 1 | RUNS;
+    if (yielding)
+        kri_store_rlx(&area->yielding, next >> 1);
     if (!kri_cas_acq_rel(&area->state, &state, next)) /* [trace-5] [trace-7] */
         return -EALREADY;
     kri_store_rlx(&kri_trace_on, 1);
@@ -215,9 +228,22 @@ int kr_trace_start(const kr_trace_options *options)
     int err = kri_trace_lock();
     if (err < 0)
         return err;
-    err = start(events);
+    err = start(events, false);
     kri_trace_unlock();
     return err;
+}
+
+int kri_trace_last(void)
+{
+    const kri_trace_area *area = kri_trace_area_now();
+    return area != NULL ? (int)(kri_load_acq(&area->state) >> 1) : 0;
+}
+
+/* Before there are other threads or processes. */
+int kri_trace_start_yielding(void)
+{
+    int err = start(EVENTS, true);
+    return err < 0 ? err : kri_trace_last();
 }
 
 int kr_trace_stop(void)

@@ -195,7 +195,7 @@ static void add_thread(writing *w, const kr_trace_event *first)
     if (e == NULL || e->value != 0)
         return;
     e->value = 1;
-    (void)kr_trace_name(first->process, 0, true, name, sizeof name);
+    (void)!kr_trace_name(first->process, 0, true, name, sizeof name);
     name_line(w, "process_name", first->process, (uint64_t)first->process, name);
 }
 

@@ -55,7 +55,7 @@ static void receive_visit(kr_listener *l)
 TEST(the_same_key)
 {
     need_digests();
-    const char *const addresses[] = {NULL, "tcp:localhost:0"};
+    const char *const addresses[] = {NULL, "tcp:127.0.0.1:0"};
     for (int i = 0; i < 2; i++) {
         kr_listener *l = open_keyed(addresses[i]);
         visit v = {address_of(l), &right};
@@ -69,7 +69,7 @@ TEST(the_same_key)
 TEST(another_key)
 {
     need_digests();
-    const char *const addresses[] = {NULL, "tcp:localhost:0"};
+    const char *const addresses[] = {NULL, "tcp:127.0.0.1:0"};
     for (int i = 0; i < 2; i++) {
         kr_listener *l = open_keyed(addresses[i]);
         visit v = {address_of(l), &wrong};
@@ -348,7 +348,7 @@ static void guard(void *arg)
 TEST(several_threads_accept)
 {
     need_digests();
-    house h = {.listener = open_keyed("tcp:localhost:0")};
+    house h = {.listener = open_keyed("tcp:127.0.0.1:0")};
     char text[KR_ADDRESS_SIZE];
     kr_listener_address(h.listener, text, sizeof text);
     kri_bunch guards;

@@ -148,6 +148,24 @@ TEST(the_report_of_a_task_names_its_pool)
     CHECK_STR(reported_pool, "bakers");
 }
 
+static int end_as_told(const void *arg, void *result)
+{
+    (void)result;
+    return *(const int *)arg;
+}
+
+TEST(ends_that_were_asked_for_are_not_reported)
+{
+    static const int ends[] = {-ECANCELED, KR_ESHUTDOWN, 0, -EIO};
+    kr_executor *pool;
+    kr_set_task_hook(note_pool); /* which wants -EIO */
+    CHECK_EQ(kr_thread_pool(&pool, &(kr_pool_options){.workers = 1, .name = "told"}), 0);
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+        CHECK_EQ(kr_submit(pool, NULL, end_as_told, &ends[i], sizeof ends[i], 0), 0);
+    end(pool);
+    CHECK_STR(reported_pool, "told");
+}
+
 /* The future is released by its holder, after or before the pool. */
 static void fail_unasked(const char *name, bool pool_goes_first)
 {

@@ -252,6 +252,7 @@ TEST(the_default_is_one_line_on_standard_error)
     } while (!strchr(text, '\n'));
     CHECK(strchr(text, '\n') == text + length - 1);
     CHECK(strstr(text, "slow_0") != NULL);
+    CHECK(strstr(text, " in the task pass_gate for ") != NULL);
     kr_event_set(&gate.open);
     CHECK_EQ(error_from_worker(f), 0);
     end(pool);

@@ -16,7 +16,7 @@ static const char configuration[] =
     "  access_log off; default_type text/plain; client_body_temp_path t1; proxy_temp_path t2;\n"
     "  fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5;\n"
     "  server {\n"
-    "    listen 127.0.0.1:%d%s;\n"
+    "    listen 127.0.0.1:%d%s;\n    listen 127.0.0.2:%d%s;\n"
     "    root www;\n"
     "    location /moved/ { rewrite ^/moved/(.*)$ /$1 permanent; }\n"
     "    location /busy { return 503; }\n"
@@ -100,9 +100,9 @@ static int start_nginx(const char *how)
     CHECK_EQ(chmod(tool_directory, 0755), 0);
     CHECK_EQ(atexit(stop_nginx), 0);
     for (int tries = 0; tries < 5; tries++) {
-        char text[sizeof configuration + sizeof with_tls + 16];
+        char text[sizeof configuration + 2 * sizeof with_tls + 16];
         int port = free_port();
-        snprintf(text, sizeof text, configuration, port, how);
+        snprintf(text, sizeof text, configuration, port, how, port, how);
         tool_write("nginx.conf", text);
         start_process(program);
         if (answers(port))
@@ -194,7 +194,7 @@ BOTH(https_of_nginx)
         SKIP("the openssl program is not installed");
     int port = start_nginx(with_tls);
     make_files();
-    snprintf(text, sizeof text, "https://127.0.0.1:%d/f180\nhttps://localhost:%d/f1\n", port, port);
+    snprintf(text, sizeof text, "https://127.0.0.1:%d/f180\nhttps://127.0.0.2:%d/f1\n", port, port);
     tool_write("list", text);
     CHECK_EQ(TOOL_RUN(mode, "-q", "-r0", "-o", "d", "--ca-file=tls.pem"), 1);
     const char *out = tool_read("out");

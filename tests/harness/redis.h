@@ -171,7 +171,7 @@ static inline void redis_write_urls(redis_server *s)
              s->password != NULL ? "//" : "", before, password, after, s->socket);
     snprintf(s->url[REDIS_TCP], sizeof s->url[0], "redis://%s%s%s127.0.0.1:%d", before, password,
              after, s->port);
-    snprintf(s->url[REDIS_TLS], sizeof s->url[0], "rediss://localhost:%d/0", s->tls_port);
+    snprintf(s->url[REDIS_TLS], sizeof s->url[0], "rediss://127.0.0.1:%d/0", s->tls_port);
 }
 
 static inline void redis_start(redis_server *s)

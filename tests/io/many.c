@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "io/channels.h"
+#include "io/io.h"
 
 #include <signal.h>
 #include <sys/resource.h>
@@ -73,6 +74,38 @@ IO_TEST(test_several_readers_and_writers)
         CHECK(!all || read_sum == written_sum);
         CHECK_EQ(kr_close(channel->reader), 0);
     }
+}
+
+/* Who was slower than others does not take it for a driver that refuses, and takes no nap. */
+IO_TEST(test_tries_that_others_were_faster_in)
+{
+    int ends[2];
+    int64_t result;
+    CHECK_EQ(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    kri_tries tries = {.fd = ends[0], .events = KR_READABLE, .timeout = kr_sec(60)};
+    CHECK_EQ(write(ends[1], "x", 1), 1);
+    CHECK(kri_try_again(&tries, &result)); /* it is ready, and the first time no try in vain */
+    CHECK_EQ(tries.vain, 0);
+    for (unsigned i = 1; i < 3; i++) { /* and again, though a try was made in between */
+        CHECK(kri_try_again(&tries, &result));
+        CHECK_EQ(tries.vain, i);
+    }
+    char byte;
+    CHECK_EQ(read(ends[0], &byte, 1), 1); /* another is faster */
+    tries.deadline = kri_deadline(kr_ms(1));
+    CHECK(!kri_try_again(&tries, &result));
+    CHECK_EQ(result, -ETIMEDOUT);
+    CHECK_EQ(tries.vain, 0);
+    tries.deadline = kri_deadline(kr_sec(60));
+    CHECK_EQ(write(ends[1], "x", 1), 1);
+    for (unsigned i = 1; i < 3; i++) {
+        CHECK(kri_try_again(&tries, &result));
+        CHECK_EQ(tries.vain, i);
+    }
+    CHECK(kri_try_again(&tries, &result)); /* a nap, at last */
+    CHECK_EQ(tries.vain, 4);
+    CHECK_EQ(kr_close(ends[0]), 0);
+    CHECK_EQ(kr_close(ends[1]), 0);
 }
 
 /* One that reads and one that writes the same socket. */

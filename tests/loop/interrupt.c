@@ -132,7 +132,7 @@ static int wait_shielded(void *arg)
 
 static void run_shielded(void)
 {
-    (void)kr_run(wait_shielded, NULL);
+    (void)!kr_run(wait_shielded, NULL);
 }
 
 TEST(the_second_one_ends_the_process)
@@ -204,7 +204,7 @@ static int return_at_once(void *arg)
 
 static void die_after(void)
 {
-    (void)kr_run(return_at_once, NULL);
+    (void)!kr_run(return_at_once, NULL);
     raise(SIGINT);
     puts("not reached");
 }

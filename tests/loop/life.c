@@ -438,7 +438,7 @@ TEST(test_log_slow_callbacks)
     CHECK_EQ(kr_run_with(hold_up_with_hook, NULL, &impatient), 0);
     CHECK(kr_set_slow_hook(NULL) == note_slow);
     child_run(&c, hold_up_unheard);
-    CHECK(strstr(c.out, "coroutine busy") != NULL);
+    CHECK(strstr(c.out, "coroutine busy (compute) ") != NULL);
     CHECK(strstr(c.out, "has held up its loop for") != NULL);
 }
 

@@ -91,17 +91,17 @@ static void use_dict(kr_dict *d)
     for (uint32_t k = 0; k < KEYS; k += 3) {
         (void)!kr_dict_get(d, &k, sizeof k, found, sizeof found, &size);
         (void)!kr_dict_set(d, &k, sizeof k, found, k * 3);
-        (void)kr_dict_delete(d, &k, sizeof k);
+        (void)!kr_dict_delete(d, &k, sizeof k);
         (void)!kr_dict_setdefault(d, &k, sizeof k, "x", 1, found, sizeof found, &size);
     }
     KR_AUTO(kr_dict_items) *items = NULL;
     kr_dict_item *item = NULL;
     (void)!kr_dict_snapshot(d, &items);
-    (void)kr_dict_each(d, look_at, NULL);
+    (void)!kr_dict_each(d, look_at, NULL);
     if (kr_dict_popitem(d, &item) == 0)
         free(item);
-    (void)kr_dict_length(d);
-    (void)kr_dict_clear(d);
+    (void)!kr_dict_length(d);
+    (void)!kr_dict_clear(d);
 }
 
 static void use_list(kr_list *l)
@@ -169,11 +169,11 @@ static void use_locks(things *t)
     if (kr_managed_rlock_acquire(t->rlock, KR_NOWAIT) >= 0)
         (void)kr_managed_rlock_release(t->rlock);
     if (kr_managed_condition_acquire(t->condition, KR_NOWAIT) >= 0) {
-        (void)kr_managed_condition_notify_all(t->condition);
+        (void)!kr_managed_condition_notify_all(t->condition);
         (void)kr_managed_condition_release(t->condition);
     }
     (void)kr_managed_semaphore_value(t->semaphore);
-    (void)kr_managed_event_set(t->event);
+    (void)!kr_managed_event_set(t->event);
     (void)!kr_managed_event_wait(t->event, KR_NOWAIT);
     (void)kr_managed_barrier_broken(t->barrier);
 }
@@ -203,7 +203,7 @@ static void use_all(things *t)
     use_queue(t->queue);
     (void)!kr_set_add(t->set, "other", 5);
     (void)kr_manager_each(t->manager, note_name, NULL);
-    (void)kr_manager_read_statistics(t->manager, &s);
+    (void)!kr_manager_read_statistics(t->manager, &s);
     (void)kr_manager_trim(t->manager);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         (void)kr_manager_delete(t->manager, names[i]);

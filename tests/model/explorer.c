@@ -10,7 +10,10 @@
 #include <krait/explore.h>
 #include <krait/lock.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 static struct {
     kr_word a, b, c;
@@ -558,4 +561,76 @@ TEST(limits)
     CHECK_EQ(r.result, KR_EXPLORE_PASSED);
     CHECK_EQ(r.schedules, 10);
     CHECK(!r.exhausted);
+}
+
+/* More schedules than anybody waits for. */
+static void add_some(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 5; i++)
+        kri_add_sc(&s.a, 1);
+}
+
+static void add_without_end(void *arg)
+{
+    (void)arg;
+    fresh();
+    for (int i = 0; i < 3; i++)
+        kr_explore_spawn(add_some, NULL);
+    kr_explore_join_all();
+}
+
+/* What an exploration prints on both outputs; its report. */
+static kr_explore_report listen(const kr_explore_options *o, char *text, size_t size)
+{
+    kr_explore_report report;
+    int outputs[2] = {dup(1), dup(2)}, file = memfd_create("said", 0);
+
+    CHECK(file >= 0 && outputs[0] >= 0 && outputs[1] >= 0);
+    fflush(NULL);
+    dup2(file, 1);
+    dup2(file, 2);
+    int failed = kr_explore(o, add_without_end, NULL, &report);
+    fflush(NULL);
+    dup2(outputs[0], 1);
+    dup2(outputs[1], 2);
+    CHECK_EQ(failed, 0);
+    ssize_t length = pread(file, text, size - 1, 0);
+    CHECK(length > 0);
+    text[length] = '\0';
+    return report;
+}
+
+TEST(time_limit)
+{
+    char said[4096];
+    kr_explore_options o = {.name = "adds", .preemptions = 30, .time = kr_ms(200)};
+    kr_explore_report r = listen(&o, said, sizeof said);
+
+    CHECK_EQ(r.result, KR_EXPLORE_PASSED);
+    CHECK(!r.exhausted);
+    CHECK_GE(r.elapsed, kr_ms(200));
+    CHECK(strncmp(said, "explore adds: the time was up after ", 36) == 0);
+    CHECK(strstr(said, " preemptions, and some with ") != NULL);
+    CHECK(strstr(said, " of 30; more by KR_EXPLORE_TIME=SECONDS\nexplore name=adds ") != NULL);
+    o.mode = KR_EXPLORE_PCT;
+    o.schedules = UINT64_MAX;
+    r = listen(&o, said, sizeof said);
+    CHECK(strstr(said, " schedules: of 18446744073709551615; more by ") != NULL);
+}
+
+TEST(progress_and_the_time_of_the_environment)
+{
+    char said[4096];
+    kr_explore_options o = {.name = "adds", .preemptions = 30, .progress = true};
+    o.time = KR_FOREVER;
+    CHECK_EQ(setenv("KR_EXPLORE_TIME", "3", 1), 0);
+    kr_explore_report r = listen(&o, said, sizeof said);
+    CHECK(!r.exhausted);
+    CHECK_GE(r.elapsed, kr_sec(3));
+    CHECK(strstr(said, " schedules in 1 s, now those with ") != NULL);
+    o.progress = false;
+    CHECK_EQ(setenv("KR_EXPLORE_TIME", "1", 1), 0);
+    r = listen(&o, said, sizeof said);
+    CHECK(strstr(said, " schedules in ") == NULL);
 }

@@ -34,6 +34,8 @@ void kri_scenario_run(const kri_scenario *s)
     const char *long_run = getenv("KR_LONG");
 
     o.name = s->entry.name;
+    if (o.time == 0)
+        o.time = KR_FOREVER; /* the runner has a limit */
     bool is_long = long_run && *long_run == '1' && o.mode == KR_EXPLORE_ALL &&
                    s->must_find == KR_EXPLORE_PASSED;
     if (is_long) { /* one preemption more than else */

@@ -43,7 +43,7 @@ static void on_child(int signo)
     signals++;
 }
 
-/* behaviour: 12.1 _TestPollEintr.test_poll_eintr */
+/* What CPython tests as _TestPollEintr.test_poll_eintr. */
 METHOD_TEST(signals_do_not_end_a_join)
 {
     struct sigaction action = {.sa_handler = on_child}, after; /* no SA_RESTART */

@@ -49,7 +49,7 @@ IO_TEST(test_not_trusted)
     CHECK_EQ(kri_redis_open(&r, redis_url_tls(&server), NULL), KR_ECERT);
     CHECK(r == NULL);
     char url[64];
-    snprintf(url, sizeof url, "rediss://localhost:%d", server.port); /* which speaks none */
+    snprintf(url, sizeof url, "rediss://127.0.0.1:%d", server.port); /* which speaks none */
     int err = kri_redis_open(&r, url, NULL);
     CHECK(err == KR_ETLS || err == KR_EOF || err == -ETIMEDOUT);
 }

@@ -56,6 +56,9 @@ static inline void add_word(const char *variable, const char *word, char between
 static inline void set_environment(void)
 {
     CHECK_EQ(setenv("KRI_RANKS_FOLDER", ranks_folder, 1), 0);
+    /* Else what killed ranks shared lies in /dev/shm for ever: Open MPI 4, and 5. */
+    CHECK_EQ(setenv("OMPI_MCA_btl_vader_backing_directory", ranks_folder, 1), 0);
+    CHECK_EQ(setenv("OMPI_MCA_btl_sm_backing_directory", ranks_folder, 1), 0);
     add_word("ASAN_OPTIONS", "detect_leaks=0", ':');
     add_word("TSAN_OPTIONS", "ignore_noninstrumented_modules=1", ':');
     if (!getenv("KRAIT_KEY"))

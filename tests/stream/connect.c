@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "harness/localhost.h"
 #include "stream/help.h"
 #include "stream/internal.h"
 #include <netinet/in.h>
@@ -131,6 +132,7 @@ BOTH_TEST(test_connect_by_name)
     kr_server *server;
     kr_stream *s;
     char service[8], byte;
+    NEED_LOCALHOST();
     CHECK_EQ(kr_server_open(&server, NULL, 0, hang_up, NULL, NULL), 0);
     snprintf(service, sizeof service, "%d", kr_server_port(server));
     CHECK_EQ(kr_stream_connect(&s, "localhost", service, NULL, kr_sec(10)), 0);

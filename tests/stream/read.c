@@ -147,7 +147,7 @@ BOTH_TEST(test_readline_limit_with_existing_data)
     close_two();
 }
 
-/* behaviour: 13.7 test_readline_line_and_eof, test_readline_empty_eof */
+/* behaviour: 13.7 test_readline_empty_eof */
 BOTH_TEST(test_readline_eof)
 {
     open_two(NULL);

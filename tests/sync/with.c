@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "sync/objects.h"
+#include "thread/child.h"
 
 static bool takes(kr_lock *lock)
 {
@@ -324,4 +325,113 @@ PARTY_TEST(test_excludes)
     party_join(party_start(4, count_up, up));
     CHECK_EQ(up->count, 4000);
     party_world_free(up, sizeof *up);
+}
+
+/* In shared memory: what a holder that died leaves to the next. */
+
+static struct shared_locks {
+    kr_lock lock;
+    kr_rlock rlock;
+    kr_condition condition;
+} * shared;
+
+static void make_shared(void)
+{
+    shared = kr_shared_alloc(sizeof *shared);
+    CHECK(shared != NULL);
+    shared->lock = (kr_lock)KR_LOCK_INIT_SHARED;
+    shared->rlock = (kr_rlock)KR_RLOCK_INIT_SHARED;
+    shared->condition = (kr_condition)KR_CONDITION_INIT_SHARED;
+}
+
+static void die_holding(void)
+{
+    kr_with (&shared->lock)
+        kr_with (&shared->rlock)
+            kr_with (&shared->condition)
+                _exit(0);
+}
+
+#define ENTER(object, err)                                                                         \
+    do {                                                                                           \
+        kr_with ((object), &(err))                                                                 \
+            entered++;                                                                             \
+    } while (0)
+
+TEST(test_result_after_a_death)
+{
+    int entered = 0, err;
+    child c;
+    make_shared();
+    ENTER(&shared->lock, err);
+    CHECK_EQ(err, 0);
+    CHECK_EQ(entered, 1);
+    child_run(&c, die_holding);
+    kr_with (&shared->lock, &err) {
+        CHECK_EQ(err, KR_OWNER_DIED);
+        CHECK_EQ(kr_lock_recover(&shared->lock), 0);
+        entered++;
+    }
+    kr_with (&shared->rlock, &err) {
+        CHECK_EQ(err, KR_OWNER_DIED);
+        CHECK_EQ(kr_rlock_recover(&shared->rlock), 0);
+        entered++;
+    }
+    ENTER(&shared->condition, err); /* and it is not put right */
+    CHECK_EQ(err, KR_OWNER_DIED);
+    CHECK_EQ(entered, 4);
+    ENTER(&shared->lock, err);
+    CHECK_EQ(err, 0);
+    ENTER(&shared->rlock, err);
+    CHECK_EQ(err, 0);
+    CHECK_EQ(entered, 6);
+    ENTER(&shared->condition, err);
+    CHECK_EQ(err, -ENOTRECOVERABLE);
+    CHECK_EQ(entered, 6);
+}
+
+static void enter_without_asking(void)
+{
+    kr_with (&shared->lock)
+        puts("in the lock");
+    kr_with (&shared->rlock)
+        puts("in the rlock");
+    kr_with (&shared->condition)
+        puts("in the condition");
+}
+
+/* Three lines, one for each. */
+static void check_left_out(const char *said, const char *reason)
+{
+    static const char *const kinds[] = {"lock", "rlock", "condition"};
+    char begin[64], end[64];
+    snprintf(end, sizeof end, " was left out: %s (", reason);
+    for (int i = 0; i < 3; i++) {
+        snprintf(begin, sizeof begin, "krait: the block of a kr_with at the %s 0x", kinds[i]);
+        CHECK_EQ(strncmp(said, begin, strlen(begin)), 0);
+        const char *found = strstr(said, end);
+        CHECK(found != NULL && found < strchr(said, '\n'));
+        said = strchr(said, '\n') + 1;
+    }
+    CHECK_STR(said, "");
+}
+
+/* Who does not ask does not get in; nobody does after that. */
+TEST(test_not_asked_after_a_death)
+{
+    child c;
+    int err, entered = 0;
+    make_shared();
+    child_run(&c, enter_without_asking);
+    CHECK_STR(c.out, "in the lock\n"
+                     "in the rlock\n"
+                     "in the condition\n");
+    child_run(&c, die_holding);
+    child_run(&c, enter_without_asking);
+    check_left_out(c.out, "KR_OWNER_DIED");
+    child_run(&c, enter_without_asking);
+    check_left_out(c.out, "ENOTRECOVERABLE");
+    ENTER(&shared->lock, err);
+    CHECK_EQ(err, -ENOTRECOVERABLE);
+    CHECK_EQ(entered, 0);
 }

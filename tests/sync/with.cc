@@ -95,6 +95,10 @@ template <typename object_type> static void leave_in_each_way(object_type *objec
         caught = number;
     }
     EXPECT(caught == 9 && !is_held(object));
+    int err = -1;
+    kr_with (object, &err)
+        rounds += err == 0 && is_held(object);
+    EXPECT(rounds == 4 && !is_held(object));
 }
 
 int main()

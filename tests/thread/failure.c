@@ -81,6 +81,35 @@ TEST(test_system_exit)
     child_expect(be_cancelled, "");
 }
 
+/* A consumer that hands on why its queue has no more for it. */
+static int consume(void *queue)
+{
+    int item, err;
+    do {
+        err = kr_queue_get(*(kr_queue **)queue, &item, KR_FOREVER);
+    } while (err == 0);
+    return err;
+}
+
+static void be_shut_down(void)
+{
+    kr_queue *queue;
+    kr_thread *t;
+    int got;
+    CHECK_EQ(kr_queue_create(&queue, sizeof got, 0, NULL), 0);
+    CHECK_EQ(kr_thread_start(&t, consume, &queue, sizeof queue, NULL), 0);
+    CHECK_EQ(kr_queue_shutdown(queue, false), 0);
+    CHECK_EQ(kr_thread_join(t, &got, KR_FOREVER), 0);
+    CHECK_EQ(got, KR_ESHUTDOWN);
+    kr_thread_release(t);
+    kr_queue_release(queue);
+}
+
+TEST(an_end_by_shutdown_is_no_failure)
+{
+    child_expect(be_shut_down, "");
+}
+
 typedef struct heard {
     kr_thread *thread;
     int error;

@@ -222,20 +222,24 @@ TEST(test_program_for_the_environment)
     CHECK_EQ(end(p), -SIGKILL);
 }
 
-static int run_program(const char *variable)
+static int run_program_of(const char *name, const char *variable, const char *errors)
 {
     int status;
     pid_t pid = fork();
     if (pid == 0) {
         setenv("KR_TRACE", variable, 1);
-        (void)!freopen("/dev/null", "w", stderr);
-        execl("/proc/self/exe", "program", "--run", "test_program_for_the_environment",
-              (char *)NULL);
+        (void)!freopen(errors, "w", stderr);
+        execl("/proc/self/exe", "program", "--run", name, (char *)NULL);
         _exit(127);
     }
     CHECK_EQ(waitpid(pid, &status, 0), pid);
     CHECK_EQ(status, 0);
     return pid;
+}
+
+static int run_program(const char *variable)
+{
+    return run_program_of("test_program_for_the_environment", variable, "/dev/null");
 }
 
 TEST(test_environment)
@@ -257,6 +261,42 @@ TEST(test_environment_cannot_be_written)
 {
     run_program("/nowhere/at/all");
     run_program("");
+}
+
+/* A program that traces itself goes on as ever, and there is one file: its own. */
+
+TEST(test_program_that_traces_itself)
+{
+    const char *own = getenv("KRI_OWN_TRACE");
+    kr_trace_totals about;
+    kr_trace_mark("before");
+    CHECK_EQ(kr_trace_start(&(kr_trace_options){.events = 1 << 15}), 0);
+    CHECK_EQ(kr_trace_start(NULL), -EALREADY);
+    kr_trace_mark("in the program's own");
+    CHECK_EQ(kr_trace_stop(), 0);
+    CHECK_EQ(kr_trace_about(&about), 0);
+    CHECK_EQ(about.events, 1);
+    if (own != NULL)
+        CHECK_EQ(kr_trace_write(own), 0);
+}
+
+TEST(test_environment_of_a_program_that_traces_itself)
+{
+    char other[80], errors[80], said[256] = "";
+    make_folder();
+    snprintf(other, sizeof other, "%s/other.json", folder);
+    snprintf(errors, sizeof errors, "%s/errors", folder);
+    setenv("KRI_OWN_TRACE", path, 1);
+    run_program_of("test_program_that_traces_itself", other, errors);
+    unsetenv("KRI_OWN_TRACE");
+    CHECK_EQ(access(other, F_OK), -1);
+    check_file((const char *[]){"in the program's own", NULL});
+    FILE *file = fopen(errors, "r");
+    CHECK(file != NULL && fgets(said, sizeof said, file) != NULL);
+    CHECK_EQ(fclose(file), 0);
+    CHECK(strstr(said, ": not written, since the program has started a trace itself") != NULL);
+    CHECK_EQ(unlink(errors), 0);
+    remove_folder();
 }
 
 /* It would replace any file for anybody. */

@@ -9,6 +9,8 @@
 /* MPI leaks, and knows nothing of thread sanitizers. */
 #define RANKS                                                                                      \
     "command -v mpirun >/dev/null || exit 77; export KRAIT_KEY=0123456789abcdef; "                 \
+    "export OMPI_MCA_btl_vader_backing_directory=\"$PWD\" "                                        \
+    "OMPI_MCA_btl_sm_backing_directory=\"$PWD\"; "                                                 \
     "export ASAN_OPTIONS=\"${ASAN_OPTIONS-}:detect_leaks=0\" "                                     \
     "TSAN_OPTIONS=\"${TSAN_OPTIONS-} ignore_noninstrumented_modules=1\"; "                         \
     "ranks() { n=$1; shift; mpirun --allow-run-as-root --oversubscribe --bind-to none -n $n "      \

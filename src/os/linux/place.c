@@ -30,6 +30,12 @@ static const char *base_name(const char *path)
     return slash != NULL ? slash + 1 : path;
 }
 
+static void describe_offset(const Dl_info *info, const char *at, char *text, size_t size)
+{
+    snprintf(text, size, "%s+0x%tx", base_name(info->dli_fname),
+             at - (const char *)info->dli_fbase);
+}
+
 /* A return address may lie behind the last instruction of its function. */
 void os_describe_place(const void *address, char *text, size_t size)
 {
@@ -41,6 +47,19 @@ void os_describe_place(const void *address, char *text, size_t size)
         snprintf(text, size, "%s+0x%tx (%s)", info.dli_sname, at - (const char *)info.dli_saddr,
                  base_name(info.dli_fname));
     else
-        snprintf(text, size, "%s+0x%tx", base_name(info.dli_fname),
-                 at - (const char *)info.dli_fbase);
+        describe_offset(&info, at, text, size);
+}
+
+/* A stripped file still has the names that it exports. */
+void os_describe_function(const void *function, char *text, size_t size)
+{
+    Dl_info info;
+    if (os_function_name(function, text, size))
+        return;
+    if (dladdr(function, &info) == 0 || info.dli_fname == NULL)
+        snprintf(text, size, "%p", function);
+    else if (info.dli_sname != NULL && info.dli_saddr == function)
+        snprintf(text, size, "%s", info.dli_sname);
+    else
+        describe_offset(&info, function, text, size);
 }
