@@ -78,9 +78,10 @@ typedef struct kr_manager_options {
  *           in shared memory: -ENOSPC: no room in /dev/shm; -EEXIST, -ENOENT: see .how; -EPERM,
  *           -EACCES: another user's; -EXDEV: of another pid or time namespace; -EBUSY: it is being
  *           removed; KR_ECORRUPT: something else, of another version, or damaged; -ENAMETOOLONG;
- *           of a server: -ENOSYS: built without hiredis (package libhiredis-dev); -ECONNREFUSED
- *           and the like; KR_EAUTH: user or password; KR_ETLS, KR_ECERT; -ETIMEDOUT, -ECANCELED
- * Blocks    server: a thread sleeps, a coroutine is suspended
+ *           of a server: -ENOSYS: built without hiredis (package libhiredis-dev); -ECONNREFUSED,
+ *           -ENOENT and the like: it is not there, and did not come within .timeout; KR_EAUTH: user
+ *           or password; KR_ETLS, KR_ECERT; -ETIMEDOUT, -ECANCELED
+ * Blocks    server: a thread sleeps, a coroutine is suspended, at most .timeout
  */
 KR_API KR_NODISCARD int kr_manager_open(kr_manager **m, const char *where,
                                         const kr_manager_options *options);

@@ -406,6 +406,25 @@ TEST(a_server_that_restarts_under_a_worker)
     end_worker(worker);
 }
 
+/* A pool and a worker that were started before their server wait for it. */
+TEST(a_server_that_comes_later)
+{
+    struct thread_worker worker = {.remote = {.timeout = kr_sec(100)}};
+    kr_remote_options remote = {.timeout = kr_sec(100)};
+    redis_starter starter;
+    kr_executor *pool;
+    begin_server();
+    redis_kill(&server);
+    CHECK_EQ(unlink(server.socket), 0);
+    start_thread_worker(&worker);
+    redis_starter_begin(&starter, &server);
+    CHECK_EQ(kr_redis_pool(&pool, redis_url_tcp(&server), NAME, NULL, &remote), 0);
+    CHECK_EQ(square_of(pool, 4), 16);
+    end(pool);
+    end_thread_worker(&worker);
+    redis_starter_end(&starter);
+}
+
 /* Away for longer than one is ready to wait: the pool is broken, and the worker returns. */
 TEST(a_server_that_is_away_for_too_long)
 {
