@@ -339,8 +339,8 @@ int kri_pages_take(kri_space *s, uint64_t pages, kri_word64 *where, uint64_t mar
     if (err != 0)
         return err;
     err = take(s, pages, &offset);
-    if (err == -EDQUOT && kri_load_rlx64(&s->state->spares) != 0) {
-        err = release_spares(s, 0); /* which are in the way of the limit, or of a long run */
+    if ((err == -EDQUOT || err == -ENOSPC) && kri_load_rlx64(&s->state->spares) != 0) {
+        err = release_spares(s, 0); /* in the way of the limit, of a long run, or of the system */
         if (err == 0)
             err = take(s, pages, &offset);
     }
