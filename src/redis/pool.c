@@ -19,7 +19,8 @@
  *                closes its copies and has no line then.  Where the lock was held by a thread that
  *                is not there, what it guarded may be in the midst of a change: so the lists are
  *                given up, not walked, but for the one of all lines, which is only ever changed by
- *                two stores, either of which leaves it a list.
+ *                two stores, either of which leaves it a list.  A line that is being opened is in
+ *                no list yet, and closed as all half-open descriptors are.
  *
  * Why not one connection for all, with answers in order?  A runner that is cancelled would leave
  * its answer to others, and one that asks for much would hold them up.
@@ -180,6 +181,8 @@ static int open_line(kri_redis *r, kr_time deadline, kri_line **line)
         note_failure(r, err);
     }
     kri_mutex_unlock(&r->lock);
+    if (err == 0)
+        kri_half_open_end(&(*line)->half);
     return err;
 }
 
@@ -312,15 +315,17 @@ int kri_redis_open(kri_redis **out, const char *where, const kri_redis_options *
     int err = kri_at_fork_child(in_forked_child);
     if (err == 0)
         err = set_up(r, where, o);
-    if (err == 0)
-        err = await_server(r);
     if (err < 0) {
         tear_down(r);
         return err;
     }
     list_pool(r);
-    *out = r;
-    return 0;
+    err = await_server(r);
+    if (err < 0)
+        kri_redis_release(r);
+    else
+        *out = r;
+    return err;
 }
 
 kri_redis *kri_redis_retain(kri_redis *r)
