@@ -16,6 +16,8 @@
  *   not been made, or had been made whole; nothing leaks.  The next one in sees to that.
  * - A process that is stopped (SIGSTOP) inside a call holds up others that want the same part of
  *   an object, each until .timeout has passed: -ETIMEDOUT, and nothing was done.
+ * - A process that calls exec while another of its threads is inside a call holds up others in the
+ *   same way until it ends, since it lives on: end such threads before.
  * - Memory is had from the system before it is touched, so a full /dev/shm is -ENOSPC and never
  *   SIGBUS; it grows as it is needed up to .limit, and what is free again is given back.
  * - All processes are of one pid namespace, one time namespace and one machine.
