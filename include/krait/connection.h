@@ -19,7 +19,8 @@
  *
  * Scope    a forked child inherits all connections of its parent, open; as long as it has not
  *          closed its copy of an end, that end is not closed.  Children that krait starts
- *          (process.h) have only those that were given to them
+ *          (process.h) have only those that were given to them.  What is just being opened while
+ *          a fork comes is closed in the child
  *
  * SPDX-License-Identifier: MIT
  */

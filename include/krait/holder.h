@@ -18,7 +18,10 @@
  * the object is as before.  Settling needs what the system says of the others: see kr_lock_acquire
  * for one pid namespace, and for /proc.
  *
- * A process that replaces itself (exec) while it holds something goes on holding it.
+ * A process that replaces itself (exec) while it holds something goes on holding it, until it ends.
+ *
+ * Where the table is stands in the object, and is believed: who may write there can lead others
+ * anywhere.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -52,7 +52,9 @@ KR_API int kr_lock_init(kr_lock *lock, kr_scope scope);
  * 100 ms and learns it by KR_OWNER_DIED.  What the lock guards may be half done: put it right and
  * call kr_lock_recover.  Who releases without that says that it cannot be put right.
  * - The holder is the process whose runner acquired it, also when another is to release it.
- * - A process that calls exec while it holds a shared lock keeps it for good: release it before.
+ * - A process that calls exec while it holds a shared lock keeps it until it ends: release it
+ *   before.  Those within queues, managers and other shared objects are held by whoever is inside
+ *   a call, also another thread than that which calls exec.
  *   A forked child does not hold what its parent holds.
  * - Where /proc cannot be read, a holder that has died is not noticed if its pid is in use again.
  *

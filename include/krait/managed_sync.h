@@ -17,6 +17,8 @@
  * Close    gives the handle back; NULL is allowed.  The object stays, and what is held stays held.
  * Delete   (kr_manager_delete) what nobody is inside a call of, nor begins one meanwhile; -EBUSY
  *          where that can be seen.  Calls that come after it are -ESTALE, or false.
+ * Damage   in shared memory a condition, semaphore or barrier that others have written over is
+ *          KR_ECORRUPT where it would lead out of the memory; its numbers are believed
  *
  * SPDX-License-Identifier: MIT
  */

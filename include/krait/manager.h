@@ -16,6 +16,8 @@
  *   not been made, or had been made whole; nothing leaks.  The next one in sees to that.
  * - A process that is stopped (SIGSTOP) inside a call holds up others that want the same part of
  *   an object, each until .timeout has passed: -ETIMEDOUT, and nothing was done.
+ * - A process that calls exec while another of its threads is inside a call holds up others in the
+ *   same way until it ends, since it lives on: end such threads before.
  * - Memory is had from the system before it is touched, so a full /dev/shm is -ENOSPC and never
  *   SIGBUS; it grows as it is needed up to .limit, and what is free again is given back.
  * - All processes are of one pid namespace, one time namespace and one machine.
@@ -78,9 +80,10 @@ typedef struct kr_manager_options {
  *           in shared memory: -ENOSPC: no room in /dev/shm; -EEXIST, -ENOENT: see .how; -EPERM,
  *           -EACCES: another user's; -EXDEV: of another pid or time namespace; -EBUSY: it is being
  *           removed; KR_ECORRUPT: something else, of another version, or damaged; -ENAMETOOLONG;
- *           of a server: -ENOSYS: built without hiredis (package libhiredis-dev); -ECONNREFUSED
- *           and the like; KR_EAUTH: user or password; KR_ETLS, KR_ECERT; -ETIMEDOUT, -ECANCELED
- * Blocks    server: a thread sleeps, a coroutine is suspended
+ *           of a server: -ENOSYS: built without hiredis (package libhiredis-dev); -ECONNREFUSED,
+ *           -ENOENT and the like: it is not there, and did not come within .timeout; KR_EAUTH: user
+ *           or password; KR_ETLS, KR_ECERT; -ETIMEDOUT, -ECANCELED
+ * Blocks    server: a thread sleeps, a coroutine is suspended, at most .timeout
  */
 KR_API KR_NODISCARD int kr_manager_open(kr_manager **m, const char *where,
                                         const kr_manager_options *options);

@@ -17,7 +17,9 @@
  * that.  After three workers that died in it a task fails with KR_ECRASHED.
  *
  * A server that is away is waited for, by pools and workers, for .timeout; then the pool is broken,
- * and the worker returns.  When it comes back and has forgotten its tasks they are sent again.
+ * and the worker returns.  So is one that is not there yet when they begin, as where a server and
+ * its users are started together.  When it comes back and has forgotten its tasks they are sent
+ * again.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -42,10 +44,12 @@ KR_EXTERN_BEGIN
  *           -ENOKEY, -EKEYREJECTED   no key, or one shorter than KR_KEY_LEAST
  *           KR_EINIT        kr_init was not called
  *           -EINVAL         a name or options that make no sense, a reserved one is set
- *           KR_EAUTH, -ECONNREFUSED, -ENOENT, ...   it cannot be spoken to, see krait/redis.h
- *           -ENOMEM, -EAGAIN, KR_ESHUTDOWN
+ *           KR_EAUTH        it refuses user or password, or its pools have another key
+ *           KR_ETASK        they are another program
+ *           -ECONNREFUSED, -ENOENT, ...   it could not be spoken to for .timeout, see krait/redis.h
+ *           -ENOMEM, -EAGAIN, -ECANCELED, KR_ESHUTDOWN
  *           On every error *pool is NULL
- * Blocks    for the server's answer
+ * Blocks    for the server, then for its answers, each at most .timeout
  */
 KR_API KR_NODISCARD int kr_redis_pool(kr_executor **pool, const char *where, const char *name,
                                       const kr_pool_options *options,
@@ -58,7 +62,7 @@ KR_API KR_NODISCARD int kr_redis_pool(kr_executor **pool, const char *where, con
  *
  * Returns   KR_SERVED   .idle is over
  *           -ECANCELED  the scope is cancelled; the task that ran was finished
- *           -ETIMEDOUT or what connecting says   the server was away for .timeout
+ *           -ETIMEDOUT or what connecting says   the server was away, or did not come, for .timeout
  *           otherwise as kr_redis_pool
  * Blocks    the calling runner
  */

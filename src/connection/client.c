@@ -8,6 +8,7 @@
 #include "connection/handshake.h"
 #include "connection/socket.h"
 #include "os/os.h"
+#include "wait/half_open.h"
 #include <krait/listener.h>
 
 /* Connecting */
@@ -25,11 +26,19 @@ static int wait_for_room(kr_time *pause, kr_time deadline)
     return 0;
 }
 
-static int connect_one(const os_address *address, kr_time deadline, int *fd)
+static int begin_connect(const os_address *address, int *fd, kri_half_open *half)
+{
+    kri_half_open_begin();
+    int err = os_socket_connect(address, fd);
+    kri_half_open_note(half, *fd);
+    return err;
+}
+
+static int connect_one(const os_address *address, kr_time deadline, int *fd, kri_half_open *half)
 {
     kr_time pause = kr_us(100);
     int err;
-    while ((err = os_socket_connect(address, fd)) == -EAGAIN) {
+    while ((err = begin_connect(address, fd, half)) == -EAGAIN) {
         err = wait_for_room(&pause, deadline);
         if (err < 0)
             return err;
@@ -38,18 +47,20 @@ static int connect_one(const os_address *address, kr_time deadline, int *fd)
         return err;
     err = kri_wait_fd(*fd, OS_WRITABLE, deadline);
     err = err < 0 ? err : os_socket_connected(*fd);
-    if (err < 0)
+    if (err < 0) {
+        kri_half_open_end(half);
         kri_descriptor_close(*fd);
+    }
     return err;
 }
 
-static int connect_any(const char *text, kr_time deadline, int *fd)
+static int connect_any(const char *text, kr_time deadline, int *fd, kri_half_open *half)
 {
     os_address list[KRI_ADDRESSES];
     int count = kri_address_read(text, false, list);
     int err = count;
     for (int i = 0; i < count; i++) {
-        err = connect_one(&list[i], deadline, fd);
+        err = connect_one(&list[i], deadline, fd, half);
         if (err == 0 || err == -ECANCELED || (err == -ETIMEDOUT && os_now() >= deadline))
             return err;
     }
@@ -109,16 +120,19 @@ int kr_client(kr_connection **c, const char *address, const kr_client_options *o
         return err;
     kr_time deadline = kri_deadline(timeout);
     int fd = -1;
-    err = connect_any(address, deadline, &fd);
+    kri_half_open half = {.noted = false};
+    err = connect_any(address, deadline, &fd, &half);
     if (err < 0)
         return err;
     kr_connection *made;
     err = kri_socket_create(fd, o->max_message != 0 ? o->max_message : KRI_MAX_MESSAGE, &made);
     if (err < 0) {
+        kri_half_open_end(&half);
         kri_descriptor_close(fd);
         return err;
     }
     err = begin(made, o, deadline);
+    kri_half_open_end(&half);
     if (err == 0)
         *c = made;
     else

@@ -34,6 +34,7 @@
 #include "connection/listener.h"
 #include "connection/socket.h"
 #include "os/os.h"
+#include "wait/half_open.h"
 #include <krait/lock.h>
 #include <string.h>
 
@@ -138,13 +139,15 @@ static int go_on(kr_listener *l, candidate *one, kr_connection **out)
 }
 
 /* Whatever the result, the connection is no longer the caller's. */
-static int begin_handshake(kr_listener *l, kr_connection *c, const os_address *peer)
+static int begin_handshake(kr_listener *l, kr_connection *c, const os_address *peer,
+                           kri_half_open *half)
 {
     kri_stream *stream = kri_socket_stream(c);
     candidate *one = os_alloc(sizeof *one);
     int err = one != NULL ? os_watch_add(l->watch, stream->fd, (uintptr_t)one) : -ENOMEM;
     if (err < 0) {
         os_free(one);
+        kri_half_open_end(half);
         kri_socket_discard(c);
         return err;
     }
@@ -152,6 +155,7 @@ static int begin_handshake(kr_listener *l, kr_connection *c, const os_address *p
     one->peer = *peer;
     one->deadline = kri_deadline(l->handshake_timeout);
     append_candidate(l, one);
+    kri_half_open_end(half);
     if (kri_handshake_begin(&one->auth, &l->key, true, stream) < 0)
         return turn_away(l, one);
     return l->candidates > CANDIDATES ? turn_away(l, l->oldest) : UNDECIDED;
@@ -163,15 +167,23 @@ static int take_client(kr_listener *l, kr_connection **out)
 {
     os_address peer;
     kr_connection *c;
+    kri_half_open half;
+    kri_half_open_begin();
     int fd = os_socket_accept(l->fd, &peer);
+    kri_half_open_note(&half, fd);
     if (fd < 0)
         return fd == -EAGAIN ? UNDECIDED : fd;
     int err = kri_socket_create(fd, l->max_message, &c);
     if (err < 0) {
+        kri_half_open_end(&half);
         os_close(fd);
         return err;
     }
-    return l->key.bytes == NULL ? let_in(l, c, &peer, out) : begin_handshake(l, c, &peer);
+    if (l->key.bytes != NULL)
+        return begin_handshake(l, c, &peer, &half);
+    err = let_in(l, c, &peer, out);
+    kri_half_open_end(&half);
+    return err;
 }
 
 static int make_watch(kr_listener *l)

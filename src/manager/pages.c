@@ -21,7 +21,8 @@
  *
  * Ordering.
  *     [undo-1]  see undo.c: each store that matters is a release, and a death is between two of
- * them
+ *               them
+ *     [undo-3]  the same for an entry, behind the commit of the operation before
  *
  * Why not one chain of runs, as arena.c has it, where each change is one store and nothing needs to
  * be undone?  Its rebuild, and each search, would be a walk over all pages of a space that may be
@@ -73,10 +74,10 @@ static void set(kri_space *s, kri_word64 *word, uint64_t value)
     kri_domain *c = central(s);
     uint64_t count = kri_load_rlx64(&c->log);
     kri_undo *u = &c->inside[count % KRI_UNDO_INSIDE];
-    kri_store_rlx64(&u->where, kri_space_offset(s, word));
-    kri_store_rlx64(&u->old, kri_load_rlx64(word));
-    kri_store_rel64(&c->log, count + 1); /* [undo-1] */
-    kri_store_rel64(word, value);        /* [undo-1] */
+    kri_store_rel64(&u->where, kri_space_offset(s, word)); /* [undo-3] */
+    kri_store_rel64(&u->old, kri_load_rlx64(word));        /* [undo-3] */
+    kri_store_rel64(&c->log, count + 1);                   /* [undo-1] */
+    kri_store_rel64(word, value);                          /* [undo-1] */
 }
 
 static void commit(kri_space *s)
@@ -339,13 +340,13 @@ int kri_pages_take(kri_space *s, uint64_t pages, kri_word64 *where, uint64_t mar
     if (err != 0)
         return err;
     err = take(s, pages, &offset);
-    if (err == -EDQUOT && kri_load_rlx64(&s->state->spares) != 0) {
-        err = release_spares(s, 0); /* which are in the way of the limit, or of a long run */
+    if ((err == -EDQUOT || err == -ENOSPC) && kri_load_rlx64(&s->state->spares) != 0) {
+        err = release_spares(s, 0); /* in the way of the limit, of a long run, or of the system */
         if (err == 0)
             err = take(s, pages, &offset);
     }
     if (err == 0 && tell != NULL) {
-        kri_store_rlx64(where, offset | mark);
+        kri_store_rel64(where, offset | mark); /* [undo-3] */
         set(s, tell, value);
     } else if (err == 0) {
         set(s, where, offset | mark);

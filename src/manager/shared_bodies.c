@@ -46,7 +46,10 @@ void kri_rlock_end(kri_tx *tx, kri_object *o)
 void kri_condition_end(kri_tx *tx, kri_object *o)
 {
     const kr_condition *condition = body_of(tx, o, sizeof *condition);
-    end_unless(tx, o, condition != NULL && kr_condition_locked(condition));
+    bool plain = condition != NULL && kri_condition_is_plain(condition);
+    if (condition != NULL && !plain)
+        kri_tx_fail(tx, KR_ECORRUPT);
+    end_unless(tx, o, plain && kr_condition_locked(condition));
 }
 
 void kri_barrier_end(kri_tx *tx, kri_object *o)

@@ -56,6 +56,10 @@ static inline int64_t kri_body_number(const kri_shared_object *o, unsigned which
     }                                                                                              \
     typedef int kind##_semicolon
 
+/* The same call of a body of that KIND, unless it was taken away or is damaged. */
+#define KRI_PLAIN_BODY(kind, body, call)                                                           \
+    ((body) == NULL ? -ESTALE : !kri_##kind##_is_plain(body) ? KR_ECORRUPT : (call))
+
 /* The end of opening one: *h receives it, or what was made of it is freed. */
 #define KRI_SHARED_OPENED(h, made, err)                                                            \
     ((err) == 0 ? (*(h) = &(made)->face, 0) : (os_free(made), (err)))

@@ -21,19 +21,19 @@ static int semaphore_init(void *body, const kri_body_plan *plan)
 static int semaphore_acquire(kr_managed_semaphore *h, kr_time timeout)
 {
     kr_semaphore *semaphore = semaphore_of(h);
-    return semaphore != NULL ? kr_semaphore_acquire(semaphore, timeout) : -ESTALE;
+    return KRI_PLAIN_BODY(semaphore, semaphore, kr_semaphore_acquire(semaphore, timeout));
 }
 
 static int semaphore_release(kr_managed_semaphore *h, int permits)
 {
     kr_semaphore *semaphore = semaphore_of(h);
-    return semaphore != NULL ? kr_semaphore_release(semaphore, permits) : -ESTALE;
+    return KRI_PLAIN_BODY(semaphore, semaphore, kr_semaphore_release(semaphore, permits));
 }
 
 static int64_t semaphore_value(kr_managed_semaphore *h)
 {
     const kr_semaphore *semaphore = semaphore_of(h);
-    return semaphore != NULL ? (int64_t)kr_semaphore_value(semaphore) : -ESTALE;
+    return KRI_PLAIN_BODY(semaphore, semaphore, (int64_t)kr_semaphore_value(semaphore));
 }
 
 static const kri_semaphore_ops semaphore_ops = {
@@ -134,19 +134,19 @@ static int barrier_init(void *body, const kri_body_plan *plan)
 static int barrier_wait(kr_managed_barrier *h, kr_time timeout)
 {
     kr_barrier *barrier = barrier_of(h);
-    return barrier != NULL ? kr_barrier_wait(barrier, timeout) : -ESTALE;
+    return KRI_PLAIN_BODY(barrier, barrier, kr_barrier_wait(barrier, timeout));
 }
 
 static int barrier_reset(kr_managed_barrier *h)
 {
     kr_barrier *barrier = barrier_of(h);
-    return barrier != NULL ? kr_barrier_reset(barrier) : -ESTALE;
+    return KRI_PLAIN_BODY(barrier, barrier, kr_barrier_reset(barrier));
 }
 
 static int barrier_abort(kr_managed_barrier *h)
 {
     kr_barrier *barrier = barrier_of(h);
-    return barrier != NULL ? kr_barrier_abort(barrier) : -ESTALE;
+    return KRI_PLAIN_BODY(barrier, barrier, kr_barrier_abort(barrier));
 }
 
 static unsigned barrier_n_waiting(kr_managed_barrier *h)

@@ -143,34 +143,33 @@ static int condition_init(void *body, const kri_body_plan *plan)
 static int condition_acquire(kr_managed_condition *h, kr_time timeout)
 {
     kr_condition *condition = condition_of(h);
-    return condition != NULL ? kr_condition_acquire(condition, timeout) : -ESTALE;
+    return KRI_PLAIN_BODY(condition, condition, kr_condition_acquire(condition, timeout));
 }
 
 static int condition_release(kr_managed_condition *h)
 {
     kr_condition *condition = condition_of(h);
-    return condition != NULL ? kr_condition_release(condition) : -ESTALE;
+    return KRI_PLAIN_BODY(condition, condition, kr_condition_release(condition));
 }
 
 static int condition_recover(kr_managed_condition *h)
 {
     kr_condition *condition = condition_of(h);
-    return condition != NULL ? kr_condition_recover(condition) : -ESTALE;
+    return KRI_PLAIN_BODY(condition, condition, kr_condition_recover(condition));
 }
 
 static int condition_wait(kr_managed_condition *h, kr_time timeout)
 {
     kr_condition *condition = condition_of(h);
-    return condition != NULL ? kr_condition_wait(condition, timeout) : -ESTALE;
+    return KRI_PLAIN_BODY(condition, condition, kr_condition_wait(condition, timeout));
 }
 
 static int condition_notify(kr_managed_condition *h, int count)
 {
     kr_condition *condition = condition_of(h);
-    if (condition == NULL)
-        return -ESTALE;
-    return count == INT_MAX ? kr_condition_notify_all(condition)
-                            : kr_condition_notify(condition, count);
+    if (count == INT_MAX)
+        return KRI_PLAIN_BODY(condition, condition, kr_condition_notify_all(condition));
+    return KRI_PLAIN_BODY(condition, condition, kr_condition_notify(condition, count));
 }
 
 static const kri_condition_ops condition_ops = {

@@ -38,6 +38,10 @@
  *               sees all that the dead one did
  *     [undo-2]  `joint` is cleared by a release after the words were put back, and acquired by who
  *               waits for that without the lock
+ *     [undo-3]  an entry's words are releases, too: none is seen while the record still has the
+ *               length of the transaction before, whose entry stood there.  What goes into new
+ *               blocks is plain memory: so a commit after which the lock is kept ends with an
+ *               acquire, before which nothing of what follows is seen
  *
  * Why not a copy that is swapped in (as many maps in shared memory have it)?  It is as good for one
  * pointer; an operation that moves two, or a batch, would need a copy of what leads to both.  Why
@@ -136,10 +140,10 @@ void kri_tx_set(kri_tx *tx, kri_word64 *word, uint64_t value)
     kri_undo *u = next_entry(tx);
     if (u == NULL)
         return;
-    kri_store_rlx64(&u->where, kri_space_offset(tx->space, word) | WORD);
-    kri_store_rlx64(&u->old, kri_load_rlx64(word));
-    kri_store_rel64(&tx->leader->log, ++tx->count); /* [undo-1] */
-    kri_store_rel64(word, value);                   /* [undo-1] */
+    kri_store_rel64(&u->where, kri_space_offset(tx->space, word) | WORD); /* [undo-3] */
+    kri_store_rel64(&u->old, kri_load_rlx64(word));                       /* [undo-3] */
+    kri_store_rel64(&tx->leader->log, ++tx->count);                       /* [undo-1] */
+    kri_store_rel64(word, value);                                         /* [undo-1] */
 }
 
 void kri_tx_write(kri_tx *tx, kri_word64 *words, const uint64_t *values, size_t count)
@@ -152,8 +156,8 @@ void kri_tx_write(kri_tx *tx, kri_word64 *words, const uint64_t *values, size_t 
     uint64_t where = kri_space_offset(tx->space, words);
     kri_undo *u = &tx->leader->inside[tx->count];
     for (size_t i = 0; i < count; i++) {
-        kri_store_rlx64(&u[i].where, (where + i * sizeof *words) | WORD);
-        kri_store_rlx64(&u[i].old, kri_load_rlx64(&words[i]));
+        kri_store_rel64(&u[i].where, (where + i * sizeof *words) | WORD); /* [undo-3] */
+        kri_store_rel64(&u[i].old, kri_load_rlx64(&words[i]));            /* [undo-3] */
     }
     tx->count += count;
     kri_store_rel64(&tx->leader->log, tx->count); /* [undo-1] */
@@ -167,7 +171,7 @@ static kri_undo *next_of_pages(kri_tx *tx)
     kri_undo *u = next_entry(tx);
     if (u == NULL || tx->count != 0)
         return u;
-    kri_store_rlx64(&u->where, NOTHING);
+    kri_store_rel64(&u->where, NOTHING);            /* [undo-3] */
     kri_store_rel64(&tx->leader->log, ++tx->count); /* [undo-1] */
     return next_entry(tx);
 }
@@ -191,7 +195,7 @@ void kri_tx_drop_pages(kri_tx *tx, uint64_t offset)
     kri_undo *u = next_of_pages(tx);
     if (u == NULL)
         return;
-    kri_store_rlx64(&u->where, offset | DROP);
+    kri_store_rel64(&u->where, offset | DROP);      /* [undo-3] */
     kri_store_rel64(&tx->leader->log, ++tx->count); /* [undo-1] */
     tx->drops = true;
 }
@@ -458,6 +462,7 @@ int kri_tx_commit(kri_tx *tx)
 {
     bool done = finish(tx);
     int err = tx->err;
+    (void)kri_or_acq_rel64(&tx->leader->log, 0); /* [undo-3] */
     kri_tx_adopt(tx, tx->space, tx->domains);
     if (!done) /* nothing can be changed before that record is settled */
         kri_tx_fail(tx, -ETIMEDOUT);

@@ -6,6 +6,7 @@
 #define KRI_REDIS_INTERNAL_H
 
 #include "redis/redis.h"
+#include "stream/stream.h"
 #include <krait/semaphore.h>
 #include <krait/stream.h>
 
@@ -35,12 +36,13 @@ typedef struct kri_line {
     kr_time patience; /* how long a receive may last, as the system was told; 0: nothing was told */
     int64_t id;       /* the server's number for it; 0: not asked yet */
     bool extra;       /* it counts for none of the pool's places */
+    kri_half_open half;    /* until the pool lists it */
     struct kri_line *next; /* guarded by the pool's lock: all of the pool's, and the idle ones */
     struct kri_line *previous;
     struct kri_line *next_idle;
 } kri_line;
 
-/* Connect, and say who we are.  0; as kri_redis_open. */
+/* Connect, and say who we are.  0, and its `half` is noted; as kri_redis_open. */
 int kri_line_open(kri_line **line, const kri_redis_address *address, kr_tls_context *tls,
                   kr_time deadline);
 void kri_line_close(kri_line *line);

@@ -140,12 +140,12 @@ static int connect_stream(kri_line *line, const kri_redis_address *a, kr_tls_con
     kr_time left = kri_left_until(deadline);
     int err;
     if (a->tls)
-        err = kr_tls_connect(&line->stream, tls, a->host != NULL ? a->host : "localhost",
-                             a->service, NULL, left);
+        err = kri_tls_connect(&line->stream, tls, a->host != NULL ? a->host : "localhost",
+                              a->service, NULL, left, &line->half);
     else if (a->local)
-        err = kr_stream_connect_unix(&line->stream, a->host, NULL, left);
+        err = kri_stream_connect_unix(&line->stream, a->host, NULL, left, &line->half);
     else
-        err = kr_stream_connect(&line->stream, a->host, a->service, NULL, left);
+        err = kri_stream_connect(&line->stream, a->host, a->service, NULL, left, &line->half);
     if (err == 0)
         line->descriptor = kr_stream_descriptor(line->stream);
     if (err == 0 && !a->tls)
@@ -190,6 +190,7 @@ int kri_line_open(kri_line **out, const kri_redis_address *a, kr_tls_context *tl
     if (err == 0)
         err = introduce(line, a, deadline);
     if (err < 0) {
+        kri_half_open_end(&line->half);
         kri_line_close(line);
         return err;
     }

@@ -14,11 +14,13 @@
  *                it for as long as they like.
  *     away       Who cannot connect tries again until his deadline, after pauses that double, with
  *                a random part so that not all clients come at once.  What it was is the answer.
+ *                So it is from the first connection on.
  *     fork       Descriptors are the parent's, whose server would see two clients as one.  A child
  *                closes its copies and has no line then.  Where the lock was held by a thread that
  *                is not there, what it guarded may be in the midst of a change: so the lists are
  *                given up, not walked, but for the one of all lines, which is only ever changed by
- *                two stores, either of which leaves it a list.
+ *                two stores, either of which leaves it a list.  A line that is being opened is in
+ *                no list yet, and closed as all half-open descriptors are.
  *
  * Why not one connection for all, with answers in order?  A runner that is cancelled would leave
  * its answer to others, and one that asks for much would hold them up.
@@ -179,6 +181,8 @@ static int open_line(kri_redis *r, kr_time deadline, kri_line **line)
         note_failure(r, err);
     }
     kri_mutex_unlock(&r->lock);
+    if (err == 0)
+        kri_half_open_end(&(*line)->half);
     return err;
 }
 
@@ -272,19 +276,29 @@ static void tear_down(kri_redis *r)
 }
 
 /* A line that has been used, once: a server may refuse only then. */
-static int try_once(kri_redis *r)
+static int try_once(kri_redis *r, kr_time deadline)
 {
     kri_line *line;
     kri_reply *reply;
-    kr_time deadline = kri_redis_deadline(r);
-    int err = open_line(r, deadline, &line);
+    int err = kri_line_take(r, true, deadline, &line);
     if (err < 0)
         return err;
-    line->extra = true;
     err = kri_line_ask(line, KRI_WORDS(kri_word("PING")), &reply, deadline);
     kri_reply_free(reply);
     kri_line_give(r, line, err == 0);
     return err == -EAGAIN ? 0 : err; /* it is there, and will serve in a while */
+}
+
+/* One that is started together with us may come after us. */
+static int await_server(kri_redis *r)
+{
+    kr_time deadline = kri_redis_deadline(r);
+    for (;;) {
+        int err = try_once(r, deadline);
+        if (!passes(err) || os_now() >= deadline)
+            return err;
+        kri_redis_stumbled(r, err);
+    }
 }
 
 int kri_redis_open(kri_redis **out, const char *where, const kri_redis_options *options)
@@ -301,15 +315,17 @@ int kri_redis_open(kri_redis **out, const char *where, const kri_redis_options *
     int err = kri_at_fork_child(in_forked_child);
     if (err == 0)
         err = set_up(r, where, o);
-    if (err == 0)
-        err = try_once(r);
     if (err < 0) {
         tear_down(r);
         return err;
     }
     list_pool(r);
-    *out = r;
-    return 0;
+    err = await_server(r);
+    if (err < 0)
+        kri_redis_release(r);
+    else
+        *out = r;
+    return err;
 }
 
 kri_redis *kri_redis_retain(kri_redis *r)

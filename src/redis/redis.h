@@ -42,8 +42,8 @@ enum { KRI_REDIS_TIMEOUT_S = 5, KRI_REDIS_LINES = 16 };
 /* kri_redis_is_address - "redis:", "rediss:" or "unix:", whatever follows. */
 bool kri_redis_is_address(const char *where);
 
-/* kri_redis_open - a pool of connections, with one that stands, for which nobody waits and tries
- * again: a wrong address is told at once.
+/* kri_redis_open - a pool of connections, with one that stands.  A server that is not there yet, or
+ * whose name is not known yet, is waited for as long as .timeout; what it refuses is told at once.
  *
  *   where   redis://[user:password@]host[:port][/db]
  *           rediss://...                               the same inside TLS
@@ -51,8 +51,9 @@ bool kri_redis_is_address(const char *where);
  *           with %xx in user, password and path; "password@" alone is ":password@"
  *
  * 0; -EINVAL: no such address; -ENOSYS: built without hiredis (or, rediss, OpenSSL); KR_EAUTH: it
- * refuses user or password; -ECONNREFUSED, -ENOENT ... as kr_stream_connect and kr_tls_connect;
- * KR_EREPLY: it refuses something else, such as that database; -ENOMEM.  On an error *r is NULL. */
+ * refuses user or password; -ECONNREFUSED, -ENOENT ... as kr_stream_connect and kr_tls_connect,
+ * when the time is up; -ETIMEDOUT: it was there, and did not answer; -ECANCELED; KR_EREPLY: it
+ * refuses something else, such as that database; -ENOMEM.  On an error *r is NULL. */
 int kri_redis_open(kri_redis **r, const char *where, const kri_redis_options *options);
 kri_redis *kri_redis_retain(kri_redis *r);
 void kri_redis_release(kri_redis *r); /* NULL is allowed */

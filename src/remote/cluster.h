@@ -117,6 +117,11 @@ kri_errand *kri_cluster_take(kri_cluster *c); /* the next to be sent; NULL: none
 size_t kri_cluster_sent(kri_cluster *c);      /* how many were taken and not handed in */
 void kri_cluster_send_again(kri_cluster *c);  /* all of those; nobody is just sending */
 
+/* kri_cluster_list_sent - the numbers of those, at most KRI_ERRANDS; how many.
+ * kri_cluster_send_one_again - that one; false: it has ended. */
+size_t kri_cluster_list_sent(kri_cluster *c, uint64_t *numbers);
+bool kri_cluster_send_one_again(kri_cluster *c, uint64_t number);
+
 /* A signed message that asks for it; NULL: no memory.  To be freed with os_free. */
 unsigned char *kri_errand_write(kri_errand *errand, kri_signer *signer, const kri_message *head,
                                 size_t *size);

@@ -11,6 +11,8 @@
  *     stop      atomic: 1: the reader shall end
  *     failed    atomic: the error that has ended the reader, negated; 0: none
  *     last, untrimmed   the reader's: the id of the last result, and about how much lies before it
+ *     next_look the reader's: when it asks what the server knows, though results come
+ *     tasks, missing    see redis_look.c
  *
  * Protocol.
  *     The mark on the server is the number of the last task that was added.  So the script can be
@@ -18,53 +20,37 @@
  *     Results are read from a stream, not popped, so that an answer which is lost takes none along.
  *     A server that has lost its memory, or a part of it, as one that was restored from a copy or a
  *     replica that was behind, has no mark, or an old one: then all that was sent is sent again,
- * with new numbers; a result with an old one is dropped.  The sender finds that with his next task,
- *     the reader while no result comes, and so where there is neither a task nor a result left.
+ *     with new numbers; a result with an old one is dropped.  The sender finds that with his next
+ *     task, the reader once a second.  He finds a task that is lost alone, too: redis_look.c.
  *
  * SPDX-License-Identifier: MIT
  */
-#include "remote/post.h"
+#include "remote/redis_inside.h"
 
 #include <krait/coroutine.h>
-#include <krait/lock.h>
 
 #include "os/os.h"
 #include "wait/stall.h"
-
-typedef struct kri_redis_pool {
-    kri_cluster cluster; /* first */
-    kri_post post;
-    kri_signer signer;  /* the sender's */
-    kri_signer checker; /* the reader's */
-    unsigned char session[KRI_MESSAGE_SESSION];
-    char results[KRI_POST_KEY];
-    char mark[KRI_POST_KEY];
-    kr_lock sending;
-    uint64_t marked;
-    kr_word sent;
-    kr_word forgotten;
-    kr_word stop;
-    kr_word failed;
-    char last[KRI_POST_ID];
-    size_t untrimmed;
-    kr_cancel_scope scope; /* the reader's */
-    kr_thread *reader;
-} kri_redis_pool;
 
 enum { EXPECTED = 16, AT_ONCE = 32, WORDS = 4 + 2 * AT_ONCE, READ_COUNT = 64, TRIM_AFTER = 256 };
 enum { BLOCK_MS = 1000, REST_MS = 50 };
 
 /* KEYS: the stream, the mark.  ARGV: how long the mark lives, what it is at least, and numbers with
- * tasks.  0: it is less, and nothing was done. */
+ * tasks.  The mark is the last number, and behind it the ids of the tasks that came with it, for
+ * whoever asks again.  {0}: it is less, and nothing was done; {1, the ids}. */
 static const kri_redis_script send_tasks = {
-    "local last = tonumber(redis.call('GET', KEYS[2]) or '0') "
-    "if last < tonumber(ARGV[2]) then return 0 end "
-    "for i = 3, #ARGV, 2 do "
-    "local n = tonumber(ARGV[i]) "
-    "if n > last then redis.call('XADD', KEYS[1], '*', 'm', ARGV[i + 1]) last = n end "
-    "end "
-    "redis.call('SET', KEYS[2], string.format('%.0f', last), 'PX', ARGV[1]) "
-    "return 1"};
+    "local mark = redis.call('GET', KEYS[2]) or '0' "
+    "local last = tonumber(string.match(mark, '^%d+')) "
+    "if last < tonumber(ARGV[2]) then return {0} end "
+    "if tonumber(ARGV[#ARGV - 1]) > last then "
+    "mark = ARGV[#ARGV - 1] "
+    "for i = 4, #ARGV, 2 do "
+    "mark = mark .. ' ' .. redis.call('XADD', KEYS[1], '*', 'm', ARGV[i]) "
+    "end end "
+    "redis.call('SET', KEYS[2], mark, 'PX', ARGV[1]) "
+    "local found = {1} "
+    "for id in string.gmatch(mark, '%d+%-%d+') do found[#found + 1] = id end "
+    "return found"};
 
 static void destroy(kri_redis_pool *p)
 {
@@ -85,10 +71,10 @@ static void destroy_cluster(kri_cluster *c)
 
 struct parcel {
     unsigned char *bytes[AT_ONCE];
+    uint64_t sent[AT_ONCE]; /* their numbers, rising */
     kri_digits numbers[AT_ONCE];
     kri_digits ttl, marked;
     kri_redis_word words[WORDS];
-    uint64_t last; /* the highest number */
     int tasks;
     int count;
 };
@@ -110,8 +96,8 @@ static bool pack(kri_redis_pool *p, struct parcel *parcel)
     parcel->words[parcel->count++] =
         kri_word_integer(&parcel->numbers[parcel->tasks], (int64_t)errand->number);
     parcel->words[parcel->count++] = kri_word_of(bytes, size);
+    parcel->sent[parcel->tasks] = errand->number;
     parcel->bytes[parcel->tasks++] = bytes;
-    parcel->last = errand->number;
     return true;
 }
 
@@ -124,19 +110,23 @@ static void send_all_again(kri_redis_pool *p)
     kri_cluster_rouse(&p->cluster);
 }
 
-/* 1, 0: as the script; for p->post.timeout a server that is away, or full, is borne. */
-static int64_t ask_to_take(kri_redis_pool *p, const struct parcel *parcel)
+/* *reply is what the script says; for p->post.timeout a server that is away, or full, is borne. */
+static int ask_to_take(kri_redis_pool *p, const struct parcel *parcel, kri_reply **reply)
 {
     kr_time deadline = kri_deadline(p->post.timeout);
     for (;;) {
-        kri_reply *reply;
         int err = kri_redis_run(p->post.server, &send_tasks, 2, parcel->words, parcel->count,
-                                KRI_REDIS_AGAIN, deadline, &reply);
-        int64_t taken = err ? err : kri_reply_integer(reply);
-        kri_reply_free(reply);
+                                KRI_REDIS_AGAIN, deadline, reply);
         if (!err || err == KR_EAUTH || os_now() >= deadline || kr_sleep(kr_ms(REST_MS)) != 0)
-            return taken;
+            return err;
     }
+}
+
+static void note_taken(kri_redis_pool *p, const struct parcel *parcel, const kri_reply *reply)
+{
+    p->marked = parcel->sent[parcel->tasks - 1];
+    for (int i = 0; i < parcel->tasks; i++)
+        kri_redis_note_sent(p, parcel->sent[i], kri_reply_at(reply, (size_t)i + 1));
 }
 
 /* How many; negative: the server could not be told. */
@@ -153,14 +143,16 @@ static int send_some(kri_redis_pool *p)
     parcel.words[1] = kri_word(p->mark);
     parcel.words[2] = kri_word_integer(&parcel.ttl, KRI_POST_TTL);
     parcel.words[3] = kri_word_integer(&parcel.marked, (int64_t)p->marked);
-    int64_t taken = ask_to_take(p, &parcel);
-    if (taken > 0)
-        p->marked = parcel.last;
-    else if (taken == 0)
+    kri_reply *reply;
+    int err = ask_to_take(p, &parcel, &reply);
+    if (!err && kri_reply_integer(kri_reply_at(reply, 0)) != 0)
+        note_taken(p, &parcel, reply);
+    else if (!err)
         send_all_again(p);
+    kri_reply_free(reply);
     for (int i = 0; i < parcel.tasks; i++)
         os_free(parcel.bytes[i]);
-    return taken < 0 ? (int)taken : parcel.tasks;
+    return err < 0 ? err : parcel.tasks;
 }
 
 static int locked_send(kri_redis_pool *p)
@@ -223,46 +215,17 @@ static size_t take_results(kri_redis_pool *p, const kri_reply *reply)
     return count;
 }
 
-/* KEYS: the mark, the sign, the tasks, our results.  ARGV: how long the first two live, what the
- * mark is, the last result that was read.  1: what was sent is there, as a task or as a result. */
-static const kri_redis_script look = {
-    "redis.call('PEXPIRE', KEYS[2], ARGV[2]) "
-    "if tonumber(redis.call('GET', KEYS[1]) or '0') ~= tonumber(ARGV[3]) then return 0 end "
-    "redis.call('PEXPIRE', KEYS[1], ARGV[1]) "
-    "if redis.call('XLEN', KEYS[3]) > 0 then return 1 end "
-    "return redis.call('XREAD', 'COUNT', 1, 'STREAMS', KEYS[4], ARGV[4]) and 1 or 0"};
-
-/* With `sending`: does the server know what it was told? */
-static int look_at_mark(kri_redis_pool *p)
-{
-    kri_digits ttl, sign_ttl, marked;
-    kri_reply *reply;
-    if (!p->marked || kri_cluster_sent(&p->cluster) == 0)
-        return 0;
-    int err =
-        kri_redis_run(p->post.server, &look, 4,
-                      KRI_WORDS(kri_word(p->mark), kri_word(p->post.sign), kri_word(p->post.tasks),
-                                kri_word(p->results), kri_word_integer(&ttl, KRI_POST_TTL),
-                                kri_word_integer(&sign_ttl, KRI_POST_SIGN_TTL),
-                                kri_word_integer(&marked, (int64_t)p->marked), kri_word(p->last)),
-                      KRI_REDIS_AGAIN, kri_deadline(p->post.timeout), &reply);
-    if (err)
-        return err;
-    if (kri_reply_integer(reply) == 0)
-        send_all_again(p);
-    kri_reply_free(reply);
-    return 0;
-}
-
 /* Who is just sending finds it himself. */
 static int check(kri_redis_pool *p)
 {
     int err = kr_lock_acquire(&p->sending, KR_NOWAIT);
     if (err)
         return err == -ETIMEDOUT ? 0 : err;
-    err = look_at_mark(p);
+    int known = kri_redis_look(p);
+    if (known == 0)
+        send_all_again(p);
     kr_lock_release(&p->sending);
-    return err;
+    return known < 0 ? known : 0;
 }
 
 static int read_results(kri_redis_pool *p)
@@ -281,7 +244,10 @@ static int read_results(kri_redis_pool *p)
     kri_reply_free(reply);
     if (p->untrimmed > TRIM_AFTER || (some == 0 && p->untrimmed))
         trim(p);
-    return some ? 0 : check(p);
+    if (some && os_now() < p->next_look)
+        return 0;
+    p->next_look = os_now() + kr_ms(BLOCK_MS);
+    return check(p);
 }
 
 static bool is_stopped(const kri_redis_pool *p)

@@ -83,18 +83,32 @@ static void put_back(kri_cluster *c, kri_errand *errand)
     c->queued++;
 }
 
+/* With the mutex held. */
+static void send_again(kri_cluster *c, kri_errand *errand)
+{
+    leave_slot(c, errand);
+    put_back(c, errand);
+    c->counts.again++;
+}
+
 void kri_cluster_send_again(kri_cluster *c)
 {
     kri_mutex_lock(&c->mutex);
-    for (uint32_t slot = 0; slot < KRI_ERRANDS; slot++) {
-        kri_errand *errand = c->sent[slot];
-        if (!errand)
-            continue;
-        leave_slot(c, errand);
-        put_back(c, errand);
-        c->counts.again++;
-    }
+    for (uint32_t slot = 0; slot < KRI_ERRANDS; slot++)
+        if (c->sent[slot])
+            send_again(c, c->sent[slot]);
     kri_mutex_unlock(&c->mutex);
+}
+
+size_t kri_cluster_list_sent(kri_cluster *c, uint64_t *numbers)
+{
+    size_t count = 0;
+    kri_mutex_lock(&c->mutex);
+    for (uint32_t slot = 0; slot < KRI_ERRANDS; slot++)
+        if (c->sent[slot])
+            numbers[count++] = c->sent[slot]->number;
+    kri_mutex_unlock(&c->mutex);
+    return count;
 }
 
 /* With the mutex held. */
@@ -102,6 +116,16 @@ static kri_errand *find(kri_cluster *c, uint64_t number)
 {
     kri_errand *errand = c->sent[number % KRI_ERRANDS];
     return errand && errand->number == number ? errand : NULL;
+}
+
+bool kri_cluster_send_one_again(kri_cluster *c, uint64_t number)
+{
+    kri_mutex_lock(&c->mutex);
+    kri_errand *errand = find(c, number);
+    if (errand)
+        send_again(c, errand);
+    kri_mutex_unlock(&c->mutex);
+    return errand != NULL;
 }
 
 unsigned char *kri_errand_write(kri_errand *errand, kri_signer *signer, const kri_message *head,

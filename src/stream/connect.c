@@ -24,6 +24,8 @@ typedef struct race {
     int winner;                    /* the descriptor, -1: none yet */
     kr_time due;                   /* when the next is tried */
     int fds[KRI_STREAM_ADDRESSES]; /* -1: none */
+    kri_half_open half[KRI_STREAM_ADDRESSES];
+    kri_half_open *winners;
 } race;
 
 static void note_failure(race *r, int error)
@@ -33,14 +35,29 @@ static void note_failure(race *r, int error)
     r->due = 0;
 }
 
+static void win(race *r, int i)
+{
+    r->winner = r->fds[i];
+    r->fds[i] = -1;
+    kri_half_open_hand_on(&r->half[i], r->winners);
+}
+
+static void drop(race *r, int i)
+{
+    kri_half_open_end(&r->half[i]);
+    (void)kr_close(r->fds[i]);
+    r->fds[i] = -1;
+}
+
 static void begin_next(race *r)
 {
     int i = r->next++;
+    kri_half_open_begin();
     int err = os_net_connect(&r->list[i], &r->fds[i]);
+    kri_half_open_note(&r->half[i], r->fds[i]);
     r->due = os_now() + kr_ms(STAGGER_MS);
     if (err == 0) {
-        r->winner = r->fds[i];
-        r->fds[i] = -1;
+        win(r, i);
         return;
     }
     if (err == -EINPROGRESS) {
@@ -49,8 +66,7 @@ static void begin_next(race *r)
             r->live++;
             return;
         }
-        (void)kr_close(r->fds[i]);
-        r->fds[i] = -1;
+        drop(r, i);
     }
     note_failure(r, err);
 }
@@ -62,12 +78,11 @@ static void look(race *r)
         int fd = r->fds[i];
         int err = os_socket_connected(fd);
         os_watch_remove(r->watch, fd);
-        r->fds[i] = -1;
         r->live--;
         if (err == 0) {
-            r->winner = fd;
+            win(r, (int)i);
         } else {
-            (void)kr_close(fd);
+            drop(r, (int)i);
             note_failure(r, err);
         }
     }
@@ -108,11 +123,11 @@ static void interleave(os_address *list, int count)
     }
 }
 
-int kri_connect_any(os_address *list, int count, kr_time deadline)
+int kri_connect_any(os_address *list, int count, kr_time deadline, kri_half_open *half)
 {
     if (count == 0)
         return -ENOENT;
-    race r = {.list = list, .count = count, .winner = -1};
+    race r = {.list = list, .count = count, .winner = -1, .winners = half};
     interleave(list, count);
     for (int i = 0; i < count; i++)
         r.fds[i] = -1;
@@ -122,25 +137,28 @@ int kri_connect_any(os_address *list, int count, kr_time deadline)
     int fd = run(&r, deadline);
     for (int i = 0; i < count; i++) {
         if (r.fds[i] >= 0)
-            (void)kr_close(r.fds[i]);
+            drop(&r, i);
     }
     (void)kr_close(r.watch);
     return fd;
 }
 
 /* A stream over what was connected, or the error. */
-static int open_or_close(kr_stream **s, int fd, const kr_stream_options *options)
+static int open_or_close(kr_stream **s, int fd, const kr_stream_options *options,
+                         kri_half_open *half)
 {
     if (fd < 0)
         return fd;
     int err = kr_stream_open(s, fd, options);
-    if (err < 0)
+    if (err < 0) {
+        kri_half_open_end(half);
         (void)kr_close(fd);
+    }
     return err;
 }
 
-int kr_stream_connect(kr_stream **s, const char *host, const char *service,
-                      const kr_stream_options *options, kr_time timeout)
+int kri_stream_connect(kr_stream **s, const char *host, const char *service,
+                       const kr_stream_options *options, kr_time timeout, kri_half_open *half)
 {
     os_address list[KRI_STREAM_ADDRESSES];
     if (s == NULL)
@@ -151,23 +169,36 @@ int kr_stream_connect(kr_stream **s, const char *host, const char *service,
     kr_time deadline = kri_deadline(timeout);
     int count =
         kri_address_look_up(list, KRI_STREAM_ADDRESSES, host, service, false, false, deadline);
-    return open_or_close(s, count < 0 ? count : kri_connect_any(list, count, deadline), options);
+    int fd = count < 0 ? count : kri_connect_any(list, count, deadline, half);
+    return open_or_close(s, fd, options, half);
 }
 
-static int connect_unix(const kr_address *address, kr_time timeout)
+int kr_stream_connect(kr_stream **s, const char *host, const char *service,
+                      const kr_stream_options *options, kr_time timeout)
 {
+    kri_half_open half = {.noted = false};
+    int err = kri_stream_connect(s, host, service, options, timeout, &half);
+    kri_half_open_end(&half);
+    return err;
+}
+
+static int connect_unix(const kr_address *address, kr_time timeout, kri_half_open *half)
+{
+    kri_half_open_begin();
     int fd = os_net_socket(OS_UNIX, false);
+    kri_half_open_note(half, fd);
     if (fd < 0)
         return fd;
     int err = kr_connect(fd, (const struct sockaddr *)&address->storage, address->size, timeout);
     if (err == 0)
         return fd;
+    kri_half_open_end(half);
     (void)kr_close(fd);
     return err;
 }
 
-int kr_stream_connect_unix(kr_stream **s, const char *path, const kr_stream_options *options,
-                           kr_time timeout)
+int kri_stream_connect_unix(kr_stream **s, const char *path, const kr_stream_options *options,
+                            kr_time timeout, kri_half_open *half)
 {
     kr_address address;
     if (s == NULL)
@@ -176,5 +207,14 @@ int kr_stream_connect_unix(kr_stream **s, const char *path, const kr_stream_opti
     if (timeout < 0 || !kri_stream_options_check(options))
         return -EINVAL;
     int err = kr_address_unix(&address, path);
-    return open_or_close(s, err < 0 ? err : connect_unix(&address, timeout), options);
+    return open_or_close(s, err < 0 ? err : connect_unix(&address, timeout, half), options, half);
+}
+
+int kr_stream_connect_unix(kr_stream **s, const char *path, const kr_stream_options *options,
+                           kr_time timeout)
+{
+    kri_half_open half = {.noted = false};
+    int err = kri_stream_connect_unix(s, path, options, timeout, &half);
+    kri_half_open_end(&half);
+    return err;
 }

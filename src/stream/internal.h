@@ -136,8 +136,8 @@ bool kri_stream_options_check(const kr_stream_options *options);
 void kri_address_from_os(kr_address *address, const os_address *from);
 int kri_address_to_os(os_address *address, const kr_address *from);
 
-/* Connect, as kr_stream_connect says: the descriptor, or the error. */
-int kri_connect_any(os_address *list, int count, kr_time deadline);
+/* Connect, as kr_stream_connect says: the descriptor, noted in *half, or the error. */
+int kri_connect_any(os_address *list, int count, kr_time deadline, kri_half_open *half);
 
 /* The addresses of a host, in the system's order, at most `most`.  How many; as kr_getaddrinfo. */
 int kri_address_look_up(os_address *list, int most, const char *host, const char *service,

@@ -5,8 +5,10 @@
 #ifndef KRI_STREAM_STREAM_H
 #define KRI_STREAM_STREAM_H
 
+#include "wait/half_open.h"
 #include "wait/wait.h"
 #include <krait/stream.h>
+#include <krait/tls.h>
 
 /* What carries the bytes of a stream.  At most one runner is in read at a time, and at most one in
  * write or shutdown_write, beside the other.  close comes when nobody is in any of them, once, and
@@ -49,5 +51,14 @@ int kri_stream_over(kr_stream **s, kri_transport *transport, const kr_stream_opt
 
 /* kri_stream_transport - of a stream that is not closed, by who keeps it from being so. */
 kri_transport *kri_stream_transport(kr_stream *s);
+
+/* As kr_stream_connect and its like, for those whose streams no forked child is to have: on success
+ * *half is noted still.  pre: *half is not noted */
+int kri_stream_connect(kr_stream **s, const char *host, const char *service,
+                       const kr_stream_options *options, kr_time timeout, kri_half_open *half);
+int kri_stream_connect_unix(kr_stream **s, const char *path, const kr_stream_options *options,
+                            kr_time timeout, kri_half_open *half);
+int kri_tls_connect(kr_stream **s, kr_tls_context *context, const char *host, const char *service,
+                    const kr_stream_options *options, kr_time timeout, kri_half_open *half);
 
 #endif

@@ -111,8 +111,8 @@ int kr_tls_accept(kr_stream **s, kr_tls_context *context, kr_stream *over,
     return start(s, context, over, true, NULL, options, timeout);
 }
 
-int kr_tls_connect(kr_stream **s, kr_tls_context *context, const char *host, const char *service,
-                   const kr_stream_options *options, kr_time timeout)
+int kri_tls_connect(kr_stream **s, kr_tls_context *context, const char *host, const char *service,
+                    const kr_stream_options *options, kr_time timeout, kri_half_open *half)
 {
     kr_stream *over;
     if (s == NULL)
@@ -121,13 +121,24 @@ int kr_tls_connect(kr_stream **s, kr_tls_context *context, const char *host, con
     if (context == NULL || timeout < 0 || host == NULL || !is_host(host))
         return -EINVAL;
     kr_time deadline = kri_deadline(timeout);
-    int err = kr_stream_connect(&over, host, service, options, timeout);
+    int err = kri_stream_connect(&over, host, service, options, timeout, half);
     if (err < 0)
         return err;
     err = kr_tls_wrap(s, context, over, host, options, kri_left_until(deadline));
-    if (err < 0)
+    if (err < 0) {
+        kri_half_open_end(half);
         kr_stream_abort(over);
+    }
     kr_stream_release(over);
+    return err;
+}
+
+int kr_tls_connect(kr_stream **s, kr_tls_context *context, const char *host, const char *service,
+                   const kr_stream_options *options, kr_time timeout)
+{
+    kri_half_open half = {.noted = false};
+    int err = kri_tls_connect(s, context, host, service, options, timeout, &half);
+    kri_half_open_end(&half);
     return err;
 }
 
@@ -222,6 +233,13 @@ int kr_tls_connect(kr_stream **s, kr_tls_context *context, const char *host, con
 {
     (void)service;
     return kr_tls_wrap(s, context, NULL, host, options, timeout);
+}
+
+int kri_tls_connect(kr_stream **s, kr_tls_context *context, const char *host, const char *service,
+                    const kr_stream_options *options, kr_time timeout, kri_half_open *half)
+{
+    (void)half;
+    return kr_tls_connect(s, context, host, service, options, timeout);
 }
 
 const char *kr_tls_version_of(kr_stream *s)

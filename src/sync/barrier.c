@@ -388,3 +388,9 @@ bool kr_barrier_broken(const kr_barrier *barrier)
 {
     return kri_load_rlx(&barrier->word) & BROKEN;
 }
+
+bool kri_barrier_is_plain(const kr_barrier *b)
+{
+    return (kri_load_rlx(&b->word) & SHARED) && b->holder_count == 0 && b->holders == 0 &&
+           kri_lock_is_shared(&b->lock);
+}

@@ -400,3 +400,8 @@ void kr_condition_reinit(kr_condition *condition)
 {
     begin(condition, condition->kind, condition->lock);
 }
+
+bool kri_condition_is_plain(const kr_condition *c)
+{
+    return c->kind == KRI_CONDITION_SHARED && c->lock == 0 && kri_lock_is_shared(&c->own);
+}

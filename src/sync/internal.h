@@ -7,6 +7,7 @@
 
 #include "sync/debug.h"
 #include "wait/wait.h"
+#include <krait/barrier.h>
 #include <krait/condition.h>
 #include <krait/event.h>
 #include <krait/lock.h>
@@ -60,6 +61,12 @@ static inline bool kri_process_is_self(kri_owner owner)
     return owner == kri_process_self() ||
            (owner != 0 && owner >> 32 == 0 && kri_process_was(owner));
 }
+
+/* Is it a shared one that leads nowhere else: with no lock but its own, and no table of holders?
+ * For who has only such, in memory that may be damaged.  condition.c, semaphore.c, barrier.c. */
+bool kri_condition_is_plain(const kr_condition *c);
+bool kri_semaphore_is_plain(const kr_semaphore *s);
+bool kri_barrier_is_plain(const kr_barrier *b);
 
 /* Locks. */
 

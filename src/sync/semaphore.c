@@ -181,3 +181,8 @@ unsigned kr_semaphore_value(const kr_semaphore *semaphore)
 {
     return kri_load_rlx(&semaphore->value) & KR_SEMAPHORE_MAX;
 }
+
+bool kri_semaphore_is_plain(const kr_semaphore *s)
+{
+    return s->flags == KRI_SEMAPHORE_SHARED && s->holder_count == 0 && s->holders == 0;
+}

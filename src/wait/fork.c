@@ -4,11 +4,15 @@
  * they were in a queue stays queued; each folder registers a function that puts its own globals
  * back.  They run in the order of registration, so the waiting point comes first.
  *
+ * Half-open descriptors stand in a list that changes with the table's lock held, as does the
+ * system's making of one: a fork falls before it was made, or after it was noted.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "base/atomic.h"
 #include "base/global.h"
 #include "os/os.h"
+#include "wait/half_open.h"
 #include "wait/internal.h"
 
 enum { HANDLERS = 32 };
@@ -16,6 +20,7 @@ enum { HANDLERS = 32 };
 static void (*handlers[HANDLERS])(void) KRI_GLOBAL;
 static unsigned handler_count KRI_GLOBAL;
 static kri_mutex handlers_lock KRI_GLOBAL;
+static kri_half_open *half_open KRI_GLOBAL; /* guarded by handlers_lock */
 static kr_word watching KRI_GLOBAL;
 kr_word kri_forks KRI_GLOBAL; /* atomic: the generation */
 
@@ -30,10 +35,20 @@ static void in_parent(void)
     kri_mutex_unlock(&handlers_lock);
 }
 
+static void close_half_open(void)
+{
+    for (kri_half_open *half = half_open; half != NULL; half = half->next) {
+        half->noted = false;
+        os_close(half->fd);
+    }
+    half_open = NULL;
+}
+
 static void in_child(void)
 {
     kri_store_rlx(&handlers_lock, 0);
     kri_add_rlx(&kri_forks, 1);
+    close_half_open();
     kri_park_forked();
     kri_nap_forked();
     kri_party_forked();
@@ -82,4 +97,54 @@ uint32_t kri_fork_generation(void)
 {
     kri_fork_watch();
     return kri_load_rlx(&kri_forks);
+}
+
+void kri_half_open_begin(void)
+{
+    kri_fork_watch();
+    kri_mutex_lock(&handlers_lock);
+}
+
+/* With the lock held. */
+static void list(kri_half_open *half, int fd)
+{
+    *half = (kri_half_open){.noted = true, .fd = fd, .next = half_open};
+    if (half_open != NULL)
+        half_open->previous = half;
+    half_open = half;
+}
+
+static void unlist(kri_half_open *half)
+{
+    if (!half->noted)
+        return;
+    if (half->next != NULL)
+        half->next->previous = half->previous;
+    *(half->previous != NULL ? &half->previous->next : &half_open) = half->next;
+    half->noted = false;
+}
+
+void kri_half_open_note(kri_half_open *half, int fd)
+{
+    half->noted = false;
+    if (fd >= 0)
+        list(half, fd);
+    kri_mutex_unlock(&handlers_lock);
+}
+
+void kri_half_open_hand_on(kri_half_open *half, kri_half_open *to)
+{
+    kri_mutex_lock(&handlers_lock);
+    to->noted = false;
+    if (half->noted)
+        list(to, half->fd);
+    unlist(half);
+    kri_mutex_unlock(&handlers_lock);
+}
+
+void kri_half_open_end(kri_half_open *half)
+{
+    kri_mutex_lock(&handlers_lock);
+    unlist(half);
+    kri_mutex_unlock(&handlers_lock);
 }

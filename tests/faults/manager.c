@@ -123,3 +123,28 @@ TEST(test_failing_dict)
     kr_dict_release(dict);
     kr_manager_release(m);
 }
+
+/* Memory that is kept for the next goes back to a system that has no more, which is asked again. */
+TEST(test_spare_chunks_against_a_full_system)
+{
+    kr_manager *m = NULL;
+    kr_manager_statistics s;
+    CHECK_EQ(kr_manager_open(&m, NULL, NULL), 0);
+    CHECK_EQ(kr_dict_open(&dict, m, "d"), 0);
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ(batch(), 0);
+        for (char k = 0; k < KEYS; k++)
+            CHECK_EQ(kr_dict_set(dict, &k, 1, value, 20000), 0);
+        CHECK_EQ(kr_dict_clear(dict), 0);
+    }
+    CHECK_EQ(kr_manager_read_statistics(m, &s), 0);
+    CHECK_GE(s.spare, 2 << 18);
+    faulty_begin(FAULTY_SEGMENT, 1, false);
+    int err = set_long();
+    CHECK_EQ(faulty_failed(), 1);
+    (void)faulty_end();
+    CHECK_EQ(err, 0);
+    CHECK_EQ(kr_dict_length(dict), 1);
+    kr_dict_release(dict);
+    kr_manager_release(m);
+}

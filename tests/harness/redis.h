@@ -14,6 +14,8 @@
 #include "harness/test.h"
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <krait/event.h>
+#include <krait/thread.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -204,6 +206,53 @@ static inline void redis_kill(redis_server *s)
 static inline void redis_start_again(redis_server *s)
 {
     CHECK_EQ(redis_try_start(s), 0);
+}
+
+/* The same by a thread, and not before somebody has tried to connect over TCP, who finds nobody
+ * there then.  The server goes with the thread. */
+typedef struct redis_starter {
+    redis_server *server;
+    kr_event over;
+    kr_thread *thread;
+} redis_starter;
+
+static inline void redis_wait_tried(const redis_server *s)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)s->port)};
+    int one = 1;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK_GE(fd, 0);
+    CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one), 0);
+    CHECK_EQ(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    CHECK_EQ(listen(fd, 1), 0);
+    int tried = accept(fd, NULL, NULL);
+    CHECK_GE(tried, 0);
+    close(tried);
+    close(fd);
+}
+
+static inline int redis_start_when_tried(void *arg)
+{
+    redis_starter *starter = *(redis_starter **)arg;
+    redis_wait_tried(starter->server);
+    redis_start_again(starter->server);
+    return kr_event_wait(&starter->over, KR_FOREVER);
+}
+
+static inline void redis_starter_begin(redis_starter *starter, redis_server *s)
+{
+    *starter = (redis_starter){.server = s};
+    CHECK_EQ(
+        kr_thread_start(&starter->thread, redis_start_when_tried, &starter, sizeof starter, NULL),
+        0);
+}
+
+static inline void redis_starter_end(redis_starter *starter)
+{
+    kr_event_set(&starter->over);
+    CHECK_EQ(kr_thread_join(starter->thread, NULL, KR_FOREVER), 0);
+    kr_thread_release(starter->thread);
 }
 
 /* It answers nothing from now on, and then again. */

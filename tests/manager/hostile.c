@@ -8,6 +8,7 @@
  */
 #include "harness/sanitizers.h"
 #include "manager/help.h"
+#include "sync/internal.h"
 #include <krait/krait.h>
 #include <stdlib.h>
 
@@ -265,4 +266,98 @@ TEST(managers_of_damaged_memory_answer)
     uint64_t random = kri_test_seed();
     for (int round = 0; round < ROUNDS; round++)
         one_round(&random);
+}
+
+/* Conditions, semaphores and barriers, each word of which is damaged in turn.  All that is theirs:
+ * what has changed as they were made, and is no administration. */
+
+enum { LINE = 64, BODY_LINES = 32 };
+
+typedef struct bodies {
+    uint64_t *words;
+    size_t lines[BODY_LINES]; /* numbers of words */
+    size_t count;
+} bodies;
+
+static void note_changes(bodies *b, const uint64_t *before, uint64_t first, uint64_t end)
+{
+    for (uint64_t at = first; at < end && b->count < BODY_LINES; at += LINE)
+        if (memcmp((const char *)before + at, (const char *)b->words + at, LINE) != 0)
+            b->lines[b->count++] = at / sizeof *b->words;
+}
+
+static void use_bodies(things *t)
+{
+    kr_time little = kr_us(50);
+    if (kr_managed_condition_acquire(t->condition, little) >= 0) {
+        (void)!kr_managed_condition_wait(t->condition, little);
+        (void)kr_managed_condition_notify(t->condition, 1);
+        (void)kr_managed_condition_notify_all(t->condition);
+        (void)kr_managed_condition_release(t->condition);
+    }
+    for (int i = 0; i < 3; i++)
+        (void)!kr_managed_semaphore_acquire(t->semaphore, i == 0 ? KR_NOWAIT : little);
+    (void)kr_managed_semaphore_release(t->semaphore, 1);
+    (void)kr_managed_semaphore_value(t->semaphore);
+    (void)!kr_managed_barrier_wait(t->barrier, little);
+    (void)kr_managed_barrier_reset(t->barrier);
+    (void)!kr_managed_barrier_wait(t->barrier, KR_NOWAIT);
+    (void)kr_managed_barrier_abort(t->barrier);
+    (void)kr_managed_barrier_n_waiting(t->barrier);
+    (void)kr_manager_delete(t->manager, "condition");
+    (void)kr_manager_delete(t->manager, "semaphore");
+    (void)kr_manager_delete(t->manager, "barrier");
+}
+
+static void open_bodies(things *t)
+{
+    CHECK_EQ(kr_managed_condition_open(&t->condition, t->manager, "condition"), 0);
+    CHECK_EQ(kr_managed_semaphore_open(&t->semaphore, t->manager, "semaphore", 1, 2), 0);
+    CHECK_EQ(kr_managed_barrier_open(&t->barrier, t->manager, "barrier", 2), 0);
+}
+
+/* A lock that a living process seems to have is held, for as long as it likes. */
+static bool is_lock_held(uint64_t word)
+{
+    return (word & KRI_LOCK_SHARED) && (word & (KRI_LOCK_SHARED - 1));
+}
+
+/* Damages the n-th word of theirs; false: there is none. */
+static bool damage_body(size_t n, uint64_t *random)
+{
+    const kr_manager_options options = {.timeout = kr_us(200), .limit = LIMIT};
+    KR_AUTO(kr_shared_memory) *memory = NULL;
+    things t = {.manager = NULL};
+    kr_manager_statistics s;
+    CHECK_EQ(kr_manager_open(&t.manager, NULL, &options), 0);
+    CHECK_EQ(kr_managed_event_open(&t.event, t.manager, "event"), 0);
+    CHECK_EQ(kr_manager_read_statistics(t.manager, &s), 0);
+    CHECK_EQ(kr_shared_memory_attach_descriptor(&memory, kr_manager_descriptor(t.manager)), 0);
+    bodies b = {.words = kr_shared_memory_data(memory)};
+    uint64_t first = (s.fixed + LINE - 1) / LINE * LINE, end = s.fixed + s.used;
+    uint64_t *before = malloc(end);
+    memcpy(before, b.words, end);
+    open_bodies(&t);
+    note_changes(&b, before, first, end);
+    free(before);
+    CHECK_GE(b.count, 3);
+    bool there = n / (LINE / 8) < b.count;
+    if (there) {
+        uint64_t *word = &b.words[b.lines[n / (LINE / 8)] + n % (LINE / 8)];
+        uint64_t bad = bad_word(*word, random);
+        if (!is_lock_held(bad))
+            *word = bad;
+        use_bodies(&t);
+    }
+    release_all(&t);
+    return there;
+}
+
+TEST(damaged_conditions_semaphores_and_barriers_answer)
+{
+    enum { TURNS = KRI_SANITIZED ? 3 : 12 };
+    uint64_t random = kri_test_seed();
+    for (int turn = 0; turn < TURNS; turn++)
+        for (size_t n = 0; damage_body(n, &random); n++)
+            continue;
 }

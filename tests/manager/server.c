@@ -132,13 +132,28 @@ IO_TEST(test_refused)
     snprintf(url, sizeof url, "redis://:wrong@127.0.0.1:%d", server.port);
     CHECK_EQ(kr_manager_open(&m, url, NULL), KR_EAUTH);
     CHECK_EQ(kr_manager_open(&m, "redis://localhost:x", NULL), -EINVAL);
-    CHECK_EQ(kr_manager_open(&m, "unix:/nowhere/at/all", NULL), -ENOENT);
     kr_manager_options options = {.timeout = kr_ms(200)};
+    CHECK_EQ(kr_manager_open(&m, "unix:/nowhere/at/all", &options), -ENOENT);
     KR_AUTO(kr_manager) *gone = open_manager(redis_url(&server), &options);
     redis_kill(&server);
-    CHECK_EQ(kr_manager_open(&m, redis_url_tcp(&server), NULL), -ECONNREFUSED);
+    CHECK_EQ(kr_manager_open(&m, redis_url_tcp(&server), &options), -ECONNREFUSED);
     CHECK_EQ(unlink(server.socket), 0);
     CHECK_EQ(kr_manager_delete(gone, "d"), -ENOENT); /* what connecting says, and not -EBUSY */
+}
+
+/* Its user was started first. */
+IO_TEST(test_not_there_yet)
+{
+    redis_server server = {.password = NULL};
+    redis_starter starter;
+    kr_manager_options options = {.timeout = kr_sec(100)};
+    redis_start(&server);
+    kr_manager_release(open_manager(redis_url(&server), NULL)); /* or skipped */
+    redis_kill(&server);
+    redis_starter_begin(&starter, &server);
+    KR_AUTO(kr_manager) *m = open_manager(redis_url_tcp(&server), &options);
+    CHECK_EQ(kr_manager_delete(m, "none"), -ENOENT);
+    redis_starter_end(&starter);
 }
 
 /* Slow, away, back: what is written to one that does not answer may be there, and is there once. */

@@ -7,8 +7,8 @@
 
 # The record.
 krait_mutant(undo_noted_after_the_change manager/undo.c manager/manager_set_dies
-  "    kri_store_rel64(&tx->leader->log, ++tx->count); /* [undo-1] */
-    kri_store_rel64(word, value);                   /* [undo-1] */"
+  "    kri_store_rel64(&tx->leader->log, ++tx->count);                       /* [undo-1] */
+    kri_store_rel64(word, value);                                         /* [undo-1] */"
   "    kri_store_rel64(word, value);
     kri_store_rel64(&tx->leader->log, ++tx->count);")
 krait_mutant(undo_noted_after_the_write manager/undo.c manager/manager_overwrite_dies
@@ -18,6 +18,12 @@ krait_mutant(undo_noted_after_the_write manager/undo.c manager/manager_overwrite
   "    for (size_t i = 0; i < count; i++)
         kri_store_rel64(&words[i], values[i]);
     kri_store_rel64(&tx->leader->log, tx->count);")
+krait_mutant(undo_entry_before_the_commit manager/undo.c manager/manager_set_dies
+  "        kri_store_rel64(&d->log, 0); /* [undo-1] */
+        return true;"
+  "        kri_store_rel64(&d->inside[0].old, 1);
+        kri_store_rel64(&d->log, 0);
+        return true;")
 krait_mutant(undo_not_run manager/undo.c manager/manager_set_dies
   "    if (err == 0)
         err = empty(s, d);"
@@ -93,8 +99,8 @@ krait_mutant(pages_not_undone manager/pages.c manager/manager_first_set_dies
   "        commit(s);
     return err == 0 ? clear_work(s) : err;")
 krait_mutant(pages_noted_after_the_change manager/pages.c manager/manager_first_set_dies
-  "    kri_store_rel64(&c->log, count + 1); /* [undo-1] */
-    kri_store_rel64(word, value);        /* [undo-1] */"
+  "    kri_store_rel64(&c->log, count + 1);                   /* [undo-1] */
+    kri_store_rel64(word, value);                          /* [undo-1] */"
   "    kri_store_rel64(word, value);
     kri_store_rel64(&c->log, count + 1);")
 krait_mutant(pages_robbed_of_what_is_used manager/pages.c manager/manager_first_set_dies

@@ -8,8 +8,9 @@
 TEST(test_names_the_package)
 {
     kr_manager *m;
+    kr_manager_options hasty = {.timeout = kr_ms(10)};
     char text[200];
-    int err = kr_manager_open(&m, "unix:/nowhere/at/all", NULL);
+    int err = kr_manager_open(&m, "unix:/nowhere/at/all", &hasty);
     CHECK(m == NULL);
     CHECK_STR(kr_errname(KR_EUNSURE), "KR_EUNSURE");
     CHECK_STR(kr_errname(KR_EREPLY), "KR_EREPLY");

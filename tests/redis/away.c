@@ -5,6 +5,8 @@
 #include "redis/help.h"
 
 static const kri_redis_options impatient = {.timeout = 1000000000};
+static const kri_redis_options hasty = {.timeout = 100000000};
+static const kri_redis_options patient = {.timeout = 100000000000};
 
 IO_TEST(test_nobody_there)
 {
@@ -14,13 +16,35 @@ IO_TEST(test_nobody_there)
     kri_redis_release(open_pool(redis_url(&server), NULL)); /* or skipped */
     redis_kill(&server);
     kr_time began = kr_now();
-    CHECK_EQ(kri_redis_open(&r, redis_url(&server), NULL), -ECONNREFUSED);
+    CHECK_EQ(kri_redis_open(&r, redis_url(&server), &hasty), -ECONNREFUSED);
     CHECK(r == NULL);
-    CHECK_EQ(kri_redis_open(&r, redis_url_tcp(&server), NULL), -ECONNREFUSED);
-    CHECK_EQ(kri_redis_open(&r, "unix:/nowhere/at/all", NULL), -ENOENT);
-    CHECK_LE(kr_now() - began, kr_sec(4)); /* at once: less than the time-out */
+    CHECK_EQ(kri_redis_open(&r, redis_url_tcp(&server), &hasty), -ECONNREFUSED);
+    CHECK_EQ(kri_redis_open(&r, "unix:/nowhere/at/all", &hasty), -ENOENT);
+    CHECK_GE(kr_now() - began, 3 * hasty.timeout); /* they were waited for */
     CHECK_EQ(kri_redis_open(&r, "http://localhost", NULL), -EINVAL);
     CHECK_EQ(kri_redis_open(&r, NULL, NULL), -EINVAL);
+}
+
+/* One that comes after its user is waited for; a cancel ends the wait. */
+IO_TEST(test_not_there_yet)
+{
+    redis_server server = {.password = NULL};
+    redis_starter starter;
+    char value[32];
+    kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
+    kri_redis *r;
+    redis_start(&server);
+    kri_redis_release(open_pool(redis_url(&server), NULL)); /* or skipped */
+    redis_kill(&server);
+    CHECK_EQ(kr_cancel_scope_enter(&scope, kr_ms(50)), 0);
+    CHECK_EQ(kri_redis_open(&r, redis_url_tcp(&server), &patient), -ECANCELED);
+    CHECK_EQ(kr_cancel_scope_exit(&scope), -ETIMEDOUT);
+    redis_starter_begin(&starter, &server);
+    CHECK_EQ(kri_redis_open(&r, redis_url_tcp(&server), &patient), 0);
+    CHECK_EQ(set_text(r, "key", "value"), 0);
+    CHECK_EQ(get_text(r, "key", value, sizeof value), 0);
+    kri_redis_release(r);
+    redis_starter_end(&starter);
 }
 
 IO_TEST(test_password)

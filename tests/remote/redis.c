@@ -230,6 +230,7 @@ TEST(options)
     kr_executor *pool = (kr_executor *)&pool;
     kr_remote_options keyed = {.key = TEST_KEY, .key_size = 32};
     static const char where[] = "unix:/nowhere/at/all";
+    keyed.timeout = kr_ms(100);
     if (kr_redis_pool(&pool, where, NAME, NULL, &keyed) == -ENOSYS)
         SKIP("built without hiredis or OpenSSL");
     pool = (kr_executor *)&pool;

@@ -390,6 +390,99 @@ TEST(a_dead_worker_behind_many)
     end_thread_worker(&worker);
 }
 
+/* Another has one for long, and one is not there any more: the second is sent again, though the
+ * stream is not empty. */
+TEST(a_task_that_is_lost_beside_others)
+{
+    struct thread_worker worker = {.remote = {.lease = kr_sec(100)}};
+    kr_future *futures[COUNT];
+    char ids[2][KRI_POST_ID];
+    const unsigned char *bytes;
+    size_t size;
+    kr_remote_counts counts;
+    begin_server();
+    kr_executor *pool = make_pool();
+    submit_squares(pool, futures);
+    wait_sent(COUNT);
+    kri_reply *reply = ask(KRI_WORDS(
+        kri_word("XREADGROUP"), kri_word("GROUP"), kri_word(KRI_POST_GROUP), kri_word("another"),
+        kri_word("COUNT"), kri_word("1"), kri_word("STREAMS"), kri_word(TASKS), kri_word(">")));
+    CHECK(kri_post_entry(kri_reply_at(kri_reply_at(kri_reply_at(reply, 0), 1), 0), ids[0], &bytes,
+                         &size));
+    kri_reply_free(reply);
+    reply = ask(KRI_WORDS(kri_word("XRANGE"), kri_word(TASKS), kri_word("-"), kri_word("+")));
+    CHECK(kri_post_entry(kri_reply_at(reply, COUNT / 2), ids[1], &bytes, &size));
+    kri_reply_free(reply);
+    tell(KRI_WORDS(kri_word("XDEL"), kri_word(TASKS), kri_word(ids[1])));
+    start_thread_worker(&worker);
+    CHECK_EQ(kr_future_exception(futures[COUNT / 2], NULL, kr_sec(40)), 0);
+    CHECK(!kr_future_done(futures[0]));
+    set_idle(ids[0], "3600000");
+    check_squares(futures);
+    CHECK_EQ(kr_remote_read_counts(pool, &counts), 0);
+    CHECK_EQ(counts.again, 1);
+    end(pool);
+    end_thread_worker(&worker);
+}
+
+/* The same where there is a new one to be done at any time, for one that a worker has dropped. */
+TEST(a_task_that_is_lost_in_a_stream_of_others)
+{
+    struct thread_worker worker = {.remote = {.lease = kr_sec(100)}};
+    char id[KRI_POST_ID];
+    const unsigned char *bytes;
+    size_t size;
+    long n = 7, result = 0;
+    kr_future *f;
+    begin_server();
+    kr_executor *pool = make_pool();
+    CHECK_EQ(kr_submit(pool, &f, square, &n, sizeof n, sizeof n), 0);
+    wait_sent(1);
+    kri_reply *reply = ask(KRI_WORDS(
+        kri_word("XREADGROUP"), kri_word("GROUP"), kri_word(KRI_POST_GROUP), kri_word("another"),
+        kri_word("COUNT"), kri_word("1"), kri_word("STREAMS"), kri_word(TASKS), kri_word(">")));
+    CHECK(kri_post_entry(kri_reply_at(kri_reply_at(kri_reply_at(reply, 0), 1), 0), id, &bytes,
+                         &size));
+    kri_reply_free(reply);
+    tell(KRI_WORDS(kri_word("XACK"), kri_word(TASKS), kri_word(KRI_POST_GROUP), kri_word(id)));
+    tell(KRI_WORDS(kri_word("XDEL"), kri_word(TASKS), kri_word(id)));
+    start_thread_worker(&worker);
+    kr_time began = kr_now();
+    while (!kr_future_done(f)) {
+        CHECK_EQ(square_of(pool, 4), 16);
+        CHECK_LE(kr_now() - began, kr_sec(40));
+    }
+    CHECK_EQ(kr_future_result(f, &result, sizeof result, NULL, KR_NOWAIT), 0);
+    CHECK_EQ(result, 49);
+    kr_future_release(f);
+    end(pool);
+    end_thread_worker(&worker);
+}
+
+/* A worker that is killed in a task, while another always has something else to do. */
+TEST(a_dead_workers_task_in_a_stream_of_others)
+{
+    begin_server();
+    struct trail trail = trail_of(1);
+    kr_process *first = start_hasty_worker();
+    kr_executor *pool = make_pool();
+    kr_future *f;
+    int runs = 0;
+    CHECK_EQ(kr_submit(pool, &f, die_at_first, &trail, sizeof trail, sizeof runs), 0);
+    wait_ended(first);
+    kr_process *second = start_hasty_worker();
+    kr_time began = kr_now();
+    while (!kr_future_done(f)) {
+        CHECK_EQ(square_of(pool, 4), 16);
+        CHECK_LE(kr_now() - began, kr_sec(40));
+    }
+    CHECK_EQ(kr_future_result(f, &runs, sizeof runs, NULL, KR_NOWAIT), 0);
+    CHECK_EQ(runs, 2);
+    kr_future_release(f);
+    end(pool);
+    end_worker(second);
+}
+
 TEST(a_server_that_restarts_under_a_worker)
 {
     begin_server();
@@ -404,6 +497,25 @@ TEST(a_server_that_restarts_under_a_worker)
     CHECK_EQ(square_of(pool, 4), 16);
     end(pool);
     end_worker(worker);
+}
+
+/* A pool and a worker that were started before their server wait for it. */
+TEST(a_server_that_comes_later)
+{
+    struct thread_worker worker = {.remote = {.timeout = kr_sec(100)}};
+    kr_remote_options remote = {.timeout = kr_sec(100)};
+    redis_starter starter;
+    kr_executor *pool;
+    begin_server();
+    redis_kill(&server);
+    CHECK_EQ(unlink(server.socket), 0);
+    start_thread_worker(&worker);
+    redis_starter_begin(&starter, &server);
+    CHECK_EQ(kr_redis_pool(&pool, redis_url_tcp(&server), NAME, NULL, &remote), 0);
+    CHECK_EQ(square_of(pool, 4), 16);
+    end(pool);
+    end_thread_worker(&worker);
+    redis_starter_end(&starter);
 }
 
 /* Away for longer than one is ready to wait: the pool is broken, and the worker returns. */

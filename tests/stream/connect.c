@@ -70,7 +70,11 @@ static int race(const enum kind *kinds, int count, kr_time timeout)
     for (int i = 0; i < count; i++)
         before[i] = list[i] = address_of(kinds[i]);
     int before_it = open_sockets();
-    int result = winner(before, count, kri_connect_any(list, count, kri_deadline(timeout)));
+    kri_half_open half = {.noted = false};
+    int fd = kri_connect_any(list, count, kri_deadline(timeout), &half);
+    CHECK_EQ(half.noted, fd >= 0);
+    kri_half_open_end(&half);
+    int result = winner(before, count, fd);
     CHECK_EQ(open_sockets(), before_it); /* the losers are closed */
     while (used > 0)
         close(sockets[--used]);
@@ -79,7 +83,8 @@ static int race(const enum kind *kinds, int count, kr_time timeout)
 
 BOTH_TEST(test_empty)
 {
-    CHECK_EQ(kri_connect_any(NULL, 0, KRI_NEVER), -ENOENT);
+    kri_half_open half = {.noted = false};
+    CHECK_EQ(kri_connect_any(NULL, 0, KRI_NEVER, &half), -ENOENT);
 }
 
 BOTH_TEST(test_one_successful)

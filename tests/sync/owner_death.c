@@ -481,3 +481,55 @@ TEST(test_first_thread_has_ended_without_descriptors)
     shared_kill(child);
     descriptors_again();
 }
+
+static void *hold_in_thread(void *arg)
+{
+    hold(arg, 0);
+    return NULL;
+}
+
+typedef struct exec_plan {
+    death_world *world;
+    int input[2];    /* the new program lives until it ends */
+    int replaced[2]; /* closed by exec */
+} exec_plan;
+
+static void hold_and_exec(void *arg, int index)
+{
+    exec_plan *plan = arg;
+    pthread_t thread;
+
+    (void)index;
+    if (pthread_create(&thread, NULL, hold_in_thread, plan->world) != 0)
+        _exit(1);
+    while (kri_load_acq(&plan->world->holds) == 0)
+        kri_test_nap();
+    dup2(plan->input[0], 0);
+    execlp("cat", "cat", (char *)NULL);
+    _exit(1);
+}
+
+/* Another thread has the lock when a process becomes another program: it is held until that ends,
+ * which is noticed like any other death. */
+TEST(held_over_an_exec)
+{
+    death_world *world = world_create();
+    exec_plan plan = {.world = world};
+    char byte;
+
+    CHECK_EQ(pipe2(plan.input, O_CLOEXEC), 0);
+    CHECK_EQ(pipe2(plan.replaced, O_CLOEXEC), 0);
+    pid_t child = shared_child(hold_and_exec, &plan, 0);
+    close(plan.input[0]);
+    close(plan.replaced[1]);
+    CHECK_EQ(read(plan.replaced[0], &byte, 1), 0);
+    CHECK_EQ(waitpid(child, NULL, WNOHANG), 0);
+    CHECK_EQ(kr_lock_acquire(&world->lock, KR_NOWAIT), -ETIMEDOUT);
+    CHECK_EQ(kr_lock_acquire(&world->lock, kr_ms(200)), -ETIMEDOUT);
+    close(plan.input[1]);
+    CHECK_EQ(kr_lock_acquire(&world->lock, KR_FOREVER), KR_OWNER_DIED);
+    CHECK_EQ(kr_rlock_acquire(&world->rlock, KR_FOREVER), KR_OWNER_DIED);
+    CHECK_EQ(kr_lock_recover(&world->lock), 0);
+    CHECK_EQ(kr_lock_release(&world->lock), 0);
+    CHECK_EQ(waitpid(child, NULL, 0), child);
+}
