@@ -26,7 +26,7 @@ INNER = re.compile(r"_(?:auto|next|end|guard|with_kind)$")
 
 def check_pages(found):
     with tempfile.TemporaryDirectory() as folder:
-        man.write(found, "0", pathlib.Path(folder))
+        man.write(found, whole, "0", pathlib.Path(folder))
         command.write(check.root, "0", pathlib.Path(folder))
         if not shutil.which("groff"):
             return
@@ -51,6 +51,7 @@ def check_command():
 
 paths = check.files("include/krait/*.h")
 found = [public.read(path) for path in paths if path.name != "krait.h"]
+whole = public.read(check.root / "include/krait/krait.h")
 pages = {name for header in found for entry in header.entries for name in entry.names}
 for path, header in zip((path for path in paths if path.name != "krait.h"), found):
     for name in public.declared(path.read_text()):
