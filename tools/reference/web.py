@@ -61,9 +61,10 @@ class Writer:
                 f"<p>{self.prose(header.purpose)}</p>", self.parts(header.parts)]
         for entry in header.entries:
             code = html.escape(re.sub(r"\bKR_(?:API|NODISCARD|CONST) ?", "", entry.code))
+            said = entry.parts == header.parts  # at the top of the page
             body.append(f'<section id="{entry.names[0]}"><h2>{", ".join(entry.names)}</h2>\n'
                         f"<p>{self.prose(entry.purpose)}.</p>\n<pre>{code}</pre>\n"
-                        f"{self.parts(entry.parts)}</section>")
+                        f"{'' if said else self.parts(entry.parts)}</section>")
         return self.page(f"krait/{header.name}", "\n".join(body))
 
     def index(self, whole):
