@@ -64,7 +64,7 @@ def check_const(path, entry):
 
 def check_pages(found):
     with tempfile.TemporaryDirectory() as folder:
-        man.write(found, "0", pathlib.Path(folder))
+        man.write(found, whole, "0", pathlib.Path(folder))
         command.write(check.root, "0", pathlib.Path(folder))
         if not shutil.which("groff"):
             return
@@ -98,9 +98,13 @@ def check_results(paths):
 
 paths = check.files("include/krait/*.h")
 found = [public.read(path) for path in paths if path.name != "krait.h"]
+whole = public.read(check.root / "include/krait/krait.h")
 pages = {name for header in found for entry in header.entries for name in entry.names}
 for path, header in zip((path for path in paths if path.name != "krait.h"), found):
-    for name in public.declared(path.read_text()):
+    text = path.read_text()
+    titles = [name for comment in re.findall(r"^/\*.*?\*/", text, re.M | re.S)[1:]
+              for name in public.split_title(public.comment_lines(comment))[0]]
+    for name in dict.fromkeys(public.declared(text) + titles):
         if name.startswith("kr_") and name not in pages and not INNER.search(name):
             check.complain(path, 0, f"the reference has no page for {name}")
     for entry in header.entries:

@@ -5,6 +5,7 @@
 #include "executor/pool.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/global.h"
 #include "base/result.h"
@@ -21,10 +22,10 @@ kr_task_hook kr_set_task_hook(kr_task_hook hook)
 static void print_report(const kr_task_report *report)
 {
     char line[256];
-    snprintf(line, sizeof line, "krait: %s%s%s: nobody asked for the error of a %s: %s (%s)",
+    snprintf(line, sizeof line, "krait: %s%s%s: nobody asked for the error of %s %s: %s (%s)",
              report->pool ? "pool " : "", report->pool ? report->pool : "",
-             report->pool ? "" : "future", report->where, kr_strerror(report->error),
-             kr_errname(report->error));
+             report->pool ? "" : "future", strchr("aeiou", report->where[0]) ? "an" : "a",
+             report->where, kr_strerror(report->error), kr_errname(report->error));
     os_print_error(line);
 }
 

@@ -144,9 +144,13 @@ def declared(code):
     found = []
     for match in re.finditer(r"^KR_API[^;{]*?\b(kr_\w+)\(|^#define (kr_\w+|KR_\w+)"
                              r"|^typedef (?:struct|enum|union) (kr_\w+)|^struct (kr_\w+) \{"
-                             r"|^typedef [^;]*?\(\*(kr_\w+)\)|^typedef [^;{]*?\b(kr_\w+);",
+                             r"|^typedef [^;]*?\(\*(kr_\w+)\)|^typedef [^;{]*?\b(kr_\w+);"
+                             r"|^KR_NODISCARD [^;{]*?\b(kr_\w+)\(",
                              code, re.M):
         found.append(next(name for name in match.groups() if name))
+    bare = re.sub(r"/\*.*?\*/", "", code, flags=re.S)
+    for constants in re.findall(r"\benum\b[^;{]*\{([^}]*)\}", bare):
+        found += re.findall(r"(?:^|,)\s*(KR_\w+)", constants)
     return list(dict.fromkeys(found))
 
 
@@ -158,6 +162,8 @@ def declarations(text):
 
 def entry(header, comment, code):
     """None where nothing public is declared, or not for programs."""
+    code = re.sub(r"^static inline (KR_NODISCARD [^{;]*?)\n\{\n.*?^\}", r"\1;", code,
+                  flags=re.M | re.S)
     public = declared(code)
     if not public or NOT_PUBLIC.match(comment):
         return None

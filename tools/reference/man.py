@@ -50,7 +50,9 @@ def public(code):
 
 
 def page(name, section, version, body):
-    return "\n".join([f'.TH {name.upper()} {section} "" "krait {version}" "krait"'] + body) + "\n"
+    """Names are looked for and copied, so none is hyphenated."""
+    head = [f'.TH {name.upper()} {section} "" "krait {version}" "krait"', ".nh", ".ad l"]
+    return "\n".join(head + body) + "\n"
 
 
 def entry_page(header, entry, version):
@@ -65,13 +67,14 @@ def entry_page(header, entry, version):
     return page(entry.names[0], 3, version, body)
 
 
-def overview(headers, version):
+def overview(headers, whole, version):
     body = [".SH NAME", "krait \\- Python's concurrency system, for C programs", ".SH SYNOPSIS",
             ".nf", ".B #include <krait/krait.h>", ".PP", "cc program.c $(pkg\\-config \\-\\-cflags "
             "\\-\\-libs krait)", ".fi", ".SH DESCRIPTION",
             "Threads, processes and coroutines; locks and queues that serve all three, in shared "
-            "memory processes too; futures and pools; an event loop; an interpreter lock. "
-            "Each header is one concept:"]
+            "memory processes too; futures and pools; an event loop; an interpreter lock."]
+    body += blocks_of([block for _, blocks in whole.parts for block in blocks])
+    body += [".SH HEADERS", "Each is one concept."]
     for header in headers:
         body += [f".SS {header.name}", prose(header.purpose)]
         for name, blocks in header.parts[:1]:
@@ -81,9 +84,9 @@ def overview(headers, version):
     return page("krait", 7, version, body)
 
 
-def write(headers, version, folder):
+def write(headers, whole, version, folder):
     """Files by name; a name that shares a page gets one that leads there."""
-    pages = {"man7/krait.7": overview(headers, version)}
+    pages = {"man7/krait.7": overview(headers, whole, version)}
     for header in headers:
         for entry in header.entries:
             pages[f"man3/{entry.names[0]}.3"] = entry_page(header, entry, version)

@@ -19,8 +19,9 @@ def main():
     root, kind, folder, version = sys.argv[1:]
     paths = sorted((pathlib.Path(root) / "include/krait").glob("*.h"))
     headers = [public.read(path) for path in paths if path.name != "krait.h"]
+    whole = public.read(pathlib.Path(root) / "include/krait/krait.h")
     write = {"man": man.write, "html": web.write}[kind]
-    pages = write(headers, version, pathlib.Path(folder))
+    pages = write(headers, whole, version, pathlib.Path(folder))
     if kind == "man":
         pages += command.write(pathlib.Path(root), version, pathlib.Path(folder))
     print(pages, "pages")

@@ -61,24 +61,26 @@ class Writer:
                 f"<p>{self.prose(header.purpose)}</p>", self.parts(header.parts)]
         for entry in header.entries:
             code = html.escape(re.sub(r"\bKR_(?:API|NODISCARD|CONST) ?", "", entry.code))
+            said = entry.parts == header.parts  # at the top of the page
             body.append(f'<section id="{entry.names[0]}"><h2>{", ".join(entry.names)}</h2>\n'
                         f"<p>{self.prose(entry.purpose)}.</p>\n<pre>{code}</pre>\n"
-                        f"{self.parts(entry.parts)}</section>")
+                        f"{'' if said else self.parts(entry.parts)}</section>")
         return self.page(f"krait/{header.name}", "\n".join(body))
 
-    def index(self):
+    def index(self, whole):
         rows = [f'<tr><td><a href="{header.name.removesuffix(".h")}.html">{header.name}</a></td>'
                 f"<td>{self.prose(header.purpose)}</td></tr>" for header in self.headers]
         names = [f'<a href="{place}"><code>{name}</code></a>'
                  for name, place in sorted(self.places.items())]
-        return self.page("krait", "<h1>krait</h1>\n<table>" + "\n".join(rows) + "</table>\n"
+        return self.page("krait", f"<h1>krait</h1>\n{self.parts(whole.parts)}\n<table>" +
+                         "\n".join(rows) + "</table>\n"
                          "<section><h2>Every name</h2><p>" + " ·\n".join(names) + "</p></section>")
 
 
-def write(headers, version, folder):
+def write(headers, whole, version, folder):
     folder.mkdir(parents=True, exist_ok=True)
     writer = Writer(headers, version)
-    (folder / "index.html").write_text(writer.index())
+    (folder / "index.html").write_text(writer.index(whole))
     for header in headers:
         name = header.name.removesuffix(".h") + ".html"
         (folder / name).write_text(writer.header(header))
