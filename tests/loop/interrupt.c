@@ -185,7 +185,7 @@ static int keep_to_itself(void *arg)
 
 static void run_to_itself(void)
 {
-    (void)kr_run(keep_to_itself, NULL);
+    (void)!kr_run(keep_to_itself, NULL);
 }
 
 TEST(a_second_one_before_the_first_is_told_of)

@@ -291,8 +291,8 @@ static void use_bodies(things *t)
     kr_time little = kr_us(50);
     if (kr_managed_condition_acquire(t->condition, little) >= 0) {
         (void)!kr_managed_condition_wait(t->condition, little);
-        (void)kr_managed_condition_notify(t->condition, 1);
-        (void)kr_managed_condition_notify_all(t->condition);
+        (void)!kr_managed_condition_notify(t->condition, 1);
+        (void)!kr_managed_condition_notify_all(t->condition);
         (void)kr_managed_condition_release(t->condition);
     }
     for (int i = 0; i < 3; i++)
