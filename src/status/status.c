@@ -12,7 +12,8 @@
  *     kri_status_considered     atomic: 1 once the environment has been looked at
  *     ends_with_threads         atomic: whoever ends the threads calls kri_status_end
  *     of a kri_show             told and over are atomic; the view and the history are the
- *                               starter's until the thread runs, then the thread's
+ *                               starter's until the thread runs, then the thread's, as alone is
+ *                               until over is 1
  *
  * Protocol.  The page is written once before it has its name: so whoever finds it finds it whole.
  *     The thread looks at the program by its sources, one for each kind of thing.  None of them
@@ -53,6 +54,7 @@ typedef struct kri_show {
     os_thread thread;
     kr_word told; /* atomic: 1: stop */
     kr_word over; /* atomic: 1: it is at its last instructions */
+    bool alone;   /* the thread's: it is the last, and exit comes in it */
     kri_view view;
     kri_history history;
 } kri_show;
@@ -141,8 +143,11 @@ static void serve(void *arg)
     kri_stall_serve();
     while (kri_load_acq(&s->told) == 0) {
         (void)kri_wait(&s->told, 0, kri_deadline(s->interval), KRI_UNCANCELLABLE | KRI_NO_SPIN);
-        if (kri_load_acq(&s->told) != 0 || os_is_left_alone())
-            break; /* in the second case the process ends with this thread, and the page with it */
+        if (kri_load_acq(&s->told) != 0)
+            break;
+        s->alone = os_is_left_alone();
+        if (s->alone)
+            break; /* the process ends with this thread, and the page with it */
         look(s);
     }
     kri_store_sc(&s->over, 1);
@@ -208,7 +213,8 @@ static void close_page(kri_show *s)
     kri_wake(&s->told, KRI_ALL, 0);
     while (kri_load_acq(&s->over) == 0)
         (void)kri_wait(&s->over, 0, KRI_NEVER, KRI_UNCANCELLABLE);
-    os_thread_join(s->thread);
+    if (!s->alone) /* else it is us, whom musl would let wait for ourselves */
+        os_thread_join(s->thread);
 }
 
 /* The name comes last: whoever finds the page finds one that is written. */

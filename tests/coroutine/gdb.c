@@ -39,8 +39,10 @@ static int sleep_long(const void *arg, void *result)
 __attribute__((noinline)) static void be_looked_at(void)
 {
     CHECK_EQ(write(ready, "r", 1), 1);
-    for (;;)
-        pause();
+    for (;;) {
+        if (KRI_GLIBC) /* gdb finds no way out of the calls of others */
+            pause();
+    }
 }
 
 static int look_at_us(void *arg)
@@ -112,8 +114,6 @@ TEST(test_coroutines_in_gdb)
 {
     if (KRI_QEMU)
         SKIP("gdb would see qemu, and not the program");
-    if (!KRI_GLIBC)
-        SKIP("gdb cannot walk through this C library without its debugging information");
     if (system("gdb --batch -ex 'python import gdb' >/dev/null 2>&1") != 0)
         SKIP("there is no gdb with Python");
     pid_t child = start();

@@ -5,8 +5,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "executor/help.h"
-#include "harness/sanitizers.h"
-#include <malloc.h>
+#include "harness/in_use.h"
 #include <stdlib.h>
 
 #include "executor/pool.h"
@@ -495,16 +494,6 @@ TEST(test_map_submits_without_iteration)
 
 /* Big results, of which at no time more are alive than the window has. */
 enum { BIG = 1 << 20 };
-
-static size_t in_use(void)
-{
-#ifdef __GLIBC__
-    struct mallinfo2 info = mallinfo2();
-    return info.uordblks + info.hblkhd;
-#else
-    SKIP("only glibc tells how much memory is in use");
-#endif
-}
 
 static int big_result(const void *arg, void *result)
 {

@@ -65,6 +65,11 @@ uint32_t faulty_failed(void)
     return kri_load_sc(&faults->failed);
 }
 
+bool faulty_fails_now(void)
+{
+    return kri_load_sc(&faults->group) != FAULTY_NOTHING && faulty_failed() > 0;
+}
+
 int64_t faulty_live(void)
 {
     return (int64_t)kri_load_sc64(&live);

@@ -34,8 +34,10 @@ typedef enum faulty_group {
 void faulty_begin(faulty_group group, uint32_t first, bool all_after);
 uint32_t faulty_end(void);
 
-/* faulty_failed - how many calls have failed since the begin. */
+/* faulty_failed - how many calls have failed since the begin; faulty_fails_now - have some, and
+ * has it not ended? */
 uint32_t faulty_failed(void);
+bool faulty_fails_now(void);
 
 /* faulty_fails - for the wrappers: is this call of the group to fail? */
 bool faulty_fails(faulty_group group);

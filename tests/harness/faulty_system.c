@@ -17,7 +17,10 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #define REFUSED(error, name, parameters, ...)                                                      \
     int __real_##name parameters;                                                                  \
@@ -74,15 +77,32 @@ WRAPPED(int, os_net_connect, const os_address *address, int *fd)
     return faulty_fails(FAULTY_SYSTEM) ? -EMFILE : __real_os_net_connect(address, fd);
 }
 
-#ifdef __GLIBC__ /* elsewhere it is a system call of krait's */
-WRAPPED(ssize_t, pwritev2, int fd, const struct iovec *parts, int count, off_t offset, int flags)
+static bool refuses_flags(int flags)
 {
     enum { NO_SIGNAL = 0x100 };
-    if (faulty_fails(FAULTY_NO_FLAGS) || ((flags & NO_SIGNAL) && faulty_fails(FAULTY_NO_FLAG))) {
-        errno = EOPNOTSUPP;
+    if (!faulty_fails(FAULTY_NO_FLAGS) && !((flags & NO_SIGNAL) && faulty_fails(FAULTY_NO_FLAG)))
+        return false;
+    errno = EOPNOTSUPP;
+    return true;
+}
+
+#ifdef RWF_NOWAIT
+WRAPPED(ssize_t, pwritev2, int fd, const struct iovec *parts, int count, off_t offset, int flags)
+{
+    return refuses_flags(flags) ? -1 : __real_pwritev2(fd, parts, count, offset, flags);
+}
+#else /* the C library has none, and krait asks the system itself: see src/os/linux/libc.h */
+WRAPPED(long, syscall, long number, ...)
+{
+    long with[6];
+    va_list arguments;
+    va_start(arguments, number);
+    for (int i = 0; i < 6; i++)
+        with[i] = va_arg(arguments, long);
+    va_end(arguments);
+    if (number == SYS_pwritev2 && refuses_flags((int)with[5]))
         return -1;
-    }
-    return __real_pwritev2(fd, parts, count, offset, flags);
+    return __real_syscall(number, with[0], with[1], with[2], with[3], with[4], with[5]);
 }
 #endif
 

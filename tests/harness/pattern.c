@@ -5,12 +5,13 @@
 #include "harness/pattern.h"
 
 #include <ctype.h>
+#include <krait/base.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define HEXADECIMAL "0123456789abcdef"
 
-typedef enum kind { RANGE, TEXT, WORD, PID, ADDRESS, NONE } kind;
+typedef enum kind { RANGE, TEXT, WORD, PID, ADDRESS, ERROR, NONE } kind;
 
 typedef struct placeholder {
     kind kind;
@@ -20,6 +21,11 @@ typedef struct placeholder {
     double least, most;
     const char *rest; /* of the pattern, behind it */
 } placeholder;
+
+static bool same(const char *left, int left_length, const char *right, int right_length)
+{
+    return left_length == right_length && strncmp(left, right, (size_t)left_length) == 0;
+}
 
 /* How many characters of the text are a number such as -12 or 0.50. */
 static int number_length(const char *text)
@@ -50,10 +56,22 @@ static bool read_range(const char *text, placeholder *p)
     return behind[high] == '>';
 }
 
-/* KIND or KIND NAME. */
+/* What the C library says of the error that the placeholder names; NULL: there is none. */
+static const char *error_text(const placeholder *p)
+{
+    enum { MOST = 200 };
+    for (int error = 1; p->name != NULL && error < MOST; error++) {
+        const char *name = kr_errname(-error);
+        if (same(p->name, p->name_length, name, (int)strlen(name)))
+            return strerror(error);
+    }
+    return NULL;
+}
+
+/* KIND or KIND NAME; an error always has its own name. */
 static bool read_kind(const char *text, placeholder *p)
 {
-    static const char *const kinds[] = {[TEXT] = "text", "word", "pid", "address"};
+    static const char *const kinds[] = {[TEXT] = "text", "word", "pid", "address", "error"};
     int length = (int)strcspn(text, " >");
     for (p->kind = TEXT; p->kind != NONE; p->kind++) {
         const char *word = kinds[p->kind];
@@ -62,6 +80,8 @@ static bool read_kind(const char *text, placeholder *p)
         p->kind_length = length;
         p->name = text[length] == ' ' ? text + length + 1 : NULL;
         p->name_length = p->name ? (int)strcspn(p->name, ">") : 0;
+        if (p->kind == ERROR)
+            return error_text(p) != NULL;
         return !p->name || p->name_length > 0;
     }
     return false;
@@ -93,15 +113,10 @@ bool kri_pattern_valid(const char *pattern)
     return true;
 }
 
-static bool same(const char *left, int left_length, const char *right, int right_length)
-{
-    return left_length == right_length && strncmp(left, right, (size_t)left_length) == 0;
-}
-
 /* May the placeholder's name stand for this text? */
 static bool bind(const placeholder *p, const char *text, int length, kri_pattern_names *names)
 {
-    if (!p->name)
+    if (!p->name || p->kind == ERROR)
         return true;
     const char *word = p->name - p->kind_length - 1;
     for (int i = 0; i < names->count; i++) {
@@ -137,6 +152,9 @@ static bool lengths(const placeholder *p, const char *text, int *least, int *mos
     case ADDRESS:
         *least = *most = strncmp(text, "0x", 2) ? 0 : 2 + (int)strspn(text + 2, HEXADECIMAL);
         return *most > 2;
+    case ERROR:
+        *least = *most = (int)strlen(error_text(p));
+        return strncmp(text, error_text(p), (size_t)*most) == 0;
     case WORD:
         *most = (int)strcspn(text, " \t");
         return *most > 0;

@@ -92,6 +92,17 @@ TEST(test_pids_and_addresses)
     CHECK(!prints("child 7\nof 6\nended 6\n", "child <pid C>\nof <pid P>\nended <pid C>\n"));
 }
 
+TEST(test_errors_as_the_c_library_words_them)
+{
+    char text[200];
+    snprintf(text, sizeof text, "failed: %s.", strerror(EDOM));
+    CHECK(kri_expect_line("failed: <error EDOM>.", text));
+    CHECK(!kri_expect_line("failed: <error ERANGE>.", text));
+    CHECK(!kri_expect_line("failed: <error EDOM>.", "failed: EDOM."));
+    CHECK(!kri_expect_line("failed: <error>.", text));
+    CHECK(!kri_expect_line("failed: <error ENONE>.", text));
+}
+
 TEST(test_backslashes)
 {
     CHECK(prints("<b>\n[1, 2]\n#\n\\\n", "\\<b>\n\\[1, 2]\n\\#\n\\\\\n"));

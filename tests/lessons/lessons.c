@@ -39,9 +39,6 @@ static void skip_where_it_says(void)
         SKIP(e->not_under_tsan);
     if (KRI_ASAN && e->not_under_asan)
         SKIP(e->not_under_asan);
-    if (!KRI_GLIBC &&
-        (strncmp(kri_test_name(), "51_", 3) == 0 || strncmp(kri_test_name(), "52_", 3) == 0))
-        SKIP("the C library words an error of the lesson otherwise");
     if (kr_cpu_count() < e->processors)
         SKIP("too few processors");
 }

@@ -1,5 +1,5 @@
 /* A process is killed after every single instruction of calls on containers; in a short run after
- * every eighth, about, by chance.
+ * every eighth, about, by chance, and again where the call is so short that these are few.
  *
  * The victim is a child that is single-stepped through one call, killed after so many steps, and
  * then another one after more, until one gets through.  After each kill all that is in the manager
@@ -156,39 +156,62 @@ static void end(void)
     array = NULL;
 }
 
+typedef struct killing {
+    const step_case *c;
+    step_victim victim;
+    view before, after;
+    uint64_t random;
+    unsigned stride; /* as many steps more than the last one at most */
+    long kills, undone;
+} killing;
+
+/* Kill one after so many steps; false: it got through. */
+static bool kill_after(killing *k, int steps)
+{
+    uint64_t used = make(k->c);
+    bool killed = step_and_kill(&k->victim, steps);
+    view is = look();
+    CHECK(is_same(is, k->before) || is_same(is, k->after));
+    CHECK(killed || is_same(is, k->after));
+    k->undone += (long)statistics(manager).undone;
+    CHECK_EQ(take_all_away(), used);
+    end();
+    k->kills += killed;
+    return killed;
+}
+
+/* Later and later, until one gets through: after how many steps. */
+static int kill_all_the_way(killing *k)
+{
+    int steps = 0;
+    do {
+        steps += 1 + (int)(kri_test_random(&k->random) % k->stride);
+    } while (kill_after(k, steps) && steps < STEPS);
+    CHECK_LE(steps, STEPS - 1);
+    return steps;
+}
+
 static void kill_after_each(step_case c)
 {
+    enum { ENOUGH = 20, SHORTEST_CALL = 100 };
     if (KRI_SANITIZED)
         SKIP("a sanitizer multiplies the steps");
     kr_word *done = shared_pages(sizeof *done);
-    step_victim victim = {c.victim, done};
     uint64_t used = make(&c);
-    view before = look();
+    killing k = {.c = &c, .victim = {c.victim, done}, .before = look()};
     CHECK(c.victim() >= 0);
-    view after = look();
+    k.after = look();
     CHECK_EQ(take_all_away(), used);
     end();
-    uint64_t random = kri_test_seed();
+    k.random = kri_test_seed();
     bool all = kri_test_budget() > MANY_SECONDS; /* long runs: every step, or nearly */
-    unsigned stride = all ? 1 + c.apart / 4 : 16 * (1 + c.apart);
+    k.stride = all ? 1 + c.apart / 4 : 16 * (1 + c.apart);
     int steps = 0;
-    long kills = 0, undone = 0;
-    bool killed = true;
-    while (killed && steps < STEPS) {
-        used = make(&c);
-        steps += 1 + (int)(kri_test_random(&random) % stride);
-        killed = step_and_kill(&victim, steps);
-        view is = look();
-        CHECK(is_same(is, before) || is_same(is, after));
-        CHECK(killed || is_same(is, after));
-        undone += (long)statistics(manager).undone;
-        CHECK_EQ(take_all_away(), used);
-        end();
-        kills += killed;
+    while (k.kills < ENOUGH) {
+        steps = kill_all_the_way(&k);
+        CHECK_GE(steps, SHORTEST_CALL); /* else it is none, or none that is stepped through */
     }
-    CHECK_GE(kills, 20);
-    CHECK_LE(steps, STEPS - 1);
-    kri_test_note("%ld kills within %d steps, %ld undone", kills, steps, undone);
+    kri_test_note("%ld kills within %d steps, %ld undone", k.kills, steps, k.undone);
 }
 
 /* Before */

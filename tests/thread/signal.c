@@ -8,6 +8,7 @@
 #include "harness/sanitizers.h"
 #include "thread/child.h"
 #include "thread/help.h"
+#include <dlfcn.h>
 #include <krait/krait.h>
 #include <pthread.h>
 #include <signal.h>
@@ -287,14 +288,16 @@ TEST(a_later_scope_gets_only_later_signals)
     }
 }
 
-#if !KRI_SANITIZED && defined(__GLIBC__)
+#if !KRI_SANITIZED
 static int raise_once_caught;
 
 /* In the place of the C library's: a signal that comes as soon as it is caught. */
-int __sigaction(int signo, const struct sigaction *action, struct sigaction *old);
 int sigaction(int signo, const struct sigaction *action, struct sigaction *old)
 {
-    int err = __sigaction(signo, action, old);
+    static int (*next)(int, const struct sigaction *, struct sigaction *);
+    if (next == NULL)
+        *(void **)(void *)&next = dlsym(RTLD_NEXT, "sigaction");
+    int err = next(signo, action, old);
     if (err == 0 && action != NULL && signo == raise_once_caught)
         CHECK_EQ(raise(signo), 0);
     return err;
