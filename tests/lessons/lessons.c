@@ -39,6 +39,8 @@ static void skip_where_it_says(void)
         SKIP(e->not_under_tsan);
     if (KRI_ASAN && e->not_under_asan)
         SKIP(e->not_under_asan);
+    if (KRI_QEMU && e->not_under_qemu)
+        SKIP(e->not_under_qemu);
     if (!KRI_GLIBC &&
         (strncmp(kri_test_name(), "51_", 3) == 0 || strncmp(kri_test_name(), "52_", 3) == 0))
         SKIP("the C library words an error of the lesson otherwise");
