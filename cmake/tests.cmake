@@ -36,6 +36,12 @@ if(KRAIT_HAS_PWRITEV2)
 endif()
 
 set(programs "")
+# What a line of the shell has before a program of this build: see emulated.cmake.
+set(start "")
+if(CMAKE_CROSSCOMPILING_EMULATOR)
+  set(start "${KRAIT_EMULATOR} -L ${CMAKE_FIND_ROOT_PATH} ")
+endif()
+
 foreach(source ${sources})
   string(REGEX REPLACE "[.]c$" "" name ${source})
   string(REPLACE "/" "_" target test_${name})
@@ -80,7 +86,7 @@ foreach(source ${sources})
   endif()
   # Tests that run an example find it below this folder.
   target_compile_definitions(${target} PRIVATE KRI_TEST_BUILD="${CMAKE_BINARY_DIR}"
-                             KRI_TEST_SOURCE="${PROJECT_SOURCE_DIR}")
+                             KRI_TEST_SOURCE="${PROJECT_SOURCE_DIR}" KRI_TEST_START="${start}")
   set_target_properties(${target} PROPERTIES OUTPUT_NAME ${program}
                         RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/${folder})
   string(APPEND programs "tests/${name}\n")

@@ -59,8 +59,8 @@ typedef struct os_polled {
  * descriptor), -EINVAL (more than the process may have), -ENOMEM. */
 int os_poll_many(os_polled *list, size_t count, kr_time deadline);
 
-/* A count that rises with time, by some ten millions to some billions a second, for what asks so
- * often that a clock costs too much. */
+/* A count that rises with time, by one to some billions a second, for what asks so often that a
+ * clock costs too much. */
 uint64_t os_count(void);
 
 #endif

@@ -129,7 +129,7 @@ TEST(descriptors_without_end)
 TEST(too_many_descriptors)
 {
     if (KRI_QEMU)
-        SKIP("qemu leaves descriptors open that a cut list has brought");
+        SKIP("qemu leaves those open that were in the list, and not in what is left of it");
     enum { MANY = 100 };
     int fds[MANY], fd;
     union {

@@ -200,7 +200,7 @@ TEST(a_start_from_outside_that_waits_for_room_is_cancelled)
     kr_group_task tasks[3];
     kr_pool_options options = {.workers = 1, .max_queued = 1, .no_outside_help = true};
     CHECK_EQ(kr_thread_pool(&pool, &options), 0);
-    CHECK_EQ(kr_cancel_scope_enter(&scope, kr_ms(200)), 0);
+    CHECK_EQ(kr_cancel_scope_enter(&scope, kr_sec(KRI_SLOWED ? 5 : 1)), 0);
     CHECK_EQ(kr_group_open(&group, pool), 0);
     CHECK_EQ(kr_group_start(&group, &tasks[0], pass_gate, &at, NULL), 0);
     CHECK_EQ(kr_semaphore_acquire(&gate.entered, KR_FOREVER), 0);

@@ -54,6 +54,7 @@ static int write_in_all_ways(void *arg)
     int ends[2];
     (void)arg;
     CHECK_EQ(pipe(ends), 0);
+    CHECK_EQ(kr_write(ends[0], "abc", 3, KR_FOREVER), -EBADF); /* it is never writable */
     CHECK_EQ(kr_write(ends[1], "abc", 3, KR_FOREVER), 3);
     CHECK_EQ(kr_close(ends[0]), 0);
     write_in_vain(ends[1]);

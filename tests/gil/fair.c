@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "gil/help.h"
+#include "harness/sanitizers.h"
 
 #include <stdio.h>
 
@@ -64,12 +65,11 @@ static int compete(void *arg)
     return 0;
 }
 
-static void run_contest(contest *c, kr_gil_policy policy, int count, const kr_time *holds,
-                        kr_time time)
+static void run_contest_for(contest *c, kr_gil *gil, int count, const kr_time *holds, kr_time time)
 {
     runner runners[MOST];
     kr_thread *threads[MOST];
-    *c = (contest){.gil = gil_create(policy), .count = count};
+    *c = (contest){.gil = gil, .count = count};
     for (int i = 0; i < count; i++) {
         runners[i] = (runner){.c = c, .index = i, .hold = holds != NULL ? holds[i] : 0};
         threads[i] = start(compete, &runners[i]);
@@ -82,6 +82,12 @@ static void run_contest(contest *c, kr_gil_policy policy, int count, const kr_ti
     kr_gil_measure(c->gil, &m);
     c->longest = m.hold.max;
     CHECK_EQ(kr_gil_destroy(c->gil), 0);
+}
+
+static void run_contest(contest *c, kr_gil_policy policy, int count, const kr_time *holds,
+                        kr_time time)
+{
+    run_contest_for(c, gil_create(policy), count, holds, time);
 }
 
 static kr_time held_by_all(const contest *c)
@@ -151,11 +157,15 @@ TEST(test_long_holds)
     contend("two that compute and one with long holds", 3, holds, bounds);
 }
 
+enum { SLICE_MS = 5 * KRI_TIMES, TURN_MS = 4 * KRI_TIMES };
+
 static kr_time median_visit(kr_gil_policy policy)
 {
     const kr_time holds[] = {0, 0, 0, 0, kr_us(20)};
     contest c;
-    run_contest(&c, policy, 5, holds, kr_ms(1000));
+    kr_gil *gil = gil_create(policy);
+    CHECK_EQ(kr_gil_set_switch_interval(gil, kr_ms(SLICE_MS)), 0);
+    run_contest_for(&c, gil, 5, holds, kr_ms(1000));
     print_shares(&c, "four that compute and short visits", policy);
     kri_test_note("%s: %llu visits waited, p50 %lld us, p99 %lld us", policy_names[policy],
                   (unsigned long long)c.wait[4].count, (long long)c.wait[4].p50 / 1000,
@@ -166,11 +176,11 @@ static kr_time median_visit(kr_gil_policy policy)
 }
 
 /* Those that compute do not keep out one that wants it for 20 us at a time: mostly it waits for the
- * least slice, not for the others' turns of 5 ms each.  A busy machine makes waits longer, never
- * shorter: so one good run of a few is enough, and where it waits for turns there is none. */
+ * least slice, not for the others' turns of a whole one each.  A busy machine makes waits longer,
+ * never shorter: so one good run of a few is enough, and where it waits for turns there is none. */
 TEST(test_short_visits)
 {
-    enum { RUNS = 6, TURN_MS = 4 };
+    enum { RUNS = 6 };
     bool soon = false;
     for (int i = 1; i < POLICIES; i++)
         median_visit(policies[i]);

@@ -7,6 +7,7 @@
  */
 #include "gil/gil.h"
 #include "gil/help.h"
+#include "harness/sanitizers.h"
 
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -146,13 +147,15 @@ static int compute_beside(void *arg)
     return 0;
 }
 
-/* How many of the visits, of 20 us each, got the lock before a turn of 5 ms can have been over. */
+/* How many of the visits, of 20 us each, got the lock before a turn of a slice can have been over.
+ */
 static int visits_served_soon(void)
 {
-    enum { COMPUTE = 4, VISITS = 100, TURN_MS = 4 };
+    enum { COMPUTE = 4, VISITS = 100, SLICE_MS = 5 * KRI_TIMES, TURN_MS = 4 * KRI_TIMES };
     kr_thread *threads[COMPUTE];
     int soon = 0;
     s.gil = gil_create(KR_GIL_DEADLINE);
+    CHECK_EQ(kr_gil_set_switch_interval(s.gil, kr_ms(SLICE_MS)), 0);
     kri_store_rlx(&s.begun, 0);
     kri_store_rlx(&s.pieces, 0);
     for (int i = 0; i < COMPUTE; i++)

@@ -168,8 +168,9 @@ TEST(a_server_answers_and_counts_rounds)
     for (int i = 0; i < 2; i++) {
         char line[2048];
         snprintf(line, sizeof line,
-                 "set -e; mkfifo in.%s; '%s' %s -n 1 serve <in.%s >said.%s & exec 3>in.%s;"
-                 "until grep -q : said.%s; do sleep 0.01; done;"
+                 "set -e; mkfifo in.%s; " KRI_TEST_START
+                 "'%s' %s -n 1 serve <in.%s >said.%s & exec 3>in.%s;"
+                 "until grep -q : said.%s; do sleep 0.01; done;" KRI_TEST_START
                  "'%s' run client.lua %s $(sed 's/.*://' said.%s);"
                  "echo >&3; until [ $(wc -l <said.%s) = 2 ]; do sleep 0.01; done;"
                  "exec 3>&-; wait $!",

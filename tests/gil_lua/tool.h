@@ -14,8 +14,8 @@
 static inline int tool_run(const char *arguments)
 {
     char line[1024];
-    CHECK(snprintf(line, sizeof line, "exec '%s' %s >out 2>err </dev/null", TOOL, arguments) <
-          (int)sizeof line);
+    CHECK(snprintf(line, sizeof line, "exec " KRI_TEST_START "'%s' %s >out 2>err </dev/null", TOOL,
+                   arguments) < (int)sizeof line);
     return tool_run_line(line);
 }
 

@@ -75,6 +75,9 @@ int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *
     *(void **)&next = dlsym(RTLD_NEXT, "posix_spawn");
     plan p;
     int error = make_plan(&p, path, arguments);
+    /* It may be there in the folder that the actions go to, where those of the kernel are found. */
+    if (error == ENOENT && actions != NULL && path[0] != '/')
+        return next(pid, path, actions, attributes, arguments, environment);
     return error != 0
                ? error
                : next(pid, p.program, actions, attributes, (char **)p.arguments, environment);

@@ -105,6 +105,8 @@ static bool read_part(reader *r, char *line)
         e->not_under_tsan = rest;
     } else if ((rest = behind(line, "not under asan: "))) {
         e->not_under_asan = rest;
+    } else if ((rest = behind(line, "not under qemu: "))) {
+        e->not_under_qemu = rest;
     } else {
         return begin_block(r, line);
     }

@@ -36,7 +36,7 @@ typedef struct kri_expect {
     int line_count, group_count, element_count;
     kri_expect_part output, usually, error;
     int status, signal, processors;
-    const char *not_under_tsan, *not_under_asan; /* why; NULL: it is run there too */
+    const char *not_under_tsan, *not_under_asan, *not_under_qemu; /* why; NULL: it is run there */
 } kri_expect;
 
 /* kri_expect_read - read the text of an .expected file, which is cut up and must stay.

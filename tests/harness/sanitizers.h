@@ -25,8 +25,18 @@
 #endif
 
 /* Under qemu, asked as the case runs. */
-#define KRI_QEMU      kri_test_emulated()
+#define KRI_QEMU kri_test_emulated()
+
+/* Built for another processor, and so emulated: known as the case is compiled, not to #if. */
+#define KRI_EMULATED  (sizeof KRI_TEST_START > 1)
 
 #define KRI_SANITIZED (KRI_ASAN || KRI_TSAN)
+
+/* Slower than elsewhere: there is less to do, and more time for it. */
+#define KRI_SLOWED (KRI_SANITIZED || KRI_EMULATED)
+
+/* What bounds and intervals of time are multiplied by that were chosen for a processor of one's
+ * own. */
+#define KRI_TIMES (KRI_EMULATED ? 10 : 1)
 
 #endif

@@ -76,7 +76,8 @@
 #define SKIP(why) kri_test_skip(why)
 
 /* kri_test_emulated - does qemu's user emulation run us?  It makes its own of signals, faults and
- * what /proc says of the process. */
+ * what /proc says of the process.  With KR_TRY in the environment it is told that none does, so
+ * that what is skipped for its sake is tried: a newer one may be able to do it. */
 bool kri_test_emulated(void);
 
 /* KRI_GLIBC - is the C library glibc? */

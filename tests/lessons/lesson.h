@@ -16,7 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What is usual must be seen in one of so many runs, as long as they take no more seconds. */
+/* What is usual must be seen in one of so many runs, as long as they take no more seconds.  It is
+ * what a processor takes, and not looked for under an emulator, which takes much longer. */
 enum { LESSON_RUNS = 20, LESSON_SECONDS = 15, LESSON_TEXT = 1 << 16, LESSON_WHY = 2048 };
 
 typedef struct lesson {
@@ -91,7 +92,7 @@ static int lesson_look(lesson *l, char *why)
         !lesson_printed(l, &l->expect.output, l->output, "standard output", why) ||
         !lesson_printed(l, &l->expect.error, l->error, "standard error", why))
         return -1;
-    return !l->expect.usually.given ||
+    return !l->expect.usually.given || KRI_QEMU ||
            lesson_printed(l, &l->expect.usually, l->output, "what is usual", why);
 }
 

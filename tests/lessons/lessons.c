@@ -39,6 +39,8 @@ static void skip_where_it_says(void)
         SKIP(e->not_under_tsan);
     if (KRI_ASAN && e->not_under_asan)
         SKIP(e->not_under_asan);
+    if (KRI_QEMU && e->not_under_qemu)
+        SKIP(e->not_under_qemu);
     if (kr_cpu_count() < e->processors)
         SKIP("too few processors");
 }

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "harness/sanitizers.h"
 #include "loop/in_loop.h"
 
 #include "base/atomic.h"
@@ -58,11 +59,11 @@ LOOP_TEST(test_call_later)
 {
     kr_call calls[3] = {{.arg = NULL}};
     kr_time began = kr_now();
-    later(&calls[0], kr_ms(5), "c");
+    later(&calls[0], kr_ms(5 * KRI_TIMES), "c");
     later(&calls[1], kr_ms(1), "a");
-    later(&calls[2], kr_ms(2), "b");
+    later(&calls[2], kr_ms(2 * KRI_TIMES), "b");
     wait_logged(3);
-    CHECK_GE(kr_now() - began, kr_ms(5));
+    CHECK_GE(kr_now() - began, kr_ms(5 * KRI_TIMES));
     expect("abc");
 }
 
@@ -224,8 +225,8 @@ LOOP_TEST(test_timeout_rounding)
     kri_block_hook hook = {.before = count_sleep, .after = do_nothing};
     kri_loop_here()->thread_party->hooks = &hook;
     later(&first_call, 1, "a");
-    later(&second_call, kr_us(1500), "b");
-    CHECK_EQ(kr_sleep(kr_us(2500)), 0);
+    later(&second_call, kr_us(1500 * KRI_TIMES), "b");
+    CHECK_EQ(kr_sleep(kr_us(2500 * KRI_TIMES)), 0);
     kri_loop_here()->thread_party->hooks = NULL;
     expect("ab");
     CHECK_GE(sleeps, 1);

@@ -224,6 +224,8 @@ static int fork_and_return(void *arg)
 
 TEST(the_child_may_return)
 {
+    if (KRI_QEMU)
+        SKIP("qemu starts no thread in a child of a process with several");
     if (KRI_TSAN)
         SKIP("the sanitizer does not follow threads started after a fork");
     pid_t pid;
@@ -258,6 +260,8 @@ static int wait_for_sibling(void *arg)
 
 TEST(the_child_of_another_coroutine_may_return)
 {
+    if (KRI_QEMU)
+        SKIP("qemu starts no thread in a child of a process with several");
     if (KRI_TSAN)
         SKIP("the sanitizer does not follow threads started after a fork");
     int result = kr_run(wait_for_sibling, NULL);
@@ -285,6 +289,8 @@ static int have_a_loop(void *arg)
 
 TEST(a_fork_beside_a_loop)
 {
+    if (KRI_QEMU)
+        SKIP("qemu starts no thread in a child of a process with several");
     if (KRI_TSAN)
         SKIP("the sanitizer does not follow threads started after a fork");
     kr_thread *t;

@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/atomic.h"
+#include "harness/sanitizers.h"
 #include "thread/child.h"
 #include "thread/thread.h"
 #include <krait/krait.h>
@@ -333,6 +334,8 @@ static int interrupt_in_child(void *arg)
 
 TEST(a_forked_child_has_its_own)
 {
+    if (KRI_QEMU)
+        SKIP("qemu starts no thread in a child of a process with several");
     if (KRI_TSAN)
         SKIP("the sanitizer does not follow threads started after a fork");
     CHECK_EQ(kr_run(interrupt_in_child, NULL), -EINTR);

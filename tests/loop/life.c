@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "harness/sanitizers.h"
 #include "loop/in_loop.h"
 #include "thread/child.h"
 
@@ -402,25 +403,27 @@ static void compute_for(kr_time duration)
     CHECK_EQ(error_of(f), 0);
 }
 
+enum { SLOW_MS = 20 * KRI_TIMES };
+
 static int hold_up_with_hook(void *arg)
 {
     (void)arg;
-    compute_for(kr_ms(20));
+    compute_for(kr_ms(SLOW_MS));
     CHECK_EQ(slow_heard, 1);
     CHECK_STR(slow_name, "busy");
     CHECK(slow_task == compute);
-    CHECK_GE(slow_took, kr_ms(20));
+    CHECK_GE(slow_took, kr_ms(SLOW_MS));
     return 0;
 }
 
 static int hold_up(void *arg)
 {
     (void)arg;
-    compute_for(kr_ms(20));
+    compute_for(kr_ms(SLOW_MS));
     return 0;
 }
 
-static const kr_run_options impatient = {.debug = true, .slow_after = 20 * 1000000};
+static const kr_run_options impatient = {.debug = true, .slow_after = SLOW_MS * 1000000};
 static const kr_run_options patient = {.debug = true, .slow_after = INT64_MAX};
 
 static void hold_up_unheard(void)
@@ -431,15 +434,15 @@ static void hold_up_unheard(void)
 TEST(test_log_slow_callbacks)
 {
     child c;
+    child_run(&c, hold_up_unheard); /* first: the child has a thread */
+    CHECK(strstr(c.out, "coroutine busy (compute) ") != NULL);
+    CHECK(strstr(c.out, "has held up its loop for") != NULL);
     CHECK(kr_set_slow_hook(note_slow) == NULL);
     CHECK_EQ(kr_run(hold_up, NULL), 0); /* not in debug mode */
     CHECK_EQ(kr_run_with(hold_up, NULL, &patient), 0);
     CHECK_EQ(slow_heard, 0);
     CHECK_EQ(kr_run_with(hold_up_with_hook, NULL, &impatient), 0);
     CHECK(kr_set_slow_hook(NULL) == note_slow);
-    child_run(&c, hold_up_unheard);
-    CHECK(strstr(c.out, "coroutine busy (compute) ") != NULL);
-    CHECK(strstr(c.out, "has held up its loop for") != NULL);
 }
 
 TEST(coroutines_that_hold_up_a_loop_of_a_pool)

@@ -8,7 +8,7 @@
 #include "harness/sanitizers.h"
 #include <stdio.h>
 
-enum { PARTIES = 4, ROUNDS = KRI_SANITIZED ? 300 : 3000, SHARED_KEYS = 8 };
+enum { PARTIES = 4, ROUNDS = KRI_SLOWED ? 300 : 3000, SHARED_KEYS = 8 };
 
 typedef struct dict_world {
     kr_manager *manager;

@@ -373,7 +373,7 @@ static int64_t blocks_of(kr_arena *a)
 TEST(trim_gives_memory_back)
 {
     if (KRI_QEMU)
-        SKIP("qemu gives no memory back to the system");
+        SKIP("qemu says yes to MADV_REMOVE, and does nothing");
     kr_arena *a = create(4 << 20);
     int64_t before = blocks_of(a);
     char *kept = alloc(a, 100), *large = alloc(a, 3 << 20);

@@ -116,15 +116,13 @@ TEST(test_resource_tracker)
 static int clean_prints(const char *line)
 {
     char script[1024];
-    snprintf(script, sizeof script, "'%s' clean | grep -qxF -- '%s'", COMMAND, line);
+    snprintf(script, sizeof script, KRI_TEST_START "'%s' clean | grep -qxF -- '%s'", COMMAND, line);
     char *argv[] = {(char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c", script, NULL};
     return run_command(argv);
 }
 
 TEST(test_shared_memory_cleaned_after_process_termination)
 {
-    if (KRI_QEMU)
-        SKIP("the shell, which qemu does not run, starts the program");
     char line[256];
     const char *name = own_name("terminated");
     if (access(COMMAND, X_OK) != 0)
@@ -141,8 +139,6 @@ TEST(test_shared_memory_cleaned_after_process_termination)
  * test_that_shared_memory_name_with_colons_has_no_resource_tracker_errors */
 TEST(any_bytes_in_a_name)
 {
-    if (KRI_QEMU)
-        SKIP("the shell, which qemu does not run, starts the program");
     char line[256], name[128];
     if (access(COMMAND, X_OK) != 0)
         SKIP("the command is not built");
@@ -158,14 +154,14 @@ TEST(any_bytes_in_a_name)
 
 TEST(the_command)
 {
-    if (KRI_QEMU)
-        SKIP("the shell, which qemu does not run, starts the program");
     char script[1024];
-    snprintf(script, sizeof script,
-             "k='%s'; set -e; test \"$($k --version)\" = 'krait %s'; $k help | grep -q clean; "
-             "! $k 2>/dev/null; ! $k nonsense 2>/dev/null; ! $k clean too much 2>/dev/null; "
-             "! $k help >/dev/full 2>&1",
-             COMMAND, kr_version());
+    snprintf(
+        script, sizeof script,
+        "k() { " KRI_TEST_START
+        "'%s' \"$@\"; }; set -e; test \"$(k --version)\" = 'krait %s'; k help | grep -q clean; "
+        "! k 2>/dev/null; ! k nonsense 2>/dev/null; ! k clean too much 2>/dev/null; "
+        "! k help >/dev/full 2>&1",
+        COMMAND, kr_version());
     char *argv[] = {(char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c", script, NULL};
     if (access(COMMAND, X_OK) != 0)
         SKIP("the command is not built");

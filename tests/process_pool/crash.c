@@ -527,6 +527,6 @@ TEST(a_killed_worker_is_replaced_at_once)
         CHECK_EQ(error_of(f), KR_ECRASHED);
     }
     kri_test_note("%jd us at best", (intmax_t)(best / 1000));
-    CHECK_LE(best, kr_ms(KRI_SANITIZED ? 1000 : 50));
+    CHECK_LE(best, kr_ms(KRI_SLOWED ? 1000 : 50));
     end(pool);
 }

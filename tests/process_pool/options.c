@@ -295,7 +295,7 @@ KR_TASK(dumps);
 TEST(a_pools_memory_is_in_no_core_file)
 {
     if (KRI_QEMU)
-        SKIP("the core file is qemu's");
+        SKIP("qemu says yes to MADV_DONTDUMP, and does nothing");
     if (KRI_TSAN)
         SKIP("the sanitizer says what is in core files");
     for (kr_start_method start = KR_FORK; start <= KR_FORKSERVER; start++) {

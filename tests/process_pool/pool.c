@@ -51,7 +51,7 @@ TEST(test_killed_child)
 /* behaviour: 12.1 MiscTestCase.test_large_pool */
 TEST(test_large_pool)
 {
-    enum { WORKERS = KRI_SANITIZED ? 40 : 200 };
+    enum { WORKERS = KRI_SLOWED ? 40 : 200 };
     kr_executor *pool = pool_of(WORKERS);
     CHECK_EQ(kr_executor_workers(pool), WORKERS);
     for (long i = 0; i < WORKERS; i++)

@@ -450,7 +450,7 @@ TEST(workers_die_with_their_parent)
         while (!is_over(pids[i]) && kr_now() - began < kr_sec(5))
             kri_test_nap();
     kri_test_note("%jd us", (intmax_t)((kr_now() - began) / 1000));
-    CHECK_LE(kr_now() - began, kr_ms(KRI_SANITIZED ? 2000 : 200));
+    CHECK_LE(kr_now() - began, kr_ms(KRI_SLOWED ? 2000 : 200));
 }
 
 static int do_nothing(const void *arg, void *result)
@@ -498,7 +498,7 @@ TEST(workers_die_with_a_parent_that_is_killed_at_random)
     }
     kri_test_note("%d parents killed, their workers gone after %jd us at most", kills,
                   (intmax_t)(longest / 1000));
-    CHECK_LE(longest, kr_ms(KRI_SANITIZED ? 2000 : 200));
+    CHECK_LE(longest, kr_ms(KRI_SLOWED ? 2000 : 200));
 }
 
 static int close_all(const void *arg, void *result)

@@ -16,10 +16,10 @@ static int run_with(const char *options, const char *filter)
 {
     char command[1024];
     snprintf(command, sizeof command,
-             "KR_BUDGET=0 '%s/tests/kri-runner' -t 2 %s -f %s '%s/tests/kri-faults' 2>&1",
-             KRI_TEST_BUILD, options, filter, KRI_TEST_BUILD);
-    if (KRI_QEMU)
-        SKIP("the shell, which qemu does not run, starts the program");
+             "KR_BUDGET=0 " KRI_TEST_START
+             "'%s/tests/kri-runner' %s -t 2 %s -f %s '%s/tests/kri-faults' 2>&1",
+             KRI_TEST_BUILD, KRI_EMULATED ? "-e qemu-aarch64" : "", options, filter,
+             KRI_TEST_BUILD);
     FILE *pipe = popen(command, "r");
     CHECK(pipe != NULL);
     size_t length = fread(output, 1, sizeof output - 1, pipe);

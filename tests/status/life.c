@@ -246,7 +246,7 @@ static void be_a_fork(void *arg)
 TEST(fork_has_none_and_may_start_one)
 {
     if (KRI_QEMU)
-        SKIP("qemu has a thread of its own");
+        SKIP("qemu starts no thread in a child of a process with several");
     if (KRI_TSAN)
         SKIP("the thread sanitizer knows no threads in such a fork");
     kr_executor *pool;

@@ -109,8 +109,6 @@ RUNNER_TEST(the_environment)
 
 RUNNER_TEST(the_folder)
 {
-    if (KRI_QEMU)
-        SKIP("the emulator looks for the program before the folder is changed");
     kr_subprocess *p =
         start(ARGV("./sh", "-c", "pwd"), OPTIONS(.stdout_to = KR_TO_PIPE, .cwd = "/usr/bin"));
     expect_line(p, "/usr/bin\n");

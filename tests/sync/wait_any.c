@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/atomic.h"
+#include "harness/sanitizers.h"
 #include "harness/test.h"
 #include "wait/wait.h"
 #include "wait/stall.h"
@@ -384,7 +385,7 @@ TEST(test_shared_time_out_and_cancel)
 
 TEST(test_shared_queues)
 {
-    enum { ITEMS = 20000 };
+    enum { ITEMS = KRI_EMULATED ? 500 : 20000 };
     struct shared *shared = make_shared();
     kr_queue *there, *back;
     const kr_queue_options options = {.scope = KR_SHARED};

@@ -13,6 +13,9 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
+/* What the system calls this program. */
+#define PROGRAM (KRI_EMULATED ? "qemu-aarch64" : "output")
+
 static kr_event go_on;
 static kr_semaphore begun;
 static kr_lock held_lock;
@@ -119,7 +122,9 @@ TEST(no_terminal)
     CHECK_EQ(kr_status_start(NULL), 0);
     run_top(getpid(), NULL, NULL);
     CHECK_EQ(answer.status, 0);
-    be_sure_it_is_there("output  process ");
+    char beginning[64];
+    snprintf(beginning, sizeof beginning, "%s  process ", PROGRAM);
+    be_sure_it_is_there(beginning);
     be_sure_it_is_there("No pools, no loops, and no lock");
 }
 
@@ -127,7 +132,7 @@ TEST(no_terminal)
 static const char judge[] =
     "import json, sys\n"
     "d = json.loads(sys.argv[1])\n"
-    "assert d['pid'] == int(sys.argv[2]) and d['program'] == 'output', d\n"
+    "assert d['pid'] == int(sys.argv[2]) and d['program'] == sys.argv[4], d\n"
     "assert d['threads'] >= 4 and d['memory'] > 1000000 and d['missed'] == [], d\n"
     "assert 0 <= d['age'] and d['interval'] == 0.01 and d['shown_for'] >= 0, d\n"
     "pools = {p['kind']: p for p in d['pools']}\n"
@@ -165,7 +170,8 @@ TEST(json)
     snprintf(number, sizeof number, "%d", (int)getpid());
     /* Then frames are others', or there are none. */
     const char *sanitized = KRI_SANITIZED || !KRI_GLIBC ? "1" : "0";
-    const char *const python[] = {"python3", "-S", "-c", judge, text, number, sanitized, NULL};
+    const char *const python[] = {"python3", "-S",      "-c",    judge, text,
+                                  number,    sanitized, PROGRAM, NULL};
     run(python);
     if (answer.status == 127)
         SKIP("no python3");
@@ -364,11 +370,12 @@ TEST(other_user)
     if (geteuid() != 0)
         SKIP("needs root, to become another user");
     CHECK_EQ(kr_status_start(NULL), 0);
-    char number[32];
-    snprintf(number, sizeof number, "%d", (int)getpid());
-    const char *const argv[] = {"setpriv",        "--reuid=65534", "--regid=65534",
-                                "--clear-groups", KRAIT,           "top",
-                                number,           "--once",        NULL};
+    char line[1024];
+    snprintf(line, sizeof line,
+             "exec setpriv --reuid=65534 --regid=65534 --clear-groups " KRI_TEST_START
+             "'%s' top %d --once",
+             KRAIT, (int)getpid());
+    const char *const argv[] = {"sh", "-c", line, NULL};
     run(argv);
     if (answer.status == 127 || strncmp(answer.err, "setpriv", 7) == 0)
         SKIP("nobody may run the command here");
@@ -485,9 +492,9 @@ TEST(list_of_programs)
     CHECK_EQ(kr_status_start(NULL), 0);
     run(argv);
     CHECK_EQ(answer.status, 0);
-    snprintf(number, sizeof number, "%10d  output\n", (int)getpid());
+    snprintf(number, sizeof number, "%10d  %s\n", (int)getpid(), PROGRAM);
     be_sure_it_is_there(number);
-    snprintf(number, sizeof number, "%10d  output\n", (int)other);
+    snprintf(number, sizeof number, "%10d  %s\n", (int)other, PROGRAM);
     be_sure_it_is_there(number);
     kill_and_reap(other);
     run(argv);

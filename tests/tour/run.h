@@ -11,7 +11,7 @@
 #include "harness/tool.h"
 #include <dirent.h>
 
-#define TOUR_QUOTED "'" TOOL "'"
+#define TOUR_QUOTED KRI_TEST_START "'" TOOL "'"
 
 /* Exit status of a line of the shell; its output is in "out" and "err". */
 static inline int tour_run_shell(const char *command)

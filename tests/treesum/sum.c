@@ -43,7 +43,8 @@ SCRIPT(links_below_the_arguments_are_not_followed,
 
 SCRIPT(a_directory_inside_itself_is_left_out,
        "unshare -m true 2>/dev/null || exit 77; mkdir -p d/inside; echo 1 >d/f; "
-       "unshare -m sh -c \"mount --bind d d/inside || exit 77; '$t' d >got 2>err\" || s=$?; "
+       "unshare -m sh -c \"mount --bind d d/inside || exit 77; " KRI_TEST_START
+       "'$t' d >got 2>err\" || s=$?; "
        "[ ${s-0} != 77 ] || exit 77; [ ${s-0} = 1 ]; sha256sum d/f >want; same want got; "
        "echo 'treesum: d/inside: File system loop detected' >want; same want err")
 

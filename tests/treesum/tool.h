@@ -19,7 +19,8 @@
  *     renamed             sha256sum's messages as if it were called treesum
  */
 #define PRELUDE                                                                                    \
-    "set -eu; export LC_ALL=C.UTF-8; t='" TOOL "'; treesum() { \"$t\" \"$@\"; };"                  \
+    "set -eu; export LC_ALL=C.UTF-8; t='" TOOL "'; treesum() { " KRI_TEST_START                    \
+    "\"$t\" \"$@\"; };"                                                                            \
     "expected() { find \"$@\" -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum --; };"     \
     "same() { cmp \"$1\" \"$2\" >&2 || { diff \"$1\" \"$2\" >&2 || :; exit 1; }; };"               \
     "status() { want=$1; shift; set +e; \"$@\"; got=$?; set -e; [ $got -eq $want ] || "            \

@@ -10,6 +10,7 @@
 #include "os/io.h"
 #include "os/spawn.h"
 #include "os/linux/libc.h"
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <sys/uio.h>
@@ -118,9 +119,13 @@ static size_t taken_for_sure(int fd, const void *bytes, size_t size)
 int64_t os_write_ready(int fd, const void *bytes, size_t size)
 {
     int ready = os_poll(fd, OS_WRITABLE, -1, 0);
+    int saved = errno;
+    /* One that is open for reads alone is never ready, and would be waited for without end. */
+    if (ready < 0 && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY)
+        ready = -EBADF;
+    errno = saved;
     if (ready < 0)
         return ready == -ETIMEDOUT || ready == -EINTR ? -EAGAIN : ready;
-    int saved = errno;
     int64_t written = write_masked(write_plain, fd, bytes, taken_for_sure(fd, bytes, size), 0);
     errno = saved;
     return written == -EINTR ? -EAGAIN : written;
