@@ -55,7 +55,8 @@ typedef struct kr_barrier {
  * Without, such a one is let go with the others if it was the last that was missing, or not missed
  * until a time-out; and a process that dies before it arrives is found by a time-out only.
  * One that is stopped (SIGSTOP) inside a call, not asleep, holds up the others: a wait until its
- * timeout, but for a second at least, an abort for a second, a reset until it goes on.
+ * timeout, but for a second at least, an abort for a second, a reset until it goes on.  A cancel
+ * ends a wait that has arrived, within that second, no other.
  */
 typedef struct kr_barrier_options {
     kr_time timeout;     /* of the waits that are called with KR_FOREVER; 0: none */
