@@ -54,7 +54,9 @@ typedef struct kr_barrier {
  * With `holders` a shared barrier breaks within 100 ms when a process dies that waits at it.
  * Without, such a one is let go with the others if it was the last that was missing, or not missed
  * until a time-out; and a process that dies before it arrives is found by a time-out only.
- * One that is stopped (SIGSTOP) inside a call, not asleep, holds up all others until it goes on.
+ * One that is stopped (SIGSTOP) inside a call, not asleep, holds up the others: a wait until its
+ * timeout, but for a second at least, an abort for a second, a reset until it goes on.  A cancel
+ * ends a wait that has arrived, within that second, no other.
  */
 typedef struct kr_barrier_options {
     kr_time timeout;     /* of the waits that are called with KR_FOREVER; 0: none */
@@ -86,7 +88,9 @@ KR_API int kr_barrier_init(kr_barrier *barrier, int64_t parties, const kr_barrie
  *           -ECANCELED   the caller's scope is cancelled, and the barrier is broken by that if the
  *                        call had arrived; not of one that was let go already
  *           -ETIMEDOUT   the time was up while the action of others ran; it has not arrived, and
- *                        nothing is broken
+ *                        nothing is broken.  Also, with a process that is stopped inside a call, of
+ *                        one that was let go, has slept through a later round and cannot be told
+ *                        how its own went
  *           -ENOSPC      the table of holders has no room for this process; it has not arrived
  *           KR_ECORRUPT  shared memory that holds no barrier
  *           -EINVAL      negative timeout, or no parties

@@ -39,7 +39,9 @@ typedef struct kr_remote_counts kr_remote_counts;
 typedef struct kr_remote_options {
     const void *key;      /* copied; NULL: what stands in the environment as KRAIT_KEY */
     size_t key_size;      /* with .key: at least KR_KEY_LEAST */
-    uint64_t max_message; /* bytes of an argument or a result at most; 0: 1 GiB */
+    uint64_t max_message; /* bytes of an argument or a result at most; 0: 1 GiB.  A submit with more
+                             is -EMSGSIZE; what is more than the worker takes, or comes back as
+                             more, fails with that */
     kr_time timeout;      /* how long to wait for the other side to answer for the first time; 0:
                              30 s */
     kr_time lease;        /* a worker that is silent for so long is dead; 0: 30 s; at least 1 ms */

@@ -167,20 +167,23 @@ static int locked_send(kri_redis_pool *p)
 
 /* The reader. */
 
+/* A task whose result is longer than we take has been run, and whoever waits for it is told. */
 static void take_result(kri_redis_pool *p, const unsigned char *bytes, size_t size)
 {
     kri_message m;
-    if (size > p->cluster.max_message + KRI_MESSAGE_HEAD) {
-        kri_cluster_drop(&p->cluster, KRI_OVERSIZED);
-        return;
-    }
+    bool oversized = size > p->cluster.max_message + KRI_MESSAGE_HEAD;
     int err = kri_message_open(&p->checker, p->post.program, bytes, size, &m);
     if (err) {
-        kri_cluster_drop(&p->cluster, kri_drop_for(err));
+        kri_cluster_drop(&p->cluster, oversized ? KRI_OVERSIZED : kri_drop_for(err));
         return;
     }
     bool ours =
         m.kind == KRI_MESSAGE_RESULT && memcmp(m.session, p->session, sizeof m.session) == 0;
+    if (ours && oversized) {
+        kri_cluster_drop(&p->cluster, KRI_OVERSIZED);
+        m.error = -EMSGSIZE;
+        m.size = 0;
+    }
     if (!ours || !kri_cluster_hand_in(&p->cluster, &m, bytes + KRI_MESSAGE_HEAD))
         kri_cluster_drop(&p->cluster, KRI_REPLAYED);
 }

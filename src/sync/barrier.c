@@ -8,7 +8,7 @@
  *     bits 4 to 31   how many rounds have ended
  *
  * Fields.
- *     word           as above; changed under the lock, but for WAITERS
+ *     word           as above; changed under the lock, but for WAITERS and a BROKEN that is added
  *     hint           whether to spin; see wait/spin_word.c
  *     cpus           guarded by the lock: bit n % 64 for each processor n on which a party of this
  *                    round has arrived
@@ -30,6 +30,11 @@
  *     Whoever waits spins a while before it sleeps, if in the last round each party came from a
  *     processor of its own.  Then nobody who is waited for needs the spinner's.
  *     A party that gives up ends the round as failed, unless it has ended before.
+ *     Nobody who runs keeps the lock for long, but a process that is stopped may.  Who has given up
+ *     and does not get it adds BROKEN to the word of his round.  That lets go all who are in it, as
+ *     its end does, and nobody joins it.  Whoever has the lock next, be it the one who was stopped,
+ *     finds it: that round cannot end with success.  What it leaves in the other fields its end,
+ *     which is a reset's then, takes away.
  *     While an action runs all parties have arrived and the lock is free.  Those who come then wait
  *     for the end of that round before they arrive in the next.  They are no parties of it, so one
  *     that gives up leaves no trace.
@@ -57,6 +62,7 @@
 #include <krait/barrier.h>
 
 enum { SHARED = 1, WAITERS = 2, BROKEN = 4, FAILED = 8, ONE_ROUND = 16, KNOWN_ROUNDS = 64 };
+enum { AT_LEAST = 1000 * 1000 * 1000 }; /* is waited for the lock */
 
 _Static_assert(sizeof(kr_barrier) == 64, "part of the layout in shared memory");
 _Static_assert(offsetof(kr_barrier, arrived) == 8, "part of the layout in shared memory");
@@ -117,20 +123,29 @@ int kr_barrier_init(kr_barrier *barrier, int64_t parties, const kr_barrier_optio
     return kr_lock_init(&barrier->lock, o->scope);
 }
 
+/* The round of this word is to end so: it does, or as broken, which it may be already. */
+static uint32_t note_end(kr_barrier *b, uint32_t word, uint32_t how)
+{
+    uint64_t bit = (uint64_t)1 << round_of(word) % KNOWN_ROUNDS;
+    if (how == 0 && (word & BROKEN))
+        how = FAILED | BROKEN;
+    b->failed = how != 0 ? b->failed | bit : b->failed & ~bit;
+    b->has_failed |= how != 0;
+    return how;
+}
+
 /* With the lock held; what the word was.  how: 0, FAILED or FAILED | BROKEN. */
 static uint32_t end_round(kr_barrier *b, uint32_t how)
 {
     kri_holders table = table_of(b);
     uint32_t old = kri_load_rlx(&b->word);
-    uint64_t bit = (uint64_t)1 << round_of(old) % KNOWN_ROUNDS;
     kri_holders_clear(&table);
-    b->failed = how != 0 ? b->failed | bit : b->failed & ~bit;
-    b->has_failed |= how != 0;
     b->cpus = 0;
     kri_store_rlx(&b->arrived, 0);
+    uint32_t ends = note_end(b, old, how);
     while (!kri_cas_sc(&b->word, &old, /* [barrier-1] */
-                       ((old & SHARED) | (old - old % ONE_ROUND)) + ONE_ROUND + how))
-        continue;
+                       ((old & SHARED) | (old - old % ONE_ROUND)) + ONE_ROUND + ends))
+        ends = note_end(b, old, how);
     return old;
 }
 
@@ -142,14 +157,29 @@ static void wake(kr_barrier *b, uint32_t ended)
         kri_wake(&b->word, KRI_ALL, KRI_SHARED);
 }
 
-static int enter(kr_barrier *b)
+static int take_lock(kr_barrier *b, kr_time timeout)
 {
-    int err = kri_lock_take_brief(&b->lock);
+    bool shared = kri_load_rlx(&b->word) & SHARED;
+    if (shared != kri_lock_is_shared(&b->lock))
+        return KR_ECORRUPT;
+    return shared ? kri_lock_take_within(&b->lock, timeout) : kri_lock_take_brief(&b->lock);
+}
+
+/* -ETIMEDOUT: one who was stopped has the lock. */
+static int enter(kr_barrier *b, kr_time timeout)
+{
+    int err = take_lock(b, timeout);
     if (err == KR_OWNER_DIED) {
         wake(b, end_round(b, FAILED | BROKEN));
         err = kr_lock_recover(&b->lock);
     }
     return err;
+}
+
+static kr_time patience(kr_time deadline)
+{
+    kr_time left = kri_left_until(deadline);
+    return left > AT_LEAST ? left : AT_LEAST;
 }
 
 static void leave(kr_barrier *b)
@@ -162,16 +192,30 @@ static int end(kr_barrier *b, uint32_t how)
     uint32_t ended = end_round(b, how);
     leave(b);
     wake(b, ended);
-    return how != 0 ? KR_EBROKEN : 0;
+    return how != 0 || (ended & BROKEN) ? KR_EBROKEN : 0;
 }
 
-/* How did the round end in which the word was `mine`?  It has. */
-static int outcome(kr_barrier *b, uint32_t mine, int index)
+/* Without the lock: break the round in which the word was `mine`.  false: it has ended. */
+static bool break_round(kr_barrier *b, uint32_t mine)
+{
+    uint32_t seen = kri_load_rlx(&b->word);
+    do {
+        if (round_of(seen) != round_of(mine) || (seen & BROKEN))
+            return false;
+    } while (!kri_cas_sc(&b->word, &seen, (seen & ~(uint32_t)WAITERS) | BROKEN));
+    wake(b, seen);
+    return true;
+}
+
+/* How did the round end in which the word was `mine`?  It has, or is broken. */
+static int outcome(kr_barrier *b, uint32_t mine, int index, kr_time deadline)
 {
     uint32_t word = kri_load_acq(&b->word); /* [barrier-1] */
+    if (rounds_since(mine, word) == 0)
+        return KR_EBROKEN;
     if (rounds_since(mine, word) == 1)
         return word & FAILED ? KR_EBROKEN : index;
-    int err = enter(b);
+    int err = enter(b, patience(deadline));
     if (err < 0)
         return err;
     uint32_t rounds = rounds_since(mine, kri_load_rlx(&b->word));
@@ -181,22 +225,27 @@ static int outcome(kr_barrier *b, uint32_t mine, int index)
     return failed ? KR_EBROKEN : index;
 }
 
+/* Or is broken, so that nobody is let go otherwise. */
 static bool has_ended(const kr_barrier *b, uint32_t mine)
 {
-    return round_of(kri_load_acq(&b->word)) != round_of(mine); /* [barrier-1] */
+    uint32_t word = kri_load_acq(&b->word); /* [barrier-1] */
+    return round_of(word) != round_of(mine) || (word & BROKEN);
 }
 
 /* Timed out or cancelled: nobody can be let go any more, unless they have been. */
 static int give_up(kr_barrier *b, uint32_t mine, int index, int why)
 {
-    int err = enter(b);
-    if (err < 0)
+    int err = enter(b, AT_LEAST);
+    if (err < 0 && err != -ETIMEDOUT)
         return err;
-    if (has_ended(b, mine)) {
+    if (err == -ETIMEDOUT && !break_round(b, mine))
+        return outcome(b, mine, index, 0);
+    if (err >= 0 && has_ended(b, mine)) {
         leave(b);
-        return outcome(b, mine, index);
+        return outcome(b, mine, index, 0);
     }
-    (void)end(b, FAILED | BROKEN);
+    if (err >= 0)
+        (void)end(b, FAILED | BROKEN);
     return why == -ETIMEDOUT ? KR_EBROKEN : why;
 }
 
@@ -206,9 +255,9 @@ static int look(kr_barrier *b, uint32_t mine)
     kri_holders table = table_of(b);
     if (table.length == 0)
         return 0;
-    int err = enter(b);
+    int err = enter(b, KR_NOWAIT);
     if (err < 0)
-        return err;
+        return err == -ETIMEDOUT ? 0 : err; /* whoever has it, may look: or the next slice does */
     if (!has_ended(b, mine) && kri_holders_settle(&table) > 0)
         (void)end(b, FAILED | BROKEN);
     else
@@ -249,14 +298,14 @@ static int await_as_party(kr_barrier *b, uint32_t mine, int index, kr_time deadl
     int err = await(b, mine, deadline);
     if (err == -ETIMEDOUT || err == -ECANCELED)
         return give_up(b, mine, index, err);
-    return err < 0 ? err : outcome(b, mine, index);
+    return err < 0 ? err : outcome(b, mine, index, deadline);
 }
 
 /* An action runs in a round of others, which is not the caller's to break. */
 static int await_as_surplus(kr_barrier *b, uint32_t mine, kr_time deadline)
 {
     int err = await(b, mine, deadline);
-    return err < 0 ? err : outcome(b, mine, 0);
+    return err < 0 ? err : outcome(b, mine, 0, deadline);
 }
 
 /* With the lock held, which is released when this fails. */
@@ -271,11 +320,30 @@ static int find_room(kr_barrier *b)
     return -ENOSPC;
 }
 
+static void break_now(kr_barrier *b)
+{
+    uint32_t now;
+    do {
+        now = kri_load_rlx(&b->word);
+    } while (!(now & BROKEN) && !break_round(b, now));
+}
+
+/* Without the lock: the time is up before the arrival.  As if it had come right before. */
+static int miss(kr_barrier *b)
+{
+    if (kri_load_rlx(&b->arrived) >= b->parties && !kr_barrier_broken(b))
+        return -ETIMEDOUT;
+    break_now(b);
+    return KR_EBROKEN;
+}
+
 /* Take the lock in a round that can still be joined; *mine is its word. */
 static int join(kr_barrier *b, uint32_t *mine, kr_time deadline)
 {
     for (;;) {
-        int err = enter(b);
+        int err = enter(b, patience(deadline));
+        if (err == -ETIMEDOUT)
+            return miss(b);
         if (err < 0)
             return err;
         *mine = kri_load_rlx(&b->word);
@@ -292,10 +360,14 @@ static int join(kr_barrier *b, uint32_t *mine, kr_time deadline)
     }
 }
 
-static int run(kr_barrier *b, uint32_t mine, int (*action)(void *arg), void *arg)
+static int run(kr_barrier *b, uint32_t mine, int (*action)(void *arg), void *arg, kr_time deadline)
 {
     int result = action(arg);
-    int err = enter(b);
+    int err = enter(b, patience(deadline));
+    if (err == -ETIMEDOUT) {
+        (void)break_round(b, mine);
+        return result < 0 ? result : KR_EBROKEN;
+    }
     if (err < 0)
         return err;
     if (!has_ended(b, mine)) {
@@ -340,13 +412,13 @@ int kr_barrier_wait_action(kr_barrier *barrier, int (*action)(void *arg), void *
         kri_holders_add(&table);
     note_processor(barrier, last);
     if (last && action == NULL) {
-        (void)end(barrier, 0);
-        return index;
+        err = end(barrier, 0);
+        return err < 0 ? err : index;
     }
     leave(barrier);
     if (!last)
         return await_as_party(barrier, mine, index, deadline);
-    err = run(barrier, mine, action, arg);
+    err = run(barrier, mine, action, arg, deadline);
     return err < 0 ? err : index;
 }
 
@@ -355,23 +427,23 @@ int kr_barrier_wait(kr_barrier *barrier, kr_time timeout)
     return kr_barrier_wait_action(barrier, NULL, NULL, timeout);
 }
 
-static int end_now(kr_barrier *b, uint32_t how)
-{
-    int err = enter(b);
-    if (err < 0)
-        return err;
-    (void)end(b, how);
-    return 0;
-}
-
 int kr_barrier_reset(kr_barrier *barrier)
 {
-    return end_now(barrier, FAILED);
+    int err = enter(barrier, KR_FOREVER);
+    if (err < 0)
+        return err;
+    (void)end(barrier, FAILED);
+    return 0;
 }
 
 int kr_barrier_abort(kr_barrier *barrier)
 {
-    return end_now(barrier, FAILED | BROKEN);
+    int err = enter(barrier, AT_LEAST);
+    if (err >= 0)
+        (void)end(barrier, FAILED | BROKEN);
+    if (err == -ETIMEDOUT)
+        break_now(barrier);
+    return err < 0 && err != -ETIMEDOUT ? err : 0;
 }
 
 unsigned kr_barrier_parties(const kr_barrier *barrier)
@@ -381,7 +453,7 @@ unsigned kr_barrier_parties(const kr_barrier *barrier)
 
 unsigned kr_barrier_n_waiting(const kr_barrier *barrier)
 {
-    return kri_load_rlx(&barrier->arrived);
+    return kr_barrier_broken(barrier) ? 0 : kri_load_rlx(&barrier->arrived);
 }
 
 bool kr_barrier_broken(const kr_barrier *barrier)

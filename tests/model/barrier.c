@@ -5,6 +5,7 @@
 #include "model/scenario.h"
 #include <krait/barrier.h>
 #include <krait/cancel.h>
+#include <krait/coroutine.h>
 
 static struct {
     kr_barrier barrier;
@@ -245,6 +246,47 @@ SCENARIO(barrier_time_out_of_process, .stale = 1)
     kr_explore_spawn_in(1, meet_timed, &s.results[0]);
     kr_explore_spawn_in(2, meet_any, &s.results[1]);
     check_all_or_none();
+}
+
+/* The lock is waited for in vain, wherever the other is who has it. */
+SCENARIO(barrier_given_up_without_the_lock, .stale = 1)
+{
+    fresh_in(KR_SHARED, 2);
+    kr_explore_spawn_in(1, meet_without_time, &s.results[0]);
+    kr_explore_spawn_in(2, meet_any, &s.results[1]);
+    check_all_or_none();
+}
+
+/* The round is over for all who wait once one has broken it so. */
+static void hold_the_lock_for_long(void *arg)
+{
+    (void)arg;
+    kr_explore_check(kr_lock_acquire(&s.barrier.lock, KR_FOREVER) == 0);
+    if (kr_barrier_n_waiting(&s.barrier) == 2)
+        kr_explore_check(kr_sleep(kr_sec(2)) == 0);
+    kr_explore_check(kr_lock_release(&s.barrier.lock) == 0);
+}
+
+static void meet_and_note_when(void *arg)
+{
+    meet_timed(arg);
+    kr_explore_check(kr_now() - s.began < kr_ms(1500));
+    s.began = kr_now();
+}
+
+SCENARIO(barrier_broken_without_the_lock, .stale = KR_EXPLORE_NONE, .early = KR_EXPLORE_NONE)
+{
+    fresh_in(KR_SHARED, 3);
+    kr_explore_spawn_in(1, meet_and_note_when, &s.results[0]);
+    kr_explore_spawn_in(2, hold_the_lock_for_long, NULL);
+    meet_any(&s.results[1]);
+    kr_time back = kr_now();
+    kr_explore_join_all();
+    kr_explore_check(s.results[0] == KR_EBROKEN && s.results[1] == KR_EBROKEN);
+    kr_explore_check(back - s.began < kr_ms(1));
+    kr_explore_check(kr_barrier_reset(&s.barrier) == 0);
+    kr_explore_check(!kr_barrier_broken(&s.barrier));
+    kr_explore_check(kr_barrier_n_waiting(&s.barrier) == 0);
 }
 
 SCENARIO(barrier_abort, .stale = KR_EXPLORE_NONE)

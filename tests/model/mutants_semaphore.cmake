@@ -62,9 +62,9 @@ krait_mutant(barrier_tells_of_the_last_round_again sync/barrier.c
 krait_mutant(barrier_forgets_a_failure sync/barrier.c barrier/barrier_told_late_of_failure
   "    b->failed = how != 0 ? b->failed | bit : b->failed & ~bit;" "    b->failed &= ~bit;")
 krait_mutant(barrier_breaks_what_has_ended sync/barrier.c barrier/barrier_time_out
-  "    if (has_ended(b, mine)) {
+  "    if (err >= 0 && has_ended(b, mine)) {
         leave(b);
-        return outcome(b, mine, index);
+        return outcome(b, mine, index, 0);
     }" "")
 krait_mutant(barrier_joins_a_full_round sync/barrier.c barrier/barrier_late_beside_action
   "        if (kri_load_rlx(&b->arrived) < b->parties)" "        if (b->parties > 0)")
@@ -72,12 +72,27 @@ krait_mutant(barrier_broken_by_surplus sync/barrier.c barrier/barrier_surplus_gi
   "err = await_as_surplus(b, *mine, deadline)" "err = await_as_party(b, *mine, 0, deadline)")
 krait_mutant(barrier_lets_go_before_the_action sync/barrier.c barrier/barrier_action
   "    int result = action(arg);
-    int err = enter(b);"
-  "    int err = enter(b);
+    int err = enter(b, patience(deadline));"
+  "    int err = enter(b, patience(deadline));
     (void)end(b, 0);
     int result = action(arg);
     return result < 0 ? result : 0;
-    err = enter(b);")
+    err = enter(b, patience(deadline));")
+krait_mutant(barrier_ends_well_though_broken sync/barrier.c
+  barrier/barrier_given_up_without_the_lock
+  "    if (how == 0 && (word & BROKEN))" "    if (how == 0 && word == 0)")
+krait_mutant(barrier_tells_the_last_wrongly sync/barrier.c
+  barrier/barrier_given_up_without_the_lock
+  "    return how != 0 || (ended & BROKEN) ? KR_EBROKEN : 0;"
+  "    return how != 0 ? KR_EBROKEN : 0;")
+krait_mutant(barrier_broken_too_late sync/barrier.c barrier/barrier_given_up_without_the_lock
+  "        ends = note_end(b, old, how);" "        continue;")
+krait_mutant(barrier_broken_in_silence sync/barrier.c barrier/barrier_broken_without_the_lock
+  "    wake(b, seen);" "    (void)b;")
+krait_mutant(barrier_waits_for_the_stopped sync/barrier.c barrier/barrier_broken_without_the_lock
+  "    int err = enter(b, AT_LEAST);
+    if (err < 0 && err" "    int err = enter(b, KR_FOREVER);
+    if (err < 0 && err")
 krait_mutant(barrier_sleeps_for_good sync/barrier.c owned/owned_barrier_last_dies
   "kri_wait_slice(&b->word, mine | WAITERS, deadline, describe)"
   "kri_wait_for(&b->word, mine | WAITERS, deadline, KRI_SHARED, describe)")
@@ -88,8 +103,8 @@ krait_mutant(barrier_not_put_right sync/barrier.c owned/owned_barrier_party_dies
   "        wake(b, end_round(b, FAILED | BROKEN));" "")
 krait_mutant(barrier_keeps_its_rows sync/barrier.c owned/owned_barrier_without_death
   "    kri_holders_clear(&table);
-    b->failed" "    (void)table;
-    b->failed")
+    b->cpus" "    (void)table;
+    b->cpus")
 
 # Semaphores with holders.
 krait_mutant(owned_not_put_right sync/owned.c owned/owned_borrower_dies

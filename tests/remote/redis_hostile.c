@@ -158,6 +158,69 @@ TEST(results_that_were_forged)
     kri_redis_release(redis);
 }
 
+/* The task that lies on the server, as a worker takes it; *id is the entry's. */
+static kri_message take_task(char id[KRI_POST_ID])
+{
+    const unsigned char *bytes;
+    size_t size;
+    kri_signer signer;
+    kri_message task = {.kind = 0};
+    kri_reply *reply =
+        ask(KRI_WORDS(kri_word("XREADGROUP"), kri_word("GROUP"), kri_word(KRI_POST_GROUP),
+                      kri_word("other"), kri_word("COUNT"), kri_word("1"), kri_word("BLOCK"),
+                      kri_word("20000"), kri_word("STREAMS"), kri_word(tasks), kri_word(">")));
+    CHECK_EQ(kri_reply_count(reply), 1);
+    const kri_reply *entries = kri_reply_at(kri_reply_at(reply, 0), 1);
+    CHECK(kri_post_entry(kri_reply_at(entries, 0), id, &bytes, &size));
+    CHECK_EQ(kri_remote_program(&task.program), 0);
+    CHECK_EQ(kri_signer_begin(&signer, TEST_KEY, strlen(TEST_KEY)), 0);
+    CHECK_EQ(kri_message_open(&signer, task.program, bytes, size, &task), 0);
+    kri_signer_end(&signer);
+    kri_reply_free(reply);
+    return task;
+}
+
+static void acknowledge(const char *id)
+{
+    kri_reply_free(
+        ask(KRI_WORDS(kri_word("XACK"), kri_word(tasks), kri_word(KRI_POST_GROUP), kri_word(id))));
+    kri_reply_free(ask(KRI_WORDS(kri_word("XDEL"), kri_word(tasks), kri_word(id))));
+}
+
+/* A worker of ours has run the task, and answers with more than the pool takes. */
+TEST(a_result_that_is_too_long)
+{
+    enum { SIZE = 5000 };
+    static unsigned char bytes[KRI_MESSAGE_HEAD + SIZE];
+    char id[KRI_POST_ID], results[KRI_POST_KEY];
+    begin();
+    kr_set_task_hook(note);
+    kr_executor *pool = make_pool_with(NULL, &(kr_remote_options){.max_message = SIZE - 1});
+    kr_remote_counts counts;
+    kr_future *f;
+    kri_signer signer;
+    long n = 5;
+    CHECK_EQ(kr_submit(pool, &f, square, &n, sizeof n, sizeof n), 0);
+    kri_message m = take_task(id);
+    m.kind = KRI_MESSAGE_RESULT;
+    m.size = SIZE;
+    CHECK_EQ(kri_signer_begin(&signer, TEST_KEY, strlen(TEST_KEY)), 0);
+    CHECK_EQ(kri_message_seal(&signer, &m, bytes), 0);
+    kri_signer_end(&signer);
+    find_results(results, sizeof results);
+    add(results, bytes, sizeof bytes);
+    acknowledge(id);
+    CHECK_EQ(kr_future_exception(f, NULL, kr_sec(20)), -EMSGSIZE);
+    CHECK_EQ(error_of(f), -EMSGSIZE);
+    CHECK_EQ(kr_remote_read_counts(pool, &counts), 0);
+    CHECK_EQ(counts.oversized, 1);
+    CHECK_EQ(counts.again, 0);
+    CHECK_EQ(counts.sent, 1);
+    CHECK_EQ(told[3], 1);
+    end(pool);
+    kri_redis_release(redis);
+}
+
 /* Who has another key is told at once, and takes nothing. */
 TEST(another_key)
 {

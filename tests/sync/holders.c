@@ -111,16 +111,22 @@ static void stop_inside(void *arg, int index)
     CHECK_EQ(kr_lock_release(&world->semaphore.lock), 0);
 }
 
+static pid_t await_stop(holder_world *world)
+{
+    party_await_count(&world->ready, 1);
+    pid_t id = (pid_t)kri_load_acq(&world->ready);
+    while (shared_state(id) != 'T')
+        kri_test_nap();
+    return id;
+}
+
 /* Every acquire ends in time all the same, having taken nothing. */
 PARTY_TEST_OF(a_stopped_user, processes)
 {
     holder_world *world = world_create(1, ROWS, 1);
     party_bunch *stopped = party_start(1, stop_inside, world);
 
-    party_await_count(&world->ready, 1);
-    pid_t id = (pid_t)kri_load_acq(&world->ready);
-    while (shared_state(id) != 'T')
-        kri_test_nap();
+    pid_t id = await_stop(world);
     kr_time start = kr_now();
     CHECK_EQ(kr_semaphore_acquire(&world->semaphore, KR_NOWAIT), -ETIMEDOUT);
     CHECK_TIME(kr_now() - start, kr_sec(1));
@@ -131,6 +137,68 @@ PARTY_TEST_OF(a_stopped_user, processes)
     CHECK_EQ(kr_semaphore_acquire(&world->semaphore, KR_FOREVER), 0);
     CHECK_EQ(kr_semaphore_release(&world->semaphore, 1), 0);
     CHECK_EQ(kr_semaphore_value(&world->semaphore), 1);
+    party_join(stopped);
+    world_free(world);
+}
+
+static void stop_inside_the_barrier(void *arg, int index)
+{
+    holder_world *world = arg;
+
+    (void)index;
+    CHECK_EQ(kr_lock_acquire(&world->barrier.lock, KR_FOREVER), 0);
+    kri_store_rel(&world->ready, (uint32_t)getpid());
+    CHECK_EQ(raise(SIGSTOP), 0);
+    CHECK_EQ(kr_lock_release(&world->barrier.lock), 0);
+}
+
+static void meet_at_last(void *arg, int index)
+{
+    holder_world *world = arg;
+
+    world->results[index] = kr_barrier_wait(&world->barrier, index == 0 ? kr_sec(2) : KR_FOREVER);
+}
+
+/* Whose time is up breaks the barrier all the same. */
+PARTY_TEST_OF(a_stopped_user_of_a_barrier, processes)
+{
+    holder_world *world = world_create(1, ROWS, 1);
+    party_bunch *stopped = party_start(1, stop_inside_the_barrier, world);
+    pid_t id = await_stop(world);
+    kr_time start = kr_now();
+    CHECK_EQ(kr_barrier_wait(&world->barrier, kr_ms(1200)), KR_EBROKEN);
+    CHECK_TIME(kr_now() - start, kr_ms(1200));
+    CHECK(kr_barrier_broken(&world->barrier));
+    start = kr_now();
+    CHECK_EQ(kr_barrier_wait(&world->barrier, KR_NOWAIT), KR_EBROKEN);
+    CHECK_TIME(kr_now() - start, kr_sec(1));
+    CHECK_EQ(kill(id, SIGCONT), 0);
+    CHECK_EQ(kr_barrier_wait(&world->barrier, KR_FOREVER), KR_EBROKEN);
+    CHECK_EQ(kr_barrier_reset(&world->barrier), 0);
+    CHECK_EQ(kr_barrier_wait(&world->barrier, KR_FOREVER), 0);
+    party_join(stopped);
+    world_free(world);
+}
+
+/* Who is there already breaks the round, for the one without a time-out, too. */
+PARTY_TEST_OF(a_stopped_user_of_a_barrier_with_parties, processes)
+{
+    holder_world *world = world_create(1, ROWS, 3);
+    party_bunch *parties = party_start(2, meet_at_last, world);
+    PARTY_AWAIT_PARKED(&world->barrier, 2);
+    party_bunch *stopped = party_start(1, stop_inside_the_barrier, world);
+    pid_t id = await_stop(world);
+    party_join(parties);
+    CHECK_EQ(world->results[0], KR_EBROKEN);
+    CHECK_EQ(world->results[1], KR_EBROKEN);
+    CHECK(kr_barrier_broken(&world->barrier));
+    CHECK_EQ(kr_barrier_n_waiting(&world->barrier), 0);
+    CHECK_EQ(kr_barrier_abort(&world->barrier), 0);
+    CHECK_EQ(kill(id, SIGCONT), 0);
+    CHECK_EQ(kr_barrier_wait(&world->barrier, KR_FOREVER), KR_EBROKEN);
+    CHECK_EQ(kr_barrier_reset(&world->barrier), 0);
+    CHECK_EQ(kr_barrier_n_waiting(&world->barrier), 0);
+    CHECK_EQ(kr_barrier_wait(&world->barrier, KR_NOWAIT), KR_EBROKEN); /* alone, and broken by it */
     party_join(stopped);
     world_free(world);
 }

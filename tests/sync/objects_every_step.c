@@ -5,7 +5,7 @@
  * step 2, and so on until one gets through; a system call is one step.  A survivor may wait
  * meanwhile.  After each kill it comes back, soon where its header promises that, and the object is
  * as good as new; but for the permits of a plain semaphore, of which the dead may keep the one that
- * it had.
+ * it had.  Stopped instead, wherever that is, it holds up nobody for longer than his time-out.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -16,6 +16,7 @@ enum {
     STEPS = 20000,
     STRIDE = 12,
     STRIDE_BESIDE_SURVIVOR = 30,
+    STRIDE_BESIDE_STOPPED = 200,
     MANY_SECONDS = 10,
     ROWS = 4,
     ENOUGH = 5
@@ -42,6 +43,7 @@ typedef struct step_case {
     int (*begin)(step_world *world);  /* the victim before it is stepped; NULL: nothing */
     int (*victim)(step_world *world); /* what is stepped through */
     int (*survivor)(step_world *world);
+    void (*beside)(step_world *world); /* while the victim is stopped there, alive; NULL: nothing */
     void (*check)(step_world *world, bool through);
 } step_case;
 
@@ -122,6 +124,8 @@ static bool kill_after(step_world *world, int steps)
         CHECK(stops(victim));
     }
     bool through = kri_load_acq(&world->done) != 0;
+    if (now.beside != NULL && !through)
+        now.beside(world);
     shared_kill(victim);
     now.check(world, through);
     if (now.survivor != NULL)
@@ -140,6 +144,8 @@ static void kill_after_each(step_case what)
     now = what;
     if (kri_test_budget() > MANY_SECONDS)
         stride = 1;
+    if (what.beside != NULL) /* seconds each */
+        stride = stride == 1 ? STRIDE_BESIDE_SURVIVOR : STRIDE_BESIDE_STOPPED;
     if (KRI_SANITIZED)
         SKIP("a sanitizer multiplies the steps");
     while (killed && steps < STEPS) {
@@ -424,4 +430,30 @@ TEST(test_killed_in_barrier_as_it_gives_up)
                                 .victim = meet_or_give_up,
                                 .survivor = meet,
                                 .check = check_gave_up});
+}
+
+/* Wherever it is stopped, a wait ends in time; and the barrier is good once it is gone. */
+static void meet_beside(step_world *world)
+{
+    kr_time start = kr_now();
+    int err = kr_barrier_wait(&world->barrier, kr_ms(20));
+    CHECK(err >= 0 || err == KR_EBROKEN);
+    CHECK_LE(kr_now() - start, AT_LEAST);
+    CHECK_EQ(kr_barrier_abort(&world->barrier), 0);
+    CHECK(kr_barrier_broken(&world->barrier));
+    CHECK_LE(kr_now() - start, 2 * AT_LEAST);
+}
+
+static void check_after_stop(step_world *world, bool through)
+{
+    (void)through;
+    check_new_round(world);
+}
+
+TEST(test_stopped_in_barrier)
+{
+    kill_after_each((step_case){.prepare = make_barrier_of_two,
+                                .victim = meet_or_give_up,
+                                .beside = meet_beside,
+                                .check = check_after_stop});
 }
