@@ -10,6 +10,9 @@ add_library(krait_harness STATIC tests/harness/test.c tests/harness/bunch.c test
             tests/harness/party_processes.c tests/harness/stop.c)
 target_link_libraries(krait_harness PUBLIC krait_testing)
 target_include_directories(krait_harness PUBLIC tests)
+if(KRAIT_HAVE_MEMCHECK_H)
+  target_compile_definitions(krait_harness PRIVATE KRI_HAVE_VALGRIND)
+endif()
 # Comparing what a program prints.
 target_sources(krait_harness PRIVATE tests/harness/expect.c tests/harness/pattern.c)
 

@@ -48,8 +48,8 @@ static void try_out(const char *name, const char *compiler, const char *flags, c
 
 TEST(test_aarch64)
 {
-    if (KRI_SANITIZED)
-        SKIP("the program is not built with sanitizers");
+    if (KRI_CHECKED)
+        SKIP("the program runs without the tools of this run");
     if (!have("aarch64-linux-gnu-gcc") || !have("qemu-aarch64"))
         SKIP("there is no compiler for AArch64, or no emulator");
     try_out("aarch64", "aarch64-linux-gnu-gcc", "-static", "qemu-aarch64");
@@ -57,8 +57,8 @@ TEST(test_aarch64)
 
 TEST(test_aarch64_with_tracked_branches)
 {
-    if (KRI_SANITIZED)
-        SKIP("the program is not built with sanitizers");
+    if (KRI_CHECKED)
+        SKIP("the program runs without the tools of this run");
     if (!have("aarch64-linux-gnu-gcc") || !have("qemu-aarch64"))
         SKIP("there is no compiler for AArch64, or no emulator");
     try_out("bti", "aarch64-linux-gnu-gcc", "-static -mbranch-protection=standard",
@@ -67,8 +67,8 @@ TEST(test_aarch64_with_tracked_branches)
 
 TEST(test_ucontext)
 {
-    if (KRI_SANITIZED)
-        SKIP("the program is not built with sanitizers");
+    if (KRI_CHECKED)
+        SKIP("the program runs without the tools of this run");
     if (!have("cc"))
         SKIP("there is no compiler");
     try_out("ucontext", "cc", "-DKRI_UCONTEXT", "");
@@ -76,8 +76,8 @@ TEST(test_ucontext)
 
 TEST(test_valgrind)
 {
-    if (KRI_SANITIZED)
-        SKIP("the program is not built with sanitizers");
+    if (KRI_CHECKED)
+        SKIP("the program runs without the tools of this run");
     if (!have("cc") || !have("valgrind"))
         SKIP("there is no valgrind");
     try_out("checked", "cc", "-DKRI_HAVE_VALGRIND", "valgrind -q --error-exitcode=9");

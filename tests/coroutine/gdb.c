@@ -114,6 +114,8 @@ TEST(test_coroutines_in_gdb)
 {
     if (KRI_QEMU)
         SKIP("gdb would see qemu, and not the program");
+    if (KRI_VALGRIND)
+        SKIP("gdb would see valgrind, and not the program");
     if (system("gdb --batch -ex 'python import gdb' >/dev/null 2>&1") != 0)
         SKIP("there is no gdb with Python");
     pid_t child = start();

@@ -157,7 +157,8 @@ TEST(test_long_holds)
     contend("two that compute and one with long holds", 3, holds, bounds);
 }
 
-enum { SLICE_MS = 5 * KRI_TIMES, TURN_MS = 4 * KRI_TIMES };
+#define SLICE_MS (5 * KRI_TIMES)
+#define TURN_MS  (4 * KRI_TIMES)
 
 static kr_time median_visit(kr_gil_policy policy)
 {

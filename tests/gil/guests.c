@@ -151,11 +151,12 @@ static int compute_beside(void *arg)
  */
 static int visits_served_soon(void)
 {
-    enum { COMPUTE = 4, VISITS = 100, SLICE_MS = 5 * KRI_TIMES, TURN_MS = 4 * KRI_TIMES };
+    enum { COMPUTE = 4, VISITS = 100 };
+    const int slice_ms = 5 * KRI_TIMES, turn_ms = 4 * KRI_TIMES;
     kr_thread *threads[COMPUTE];
     int soon = 0;
     s.gil = gil_create(KR_GIL_DEADLINE);
-    CHECK_EQ(kr_gil_set_switch_interval(s.gil, kr_ms(SLICE_MS)), 0);
+    CHECK_EQ(kr_gil_set_switch_interval(s.gil, kr_ms(slice_ms)), 0);
     kri_store_rlx(&s.begun, 0);
     kri_store_rlx(&s.pieces, 0);
     for (int i = 0; i < COMPUTE; i++)
@@ -165,7 +166,7 @@ static int visits_served_soon(void)
     for (int i = 0; i < VISITS; i++) {
         kr_time came = kr_now();
         kr_gil_thread *self = gil_attach(s.gil);
-        soon += kr_now() - came < kr_ms(TURN_MS);
+        soon += kr_now() - came < kr_ms(turn_ms);
         compute_for(self, kr_us(20));
         CHECK_EQ(kr_gil_detach(self), 0);
     }

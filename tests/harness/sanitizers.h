@@ -32,11 +32,18 @@
 
 #define KRI_SANITIZED (KRI_ASAN || KRI_TSAN)
 
-/* Slower than elsewhere: there is less to do, and more time for it. */
-#define KRI_SLOWED (KRI_SANITIZED || KRI_EMULATED)
+/* Under valgrind, which lets one thread run at a time: known as the case runs. */
+#define KRI_VALGRIND kri_test_valgrind()
+_Bool kri_test_valgrind(void);
+
+/* What looks after memory takes more of it, and keeps what is freed. */
+#define KRI_CHECKED (KRI_SANITIZED || KRI_VALGRIND)
+
+/* Slower than elsewhere: there is less to do, and more time for it.  Known as the case runs. */
+#define KRI_SLOWED (KRI_SANITIZED || KRI_EMULATED || KRI_VALGRIND)
 
 /* What bounds and intervals of time are multiplied by that were chosen for a processor of one's
- * own. */
-#define KRI_TIMES (KRI_EMULATED ? 10 : 1)
+ * own.  Known as the case runs. */
+#define KRI_TIMES (KRI_EMULATED || KRI_VALGRIND ? 10 : 1)
 
 #endif

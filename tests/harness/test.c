@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "harness/sanitizers.h"
 #include "harness/test.h"
 
 #include "wait/wait.h"
@@ -19,6 +20,12 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifdef KRI_HAVE_VALGRIND
+#include <valgrind/valgrind.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#endif
 
 enum { SKIPPED = 77, PATIENCE_SECONDS = 30 };
 
@@ -105,6 +112,11 @@ static bool runs_under_qemu(void)
 bool kri_test_emulated(void)
 {
     return getenv("KR_TRY") == NULL && runs_under_qemu();
+}
+
+bool kri_test_valgrind(void)
+{
+    return RUNNING_ON_VALGRIND != 0;
 }
 
 long kri_test_system_call(long number)

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "harness/sanitizers.h"
 #include "io/channels.h"
 #include "io/io.h"
 
@@ -308,11 +309,12 @@ static void send_chaos(void *arg)
 
 IO_TEST(test_chaos)
 {
-    enum { THEY = 20, TIMES = 10 };
+    enum { THEY = 20 };
+    const int times = KRI_VALGRIND ? 2 : 10;
     static chaos all[THEY];
     static io_other others[THEY][2];
     uint64_t state = kri_test_seed();
-    for (int round = 0; round < TIMES; round++) {
+    for (int round = 0; round < times; round++) {
         for (int i = 0; i < THEY; i++) {
             all[i] = (chaos){.random = kri_test_random(&state)};
             (i % 2 ? io_tcp_pair : io_make_pair)(all[i].fds);

@@ -403,32 +403,40 @@ static void compute_for(kr_time duration)
     CHECK_EQ(error_of(f), 0);
 }
 
-enum { SLOW_MS = 20 * KRI_TIMES };
+static kr_time slow(void)
+{
+    return kr_ms(20 * KRI_TIMES);
+}
+
+static int run_impatiently(int (*body)(void *arg))
+{
+    const kr_run_options impatient = {.debug = true, .slow_after = slow()};
+    return kr_run_with(body, NULL, &impatient);
+}
 
 static int hold_up_with_hook(void *arg)
 {
     (void)arg;
-    compute_for(kr_ms(SLOW_MS));
+    compute_for(slow());
     CHECK_EQ(slow_heard, 1);
     CHECK_STR(slow_name, "busy");
     CHECK(slow_task == compute);
-    CHECK_GE(slow_took, kr_ms(SLOW_MS));
+    CHECK_GE(slow_took, slow());
     return 0;
 }
 
 static int hold_up(void *arg)
 {
     (void)arg;
-    compute_for(kr_ms(SLOW_MS));
+    compute_for(slow());
     return 0;
 }
 
-static const kr_run_options impatient = {.debug = true, .slow_after = SLOW_MS * 1000000};
 static const kr_run_options patient = {.debug = true, .slow_after = INT64_MAX};
 
 static void hold_up_unheard(void)
 {
-    CHECK_EQ(kr_run_with(hold_up, NULL, &impatient), 0);
+    CHECK_EQ(run_impatiently(hold_up), 0);
 }
 
 TEST(test_log_slow_callbacks)
@@ -441,7 +449,7 @@ TEST(test_log_slow_callbacks)
     CHECK_EQ(kr_run(hold_up, NULL), 0); /* not in debug mode */
     CHECK_EQ(kr_run_with(hold_up, NULL, &patient), 0);
     CHECK_EQ(slow_heard, 0);
-    CHECK_EQ(kr_run_with(hold_up_with_hook, NULL, &impatient), 0);
+    CHECK_EQ(run_impatiently(hold_up_with_hook), 0);
     CHECK(kr_set_slow_hook(NULL) == note_slow);
 }
 

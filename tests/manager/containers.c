@@ -325,19 +325,20 @@ BACKEND_TEST(a_name_belongs_to_one_kind)
 /* As fast with many as with few: each takes one, and copies no more. */
 TEST(a_large_set_is_emptied_one_by_one)
 {
-    enum { MEMBERS = KRI_SLOWED ? 3000 : 200000 };
+    enum { MOST = 200000 };
+    const uint32_t members = KRI_SLOWED ? 3000 : MOST;
     KR_AUTO(kr_manager) *m = NULL;
     KR_AUTO(kr_set) *s = NULL;
-    static bool seen[MEMBERS];
+    static bool seen[MOST];
     uint32_t member = 0;
     size_t size = 0;
     CHECK_EQ(kr_manager_open(&m, NULL, NULL), 0);
     CHECK_EQ(kr_set_open(&s, m, "s"), 0);
-    for (; member < MEMBERS; member++)
+    for (; member < members; member++)
         CHECK_EQ(kr_set_add(s, &member, sizeof member), 1);
-    for (int i = 0; i < MEMBERS; i++) {
+    for (uint32_t i = 0; i < members; i++) {
         CHECK_EQ(kr_set_pop(s, &member, sizeof member, &size), 0);
-        CHECK(size == sizeof member && member < MEMBERS && !seen[member]);
+        CHECK(size == sizeof member && member < members && !seen[member]);
         seen[member] = true;
     }
     CHECK_EQ(kr_set_pop(s, &member, sizeof member, &size), -ENOENT);

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 enum { LIMIT = 2 << 20, KEYS = 40, ITEMS = 300, ARRAY = 50, HEAD = 128, BUFFER = 4096 };
-enum { ROUNDS = KRI_SLOWED ? 300 : 1500 };
+#define ROUNDS (KRI_SLOWED ? 300 : 1500)
 
 typedef struct things {
     kr_manager *manager;

@@ -8,7 +8,8 @@
 #include "harness/sanitizers.h"
 #include <stdio.h>
 
-enum { PARTIES = 4, ROUNDS = KRI_SLOWED ? 300 : 3000, SHARED_KEYS = 8 };
+enum { PARTIES = 4, SHARED_KEYS = 8 };
+#define ROUNDS (KRI_SLOWED ? 300 : 3000)
 
 typedef struct dict_world {
     kr_manager *manager;

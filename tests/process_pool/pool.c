@@ -51,10 +51,10 @@ TEST(test_killed_child)
 /* behaviour: 12.1 MiscTestCase.test_large_pool */
 TEST(test_large_pool)
 {
-    enum { WORKERS = KRI_SLOWED ? 40 : 200 };
-    kr_executor *pool = pool_of(WORKERS);
-    CHECK_EQ(kr_executor_workers(pool), WORKERS);
-    for (long i = 0; i < WORKERS; i++)
+    const int workers = KRI_SLOWED ? 40 : 200;
+    kr_executor *pool = pool_of(workers);
+    CHECK_EQ(kr_executor_workers(pool), workers);
+    for (long i = 0; i < workers; i++)
         CHECK_EQ(square_of(pool, i), i * i);
     end(pool);
 }

@@ -64,7 +64,8 @@ TEST(tls_of_streams_that_are_none)
 
 /* Large transfers: each direction has a writer and a reader. */
 
-enum { LARGE = KRI_SANITIZED ? 1 << 20 : 6 << 20, UPDATES = 8 };
+enum { UPDATES = 8 };
+#define LARGE ((size_t)(KRI_VALGRIND ? 1 << 18 : KRI_SANITIZED ? 1 << 20 : 6 << 20))
 
 typedef struct flow {
     kr_stream *stream;

@@ -385,7 +385,7 @@ TEST(test_shared_time_out_and_cancel)
 
 TEST(test_shared_queues)
 {
-    enum { ITEMS = KRI_EMULATED ? 500 : 20000 };
+    const int items = KRI_EMULATED || KRI_VALGRIND ? 500 : 20000;
     struct shared *shared = make_shared();
     kr_queue *there, *back;
     const kr_queue_options options = {.scope = KR_SHARED};
@@ -403,9 +403,9 @@ TEST(test_shared_queues)
     }
     kr_choice any[] = {kr_choose_put(there, &out), kr_choose_get(back, &in)};
     int received = 0;
-    for (out = 0; received < ITEMS;) {
+    for (out = 0; received < items;) {
         int chosen =
-            out < ITEMS ? kr_wait_any(any, 2, KR_FOREVER) : 1 + kr_wait_any(any + 1, 1, KR_FOREVER);
+            out < items ? kr_wait_any(any, 2, KR_FOREVER) : 1 + kr_wait_any(any + 1, 1, KR_FOREVER);
         CHECK(chosen == 0 || chosen == 1);
         CHECK_EQ(any[chosen].result, 0);
         if (chosen == 0)

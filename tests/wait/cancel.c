@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "harness/sanitizers.h"
 #include "wait/each.h"
 
 TEST(test_enter_and_exit)
@@ -310,8 +311,9 @@ TEST(test_many_threads_below_one_scope)
 {
     enum { CHILDREN = 20 };
 
+    const int rounds = KRI_VALGRIND ? 4 : 20;
     party_be(&party_threads);
-    for (int round = 0; round < 20; round++) {
+    for (int round = 0; round < rounds; round++) {
         family *f = party_world(sizeof *f);
         party_bunch *bunch;
 

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "harness/sanitizers.h"
 #include "sync/waits.h"
 #include "wait/internal.h"
 #include <sys/wait.h>
@@ -238,8 +239,9 @@ TEST(test_many_threads_in_one_group)
     enum { JOBS = 20 };
     kri_party *self = kri_party_self();
 
+    const int rounds = KRI_VALGRIND ? 6 : 60;
     party_be(&party_threads);
-    for (int round = 0; round < 60; round++) {
+    for (int round = 0; round < rounds; round++) {
         family *f = party_world(sizeof *f);
         party_bunch *bunch;
 
