@@ -11,6 +11,7 @@
 #define KRI_TESTS_FAULTS_REFUSE_H
 
 #include "harness/faulty.h"
+#include "harness/sanitizers.h"
 #include "thread/child.h"
 
 #include <dirent.h>

@@ -139,7 +139,7 @@ static int polling(void)
     int ends[2];
     kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
     CHECK_EQ(pipe(ends), 0);
-    CHECK_EQ(kr_cancel_scope_enter(&scope, kr_ms(1)), 0);
+    CHECK_EQ(kr_cancel_scope_enter(&scope, kr_ms(20 * KRI_TIMES)), 0);
     int err = kr_poll(ends[0], KR_READABLE, KR_FOREVER);
     if (err == -ECANCELED)
         err = 0;
