@@ -231,7 +231,7 @@ IO_TEST(test_write_all)
 
 IO_TEST(test_write_all_says_how_much)
 {
-    size_t size = (KRI_VALGRIND ? 10 : 20) << 20; /* all is looked at with each write */
+    size_t size = (size_t)(KRI_VALGRIND ? 10 : 20) << 20; /* all is looked at with each write */
     const kr_time limit = kr_ms(20 * KRI_TIMES);
     char *bytes = calloc(size, 1);
     for (io_channel *channel = io_channels(); channel->name != NULL; channel++) {
