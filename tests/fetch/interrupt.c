@@ -76,38 +76,6 @@ BOTH(interrupted_in_order)
     CHECK(strstr(out, "/3\td/000003-3\n") != NULL);
 }
 
-static bool catches(pid_t process, int signo)
-{
-    char path[64], line[128];
-    unsigned long long caught = 0;
-    snprintf(path, sizeof path, "/proc/%d/status", (int)process);
-    FILE *stream = fopen(path, "re");
-    if (!stream)
-        return false;
-    while (fgets(line, sizeof line, stream))
-        (void)sscanf(line, "SigCgt: %llx", &caught);
-    fclose(stream);
-    return caught >> (signo - 1) & 1;
-}
-
-/* As fetch does what it reads when it catches the signal.  In an emulated process that counts as
- * caught from the beginning. */
-static bool has_open(pid_t process, const char *name)
-{
-    char path[64], target[512];
-    for (int fd = 0; fd < 64; fd++) {
-        snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)process, fd);
-        ssize_t length = readlink(path, target, sizeof target - 1);
-        if (length < 0)
-            continue;
-        target[length] = '\0';
-        const char *base = strrchr(target, '/');
-        if (base && strcmp(base + 1, name) == 0)
-            return true;
-    }
-    return false;
-}
-
 BOTH(interrupted_reading_the_list)
 {
     CHECK_EQ(mkfifo("pipe", 0600), 0);
@@ -115,7 +83,7 @@ BOTH(interrupted_reading_the_list)
     int end = open("pipe", O_RDWR | O_CLOEXEC); /* nothing comes, nor an end */
     CHECK(end >= 0);
     pid_t child = TOOL_START(mode, "-q");
-    while (!catches(child, SIGINT) || !has_open(child, "list"))
+    while (!tool_catches(child, SIGINT) || !tool_has_open(child, "list"))
         kri_test_nap();
     CHECK_EQ(interrupt(child), 130);
     CHECK_STR(tool_read("err"), "");

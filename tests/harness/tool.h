@@ -12,6 +12,7 @@
 #include "harness/test.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -82,6 +83,39 @@ static inline int tool_run_line(const char *line)
     if (status > 2)
         fprintf(stderr, "%s\n%s", line, tool_read("err"));
     return status;
+}
+
+/* Has the program come to where it catches the signal?  In an emulated process all counts as caught
+ * from the beginning: ask for what it has open, too. */
+static inline bool tool_catches(pid_t process, int signo)
+{
+    char path[64], line[128];
+    unsigned long long caught = 0;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)process);
+    FILE *stream = fopen(path, "re");
+    if (!stream)
+        return false;
+    while (fgets(line, sizeof line, stream))
+        (void)sscanf(line, "SigCgt: %llx", &caught);
+    fclose(stream);
+    return caught >> (signo - 1) & 1;
+}
+
+/* By the last part of its path. */
+static inline bool tool_has_open(pid_t process, const char *name)
+{
+    char path[64], target[512];
+    for (int fd = 0; fd < 64; fd++) {
+        snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)process, fd);
+        ssize_t length = readlink(path, target, sizeof target - 1);
+        if (length < 0)
+            continue;
+        target[length] = '\0';
+        const char *base = strrchr(target, '/');
+        if (base && strcmp(base + 1, name) == 0)
+            return true;
+    }
+    return false;
 }
 
 #endif

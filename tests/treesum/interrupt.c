@@ -20,36 +20,6 @@ static void make_large_file(const char *name, off_t size)
     CHECK_EQ(close(fd), 0);
 }
 
-static bool catches(pid_t process, int signo)
-{
-    char path[64], line[128];
-    unsigned long long caught = 0;
-    snprintf(path, sizeof path, "/proc/%d/status", (int)process);
-    FILE *stream = fopen(path, "re");
-    if (!stream)
-        return false;
-    while (fgets(line, sizeof line, stream))
-        (void)sscanf(line, "SigCgt: %llx", &caught);
-    fclose(stream);
-    return caught >> (signo - 1) & 1;
-}
-
-static bool has_open(pid_t process, const char *name)
-{
-    char path[64], target[512];
-    for (int fd = 0; fd < 64; fd++) {
-        snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)process, fd);
-        ssize_t length = readlink(path, target, sizeof target - 1);
-        if (length < 0)
-            continue;
-        target[length] = '\0';
-        const char *base = strrchr(target, '/');
-        if (base && strcmp(base + 1, name) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* A tool that is out of patience leaves its workers behind, which ThreadSanitizer calls a leak. */
 static void allow_thread_leaks(void)
 {
@@ -150,7 +120,7 @@ static pid_t start_on_pipe(const char *how)
 {
     char *arguments[] = {(char *)"treesum", (char *)how, (char *)"pipe", NULL};
     pid_t child = run(arguments, null_device(), null_device());
-    while (!catches(child, SIGINT) || !has_open(child, "pipe"))
+    while (!tool_catches(child, SIGINT) || !tool_has_open(child, "pipe"))
         kri_test_nap();
     return child;
 }
@@ -178,7 +148,7 @@ static pid_t start_on_silent_input(const char *how)
     CHECK_EQ(pipe2(ends, O_CLOEXEC), 0);
     char *arguments[] = {(char *)"treesum", (char *)how, NULL};
     pid_t child = run(arguments, ends[0], null_device());
-    while (!catches(child, SIGINT))
+    while (!tool_catches(child, SIGINT))
         kri_test_nap();
     return child;
 }
