@@ -59,6 +59,15 @@ static kr_process *start_hasty_worker(void)
     return start_worker_with((struct worker_plan){.lease = kr_sec(1)});
 }
 
+static void ask_others_until_done(kr_executor *pool, const kr_future *f)
+{
+    kr_time began = kr_now();
+    while (!kr_future_done(f)) {
+        CHECK_EQ(square_of(pool, 4), 16);
+        CHECK_LE(kr_now() - began, kr_sec(40));
+    }
+}
+
 static void wait_ended(kr_process *worker)
 {
     int code;
@@ -447,11 +456,7 @@ TEST(a_task_that_is_lost_in_a_stream_of_others)
     tell(KRI_WORDS(kri_word("XACK"), kri_word(TASKS), kri_word(KRI_POST_GROUP), kri_word(id)));
     tell(KRI_WORDS(kri_word("XDEL"), kri_word(TASKS), kri_word(id)));
     start_thread_worker(&worker);
-    kr_time began = kr_now();
-    while (!kr_future_done(f)) {
-        CHECK_EQ(square_of(pool, 4), 16);
-        CHECK_LE(kr_now() - began, kr_sec(40));
-    }
+    ask_others_until_done(pool, f);
     CHECK_EQ(kr_future_result(f, &result, sizeof result, NULL, KR_NOWAIT), 0);
     CHECK_EQ(result, 49);
     kr_future_release(f);
@@ -471,11 +476,7 @@ TEST(a_dead_workers_task_in_a_stream_of_others)
     CHECK_EQ(kr_submit(pool, &f, die_at_first, &trail, sizeof trail, sizeof runs), 0);
     wait_ended(first);
     kr_process *second = start_hasty_worker();
-    kr_time began = kr_now();
-    while (!kr_future_done(f)) {
-        CHECK_EQ(square_of(pool, 4), 16);
-        CHECK_LE(kr_now() - began, kr_sec(40));
-    }
+    ask_others_until_done(pool, f);
     CHECK_EQ(kr_future_result(f, &runs, sizeof runs, NULL, KR_NOWAIT), 0);
     CHECK_EQ(runs, 2);
     kr_future_release(f);
