@@ -271,7 +271,9 @@ uint64_t os_count(void)
     uint64_t count, frequency;
     __asm__ __volatile__("mrs %0, cntvct_el0" : "=r"(count));
     __asm__("mrs %0, cntfrq_el0" : "=r"(frequency));
-    return frequency != 0 ? count * (A_SECOND / frequency) : (uint64_t)os_now();
+    if (frequency == 0)
+        return (uint64_t)os_now();
+    return frequency < A_SECOND ? count * (A_SECOND / frequency) : count;
 #else
     return (uint64_t)os_now();
 #endif
