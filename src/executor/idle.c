@@ -114,12 +114,15 @@ static int start(kri_pool *pool)
     return err;
 }
 
-/* With the mutex held: choose whom to call; *grow says that one is to be started instead. */
+/* With the mutex held: choose whom to call; *grow says that one is to be started instead.  Since
+ * the caller has looked one may have got up who took the only task there was: another thread, which
+ * would stay, is not started for nothing. */
 static kri_worker *choose(kri_pool *pool, bool *grow)
 {
     kri_worker *worker = pool->idle;
     *grow = !worker && kri_roster_may_grow(pool);
-    if (!kri_roster_may_run_more(pool) || !(worker || *grow) || !claim_search(pool)) {
+    if (!kri_roster_may_run_more(pool) || !(worker || *grow) || !kri_pool_has_work(pool) ||
+        !claim_search(pool)) {
         *grow = false;
         return NULL;
     }
@@ -185,7 +188,7 @@ static void call_neighbours(kri_pool *pool)
     bool grow = false;
     kri_mutex_lock(&budget->mutex);
     for (kri_pool *other = budget->pools; other && !called && !grow; other = other->neighbour) {
-        if (other != pool && kri_load_sc(&other->callable) && kri_pool_has_work(other))
+        if (other != pool && kri_load_sc(&other->callable))
             called = choose(other, &grow);
         if (grow) {
             grown = other;

@@ -78,6 +78,9 @@ krait_mutant(pool_idle_is_not_called executor/pool.c executor/pool_two_submitter
 krait_mutant(pool_thief_is_not_called executor/pool.c pool_idle/idle_thief_is_called
   "        kri_pool_notify(pool);
         return 0;" "        return 0;")
+krait_mutant(pool_starts_one_for_nothing executor/idle.c pool_idle/idle_one_is_enough
+  "!(worker || *grow) || !kri_pool_has_work(pool) ||
+        !claim_search(pool)) {" "!(worker || *grow) || !claim_search(pool)) {")
 krait_mutant(pool_worker_call_dropped executor/idle.c pool_idle/idle_called_again
   "    kri_wake(&worker->called, 1, 0);" "")
 krait_mutant(pool_worker_called_relaxed executor/idle.c pool_idle/idle_called_again_stale

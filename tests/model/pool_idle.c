@@ -73,6 +73,17 @@ SCENARIO(idle_searcher_called_again, .preemptions = 1, .stale = 1, .schedules = 
     end_pool(s.pool);
 }
 
+/* Whoever submits the next task only when the last one is done needs one worker, however late the
+ * submitter is with his call. */
+SCENARIO(idle_one_is_enough, .mode = KR_EXPLORE_RANDOM, .schedules = 20000)
+{
+    fresh(workers_only(2));
+    run_one(s.pool, nothing, NULL);
+    run_one(s.pool, nothing, NULL);
+    kr_explore_check(((kri_pool *)s.pool)->slots_used.bits == 1);
+    end_pool(s.pool);
+}
+
 /* The second task is wanted while the first one runs: a second worker has to come. */
 SCENARIO(idle_second_is_called, .preemptions = 1, .stale = KR_EXPLORE_NONE, .schedules = 40000)
 {
