@@ -26,6 +26,8 @@
  *     When a task waits for another one its worker is no longer running, so another can be called,
  *     or a spare one started.  When it goes on, there may be too many: those park who are between
  *     tasks.  Spare workers leave after they have slept for a while.
+ *     A caller holds the search, under the mutex, while he looks whether there still is work: if
+ *     somebody got up and took it meanwhile, another thread would be started for nothing, and stay.
  *     In a pool that has ended nobody is started any more: a submitter may come here after the
  *     worker that has found its task has left, and the shutdown joins threads without the mutex.
  *
@@ -88,11 +90,18 @@ void kri_pool_let_go(kri_pool *pool)
     kri_mutex_unlock(&pool->budget->mutex);
 }
 
+/* What it was until now: the search has been claimed if nobody searched. */
+static uint32_t claim_as(kri_pool *pool, uint32_t how)
+{
+    uint32_t before = kri_load_sc(&pool->searching);
+    if (before == KRI_NOBODY_SEARCHES)
+        (void)kri_cas_sc(&pool->searching, &before, how);
+    return before;
+}
+
 static bool claim_search(kri_pool *pool)
 {
-    uint32_t none = KRI_NOBODY_SEARCHES;
-    return kri_load_sc(&pool->searching) == KRI_NOBODY_SEARCHES &&
-           kri_cas_sc(&pool->searching, &none, KRI_SEARCHING);
+    return claim_as(pool, KRI_SEARCHING) == KRI_NOBODY_SEARCHES;
 }
 
 static void call_neighbours(kri_pool *pool);
@@ -114,15 +123,33 @@ static int start(kri_pool *pool)
     return err;
 }
 
-/* With the mutex held: choose whom to call; *grow says that one is to be started instead.  Since
- * the caller has looked one may have got up who took the only task there was: another thread, which
- * would stay, is not started for nothing. */
+/* true: there is more work, which those who saw the search left to it. */
+static bool give_up_search(kri_pool *pool)
+{
+    kri_store_sc(&pool->searching, KRI_NOBODY_SEARCHES); /* [pool-1] */
+    return kri_pool_has_work(pool);
+}
+
+/* With the mutex held: claim it for somebody who is to come, unless the work has gone meanwhile. */
+static bool claim_search_for_work(kri_pool *pool)
+{
+    while (claim_as(pool, KRI_CALLING) == KRI_NOBODY_SEARCHES) {
+        if (kri_pool_has_work(pool)) {
+            kri_store_sc(&pool->searching, KRI_SEARCHING); /* [pool-1] */
+            return true;
+        }
+        if (!give_up_search(pool))
+            break;
+    }
+    return false;
+}
+
+/* With the mutex held: choose whom to call; *grow says that one is to be started instead. */
 static kri_worker *choose(kri_pool *pool, bool *grow)
 {
     kri_worker *worker = pool->idle;
     *grow = !worker && kri_roster_may_grow(pool);
-    if (!kri_roster_may_run_more(pool) || !(worker || *grow) || !kri_pool_has_work(pool) ||
-        !claim_search(pool)) {
+    if (!kri_roster_may_run_more(pool) || !(worker || *grow) || !claim_search_for_work(pool)) {
         *grow = false;
         return NULL;
     }
@@ -230,11 +257,27 @@ bool kri_worker_begin_search(kri_worker *worker)
     return worker->searches;
 }
 
+static bool nobody_searches_yet(const kri_pool *pool)
+{
+    uint32_t searching = kri_load_sc(&pool->searching);
+    return searching == KRI_NOBODY_SEARCHES || searching == KRI_CALLING;
+}
+
+/* A caller who gives the search up again must not have kept it from this worker. */
+void kri_worker_begin_search_surely(kri_worker *worker)
+{
+    kri_pool *pool = worker->pool;
+    if (kri_worker_begin_search(worker) || !nobody_searches_yet(pool))
+        return;
+    kri_mutex_lock(&pool->budget->mutex);
+    (void)kri_worker_begin_search(worker);
+    kri_mutex_unlock(&pool->budget->mutex);
+}
+
 void kri_worker_stop_search(kri_worker *worker)
 {
     worker->searches = false;
-    kri_store_sc(&worker->pool->searching, 0); /* [pool-1] */
-    if (kri_pool_has_work(worker->pool))
+    if (give_up_search(worker->pool))
         kri_pool_notify(worker->pool);
 }
 

@@ -35,8 +35,9 @@ static inline kr_future *kri_item_future(kri_item item)
 
 enum { KRI_LANES = 3, KRI_POOL_NAME = 48 };
 
-/* Does a worker search?  See idle.c, and nap.c for the last two. */
-enum { KRI_NOBODY_SEARCHES, KRI_SEARCHING, KRI_NAPPING, KRI_RELIED_ON };
+/* Does a worker search, or does one who may call one look first?  See idle.c, and nap.c for the
+ * last two. */
+enum { KRI_NOBODY_SEARCHES, KRI_SEARCHING, KRI_CALLING, KRI_NAPPING, KRI_RELIED_ON };
 
 /* How a sleeping worker was called. */
 enum { KRI_NOT_CALLED, KRI_CALLED_TO_SEARCH, KRI_CALLED_TO_LOOK };
@@ -191,6 +192,7 @@ bool kri_pool_has_work(const kri_pool *pool);
 bool kri_worker_park(kri_worker *worker); /* false: the worker must leave, and is not alive */
 void kri_worker_stop_search(kri_worker *worker); /* it is about to run something */
 bool kri_worker_begin_search(kri_worker *worker);
+void kri_worker_begin_search_surely(kri_worker *worker); /* unless somebody else does */
 void kri_worker_wake(kri_worker *worker, uint32_t how);
 void kri_workers_wake(kri_worker *worker); /* a list that kri_pool_take_idle gave */
 int kri_pool_start_first(kri_pool *pool);

@@ -295,7 +295,7 @@ void kri_pool_before_end(const kri_frame *frame)
     kri_worker *worker = frame ? frame->worker : NULL;
     if (worker && frame == &worker->frame && kri_deque_newest(&worker->deque) == 0 &&
         kri_injection_is_empty(&worker->pool->lanes[KR_PRIORITY_NORMAL]))
-        (void)kri_worker_begin_search(worker);
+        kri_worker_begin_search_surely(worker);
 }
 
 /* Run a claimed future; false: this is a forked child of the task. */

@@ -79,8 +79,15 @@ krait_mutant(pool_thief_is_not_called executor/pool.c pool_idle/idle_thief_is_ca
   "        kri_pool_notify(pool);
         return 0;" "        return 0;")
 krait_mutant(pool_starts_one_for_nothing executor/idle.c pool_idle/idle_one_is_enough
+  "!(worker || *grow) || !claim_search_for_work(pool)) {"
+  "!(worker || *grow) || !claim_search(pool)) {")
+krait_mutant(pool_looks_for_work_before_the_claim executor/idle.c pool_idle/idle_one_is_enough
+  "!(worker || *grow) || !claim_search_for_work(pool)) {"
   "!(worker || *grow) || !kri_pool_has_work(pool) ||
-        !claim_search(pool)) {" "!(worker || *grow) || !claim_search(pool)) {")
+        !claim_search(pool)) {")
+krait_mutant(pool_claim_kept_from_a_worker executor/worker.c pool_idle/idle_one_is_enough
+  "        kri_worker_begin_search_surely(worker);"
+  "        (void)kri_worker_begin_search(worker);")
 krait_mutant(pool_worker_call_dropped executor/idle.c pool_idle/idle_called_again
   "    kri_wake(&worker->called, 1, 0);" "")
 krait_mutant(pool_worker_called_relaxed executor/idle.c pool_idle/idle_called_again_stale
@@ -112,16 +119,17 @@ krait_mutant(pool_search_over_before_callable executor/idle.c pool_idle/idle_cal
     if (leave) {
         kri_pool_leave(worker);")
 krait_mutant(pool_search_stopped_release executor/idle.c pool_idle/idle_second_is_called_stale
-  "    kri_store_sc(&worker->pool->searching, 0); /* [pool-1] */"
-  "    kri_store_rel(&worker->pool->searching, 0);")
+  "    kri_store_sc(&pool->searching, KRI_NOBODY_SEARCHES); /* [pool-1] */
+    return" "    kri_store_rel(&pool->searching, KRI_NOBODY_SEARCHES);
+    return")
 krait_mutant(pool_search_stopped_looks_no_more executor/idle.c pool_idle/idle_second_is_called
-  "    if (kri_pool_has_work(worker->pool))
-        kri_pool_notify(worker->pool);
+  "    return kri_pool_has_work(pool);
 }
 
-bool kri_pool_has_work" "}
+/* With the mutex held: claim" "    return false;
+}
 
-bool kri_pool_has_work")
+/* With the mutex held: claim")
 krait_mutant(pool_search_goes_on executor/worker.c pool_idle/idle_second_is_called
   "    if (worker->searches)
         kri_worker_stop_search(worker);
