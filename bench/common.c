@@ -179,25 +179,59 @@ double bench_p99(double *values, size_t count)
 }
 
 struct samples {
+    double by_round[MOST_ROUNDS]; /* ns again, in the order of the rounds; 0: it failed */
     double ns[MOST_ROUNDS], unfair[MOST_ROUNDS], p50[MOST_ROUNDS], p99[MOST_ROUNDS],
         kept[MOST_ROUNDS], used[MOST_ROUNDS];
     size_t count, failed;
 };
 
-static void take_round(const struct bench_workload *workload, struct samples *samples)
+static bool is_ours(const struct bench_peer *peer)
 {
-    for (size_t i = 0; i < workload->peer_count; i++) {
-        struct bench_result result;
-        if (!workload->peers[i].subject || !measure_apart(workload, &workload->peers[i], &result)) {
-            samples[i].failed++;
-            continue;
-        }
-        samples[i].ns[samples[i].count] = result.ns_per_op;
-        samples[i].p50[samples[i].count] = result.p50;
-        samples[i].p99[samples[i].count] = result.p99;
-        samples[i].kept[samples[i].count] = result.kept;
-        samples[i].used[samples[i].count] = result.used;
-        samples[i].unfair[samples[i].count++] = result.unfair;
+    return strncmp(peer->name, "krait", strlen("krait")) == 0;
+}
+
+static bool is_asked_for(const struct bench_peer *peer)
+{
+    const char *words = getenv("KR_BENCH_PEERS");
+    size_t length = strlen(peer->name);
+    if (!words || !*words || is_ours(peer))
+        return true;
+    for (words += strspn(words, " "); *words; words += strspn(words, " ")) {
+        size_t word = strcspn(words, " ");
+        if (word == length && strncmp(words, peer->name, length) == 0)
+            return true;
+        words += word;
+    }
+    return false;
+}
+
+static void take_one(const struct bench_workload *workload, size_t peer, unsigned long round,
+                     struct samples *samples)
+{
+    struct bench_result result;
+    if (!workload->peers[peer].subject ||
+        !measure_apart(workload, &workload->peers[peer], &result)) {
+        samples->failed++;
+        return;
+    }
+    samples->by_round[round] = result.ns_per_op;
+    samples->ns[samples->count] = result.ns_per_op;
+    samples->p50[samples->count] = result.p50;
+    samples->p99[samples->count] = result.p99;
+    samples->kept[samples->count] = result.kept;
+    samples->used[samples->count] = result.used;
+    samples->unfair[samples->count++] = result.unfair;
+}
+
+/* There and back again, so that a machine that slows down favours nobody. */
+static void take_round(const struct bench_workload *workload, unsigned long round,
+                       struct samples *samples)
+{
+    size_t count = workload->peer_count;
+    for (size_t i = 0; i < count; i++) {
+        size_t peer = round % 2 == 0 ? i : count - 1 - i;
+        if (is_asked_for(&workload->peers[peer]))
+            take_one(workload, peer, round, &samples[peer]);
     }
 }
 
@@ -207,6 +241,21 @@ static void print_ratio(double ours, double theirs)
         printf(" %8.2f", ours / theirs);
     else
         printf(" %8s", "-");
+}
+
+/* The machine's speed swings, and who are measured one after the other meet the same of it: the
+ * middle of what each round gives for itself. */
+static void print_by_rounds(const struct samples *ours, const struct samples *theirs)
+{
+    double ratios[MOST_ROUNDS];
+    size_t count = 0;
+    for (size_t i = 0; i < MOST_ROUNDS; i++)
+        if (ours->by_round[i] > 0 && theirs->by_round[i] > 0)
+            ratios[count++] = ours->by_round[i] / theirs->by_round[i];
+    if (count < 3)
+        return;
+    double middle = bench_middle(ratios, count);
+    printf("   by rounds %.2f (%.2f-%.2f)", middle, ratios[0], ratios[count - 1]);
 }
 
 /* Of the subject alone, of which the rest of the machine knows less. */
@@ -235,6 +284,8 @@ static void print_row(const struct bench_workload *workload, const struct bench_
     /* The middle was asked for, so they are sorted. */
     printf(" %12.1f %12.1f %12.1f", theirs, samples->ns[0], samples->ns[samples->count - 1]);
     print_ratio(ours, theirs);
+    if (samples != first)
+        print_by_rounds(first, samples);
     double unfair = bench_middle(samples->unfair, samples->count);
     double p50 = bench_middle(samples->p50, samples->count);
     double p99 = bench_middle(samples->p99, samples->count);
@@ -254,11 +305,6 @@ static void print_row(const struct bench_workload *workload, const struct bench_
         printf("   failed %zu times", samples->failed);
     putchar('\n');
     fflush(stdout);
-}
-
-static bool is_ours(const struct bench_peer *peer)
-{
-    return strncmp(peer->name, "krait", strlen("krait")) == 0;
 }
 
 /* Where there are several to beat: each of ours beside the best of them. */
@@ -297,7 +343,7 @@ void bench_run_together(const struct bench_workload *workloads, size_t count)
         setting("KR_BENCH_ROUNDS", workloads[0].rounds ? workloads[0].rounds : 7);
     for (unsigned long i = 0; i < rounds && i < MOST_ROUNDS; i++) {
         for (size_t w = 0; w < count; w++)
-            take_round(&workloads[w], samples[w]);
+            take_round(&workloads[w], i, samples[w]);
     }
     for (size_t w = 0; w < count; w++) {
         const struct bench_workload *workload = &workloads[w];
@@ -306,8 +352,9 @@ void bench_run_together(const struct bench_workload *workloads, size_t count)
             medians[w][i] = own->count ? bench_middle(own->ns, own->count) : 0;
         }
         for (size_t i = 0; i < workload->peer_count; i++)
-            print_row(workload, &workload->peers[i], &samples[w][i], &samples[w][0], medians[w][0],
-                      medians[w][i]);
+            if (is_asked_for(&workload->peers[i]))
+                print_row(workload, &workload->peers[i], &samples[w][i], &samples[w][0],
+                          medians[w][0], medians[w][i]);
         print_best(workload, medians[w]);
     }
 }

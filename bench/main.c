@@ -1,8 +1,8 @@
 /* krait-bench BUILD [FILTER] - measures krait beside its peers.
  *
  * With a FILTER only the workloads whose name contains a word of it.  In the environment:
- * KR_BENCH_ROUNDS, how often each row is measured (7), and KR_BENCH_SHARE, percent of the usual
- * amount of work (100).
+ * KR_BENCH_ROUNDS, how often each row is measured (7), KR_BENCH_SHARE, percent of the usual amount
+ * of work (100), and KR_BENCH_PEERS, the names of those that krait is measured beside (all).
  *
  * SPDX-License-Identifier: MIT
  */

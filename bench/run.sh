@@ -7,9 +7,10 @@
 #     workload peer ns_per_op min max ratio
 #
 # the median of several runs, the least and the most, and krait's median over the peer's (below 1:
-# krait is faster).  Rows in which threads hand over to each other come thrice: placed freely, all
-# on one processor, and on two; rows of pools twice: freely, and on one.  The word `faults` is for
-# the table that faults.sh prints, which also stands at the end of all rows.
+# krait is faster); then the median of the quotients of each round by itself, in which both have met
+# the same machine, with the least and the most.  Rows in which threads hand over to each other come
+# thrice: placed freely, all on one processor, and on two; rows of pools twice: freely, and on one.
+# The word `faults` is for the table that faults.sh prints, which also stands at the end of all rows.
 #
 # SPDX-License-Identifier: MIT
 set -eu
