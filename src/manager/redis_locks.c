@@ -7,6 +7,16 @@
 #include "manager/redis_sync.h"
 #include "os/os.h"
 
+/* `made` begins with the handle, and is freed where that cannot have the name. */
+static int name_or_free(void *made, kri_handle *handle, kr_manager_kind kind, kr_manager *m,
+                        const char *name)
+{
+    int err = kri_redis_name(m, name, kind, NULL, false, handle->name);
+    if (err < 0)
+        os_free(made);
+    return err < 0 ? err : 0;
+}
+
 /* Locks */
 
 typedef struct redis_lock {
@@ -67,15 +77,12 @@ int kri_redis_open_lock(kr_managed_lock **l, kr_manager *m, const char *name)
     redis_lock *made = os_alloc(sizeof *made);
     if (made == NULL)
         return -ENOMEM;
-    int err = kri_redis_name(m, name, KR_MANAGER_LOCK, NULL, false, made->face.handle.name);
-    if (err < 0) {
-        os_free(made);
-        return err;
-    }
     made->face.ops = &operations;
     made->lock.time = kri_redis_manager_of(m)->lease;
-    *l = &made->face;
-    return 0;
+    int err = name_or_free(made, &made->face.handle, KR_MANAGER_LOCK, m, name);
+    if (err == 0)
+        *l = &made->face;
+    return err;
 }
 
 /* Recursive locks */
@@ -130,15 +137,12 @@ int kri_redis_open_rlock(kr_managed_rlock **l, kr_manager *m, const char *name)
     redis_rlock *made = os_alloc(sizeof *made);
     if (made == NULL)
         return -ENOMEM;
-    int err = kri_redis_name(m, name, KR_MANAGER_RLOCK, NULL, false, made->face.handle.name);
-    if (err < 0) {
-        os_free(made);
-        return err;
-    }
     made->face.ops = &operations;
     made->lock.time = kri_redis_manager_of(m)->lease;
-    *l = &made->face;
-    return 0;
+    int err = name_or_free(made, &made->face.handle, KR_MANAGER_RLOCK, m, name);
+    if (err == 0)
+        *l = &made->face;
+    return err;
 }
 
 /* Conditions */
@@ -201,13 +205,10 @@ int kri_redis_open_condition(kr_managed_condition **c, kr_manager *m, const char
     redis_condition *made = os_alloc(sizeof *made);
     if (made == NULL)
         return -ENOMEM;
-    int err = kri_redis_name(m, name, KR_MANAGER_CONDITION, NULL, false, made->face.handle.name);
-    if (err < 0) {
-        os_free(made);
-        return err;
-    }
     made->face.ops = &operations;
     made->lock.time = kri_redis_manager_of(m)->lease;
-    *c = &made->face;
-    return 0;
+    int err = name_or_free(made, &made->face.handle, KR_MANAGER_CONDITION, m, name);
+    if (err == 0)
+        *c = &made->face;
+    return err;
 }
