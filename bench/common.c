@@ -179,7 +179,7 @@ double bench_p99(double *values, size_t count)
 }
 
 struct samples {
-    double by_round[MOST_ROUNDS]; /* ns again, in the order of the rounds; 0: it failed */
+    double ns_by_round[MOST_ROUNDS], p99_by_round[MOST_ROUNDS]; /* 0: it failed, or has none */
     double ns[MOST_ROUNDS], unfair[MOST_ROUNDS], p50[MOST_ROUNDS], p99[MOST_ROUNDS],
         kept[MOST_ROUNDS], used[MOST_ROUNDS];
     size_t count, failed;
@@ -214,7 +214,8 @@ static void take_one(const struct bench_workload *workload, size_t peer, unsigne
         samples->failed++;
         return;
     }
-    samples->by_round[round] = result.ns_per_op;
+    samples->ns_by_round[round] = result.ns_per_op;
+    samples->p99_by_round[round] = result.p99;
     samples->ns[samples->count] = result.ns_per_op;
     samples->p50[samples->count] = result.p50;
     samples->p99[samples->count] = result.p99;
@@ -245,13 +246,13 @@ static void print_ratio(double ours, double theirs)
 
 /* The machine's speed swings, and who are measured one after the other meet the same of it: the
  * middle of what each round gives for itself. */
-static void print_by_rounds(const struct samples *ours, const struct samples *theirs)
+static void print_by_rounds(const double *ours, const double *theirs)
 {
     double ratios[MOST_ROUNDS];
     size_t count = 0;
     for (size_t i = 0; i < MOST_ROUNDS; i++)
-        if (ours->by_round[i] > 0 && theirs->by_round[i] > 0)
-            ratios[count++] = ours->by_round[i] / theirs->by_round[i];
+        if (ours[i] > 0 && theirs[i] > 0)
+            ratios[count++] = ours[i] / theirs[i];
     if (count < 3)
         return;
     double middle = bench_middle(ratios, count);
@@ -285,7 +286,7 @@ static void print_row(const struct bench_workload *workload, const struct bench_
     printf(" %12.1f %12.1f %12.1f", theirs, samples->ns[0], samples->ns[samples->count - 1]);
     print_ratio(ours, theirs);
     if (samples != first)
-        print_by_rounds(first, samples);
+        print_by_rounds(first->ns_by_round, samples->ns_by_round);
     double unfair = bench_middle(samples->unfair, samples->count);
     double p50 = bench_middle(samples->p50, samples->count);
     double p99 = bench_middle(samples->p99, samples->count);
@@ -297,6 +298,8 @@ static void print_row(const struct bench_workload *workload, const struct bench_
         printf("   %.0f/s   p50 %.1f", 1e9 / theirs, p50);
     if (p99 > 0)
         printf("   p99 %.1f", p99);
+    if (p99 > 0 && samples != first)
+        print_by_rounds(first->p99_by_round, samples->p99_by_round);
     if (kept > 0)
         printf("   kept %.3f (%.3f-%.3f)", kept, samples->kept[0],
                samples->kept[samples->count - 1]);
