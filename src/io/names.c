@@ -6,6 +6,7 @@
  */
 #include "io/offload.h"
 #include <arpa/inet.h>
+#include <errno.h>
 #include <krait/io.h>
 #include <netdb.h>
 #include <stdlib.h>
@@ -83,13 +84,18 @@ static bool is_plain(const char *host, const char *service)
            inet_pton(AF_INET6, host, bytes) == 1;
 }
 
-/* The C library would take the number's last 16 bits, which are another's port. */
+/* The C library would take the number's last 16 bits, which are another's port; and a number is to
+ * it what this function takes for one, with a sign or spaces before it, too. */
 static bool is_no_port(const char *service)
 {
     enum { LAST_PORT = 65535 };
-    if (service == NULL || strspn(service, "0123456789") != strlen(service))
+    char *end;
+    if (service == NULL)
         return false;
-    return strtoul(service, NULL, 10) > LAST_PORT;
+    int saved = errno;
+    bool too_large = strtoul(service, &end, 10) > LAST_PORT;
+    errno = saved;
+    return too_large && *end == '\0';
 }
 
 int kr_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,

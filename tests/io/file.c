@@ -337,6 +337,9 @@ IO_TEST(test_addresses_errors)
     CHECK_EQ(kr_getaddrinfo("localhost", NULL, NULL, &list, KR_NOWAIT), -ETIMEDOUT);
     CHECK_EQ(kr_getaddrinfo("127.0.0.1", "65536", NULL, &list, KR_FOREVER), -EINVAL);
     CHECK_EQ(kr_getaddrinfo(NULL, "99999999999999999999", NULL, &list, KR_FOREVER), -EINVAL);
+    CHECK_EQ(kr_getaddrinfo("127.0.0.1", " 65616", NULL, &list, kr_sec(60)), -EINVAL);
+    CHECK_EQ(kr_getaddrinfo("127.0.0.1", "+65616", NULL, &list, kr_sec(60)), -EINVAL);
+    CHECK_EQ(kr_getaddrinfo("127.0.0.1", "-65456", NULL, &list, kr_sec(60)), -EINVAL);
     CHECK_EQ(kr_getaddrinfo("127.0.0.1", "65535", NULL, &list, KR_FOREVER), 0);
     freeaddrinfo(list);
     hints.ai_family = 12345;
