@@ -101,7 +101,8 @@ KR_API KR_NODISCARD int kr_tls_connect(kr_stream **s, kr_tls_context *context, c
  *
  *   over      the stream below.  It is closed with *s, which has a handle of its own; until then
  *             nobody else may read from it or write to it
- *   host      whose certificate is wanted, a name or a number; NULL only with .insecure
+ *   host      whose certificate is wanted, a name (not with a dot before it) or a number; NULL
+ *             only with .insecure
  *
  * Returns   0
  *           KR_ECERT  the certificate is not trusted, not of that host, or not of now:

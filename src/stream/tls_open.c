@@ -82,10 +82,11 @@ static int start(kr_stream **s, kr_tls_context *context, kr_stream *over, bool s
     return err;
 }
 
-/* A name that certificates and servers can be asked about. */
+/* A name that certificates and servers can be asked about.  With a dot before it OpenSSL would take
+ * the certificate of any host of that domain. */
 static bool is_host(const char *host)
 {
-    return host[0] != '\0' && strlen(host) < 256;
+    return host[0] != '\0' && host[0] != '.' && strlen(host) < 256;
 }
 
 int kr_tls_wrap(kr_stream **s, kr_tls_context *context, kr_stream *over, const char *host,

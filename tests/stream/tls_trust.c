@@ -80,9 +80,31 @@ TEST(tls_a_host_is_wanted)
     make_pair(&a, &b, NULL);
     CHECK_EQ(kr_tls_wrap(&s, context, a, NULL, NULL, kr_sec(1)), -EINVAL);
     CHECK(s == NULL);
+    CHECK_EQ(kr_tls_wrap(&s, context, a, "", NULL, kr_sec(1)), -EINVAL);
     kr_stream_release(a);
     kr_stream_release(b);
     kr_tls_context_release(context);
+}
+
+/* The certificate of one host of a domain is not one of the domain: no more is it asked for so. */
+BOTH_TEST(tls_a_host_is_no_domain)
+{
+    make_all();
+    CHECK_EQ(run_shell("echo subjectAltName=DNS:any.example.org >names && "
+                       "openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "
+                       "-keyout any.key -out any.csr -subj /CN=any >log 2>&1 && "
+                       "openssl x509 -req -in any.csr -CA ca.pem -CAkey ca.key -CAcreateserial "
+                       "-days 2 -extfile names -out any.pem >log 2>&1"),
+             0);
+    refused("any.pem", "any.key", "example.org", "hostname mismatch");
+    tls_ends ends = {.client_context = new_context(&(kr_tls_options){.ca_file = "ca.pem"}),
+                     .server_context =
+                         new_context(&(kr_tls_options){.certificate = "any.pem", .key = "any.key"}),
+                     .host = ".example.org"};
+    meet(&ends);
+    CHECK_EQ(ends.client_result, -EINVAL);
+    CHECK(ends.server_result < 0);
+    part_for_good(&ends);
 }
 
 /* Both ends have certificates. */
