@@ -207,6 +207,7 @@ int64_t kr_datagram_recvfrom(kr_datagram *d, void *bytes, size_t size, kr_addres
                              kr_time timeout)
 {
     kr_address sender = {.size = sizeof sender.storage};
+    os_address name;
     inside call;
     if (timeout < 0)
         return -EINVAL;
@@ -218,8 +219,8 @@ int64_t kr_datagram_recvfrom(kr_datagram *d, void *bytes, size_t size, kr_addres
     }
     if (from != NULL) {
         *from = (kr_address){.size = 0};
-        if (n >= 0)
-            *from = sender;
+        if (n >= 0 && kri_address_to_os(&name, &sender) == 0)
+            kri_address_from_os(from, &name);
     }
     return n > 0 && (size_t)n > size ? -EMSGSIZE : n;
 }

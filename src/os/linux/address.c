@@ -17,6 +17,15 @@ _Static_assert(sizeof(struct sockaddr_storage) <= OS_ADDRESS_BYTES, "an address 
 
 enum { PATH_AT = offsetof(struct sockaddr_un, sun_path) };
 
+/* A path may fill all its room: there is no zero byte behind it then but the one that the system
+ * counts, beyond the structure. */
+static int path_length(const os_address *address)
+{
+    enum { ROOM = sizeof(((struct sockaddr_un *)0)->sun_path) };
+    size_t length = address->size > PATH_AT ? address->size - PATH_AT : 0;
+    return (int)(length < ROOM ? length : ROOM);
+}
+
 int os_address_unix(os_address *address, const char *name, size_t length)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
@@ -86,10 +95,10 @@ static int unix_text(const os_address *address, char *text, size_t size)
 {
     struct sockaddr_un un;
     memcpy(&un, address->bytes, sizeof un);
-    size_t length = address->size > PATH_AT ? address->size - PATH_AT : 0;
+    int length = path_length(address);
     if (length > 0 && un.sun_path[0] == '\0')
-        return snprintf(text, size, "@%.*s", (int)length - 1, un.sun_path + 1);
-    return snprintf(text, size, "%.*s", (int)length, un.sun_path);
+        return snprintf(text, size, "@%.*s", length - 1, un.sun_path + 1);
+    return snprintf(text, size, "%.*s", length, un.sun_path);
 }
 
 size_t os_address_text(const os_address *address, char *text, size_t size)
@@ -120,7 +129,7 @@ static bool path_of(const os_address *address, char *path)
     memcpy(&un, address->bytes, sizeof un);
     if (address->family != OS_UNIX || address->size <= PATH_AT || un.sun_path[0] == '\0')
         return false;
-    snprintf(path, sizeof un.sun_path + 1, "%.*s", (int)(address->size - PATH_AT), un.sun_path);
+    snprintf(path, sizeof un.sun_path + 1, "%.*s", path_length(address), un.sun_path);
     return true;
 }
 

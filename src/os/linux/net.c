@@ -38,6 +38,8 @@ int os_net_address(os_address *address, const struct sockaddr *name, uint32_t si
     switch (name->sa_family) {
     case AF_UNIX:
         address->family = OS_UNIX;
+        if (size > sizeof(struct sockaddr_un)) /* told so by the system, which does not take it */
+            address->size = sizeof(struct sockaddr_un);
         return 0;
     case AF_INET:
         address->family = OS_IPV4;
