@@ -116,7 +116,7 @@ KR_API int kr_subprocess_kill(kr_subprocess *p);
  * more is -EPIPE.
  *
  * kr_subprocess_take_pipe - the same, and from now on it is the caller's: for a kr_stream.
- * kr_subprocess_close_pipe - close it: the end of its input.
+ * kr_subprocess_close_pipe - close it, as by kr_close: the end of its input.
  *
  * Returns   the descriptor, 0 of the last; -EBADF: there is none (any more); -EBUSY: somebody
  *           communicates; -EINVAL, KR_EFORKED

@@ -24,6 +24,7 @@
  */
 #include "subprocess/internal.h"
 #include "base/atomic.h"
+#include <krait/io.h>
 
 int kri_subprocess_check(const kr_subprocess *p)
 {
@@ -116,7 +117,7 @@ int kr_subprocess_kill(kr_subprocess *p)
 void kri_subprocess_close(kr_subprocess *p, int stream)
 {
     if (p->pipes[stream] >= 0)
-        kri_descriptor_close(p->pipes[stream]);
+        (void)kr_close(p->pipes[stream]);
     p->pipes[stream] = -1;
 }
 
@@ -148,7 +149,7 @@ int kr_subprocess_close_pipe(kr_subprocess *p, int stream)
 {
     int fd = pipe_of(p, stream, true);
     if (fd >= 0)
-        kri_descriptor_close(fd);
+        (void)kr_close(fd);
     return fd < 0 ? fd : 0;
 }
 

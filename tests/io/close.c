@@ -86,6 +86,23 @@ TEST(test_coroutine_closes_what_a_thread_waits_for)
     CHECK_EQ(j.result, -EBADF);
 }
 
+/* The library's own closes end waits, too: who slept on would read what has the number next. */
+TEST(test_a_subprocess_closes_what_a_thread_waits_for)
+{
+    kr_subprocess *p;
+    io_other other;
+    CHECK_EQ(kr_subprocess_start(&p, (const char *[]){"sleep", "1000", NULL},
+                                 &(kr_subprocess_options){.stdout_to = KR_TO_PIPE}),
+             0);
+    job j = {.fd = kr_subprocess_pipe(p, 1)};
+    io_start_thread(&other, read_job, &j);
+    io_await_asleep(&other);
+    CHECK_EQ(kr_subprocess_close_pipe(p, 1), 0);
+    io_join(&other);
+    CHECK_EQ(j.result, -EBADF);
+    kr_subprocess_release(p);
+}
+
 static void close_job(void *arg)
 {
     CHECK_EQ(kr_close(*(int *)arg), 0);
