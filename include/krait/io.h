@@ -121,7 +121,11 @@ KR_API KR_NODISCARD int kr_getaddrinfo(const char *host, const char *service,
  * a coroutine and the timeout is not KR_NOWAIT; else in place, whatever the timeout is.  A call
  * that is under way cannot be cancelled, nor does its time run out: -ECANCELED and -ETIMEDOUT say
  * that it had not begun.  kr_open's descriptors are close-on-exec.  Errors are else those of
- * open(2), pread(2), pwrite(2) and fsync(2), never -EINTR. */
+ * open(2), pread(2), pwrite(2) and fsync(2), never -EINTR.
+ *
+ * A named pipe (FIFO) is the exception: where open(2) would wait for somebody who opens the other
+ * end, kr_open does so without a thread, in threads and coroutines, for its timeout, and a cancel
+ * ends it.  It looks again every few milliseconds, 13 at most. */
 KR_API KR_NODISCARD int kr_open(const char *path, int flags, unsigned mode, kr_time timeout);
 KR_API KR_NODISCARD int64_t kr_pread(int fd, void *bytes, size_t size, int64_t offset,
                                      kr_time timeout);

@@ -20,6 +20,7 @@ typedef struct file_call {
     const char *path;
     int flags;
     unsigned mode;
+    unsigned end; /* of a named pipe, not opened yet: it would wait for somebody; 0: none */
     int64_t result;
 } file_call;
 
@@ -50,7 +51,8 @@ static void run_sync(kri_offloaded *call)
 static void run_open(kri_offloaded *call)
 {
     file_call *c = of(call);
-    c->result = os_open(c->path, c->flags, c->mode);
+    c->end = os_open_waits(c->path, c->flags);
+    c->result = c->end != 0 ? 0 : os_open(c->path, c->flags, c->mode);
 }
 
 static int64_t perform(file_call *c, kr_time timeout)
@@ -148,8 +150,11 @@ int kr_open(const char *path, int flags, unsigned mode, kr_time timeout)
 {
     if (timeout < 0 || path == NULL)
         return -EINVAL;
+    kr_time deadline = kri_deadline(timeout);
     file_call c = {.call.run = run_open, .path = path, .flags = flags, .mode = mode};
     int fd = (int)perform(&c, timeout);
+    if (fd == 0 && c.end != 0)
+        fd = kri_fifo_open(path, flags, mode, c.end, timeout, deadline);
     if (fd >= 0)
         kri_descriptor_fresh(fd);
     return fd;

@@ -11,4 +11,8 @@
 int64_t kri_file_read(int fd, void *bytes, size_t size, kr_time timeout);
 int64_t kri_file_write(int fd, const void *bytes, size_t size, kr_time timeout);
 
+/* kri_fifo_open - kr_open of an end of a named pipe, as os_open_waits tells it. */
+int kri_fifo_open(const char *path, int flags, unsigned mode, unsigned end, kr_time timeout,
+                  kr_time deadline);
+
 #endif

@@ -64,6 +64,15 @@ int os_fsync(int fd);
 int os_open(const char *path, int flags, unsigned mode);
 int os_create(const char *path); /* for writing, empty; the umask says for whom */
 
+/* Named pipes.  Would os_open wait there for somebody who opens the other end?  0, or as which end:
+ * OS_READABLE, OS_WRITABLE.  os_open_now does not wait: -ENXIO, where nobody reads; of who opens it
+ * for reading os_fifo_is_met says whether a writer has been there.  0; -EAGAIN: not yet; -EMFILE,
+ * -ENFILE: that cannot be told. */
+unsigned os_open_waits(const char *path, int flags);
+int os_open_now(const char *path, int flags, unsigned mode);
+int os_fifo_is_met(int fd);
+void os_make_blocking(int fd);
+
 /* 0 or an error, and free it is in either case.  May block where closing writes. */
 int os_close_for(int fd);
 

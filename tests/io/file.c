@@ -5,6 +5,7 @@
 #include "harness/localhost.h"
 #include "harness/sanitizers.h"
 #include "io/channels.h"
+#include "io/offload.h"
 
 #include <dirent.h>
 #include <netdb.h>
@@ -101,37 +102,34 @@ TEST(test_files_in_a_cancelled_scope)
     CHECK_EQ(kr_run(write_cancelled, &fd), 0);
 }
 
-/* A call that blocks for long, one of many, holds up no coroutine: here to open a fifo for reading,
- * which waits for a writer. */
-typedef struct opening {
-    char path[64];
+/* A call that blocks for long, one of many, holds up no coroutine. */
+typedef struct blocking {
+    kri_offloaded call;
+    kr_event begun;
+    kr_event go;
     kr_time timeout;
     kr_cancel_scope scope;
     int result;
-} opening;
+} blocking;
 
-static void make_fifo(opening *o, int number)
+static void wait_for_go(kri_offloaded *call)
 {
-    *o = (opening){.timeout = KR_FOREVER};
-    snprintf(o->path, sizeof o->path, "/tmp/krait-fifo-%d-%d", getpid(), number);
-    CHECK_EQ(mkfifo(o->path, 0600), 0);
+    blocking *b = (blocking *)(void *)call;
+    kr_event_set(&b->begun);
+    CHECK_EQ(kr_event_wait(&b->go, KR_FOREVER), 0);
 }
 
-static void open_fifo(void *arg)
+static void make_blocking(blocking *b)
 {
-    opening *o = arg;
-    CHECK_EQ(kr_cancel_scope_enter(&o->scope, KR_FOREVER), 0);
-    o->result = kr_open(o->path, O_RDONLY, 0, o->timeout);
-    (void)kr_cancel_scope_exit(&o->scope);
+    *b = (blocking){.call.run = wait_for_go, .timeout = KR_FOREVER};
 }
 
-static void open_other_end(const opening *o)
+static void call_and_block(void *arg)
 {
-    int fd;
-    while ((fd = open(o->path, O_WRONLY | O_NONBLOCK | O_CLOEXEC)) < 0)
-        CHECK_EQ(kr_sleep(kr_ms(1)), 0);
-    close(fd);
-    unlink(o->path);
+    blocking *b = arg;
+    CHECK_EQ(kr_cancel_scope_enter(&b->scope, KR_FOREVER), 0);
+    b->result = kri_offload(KRI_OFFLOAD_FILES, &b->call, kri_deadline(b->timeout));
+    (void)kr_cancel_scope_exit(&b->scope);
 }
 
 enum { POOL = 16, MORE = 4 };
@@ -139,13 +137,13 @@ enum { POOL = 16, MORE = 4 };
 static int block_the_pool(void *arg)
 {
     (void)arg;
-    opening all[POOL + MORE];
+    blocking all[POOL + MORE];
     io_other others[POOL + MORE];
     for (int i = 0; i < POOL + MORE; i++) {
-        make_fifo(&all[i], i);
+        make_blocking(&all[i]);
         if (i == POOL)
             all[i].timeout = kr_ms(20);
-        io_start(&others[i], open_fifo, &all[i]);
+        io_start(&others[i], call_and_block, &all[i]);
     }
     for (int i = 0; i < 8; i++)
         CHECK_EQ(kr_yield(), 0);
@@ -154,16 +152,14 @@ static int block_the_pool(void *arg)
     io_join(&others[POOL + 1]);
     CHECK_EQ(all[POOL].result, -ETIMEDOUT);     /* it had to queue */
     CHECK_EQ(all[POOL + 1].result, -ECANCELED); /* so had this */
-    kr_cancel(&all[0].scope);                   /* under way: it goes on */
+    CHECK_EQ(kr_event_wait(&all[0].begun, kr_sec(60)), 0);
+    kr_cancel(&all[0].scope); /* under way: it goes on */
     for (int i = 0; i < POOL + MORE; i++) {
-        if (i == POOL || i == POOL + 1) {
-            unlink(all[i].path);
+        if (i == POOL || i == POOL + 1)
             continue;
-        }
-        open_other_end(&all[i]);
+        kr_event_set(&all[i].go);
         io_join(&others[i]);
-        CHECK_GE(all[i].result, 0);
-        CHECK_EQ(kr_close(all[i].result), 0);
+        CHECK_EQ(all[i].result, 0);
     }
     return 0;
 }
@@ -201,28 +197,28 @@ TEST(test_files_in_a_forked_child)
 }
 
 /* A call that never ends holds up no exit: here that of a child whose loop is left in it. */
-static int open_for_ever(void *arg)
+static int block_for_ever(void *arg)
 {
     io_other other;
-    io_start(&other, open_fifo, arg);
+    io_start(&other, call_and_block, arg);
     io_join(&other);
     return 0;
 }
 
 static void *run_blocked(void *arg)
 {
-    (void)!kr_run(open_for_ever, arg);
+    (void)!kr_run(block_for_ever, arg);
     return NULL;
 }
 
 TEST(test_exit_with_a_call_under_way)
 {
-    opening o;
-    make_fifo(&o, 0);
+    blocking b;
+    make_blocking(&b);
     pid_t child = fork();
     if (child == 0) {
         pthread_t thread;
-        CHECK_EQ(pthread_create(&thread, NULL, run_blocked, &o), 0);
+        CHECK_EQ(pthread_create(&thread, NULL, run_blocked, &b), 0);
         while (threads_now() == 0)
             kri_test_nap();
         exit(0);
@@ -230,7 +226,6 @@ TEST(test_exit_with_a_call_under_way)
     int status;
     CHECK_EQ(waitpid(child, &status, 0), child);
     CHECK_EQ(status, 0);
-    unlink(o.path);
 }
 
 /* Where no thread can be had the calls are made in place. */
