@@ -143,7 +143,8 @@ KR_API int kr_yield(void);
  */
 typedef struct kr_slow_report {
     const char *name; /* of the coroutine */
-    kr_task_fn task;
+    kr_task_fn task;  /* its function; of kr_run, an initializer or a server's handler, which are of
+                         another type, the address: not to be called by this */
     kr_time took;
 } kr_slow_report;
 typedef void (*kr_slow_hook)(const kr_slow_report *report);

@@ -256,6 +256,10 @@ bool kri_loops_try_each(void (*visit)(kri_loop *loop, void *arg), void *arg); /*
  * for long. */
 void kri_loop_look_for_slow(kri_loop *loop);
 
+/* kri_coroutine_runs_for - the caller, if it is a coroutine, is about to call a function of the
+ * program's: that is to be named in reports, not the library's own around it. */
+void kri_coroutine_runs_for(uintptr_t function);
+
 /* call_later.c */
 void kri_calls_end(kri_loop *loop); /* forget those that are pending */
 

@@ -119,6 +119,7 @@ static int initialize(const void *arg, void *result)
 {
     kri_loop_pool *pool = *(kri_loop_pool *const *)arg;
     (void)result;
+    kri_coroutine_runs_for((uintptr_t)pool->initializer);
     int err = pool->initializer(pool->initializer_arg);
     if (err < 0)
         be_broken(pool, err);

@@ -20,6 +20,7 @@ static int run_main(const void *arg, void *result)
     struct program *program = *(struct program *const *)arg;
     (void)result;
     (void)kr_task_set_name(program->name);
+    kri_coroutine_runs_for((uintptr_t)program->main);
     program->result = program->main(program->arg);
     program->over = true;
     return 0;

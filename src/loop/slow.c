@@ -26,6 +26,16 @@ static void print_report(const kr_slow_report *report)
     os_print_error(line);
 }
 
+void kri_coroutine_runs_for(uintptr_t function)
+{
+    kri_runner *self = kri_runner_self();
+    if (self == NULL)
+        return;
+    self->fn = (kr_task_fn)function;
+    if (self->loop->shows)
+        kri_store_rlx64(&self->loop->shown.task, function);
+}
+
 void kri_loop_look_for_slow(kri_loop *loop)
 {
     kri_runner *runner = loop->running;

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "executor/executor.h"
+#include "loop/loop.h"
 #include "stream/pump.h"
 #include "stream/server.h"
 #include <krait/coroutine.h>
@@ -49,6 +50,7 @@ static void run_client(kri_client *client)
 {
     kr_server *server = client->server;
     kr_time timeout = server->options.close_timeout;
+    kri_coroutine_runs_for((uintptr_t)server->handler);
     int err = server->handler(client->stream, server->arg);
     (void)kr_stream_close(client->stream, timeout != 0 ? timeout : kr_sec(CLOSE_SECONDS));
     if (err < 0)

@@ -374,6 +374,7 @@ static int slow_heard;
 static char slow_name[32];
 static kr_task_fn slow_task;
 static kr_time slow_took;
+static uintptr_t slow_wanted; /* whose; 0: compute's */
 
 static int compute(const void *arg, void *result)
 {
@@ -387,7 +388,7 @@ static int compute(const void *arg, void *result)
 /* On a busy machine others may be slow, too. */
 static void note_slow(const kr_slow_report *report)
 {
-    if (report->task != compute)
+    if ((uintptr_t)report->task != (slow_wanted != 0 ? slow_wanted : (uintptr_t)compute))
         return;
     slow_heard++;
     snprintf(slow_name, sizeof slow_name, "%s", report->name);
@@ -451,6 +452,35 @@ TEST(test_log_slow_callbacks)
     CHECK_EQ(slow_heard, 0);
     CHECK_EQ(run_impatiently(hold_up_with_hook), 0);
     CHECK(kr_set_slow_hook(NULL) == note_slow);
+}
+
+/* Of another type than a task, and called by a function of the library's. */
+static int compute_as_main(void *arg)
+{
+    kr_time duration = slow();
+    (void)arg;
+    return compute(&duration, NULL);
+}
+
+TEST(a_first_coroutine_that_holds_up_its_loop)
+{
+    slow_wanted = (uintptr_t)compute_as_main;
+    CHECK(kr_set_slow_hook(note_slow) == NULL);
+    CHECK_EQ(run_impatiently(compute_as_main), 0);
+    CHECK_EQ(slow_heard, 1);
+    CHECK_STR(slow_name, "main");
+}
+
+TEST(an_initializer_that_holds_up_its_loop)
+{
+    kr_executor *pool;
+    kr_pool_options o = {.workers = 1, .stuck_after = slow(), .initializer = compute_as_main};
+    slow_wanted = (uintptr_t)compute_as_main;
+    CHECK(kr_set_slow_hook(note_slow) == NULL);
+    CHECK_EQ(kr_loop_pool(&pool, &o), 0);
+    CHECK_EQ(kr_executor_shutdown(pool, NULL, KR_FOREVER), 0);
+    CHECK_EQ(slow_heard, 1);
+    kr_executor_release(pool);
 }
 
 TEST(coroutines_that_hold_up_a_loop_of_a_pool)

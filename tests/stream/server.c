@@ -579,3 +579,46 @@ TEST(test_threads_with_a_loop)
     kr_server_release(server);
     kr_thread_release(loop);
 }
+
+/* A handler is named where it holds up its loop, not the function that has called it. */
+static int slow_handlers;
+
+static int hold_up(kr_stream *s, void *arg)
+{
+    (void)arg;
+    kr_time end = kr_now() + kr_ms(30);
+    while (kr_now() < end)
+        continue;
+    return kr_stream_write(s, "x", 1, NULL, kr_sec(10));
+}
+
+static void note_slow(const kr_slow_report *report)
+{
+    if ((uintptr_t)report->task == (uintptr_t)hold_up && strcmp(report->name, "connection") == 0)
+        slow_handlers++;
+}
+
+static int be_held_up(void *arg)
+{
+    char byte;
+    kr_stream *s;
+    char port[8];
+    (void)arg;
+    CHECK_EQ(kr_server_open(&server, "127.0.0.1", 0, hold_up, NULL, NULL), 0);
+    snprintf(port, sizeof port, "%d", kr_server_port(server));
+    CHECK_EQ(kr_stream_connect(&s, "127.0.0.1", port, NULL, kr_sec(10)), 0);
+    CHECK_EQ(kr_stream_read(s, &byte, 1, kr_sec(10)), 1);
+    kr_stream_release(s);
+    kr_server_close(server);
+    CHECK_EQ(kr_server_wait_closed(server, kr_sec(30)), 0);
+    kr_server_release(server);
+    return 0;
+}
+
+TEST(test_a_handler_that_holds_up_its_loop)
+{
+    kr_run_options impatient = {.debug = true, .slow_after = kr_ms(30)};
+    CHECK(kr_set_slow_hook(note_slow) == NULL);
+    CHECK_EQ(kr_run_with(be_held_up, NULL, &impatient), 0);
+    CHECK_EQ(slow_handlers, 1);
+}
