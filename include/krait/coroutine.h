@@ -159,7 +159,8 @@ KR_API const char *kr_stack_guard(void);
 /* Coroutines as tasks. */
 
 /* kr_task_current - the future of the calling coroutine, without a reference of its own; NULL: the
- * caller is no coroutine.  (In a task of a pool: that task's.) */
+ * caller is no coroutine, or its function has returned, and destructors of its locals run.  (In a
+ * task of a pool: that task's.) */
 KR_API kr_future *kr_task_current(void);
 
 /* kr_task_name - the name of the coroutine behind a future that is not done; "": there is none, or

@@ -101,7 +101,7 @@ static bool run_claimed(kri_runner *runner, kr_cancel_scope *scope)
     } else if (!kri_run(runner->future, scope)) {
         return false;
     }
-    runner->future = NULL; /* it may be gone */
+    runner->future = runner->frame.future = NULL; /* it may be gone */
     if (__builtin_expect(loop->timed, 0))
         kri_loop_look_for_slow(loop);
     if (runner->party.locals != NULL || runner->party.vars != NULL || runner->party.bell != 0)

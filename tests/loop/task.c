@@ -299,6 +299,36 @@ LOOP_TEST(test_sleep)
     CHECK_EQ(kr_cancel_scope_exit(&scope), -ECANCELED);
 }
 
+/* Destructors of a coroutine's locals may wait.  Its future is over by then, perhaps gone, and what
+ * they spawn may be at its place: they are nobody's task. */
+static int destructors_ended;
+
+static void spawn_and_wait(void *value)
+{
+    (void)value;
+    CHECK(kr_task_current() == NULL);
+    CHECK_EQ(result_of(spawn(double_it, 4)), 8);
+    CHECK_EQ(kr_sleep(kr_ms(1)), 0);
+    destructors_ended++;
+}
+
+static kr_local waits_at_the_end = KR_LOCAL_INIT(sizeof(int), NULL, spawn_and_wait);
+
+static int touch_local(const void *arg, void *result)
+{
+    (void)arg;
+    (void)result;
+    CHECK(kr_local_get(&waits_at_the_end) != NULL);
+    return 0;
+}
+
+LOOP_TEST(destructors_of_locals_wait)
+{
+    CHECK_EQ(kr_spawn(NULL, touch_local, NULL, 0, sizeof(int), NULL), 0);
+    while (destructors_ended == 0)
+        CHECK_EQ(kr_yield(), 0);
+}
+
 /* Eager ones. */
 
 static const kr_spawn_options eager = {.eager = true};
