@@ -37,6 +37,9 @@ typedef struct kri_executor_ops {
     /* As kr_executor_shutdown; flags are kri_wait's. */
     int (*shutdown)(kr_executor *executor, bool cancel_pending, kr_time deadline, unsigned flags);
 
+    /* Is the caller, a task of its without a worker, an initializer of it?  NULL: never. */
+    bool (*initializes)(const kr_executor *executor);
+
     /* The handle is gone; shutdown was called before. */
     void (*release)(kr_executor *executor);
 } kri_executor_ops;

@@ -66,7 +66,7 @@ static int check(kr_executor *executor, const kri_frame *frame)
     if (executor)
         return kri_executor_check_wait(executor);
     if (!frame->worker)
-        return kri_executor_check(frame->executor);
+        return kri_executor_check_wait(frame->executor);
     return frame->worker->initializes ? -EDEADLK : 0;
 }
 

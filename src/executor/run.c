@@ -34,6 +34,9 @@ static const kr_executor *initialized_here(void)
 {
     const kri_frame *frame = *kri_frame_current();
     const kri_worker *worker = frame ? frame->worker : NULL;
+    const kr_executor *executor = frame && !worker ? frame->executor : NULL;
+    if (executor && executor->ops->initializes && executor->ops->initializes(executor))
+        return executor;
     return worker && worker->initializes ? &worker->pool->executor : NULL;
 }
 
@@ -45,6 +48,8 @@ bool kri_frame_initializes(const kr_executor *executor)
 size_t kri_frame_may_hold_up(void)
 {
     size_t frames = 0;
+    if (initialized_here())
+        return SIZE_MAX;
     for (const kri_frame *frame = *kri_frame_current(); frame; frame = frame->outer, frames++)
         if (frame->worker && frame->worker->initializes)
             return SIZE_MAX;

@@ -147,7 +147,8 @@ struct kri_loop {
     size_t stack_size;                  /* const */
     bool holds_back;                    /* tasks that come stand back in `held_back` */
     kri_line held_back;
-    kr_word *broken;     /* const; 1 there: tasks fail instead of beginning.  NULL: none */
+    kri_runner *initializes; /* the initializer's; NULL: none runs */
+    kr_word *broken;         /* const; 1 there: tasks fail instead of beginning.  NULL: none */
     kr_word *cancels;    /* const; 1 there: those submitted are cancelled instead.  NULL: none */
     kr_word *queued;     /* const; counts down for each task that begins.  NULL: none */
     bool debug;          /* const */

@@ -115,12 +115,23 @@ static bool is_forked(const kri_loop_pool *pool)
     return kri_forked_since(pool->executor.generation);
 }
 
+/* Tasks of the pool stand back until it is over, so it must not wait for one. */
+static bool initializes(const kr_executor *executor)
+{
+    const kri_loop *loop = kri_loop_here();
+    return loop != NULL && loop->face == executor && loop->running != NULL &&
+           loop->running == loop->initializes;
+}
+
 static int initialize(const void *arg, void *result)
 {
     kri_loop_pool *pool = *(kri_loop_pool *const *)arg;
+    kri_loop *loop = kri_loop_here();
     (void)result;
     kri_coroutine_runs_for((uintptr_t)pool->initializer);
+    loop->initializes = loop->running;
     int err = pool->initializer(pool->initializer_arg);
+    loop->initializes = NULL;
     if (err < 0)
         be_broken(pool, err);
     return 0;
@@ -321,6 +332,7 @@ static const kri_executor_ops loop_pool_ops = {.overlaps = true,
                                                .submit = submit,
                                                .claimed = claimed,
                                                .shutdown = shut_down,
+                                               .initializes = initializes,
                                                .release = release};
 
 /* Making. */

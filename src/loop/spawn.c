@@ -24,8 +24,9 @@ int kri_loop_submit(kri_loop *loop, kr_future *f)
     if (kri_vars_inherit(f) != 0)
         return -ENOMEM;
     if (here) {
+        bool stands_back = loop->holds_back && f->executor == loop->face;
         kri_loop_count(loop, 1);
-        kri_line_put(&loop->ready, item_of(f));
+        kri_line_put(stands_back ? &loop->held_back : &loop->ready, item_of(f));
         return 0;
     }
     kri_add_rlx(&loop->given, 1);

@@ -54,6 +54,72 @@ TEST(an_initializer_submits_while_the_pool_is_made)
     }
 }
 
+/* What stands back until the initializer is over is not to be waited for by it; what it has spawned
+ * does not. */
+static int waits_refused, tasks_waited;
+
+static int begin_after_the_initializer(const void *arg, void *result)
+{
+    (void)arg;
+    (void)result;
+    CHECK_EQ(waits_refused, 1);
+    return 0;
+}
+
+static void wait_in_an_initializer(kr_executor *pool)
+{
+    kr_future *f;
+    kr_group group;
+    kr_group_task member;
+    CHECK_EQ(kr_submit(pool, &f, begin_after_the_initializer, NULL, 0, 0), 0);
+    CHECK_EQ(kr_future_exception(f, NULL, KR_FOREVER), -EDEADLK);
+    CHECK_EQ(kr_wait(&f, 1, KR_ALL_COMPLETED, NULL, KR_FOREVER), -EDEADLK);
+    CHECK_EQ(kr_gather(&f, 1, NULL, NULL, KR_FOREVER), -EDEADLK);
+    kr_future_release(f);
+    CHECK_EQ(kr_group_open(&group, NULL), -EDEADLK);
+    CHECK_EQ(kr_group_start(&group, &member, succeed, NULL, NULL), -EINVAL);
+    CHECK_EQ(kr_group_close(&group), -EDEADLK);
+    CHECK_EQ(kr_map(pool, succeed, NULL, 0, 8, NULL, 0, NULL), -EDEADLK);
+    CHECK_EQ(kr_spawn(&f, succeed, NULL, 0, 0, NULL), 0);
+    CHECK_EQ(kr_future_exception(f, NULL, KR_FOREVER), 0);
+    kr_future_release(f);
+}
+
+static int wait_for_own_pool(void *arg)
+{
+    (void)arg;
+    wait_in_an_initializer(kr_running_loop());
+    waits_refused++;
+    return 0;
+}
+
+static int wait_as_a_task(const void *arg, void *result)
+{
+    kr_future *f;
+    (void)arg;
+    (void)result;
+    CHECK_EQ(kr_submit(kr_running_loop(), &f, succeed, NULL, 0, 0), 0);
+    CHECK_EQ(kr_future_exception(f, NULL, KR_FOREVER), 0);
+    kr_future_release(f);
+    tasks_waited++;
+    return 0;
+}
+
+TEST(an_initializer_waits_for_no_task_of_its_pool)
+{
+    kr_executor *pool;
+    kr_future *f;
+    kr_pool_options o = {.workers = 1, .initializer = wait_for_own_pool};
+    CHECK_EQ(kr_loop_pool(&pool, &o), 0);
+    CHECK_EQ(kr_submit(pool, &f, wait_as_a_task, NULL, 0, 0), 0);
+    CHECK_EQ(kr_future_exception(f, NULL, kr_sec(60)), 0);
+    kr_future_release(f);
+    CHECK_EQ(kr_executor_shutdown(pool, NULL, kr_sec(60)), 0);
+    CHECK_EQ(waits_refused, 1);
+    CHECK_EQ(tasks_waited, 1);
+    kr_executor_release(pool);
+}
+
 static int fail(void *arg)
 {
     (void)arg;
