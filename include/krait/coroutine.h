@@ -57,6 +57,10 @@ typedef struct kr_run_options {
  * waits return -ECANCELED; the second one ends the process as by default.  Only one kr_run at a
  * time does so, the first; see .keep_interrupt.
  *
+ * In a task of a thread pool it has the worker to itself until it returns.  A coroutine that waits
+ * for another task of that pool neither runs it nor has a spare worker come: where all workers are
+ * in such loops, it waits in vain.
+ *
  * A child that a coroutine forks has that coroutine only, as a thread: kr_run returns there when
  * main has returned, or at once, with KR_EFORKED, where another one forked.
  *
