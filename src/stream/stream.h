@@ -22,7 +22,9 @@
  * shutdown_write: nothing more will be written; -EOPNOTSUPP.  NULL: so always.
  * finish: the last of a stream that is closed in good order, before close; NULL: nothing.
  * close: `abort` is true where that was not so.  It does not wait.
- * descriptor: to ask the system about addresses, or -EBADF. */
+ * descriptor: to ask the system about addresses, or -EBADF.
+ * ending: it is to be closed, so its runner's writes are refused; what is left goes still.  NULL:
+ * never. */
 typedef struct kri_transport kri_transport;
 typedef struct kri_transport_ops {
     int64_t (*read)(kri_transport *transport, void *bytes, size_t size, kr_time timeout);
@@ -31,6 +33,7 @@ typedef struct kri_transport_ops {
     int (*finish)(kri_transport *transport, kr_time timeout);
     void (*close)(kri_transport *transport, bool abort);
     int (*descriptor)(const kri_transport *transport);
+    bool (*ending)(const kri_transport *transport);
 } kri_transport_ops;
 
 struct kri_transport {
@@ -48,6 +51,12 @@ static inline bool kri_transport_passes(int64_t error)
  * -EINVAL: options.  (kri_stream_... without `over` are the connections' own, see
  * connection/stream.h.) */
 int kri_stream_over(kr_stream **s, kri_transport *transport, const kr_stream_options *options);
+
+/* kri_stream_pass_on - kr_stream_write for a transport above: also while the runner of the stream
+ * is to close it, which kri_stream_is_ending tells. */
+int kri_stream_pass_on(kr_stream *s, const void *bytes, size_t size, size_t *written,
+                       kr_time timeout);
+bool kri_stream_is_ending(kr_stream *s);
 
 /* kri_stream_transport - of a stream that is not closed, by who keeps it from being so. */
 kri_transport *kri_stream_transport(kr_stream *s);

@@ -63,8 +63,8 @@ static int send_sealed(kri_tls *tls, kr_time deadline)
         return err;
     while (err == 0 && (tls->begin < tls->end || take_sealed(tls))) {
         size_t written = 0;
-        err = kr_stream_write(tls->over, tls->sealed + tls->begin, tls->end - tls->begin, &written,
-                              kri_left_until(deadline));
+        err = kri_stream_pass_on(tls->over, tls->sealed + tls->begin, tls->end - tls->begin,
+                                 &written, kri_left_until(deadline));
         tls->begin += written;
     }
     (void)kr_lock_release(&tls->turn);
@@ -215,6 +215,11 @@ static int descriptor_below(const kri_transport *transport)
     return kr_stream_descriptor(((const kri_tls *)(const void *)transport)->over);
 }
 
+static bool is_ending_below(const kri_transport *transport)
+{
+    return kri_stream_is_ending(((const kri_tls *)(const void *)transport)->over);
+}
+
 const kri_transport_ops kri_tls_ops = {
     .read = read_bytes,
     .write = write_bytes,
@@ -222,6 +227,7 @@ const kri_transport_ops kri_tls_ops = {
     .finish = finish,
     .close = close_below,
     .descriptor = descriptor_below,
+    .ending = is_ending_below,
 };
 
 void kri_tls_free(kri_tls *tls)

@@ -118,24 +118,31 @@ static int64_t write_some(kr_stream *s, const char *bytes, size_t size, bool *le
     return idle ? 0 : kri_stream_push(s, deadline);
 }
 
-static int open_for_writing(const kr_stream *s)
+static bool is_ending(const kr_stream *s)
 {
-    if (s->ending)
+    const kri_transport *transport = s->transport;
+    return s->ending || (transport->ops->ending != NULL && transport->ops->ending(transport));
+}
+
+static int open_for_writing(const kr_stream *s, bool from_above)
+{
+    if (!from_above && is_ending(s))
         return -EBADF;
     return s->out.eof ? -EPIPE : state_of(s);
 }
 
-static int write_all(kr_stream *s, const char *bytes, size_t size, size_t *done, kr_time deadline)
+static int write_all(kr_stream *s, const char *bytes, size_t size, size_t *done, bool from_above,
+                     kr_time deadline)
 {
     bool leave = kri_stream_can_pump();
     kri_mutex_lock(&s->lock);
-    int64_t n = open_for_writing(s);
+    int64_t n = open_for_writing(s, from_above);
     while (n == 0 && *done < size) {
         n = write_some(s, bytes + *done, size - *done, &leave, deadline);
         if (n < 0)
             break;
         *done += (size_t)n;
-        n = *done < size ? open_for_writing(s) : 0; /* what is taken is taken */
+        n = *done < size ? open_for_writing(s, from_above) : 0; /* what is taken is taken */
     }
     if (n == 0 && !leave && s->out.used > 0)
         n = wait_sent(s, 0, deadline);
@@ -143,7 +150,8 @@ static int write_all(kr_stream *s, const char *bytes, size_t size, size_t *done,
     return (int)n;
 }
 
-int kr_stream_write(kr_stream *s, const void *bytes, size_t size, size_t *written, kr_time timeout)
+static int write_in_turn(kr_stream *s, const void *bytes, size_t size, size_t *written,
+                         bool from_above, kr_time timeout)
 {
     size_t done = 0;
     int err = timeout < 0 ? -EINVAL : 0;
@@ -151,12 +159,31 @@ int kr_stream_write(kr_stream *s, const void *bytes, size_t size, size_t *writte
     if (err == 0)
         err = kr_lock_acquire(&s->out.turn, timeout);
     if (err == 0) {
-        err = write_all(s, bytes, size, &done, deadline);
+        err = write_all(s, bytes, size, &done, from_above, deadline);
         (void)kr_lock_release(&s->out.turn);
     }
     if (written != NULL)
         *written = done;
     return err;
+}
+
+int kr_stream_write(kr_stream *s, const void *bytes, size_t size, size_t *written, kr_time timeout)
+{
+    return write_in_turn(s, bytes, size, written, false, timeout);
+}
+
+int kri_stream_pass_on(kr_stream *s, const void *bytes, size_t size, size_t *written,
+                       kr_time timeout)
+{
+    return write_in_turn(s, bytes, size, written, true, timeout);
+}
+
+bool kri_stream_is_ending(kr_stream *s)
+{
+    kri_mutex_lock(&s->lock);
+    bool ending = s->ending;
+    kri_mutex_unlock(&s->lock);
+    return ending;
 }
 
 /* Draining */

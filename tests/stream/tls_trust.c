@@ -235,6 +235,45 @@ static kr_server *open_server(void)
     return server;
 }
 
+/* One whose connections are to be closed: what it has written arrives, and its farewell. */
+static int stream_without_end(kr_stream *below, void *arg)
+{
+    KR_AUTO(kr_stream) *s = NULL;
+    char byte;
+    (void)arg;
+    CHECK_EQ(kr_tls_accept(&s, server_context, below, NULL, kr_sec(20)), 0);
+    feed(s, "a line\n");
+    CHECK_EQ(kr_stream_read(s, &byte, 1, kr_sec(60)), -EBADF);
+    CHECK_EQ(kr_stream_write(s, "x", 1, NULL, kr_sec(20)), -EBADF);
+    CHECK_EQ(kr_stream_close(s, kr_sec(20)), 0);
+    return 0;
+}
+
+BOTH_TEST(tls_of_a_server_that_closes_its_clients)
+{
+    kr_server *server;
+    kr_stream *s;
+    const char *line;
+    size_t size;
+    char service[16], text[4];
+    make_all();
+    server_context = new_context(&(kr_tls_options){.certificate = "server.pem"});
+    kr_tls_context *context = new_context(&(kr_tls_options){.ca_file = "ca.pem"});
+    CHECK_EQ(kr_server_open(&server, "127.0.0.1", 0, stream_without_end, NULL, NULL), 0);
+    snprintf(service, sizeof service, "%d", kr_server_port(server));
+    CHECK_EQ(kr_tls_connect(&s, context, "127.0.0.1", service, NULL, kr_sec(20)), 0);
+    CHECK_EQ(kr_stream_read_line(s, &line, &size, kr_sec(20)), 0);
+    CHECK_BYTES(line, size, "a line\n");
+    kr_server_close(server);
+    kr_server_close_clients(server);
+    CHECK_EQ(kr_stream_read(s, text, sizeof text, kr_sec(20)), 0);
+    CHECK_EQ(kr_server_wait_closed(server, kr_sec(20)), 0);
+    kr_stream_release(s);
+    kr_server_release(server);
+    kr_tls_context_release(context);
+    kr_tls_context_release(server_context);
+}
+
 BOTH_TEST(tls_of_a_server)
 {
     kr_stream *s;
