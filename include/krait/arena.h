@@ -74,8 +74,9 @@ KR_API void kr_arena_release(kr_arena *a);
 /* For KR_AUTO(kr_arena): releases *a. */
 KR_API void kr_arena_auto(kr_arena **a);
 
-/* kr_arena_descriptor - to be sent or inherited, the handle's own; -1: it lies in memory of the
- * caller's. */
+/* kr_arena_descriptor - of the arena's memory, to be sent or inherited; the handle's own.
+ *
+ * Returns   the descriptor; -1: it lies in memory of the caller's */
 KR_API int kr_arena_descriptor(const kr_arena *a);
 
 /* kr_arena_alloc - a piece of `size` bytes or a little more, aligned to 32.  What is in it is not

@@ -88,8 +88,8 @@ KR_API KR_NODISCARD int kr_connection_duplicate(kr_connection *c, kr_connection 
  *           -EMSGSIZE    longer than the connection takes at all
  *           KR_ECORRUPT  (pipes) the other side has damaged the memory
  *           -EINVAL      negative timeout, or no bytes where size is not 0
- *           -ECONNRESET and the like, of sockets.  There a message that was cut off by a timeout or
- *           a cancel leaves a connection that cannot be used: see listener.h
+ *           -ECONNRESET  and the like, of sockets.  There a message that was cut off by a timeout
+ *                        or a cancel leaves a connection that cannot be used: see listener.h
  * Blocks    a thread sleeps, a coroutine is suspended
  */
 KR_API KR_NODISCARD int kr_connection_send(kr_connection *c, const void *bytes, size_t size,
