@@ -61,8 +61,16 @@ def page(name, section, version, body):
     return "\n".join(head + body) + "\n"
 
 
+def near(entries, entry, count):
+    """Names of others: the first, which is mostly the type, and those that stand nearest."""
+    places = {other.names[0]: place for place, other in enumerate(entries)}
+    at = places.pop(entry.names[0])
+    nearest = sorted(places, key=lambda name: places[name] and abs(places[name] - at))[:count]
+    return sorted(nearest, key=places.get)
+
+
 def entry_page(header, entry, version):
-    others = [name for other in header.entries if other is not entry for name in other.names[:1]]
+    others = near(header.entries, entry, 12)
     body = [".SH NAME",
             f"{', '.join(escape(name) for name in entry.names)} \\- {escape(entry.purpose)}",
             ".SH SYNOPSIS", ".nf", f".B #include <krait/{header.name}>", ".PP",
@@ -71,7 +79,7 @@ def entry_page(header, entry, version):
     if entry.parts != header.parts:
         body += notes(header)
     body += [".SH SEE ALSO", ".BR krait (7)" + "".join(f",\n.BR {escape(name)} (3)"
-                                                      for name in others[:12])]
+                                                      for name in others)]
     return page(entry.names[0], 3, version, body)
 
 
