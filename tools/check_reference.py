@@ -141,6 +141,8 @@ for path, header in zip((path for path in paths if path.name != "krait.h"), foun
         check_returns(path, entry)
         if not re.search(r"[a-z]{2}", entry.purpose) or entry.purpose in entry.names:
             check.complain(path, 0, f"{entry.names[0]}: nothing says what it is for")
+        if entry.purpose.startswith("the same"):
+            check.complain(path, 0, f"{entry.names[0]}: the same as what? its page stands alone")
         check_nodiscard(path, entry)
         check_const(path, entry)
 check_pages(found)

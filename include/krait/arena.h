@@ -46,7 +46,7 @@ typedef struct kr_arena_options {
  */
 KR_API KR_NODISCARD int kr_arena_create(kr_arena **a, size_t size, const kr_arena_options *options);
 
-/* kr_arena_create_at - the same in memory of the caller's, whatever it held before.
+/* kr_arena_create_at - an arena in memory of the caller's, whatever it held before.
  *
  *   memory    aligned to 64, in every process that is to use it; stays until the last of them has
  *             released its handle

@@ -122,7 +122,8 @@ KR_API KR_NODISCARD int kr_connection_recv(kr_connection *c, void **bytes, size_
 /* kr_connection_free_bytes - free what kr_connection_recv gave; as free, which does it too. */
 KR_API void kr_connection_free_bytes(void *bytes);
 
-/* kr_connection_recv_into - the same into memory of the caller's.  Python's recv_bytes_into.
+/* kr_connection_recv_into - receive a message into memory of the caller's.  Python's
+ * recv_bytes_into.
  *
  *   room      of room_size bytes; may be NULL for 0
  *   size      receives the length; NULL: not wanted

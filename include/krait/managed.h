@@ -59,7 +59,7 @@ KR_API KR_NODISCARD int kr_managed_value_set(kr_managed_value *v, const void *va
 KR_API KR_NODISCARD int kr_managed_value_compare_and_set(kr_managed_value *v, const void *expected,
                                                          const void *value);
 
-/* kr_managed_value_add - to a value that is an int64_t, so of 8 bytes.
+/* kr_managed_value_add - add to a value that is an int64_t, so of 8 bytes.
  *
  *   sum   receives what it is after that; NULL: not wanted
  *

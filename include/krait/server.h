@@ -72,7 +72,9 @@ KR_API KR_NODISCARD int kr_server_open(kr_server **server, const char *host, int
                                        kr_serve_fn handler, void *arg,
                                        const kr_server_options *options);
 
-/* kr_server_open_unix - the same on a Unix socket: a path, or "@name" in the abstract name space.
+/* kr_server_open_unix - listen on a Unix socket, and begin to accept.
+ *
+ *   path   in the file system, or "@name" in the abstract name space; else as kr_server_open
  *
  * A socket that a dead server left at the path is replaced.  The close removes the file, if it is
  * still the one that was made here.

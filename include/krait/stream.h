@@ -79,7 +79,7 @@ KR_API KR_NODISCARD int kr_stream_open(kr_stream **s, int fd, const kr_stream_op
 KR_API KR_NODISCARD int kr_stream_connect(kr_stream **s, const char *host, const char *service,
                                           const kr_stream_options *options, kr_time timeout);
 
-/* kr_stream_connect_unix - to a Unix socket: a path, or "@name" in the abstract name space.
+/* kr_stream_connect_unix - connect to a Unix socket: a path, or "@name" in the abstract name space.
  *
  * Returns   as kr_stream_connect; -ENOENT: there is no such file; -ENAMETOOLONG
  */

@@ -116,8 +116,8 @@ KR_API KR_NODISCARD int kr_tls_wrap(kr_stream **s, kr_tls_context *context, kr_s
                                     const char *host, const kr_stream_options *options,
                                     kr_time timeout);
 
-/* kr_tls_accept - the same as a server, whose context has a certificate: in the function that a
- * kr_server calls, for instance.
+/* kr_tls_accept - TLS over a stream of one's own, as a server, whose context has a certificate: in
+ * the function that a kr_server calls, for instance.
  *
  * Returns   as kr_tls_wrap; KR_ECERT: the client's
  */
