@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Has every public function a page of the reference manual that says what it is for, and does
-groff take the pages without a word?  Does krait(1) know every command?  Has every result of
+"""Has every public function a page of the reference manual that says what it is for, and, where it
+gives a number, what that is?  Is each comment read as it stands: a list as a list, a section as a
+whole?  Does groff take the pages without a word, and leave names whole?  Does krait(1) know every command?  Has every result of
 krait's own a name and a text?  Is KR_NODISCARD where CONTRIBUTING.md wants it, and is an argument
 that is copied const?
 
@@ -62,19 +63,44 @@ def check_const(path, entry):
             check.complain(path, 0, f"{name}: arg is copied, and so const")
 
 
+# What stands in columns and was taken for prose.
+COLUMNS = re.compile(r"(?<![.:?!)])  +\S|   +\S|\.\.\.  +[a-z]")
+
+
+def check_layout(path, name, parts):
+    sections = [section for section, _ in parts]
+    if any(section and not after for section, after in zip(sections, sections[1:])):
+        check.complain(path, 0, f"{name}: a section's further lines begin with a blank")
+    for _, blocks in parts:
+        for kind, content in blocks:
+            texts = [text for _, text in content] if kind == "list" else [content]
+            lost = next(filter(COLUMNS.search, texts), None) if kind != "code" else None
+            if lost:
+                check.complain(path, 0, f"{name}: read as prose, but is a list: {lost[:60]}")
+
+
+def check_returns(path, entry):
+    if "Returns" in (section for section, _ in entry.parts):
+        return
+    for name in re.findall(r"^KR_(?:API|NODISCARD)[^;{]*? (?:int|int64_t) (kr_\w+)\(", entry.code,
+                           re.M):
+        check.complain(path, 0, f"{name}: nothing says what it returns")
+
+
 def check_pages(found):
     with tempfile.TemporaryDirectory() as folder:
         man.write(found, whole, "0", pathlib.Path(folder))
         command.write(check.root, "0", pathlib.Path(folder))
         if not shutil.which("groff"):
             return
-        for page in sorted(pathlib.Path(folder).glob("man*/*")):
-            if page.read_text().startswith(".so"):
-                continue
-            said = subprocess.run(["groff", "-man", "-ww", "-z", str(page)], capture_output=True,
-                                  text=True, check=False).stderr
-            if said:
-                check.complain(page.name, 0, said.splitlines()[0])
+        pages = [str(page) for page in sorted(pathlib.Path(folder).glob("man*/*"))
+                 if not page.read_text().startswith(".so")]
+        done = subprocess.run(["groff", "-man", "-ww", "-Tutf8", *pages], capture_output=True,
+                              text=True, check=False)
+        for said in done.stderr.splitlines()[:10]:
+            check.complain(re.sub(r".*/(man\d/)", r"\1", said), 0, "groff says so")
+        for broken in re.findall(r"\S+\u2010$", done.stdout, re.M)[:10]:
+            check.complain("the reference", 0, f"a word is broken: {broken}")
 
 
 def check_command():
@@ -107,9 +133,14 @@ for path, header in zip((path for path in paths if path.name != "krait.h"), foun
     for name in dict.fromkeys(public.declared(text) + titles):
         if name.startswith("kr_") and name not in pages and not INNER.search(name):
             check.complain(path, 0, f"the reference has no page for {name}")
+    check_layout(path, header.name, header.parts)
     for entry in header.entries:
+        check_layout(path, entry.names[0], entry.parts)
+        check_returns(path, entry)
         if not re.search(r"[a-z]{2}", entry.purpose) or entry.purpose in entry.names:
             check.complain(path, 0, f"{entry.names[0]}: nothing says what it is for")
+        if entry.purpose.startswith("the same"):
+            check.complain(path, 0, f"{entry.names[0]}: the same as what? its page stands alone")
         check_nodiscard(path, entry)
         check_const(path, entry)
 check_pages(found)

@@ -38,7 +38,9 @@ KR_API KR_NODISCARD int kr_address_find(kr_address *address, const char *host, c
  */
 KR_API KR_NODISCARD int kr_address_unix(kr_address *address, const char *path);
 
-/* kr_address_port - the port of an IP address; -EINVAL: it is no IP address. */
+/* kr_address_port - the port of an IP address.
+ *
+ * Returns   0 to 65535; -EINVAL: it is no IP address */
 KR_API int kr_address_port(const kr_address *address);
 
 /* kr_address_text - "127.0.0.1:80", "[::1]:80", "/path", "@name"; "" for a Unix socket without a

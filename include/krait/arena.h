@@ -46,7 +46,7 @@ typedef struct kr_arena_options {
  */
 KR_API KR_NODISCARD int kr_arena_create(kr_arena **a, size_t size, const kr_arena_options *options);
 
-/* kr_arena_create_at - the same in memory of the caller's, whatever it held before.
+/* kr_arena_create_at - an arena in memory of the caller's, whatever it held before.
  *
  *   memory    aligned to 64, in every process that is to use it; stays until the last of them has
  *             released its handle
@@ -74,8 +74,9 @@ KR_API void kr_arena_release(kr_arena *a);
 /* For KR_AUTO(kr_arena): releases *a. */
 KR_API void kr_arena_auto(kr_arena **a);
 
-/* kr_arena_descriptor - to be sent or inherited, the handle's own; -1: it lies in memory of the
- * caller's. */
+/* kr_arena_descriptor - of the arena's memory, to be sent or inherited; the handle's own.
+ *
+ * Returns   the descriptor; -1: it lies in memory of the caller's */
 KR_API int kr_arena_descriptor(const kr_arena *a);
 
 /* kr_arena_alloc - a piece of `size` bytes or a little more, aligned to 32.  What is in it is not

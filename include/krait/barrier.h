@@ -98,8 +98,8 @@ KR_API int kr_barrier_init(kr_barrier *barrier, int64_t parties, const kr_barrie
  */
 KR_API KR_NODISCARD int kr_barrier_wait(kr_barrier *barrier, kr_time timeout);
 
-/* kr_barrier_wait_action - the same; if the caller is the last to arrive, it calls action(arg)
- * before anybody is let go.
+/* kr_barrier_wait_action - kr_barrier_wait; if the caller is the last to arrive, it calls
+ * action(arg) before anybody is let go.
  *
  * The action is given here and not to the barrier, because a function's address means nothing in
  * another process.  Whoever is to be able to run it gives it.  It may call all functions of the

@@ -72,11 +72,14 @@ KR_API KR_NODISCARD int kr_call_later(kr_call *call, kr_time delay, kr_call_fn f
 KR_API KR_NODISCARD int kr_call_at(kr_call *call, kr_time when, kr_call_fn fn, void *arg);
 
 /* kr_call_rearm - as kr_call_later with the same fn and arg as before, pending or not.  Cheapest
- * when it is pending and moves to later.  -EINVAL: it never had an fn; else as kr_call_later. */
+ * when it is pending and moves to later.
+ *
+ * Returns   as kr_call_later; -EINVAL: it never had an fn, too */
 KR_API KR_NODISCARD int kr_call_rearm(kr_call *call, kr_time delay);
 
-/* kr_call_cancel - it will not be called.  1: it was pending; 0: it was not; -EPERM: it is pending
- * in another loop. */
+/* kr_call_cancel - it will not be called.
+ *
+ * Returns   1: it was pending; 0: it was not; -EPERM: it is pending in another loop */
 KR_API int kr_call_cancel(kr_call *call);
 
 /* kr_call_pending - will it be called?  In the loop's thread. */

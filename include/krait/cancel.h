@@ -97,7 +97,7 @@ KR_API void kr_cancel(kr_cancel_scope *scope);
  * a scope has a time limit): cheap enough for a loop. */
 KR_API bool kr_cancelled(void);
 
-/* kr_cancel_scope_cancelled - the same question about a given scope, from any runner. */
+/* kr_cancel_scope_cancelled - is that scope cancelled?  From any runner. */
 KR_API bool kr_cancel_scope_cancelled(const kr_cancel_scope *scope);
 
 /* kr_shield - kr_shield { ... }: the block is not reached by a cancel from outside it.

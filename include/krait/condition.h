@@ -71,6 +71,9 @@ KR_API int kr_condition_init(kr_condition *condition, const kr_condition_options
  * Who gets KR_OWNER_DIED here has also woken all who wait, since the dead one may have owed them a
  * notify.  Who gets it by the lock itself, or by another condition over the same lock, calls
  * kr_condition_notify_all.
+ *
+ * Returns   as kr_lock_acquire (kr_rlock_acquire) and its kin
+ * Blocks    kr_condition_acquire: a thread sleeps, a coroutine is suspended
  */
 KR_API KR_NODISCARD int kr_condition_acquire(kr_condition *condition, kr_time timeout);
 KR_API int kr_condition_release(kr_condition *condition);

@@ -91,8 +91,8 @@ KR_API KR_NODISCARD int kr_connection_duplicate(kr_connection *c, kr_connection 
  *           -EMSGSIZE    longer than the connection takes at all
  *           KR_ECORRUPT  (pipes) the other side has damaged the memory
  *           -EINVAL      negative timeout, or no bytes where size is not 0
- *           -ECONNRESET and the like, of sockets.  There a message that was cut off by a timeout or
- *           a cancel leaves a connection that cannot be used: see listener.h
+ *           -ECONNRESET  and the like, of sockets.  There a message that was cut off by a timeout
+ *                        or a cancel leaves a connection that cannot be used: see listener.h
  * Blocks    a thread sleeps, a coroutine is suspended
  */
 KR_API KR_NODISCARD int kr_connection_send(kr_connection *c, const void *bytes, size_t size,
@@ -125,7 +125,8 @@ KR_API KR_NODISCARD int kr_connection_recv(kr_connection *c, void **bytes, size_
 /* kr_connection_free_bytes - free what kr_connection_recv gave; as free, which does it too. */
 KR_API void kr_connection_free_bytes(void *bytes);
 
-/* kr_connection_recv_into - the same into memory of the caller's.  Python's recv_bytes_into.
+/* kr_connection_recv_into - receive a message into memory of the caller's.  Python's
+ * recv_bytes_into.
  *
  *   room      of room_size bytes; may be NULL for 0
  *   size      receives the length; NULL: not wanted

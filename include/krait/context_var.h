@@ -82,7 +82,10 @@ typedef struct kr_context kr_context;
  */
 KR_API KR_NODISCARD int kr_context_copy(kr_context **copy, const kr_context *of);
 
-/* kr_context_new - a context without values; else the same. */
+/* kr_context_new - a context without values, to be released.
+ *
+ * Returns   as kr_context_copy
+ */
 KR_API KR_NODISCARD int kr_context_new(kr_context **context);
 
 /* kr_context_run - call fn(arg) with this context as the caller's.  What is set there stays in it.
@@ -92,7 +95,10 @@ KR_API KR_NODISCARD int kr_context_new(kr_context **context);
  */
 KR_API int kr_context_run(kr_context *context, int (*fn)(void *arg), void *arg);
 
-/* kr_context_get - kr_context_var_get in a context that nobody is changing.  -EINVAL: no context */
+/* kr_context_get - kr_context_var_get in a context that nobody is changing.
+ *
+ * Returns   as kr_context_var_get; -EINVAL: no context, too
+ */
 KR_API KR_NODISCARD int kr_context_get(const kr_context *context, const kr_context_var *var,
                                        void *value);
 

@@ -170,14 +170,18 @@ KR_API kr_future *kr_task_current(void);
 /* kr_task_name - the name of the coroutine behind a future that is not done; "": there is none, or
  * it was given none and has not begun.  Good for the coroutine itself, and for others of its loop
  * until they wait.  kr_task_set_name - of the calling coroutine, the first 31 bytes; NULL:
- * "task-1" .. again.  0; -EPERM: it is none. */
+ * "task-1" .. again.
+ *
+ * Returns   kr_task_set_name: 0; -EPERM: the caller is no coroutine */
 KR_API const char *kr_task_name(const kr_future *future);
 KR_API int kr_task_set_name(const char *name);
 
 /* kr_task_all - the futures of the coroutines of the caller's loop that are not done, oldest first,
  * each with a reference for the caller; those that have not begun come last.  What another thread
- * has submitted is there once the loop has come to look.  How many there are; the first `most` are
- * written.  -EPERM: the caller is no coroutine. */
+ * has submitted is there once the loop has come to look.
+ *
+ * Returns   how many there are; the first `most` are written.  -EPERM: the caller is no coroutine
+ */
 KR_API int kr_task_all(kr_future **futures, int most);
 
 KR_EXTERN_END

@@ -44,8 +44,11 @@ typedef struct kr_datagram_options {
 KR_API KR_NODISCARD int kr_datagram_open(kr_datagram **d, const char *host, const char *service,
                                          const kr_datagram_options *options, kr_time timeout);
 
-/* kr_datagram_connect - a UDP socket that sends to one address, and hears that one only; host NULL
- * or "": this machine.  Else as kr_datagram_open. */
+/* kr_datagram_connect - a UDP socket that sends to one address, and hears that one only.
+ *
+ *   host   NULL or "": this machine
+ *
+ * Returns   as kr_datagram_open */
 KR_API KR_NODISCARD int kr_datagram_connect(kr_datagram **d, const char *host, const char *service,
                                             const kr_datagram_options *options, kr_time timeout);
 
@@ -63,13 +66,13 @@ KR_API KR_NODISCARD int kr_datagram_open_at(kr_datagram **d, const kr_address *l
 /* kr_datagram_send - to the connected address; kr_datagram_sendto - to any.  Whole or not at all.
  *
  * Returns   0
- *           -EMSGSIZE     longer than a message may be
- *           -ECONNREFUSED (connected) an earlier one found nobody there
- *           -EDESTADDRREQ nothing is connected; -EISCONN
+ *           -EMSGSIZE      longer than a message may be
+ *           -ECONNREFUSED  (connected) an earlier one found nobody there
+ *           -EDESTADDRREQ  nothing is connected; -EISCONN: something is
  *           -ETIMEDOUT, -ECANCELED   nothing was sent
- *           -EBADF        it is closed, or was meanwhile
- *           -EINVAL       a negative timeout, or no address
- *           ...           the system's
+ *           -EBADF         it is closed, or was meanwhile
+ *           -EINVAL        a negative timeout, or no address
+ *           ...            the system's
  */
 KR_API KR_NODISCARD int kr_datagram_send(kr_datagram *d, const void *bytes, size_t size,
                                          kr_time timeout);
@@ -89,10 +92,15 @@ KR_API KR_NODISCARD int64_t kr_datagram_recv(kr_datagram *d, void *bytes, size_t
 KR_API KR_NODISCARD int64_t kr_datagram_recvfrom(kr_datagram *d, void *bytes, size_t size,
                                                  kr_address *from, kr_time timeout);
 
-/* kr_datagram_local_address, _peer_address - the two ends.  0; -EBADF: closed; -ENOTCONN.
- * kr_datagram_descriptor - the socket, to ask the system about; -EBADF. */
+/* kr_datagram_local_address, kr_datagram_peer_address - the two ends.
+ *
+ * Returns   0; -EBADF: it is closed; -ENOTCONN: it has no peer */
 KR_API KR_NODISCARD int kr_datagram_local_address(kr_datagram *d, kr_address *address);
 KR_API KR_NODISCARD int kr_datagram_peer_address(kr_datagram *d, kr_address *address);
+
+/* kr_datagram_descriptor - the socket, to ask the system about.
+ *
+ * Returns   the descriptor; -EBADF: it is closed */
 KR_API int kr_datagram_descriptor(kr_datagram *d);
 
 /* kr_datagram_close - close the socket; calls that wait end with -EBADF.  Doing it again does

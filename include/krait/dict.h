@@ -8,16 +8,16 @@
  * Python's Manager().dict().  Each call is one: nobody sees half of it, and it is there whole or
  * not at all when its process is killed.  There is no order of keys.
  *
- * Every call returns
- *     -EINVAL     no dict, no key, an argument out of range
- *     -ESTALE     kr_manager_delete was called for it
- *     -ETIMEDOUT  a process that was stopped inside a call, or the server, held it up for the
- *                 manager's .timeout; in shared memory nothing was done
- *     -EDQUOT     the manager's limit; nothing was done.  -ENOSPC: the system has no more memory
- *     KR_ECORRUPT damaged memory
- *     KR_EUNSURE  server: the connection was lost before the answer came: it may have been done or
- *                 not.  -ECANCELED and what connecting returns: it was not
- * beside what stands there.
+ * Every call returns, beside what it says itself:
+ *
+ *   -EINVAL      no dict, no key, an argument out of range
+ *   -ESTALE      kr_manager_delete was called for it
+ *   -ETIMEDOUT   a process that was stopped inside a call, or the server, held it up for the
+ *                manager's .timeout; in shared memory nothing was done
+ *   -EDQUOT      the manager's limit; nothing was done.  -ENOSPC: the system has no more memory
+ *   KR_ECORRUPT  damaged memory
+ *   KR_EUNSURE   server: the connection was lost before the answer came: it may have been done or
+ *                not.  -ECANCELED and what connecting returns: it was not
  *
  * SPDX-License-Identifier: MIT
  */
@@ -54,12 +54,16 @@ KR_API const char *kr_dict_name(const kr_dict *d);
 KR_API KR_NODISCARD int kr_dict_get(kr_dict *d, const void *key, size_t key_size, void *value,
                                     size_t room, size_t *size);
 
-/* kr_dict_get_new - the same into memory from malloc, with a zero byte behind it, which the caller
- * frees.  -ENOMEM. */
+/* kr_dict_get_new - copy the value of a key into memory from malloc, with a zero byte behind it,
+ * which the caller frees.
+ *
+ * Returns   0; -ENOENT: no such key; -ENOMEM */
 KR_API KR_NODISCARD int kr_dict_get_new(kr_dict *d, const void *key, size_t key_size, void **value,
                                         size_t *size);
 
-/* kr_dict_set - put a copy of the value under the key, whatever was there. */
+/* kr_dict_set - put a copy of the value under the key, whatever was there.
+ *
+ * Returns   0, or an error of every call */
 KR_API KR_NODISCARD int kr_dict_set(kr_dict *d, const void *key, size_t key_size, const void *value,
                                     size_t size);
 
@@ -92,16 +96,24 @@ typedef struct kr_dict_item {
  * Returns   0; -ENOENT: it is empty; -ENOMEM, it stays */
 KR_API KR_NODISCARD int kr_dict_popitem(kr_dict *d, kr_dict_item **item);
 
-/* kr_dict_delete - take a key away.  -ENOENT. */
+/* kr_dict_delete - take a key away.
+ *
+ * Returns   0; -ENOENT: no such key */
 KR_API KR_NODISCARD int kr_dict_delete(kr_dict *d, const void *key, size_t key_size);
 
-/* kr_dict_contains - 1: the key is there; 0: it is not. */
+/* kr_dict_contains - is there such a key?
+ *
+ * Returns   1: it is there; 0: it is not; or an error of every call */
 KR_API KR_NODISCARD int kr_dict_contains(kr_dict *d, const void *key, size_t key_size);
 
-/* kr_dict_length - how many keys there are. */
+/* kr_dict_length - how many keys there are.
+ *
+ * Returns   the number, or an error of every call */
 KR_API KR_NODISCARD int64_t kr_dict_length(kr_dict *d);
 
-/* kr_dict_clear - take all away. */
+/* kr_dict_clear - take all keys away.
+ *
+ * Returns   0, or an error of every call */
 KR_API KR_NODISCARD int kr_dict_clear(kr_dict *d);
 
 /* kr_dict_compare_and_set - set, if the value is what is expected.
@@ -188,15 +200,19 @@ KR_API void kr_dict_items_auto(kr_dict_items **items);   /* for KR_AUTO(kr_dict_
  *
  * A part of the keys is copied at a time, and nothing is locked while each runs: it may call
  * whatever it likes.  A key that is there all the time comes once, with a value that it had
- * meanwhile; one that comes or goes meanwhile may come or not.  One instant: kr_dict_snapshot. */
+ * meanwhile; one that comes or goes meanwhile may come or not.  One instant: kr_dict_snapshot.
+ *
+ * Returns   what each returned last, 0 where there was nothing; or an error of every call */
 KR_API KR_NODISCARD int kr_dict_each(kr_dict *d, int (*each)(const kr_dict_item *item, void *arg),
                                      void *arg);
 
 /* For keys that are C strings.  Integers and doubles are kept as text that any language reads; a
  * double survives to the last bit.
  *
- * kr_dict_get_string   text: receives the value and a zero byte; -ERANGE: no room for both
- * kr_dict_get_int, kr_dict_get_double   -EBADMSG: it is none; -EOVERFLOW: no int64_t holds it */
+ *   text   receives the value and a zero byte
+ *
+ * Returns   as kr_dict_set and kr_dict_get; -ERANGE: no room for the text and a zero byte;
+ *           -EBADMSG: it is no number; -EOVERFLOW: no int64_t holds it */
 KR_API KR_NODISCARD int kr_dict_set_string(kr_dict *d, const char *key, const char *value);
 KR_API KR_NODISCARD int kr_dict_get_string(kr_dict *d, const char *key, char *text, size_t room);
 KR_API KR_NODISCARD int kr_dict_set_int(kr_dict *d, const char *key, int64_t value);

@@ -165,7 +165,9 @@ KR_API void kr_executor_release(kr_executor *executor);
 /* For KR_AUTO(kr_executor): releases *executor. */
 KR_API void kr_executor_auto(kr_executor **executor);
 
-/* kr_executor_workers - how many tasks it runs at a time at most; -EINVAL for NULL. */
+/* kr_executor_workers - how many tasks it runs at a time at most.
+ *
+ * Returns   the number; -EINVAL: NULL */
 KR_API int kr_executor_workers(const kr_executor *executor);
 
 /* kr_pool_metrics - what a thread pool is doing and has done.

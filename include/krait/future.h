@@ -73,7 +73,9 @@ typedef int (*kr_task_fn)(const void *arg, void *result);
 KR_API KR_NODISCARD int kr_future_result(kr_future *future, void *result, size_t size,
                                          int *task_error, kr_time timeout);
 
-/* kr_future_exception - the same without the result. */
+/* kr_future_exception - wait until the future is done, and get its error.
+ *
+ * Returns   as kr_future_result without a result */
 KR_API KR_NODISCARD int kr_future_exception(kr_future *future, int *task_error, kr_time timeout);
 
 /* kr_future_cancelled - it ended as cancelled: before it ran, or because it was asked to stop and

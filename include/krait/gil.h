@@ -144,9 +144,8 @@ KR_API KR_NODISCARD int kr_gil_checkpoint(kr_gil_thread *thread);
 
 /* kr_gil_check - to be called now and then by who holds the lock: at each back edge, say.
  *
- * As kr_gil_checkpoint; but that is called only when somebody asks, else the answer is 0 after one
- * load, also to one who does not hold the lock.
- */
+ * Returns   as kr_gil_checkpoint, which is called when somebody asks; else 0 after one load, also
+ *           to one who does not hold the lock */
 KR_NODISCARD static inline int kr_gil_check(kr_gil_thread *thread)
 {
     const kr_word *asked = (const kr_word *)(const void *)thread; /* its first member */
@@ -161,7 +160,8 @@ KR_API kr_gil_thread *kr_gil_current(kr_gil *gil);
 /* kr_gil_held - does it hold the lock?  PyGILState_Check.  From any runner. */
 KR_API bool kr_gil_held(const kr_gil_thread *thread);
 
-/* The switch interval; sys.getswitchinterval and setswitchinterval.  -EINVAL: not positive. */
+/* The switch interval; sys.getswitchinterval and setswitchinterval.
+ * Returns   kr_gil_set_switch_interval: 0; -EINVAL: not positive */
 KR_API kr_time kr_gil_switch_interval(const kr_gil *gil);
 KR_API int kr_gil_set_switch_interval(kr_gil *gil, kr_time interval);
 

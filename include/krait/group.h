@@ -95,8 +95,10 @@ KR_API int kr_group_open(kr_group *group, kr_executor *executor);
 KR_API int kr_group_start(kr_group *group, kr_group_task *task, kr_task_fn fn, const void *arg,
                           void *result);
 
-/* kr_group_start_on - the same on another executor than the group's; -EDEADLK: from an
- * initializer of that one. */
+/* kr_group_start_on - have fn(arg, result) run as a task of the group, on another executor than the
+ * group's.
+ *
+ * Returns   as kr_group_start; -EDEADLK: from an initializer of that executor */
 KR_API int kr_group_start_on(kr_group *group, kr_group_task *task, kr_executor *executor,
                              kr_task_fn fn, const void *arg, void *result);
 
@@ -142,9 +144,11 @@ KR_API void kr_group_cancel(kr_group *group);
  */
 KR_API KR_NODISCARD int kr_group_close(kr_group *group);
 
-/* kr_group_task_error - after the close: what the task returned, or -ECANCELED when it never began.
- * So every error is kept, not only the first. */
-KR_API int kr_group_task_error(const kr_group_task *task);
+/* kr_group_task_error - what the task came to, after the close.  So every error is kept, not only
+ * the first.
+ *
+ * Returns   what the task returned, or -ECANCELED: it never began */
+KR_API KR_NODISCARD int kr_group_task_error(const kr_group_task *task);
 
 KR_EXTERN_END
 

@@ -49,19 +49,24 @@ KR_API KR_NODISCARD int64_t kr_write(int fd, const void *bytes, size_t size, kr_
 
 /* kr_write_all - write until all is written.
  *
- * *written, unless NULL, says how much was, in any case: after an error the rest was not.  The
- * errors are kr_write's; the timeout is for all of it.  0: all is written.
+ *   written   unless NULL: how much was, in any case: after an error the rest was not
+ *   timeout   for all of it
+ *
+ * Returns   0: all is written; errors as kr_write
+ * Blocks    a thread sleeps, a coroutine is suspended
  */
 KR_API KR_NODISCARD int kr_write_all(int fd, const void *bytes, size_t size, size_t *written,
                                      kr_time timeout);
 
-/* kr_recv, kr_send - the same with recv(2)'s flags; kr_recvfrom, kr_sendto - with addresses, which
- * are told of by *from_size as by recvfrom(2); NULL: not wanted.
+/* kr_recv, kr_send - as kr_read and kr_write, with recv(2)'s flags; kr_recvfrom, kr_sendto - with
+ * addresses, which are told of by *from_size as by recvfrom(2); NULL: not wanted.
  *
- * Returns as kr_read and kr_write; -ENOTSOCK: the descriptor is no socket; -EINVAL: also from
- * without from_size.  MSG_DONTWAIT and MSG_WAITALL have no effect: KR_NOWAIT is for
- * the one, and nothing for the other.  A datagram that was cut is told as by recv(2): not at all,
- * or with MSG_TRUNC by its length. */
+ * MSG_DONTWAIT and MSG_WAITALL have no effect: KR_NOWAIT is for the one, and nothing for the other.
+ * A datagram that was cut is told as by recv(2): not at all, or with MSG_TRUNC by its length.
+ *
+ * Returns   as kr_read and kr_write; -ENOTSOCK: the descriptor is no socket; -EINVAL: also `from`
+ *           without `from_size`
+ * Blocks    a thread sleeps, a coroutine is suspended */
 KR_API KR_NODISCARD int64_t kr_recv(int fd, void *bytes, size_t size, int flags, kr_time timeout);
 KR_API KR_NODISCARD int64_t kr_send(int fd, const void *bytes, size_t size, int flags,
                                     kr_time timeout);
@@ -77,32 +82,38 @@ KR_API KR_NODISCARD int64_t kr_sendto(int fd, const void *bytes, size_t size, in
  * before is passed over.  Several may accept from one listener; where other processes do as well it
  * must be non-blocking.
  *
- * Returns the descriptor, the caller's to close; errors as kr_read; -EMFILE, -ENFILE; -EINVAL: it
- * does not listen. */
+ * Returns   the descriptor, the caller's to close; errors as kr_read; -EMFILE, -ENFILE; -EINVAL: it
+ *           does not listen
+ * Blocks    a thread sleeps, a coroutine is suspended */
 KR_API KR_NODISCARD int kr_accept(int fd, struct sockaddr *from, uint32_t *from_size,
                                   kr_time timeout);
 
 /* kr_connect - connect a socket, which is of no use any more after an error.  A blocking one is
  * non-blocking while the connection begins, and no longer.
  *
- * Returns 0; -ETIMEDOUT: the time is up, or the system's own; -ECANCELED; -EBADF; -EINVAL: a
- * negative timeout, no address; else as connect(2), such as -ECONNREFUSED or -EISCONN. */
+ * Returns   0; -ETIMEDOUT: the time is up, or the system's own; -ECANCELED; -EBADF; -EINVAL: a
+ *           negative timeout, no address; else as connect(2), such as -ECONNREFUSED or -EISCONN
+ * Blocks    a thread sleeps, a coroutine is suspended */
 KR_API KR_NODISCARD int kr_connect(int fd, const struct sockaddr *to, uint32_t to_size,
                                    kr_time timeout);
 
 enum { KR_READABLE = 1, KR_WRITABLE = 2 };
 
-/* kr_poll - wait until the descriptor is ready; which of `events` it is, errors and hang-ups count
- * as all of them.  It may be ready no more when the caller comes to it.  Files are always ready.
- * For calls of other libraries, on descriptors of theirs.
+/* kr_poll - wait until the descriptor is ready.  It may be ready no more when the caller comes to
+ * it.  Files are always ready.  For calls of other libraries, on descriptors of theirs.
  *
- * Returns which; -ETIMEDOUT, -ECANCELED, -EBADF, -EMFILE: as kr_read; -EINVAL: no event, or others,
- * or a negative timeout. */
+ *   events   KR_READABLE, KR_WRITABLE, or both
+ *
+ * Returns   which of them it is ready for: errors and hang-ups count as all; -ETIMEDOUT,
+ *           -ECANCELED, -EBADF, -EMFILE: as kr_read; -EINVAL: no event, or others, or a negative
+ *           timeout
+ * Blocks    a thread sleeps, a coroutine is suspended */
 KR_API KR_NODISCARD int kr_poll(int fd, unsigned events, kr_time timeout);
 
 /* kr_close - close the descriptor, and end all krait waits for it with -EBADF, those of threads
- * too; its number is free then.  0, or -EBADF, or an error of close(2) (it is closed all the same;
- * never -EINTR). */
+ * too; its number is free then.  A signal does not keep it open.
+ *
+ * Returns   0, or -EBADF, or an error of close(2): it is closed all the same */
 KR_API int kr_close(int fd);
 
 /* kr_getaddrinfo - getaddrinfo(3) in a thread of the library's own, so that it can be cancelled and
@@ -120,12 +131,14 @@ KR_API KR_NODISCARD int kr_getaddrinfo(const char *host, const char *service,
 /* Files: each call is done by a thread of the library's own, one of at most 16, where the caller is
  * a coroutine and the timeout is not KR_NOWAIT; else in place, whatever the timeout is.  A call
  * that is under way cannot be cancelled, nor does its time run out: -ECANCELED and -ETIMEDOUT say
- * that it had not begun.  kr_open's descriptors are close-on-exec.  Errors are else those of
- * open(2), pread(2), pwrite(2) and fsync(2), never -EINTR.
+ * that it had not begun.  kr_open's descriptors are close-on-exec.
  *
  * A named pipe (FIFO) is the exception: where open(2) would wait for somebody who opens the other
  * end, kr_open does so without a thread, in threads and coroutines, for its timeout, and a cancel
- * ends it.  It looks again every few milliseconds, 13 at most. */
+ * ends it.  It looks again every few milliseconds, 13 at most.
+ *
+ * Returns   as open(2), pread(2), pwrite(2) and fsync(2), errors negative, never -EINTR;
+ *           -ETIMEDOUT, -ECANCELED: it had not begun, or the pipe's other end has not come */
 KR_API KR_NODISCARD int kr_open(const char *path, int flags, unsigned mode, kr_time timeout);
 KR_API KR_NODISCARD int64_t kr_pread(int fd, void *bytes, size_t size, int64_t offset,
                                      kr_time timeout);

@@ -12,11 +12,11 @@
  * Each call is one step for all who have the list: whoever looks sees all of it or nothing, and a
  * process that is killed inside one leaves the list as before it or as after it.
  *
- * Indices  from 0; a negative one counts from the end, -1 is the last.
- * Nested   a list whose item is the name of another container (kr_list_name, kr_dict_name) has it
- *          live: whoever opens that name changes the one container.  It stays until
- *          kr_manager_delete, whatever becomes of the item.
- * Waits    in shared memory each call is short, and waits only while others are inside; on a server
+ * Indices count from 0, a negative one from the end: -1 is the last.  A list whose item is the name
+ * of another container (kr_list_name, kr_dict_name) has it live: whoever opens that name changes
+ * the one container.  It stays until kr_manager_delete, whatever becomes of the item.
+ *
+ * Blocks   in shared memory each call is short, and waits only while others are inside; on a server
  *          it takes the manager's .timeout at most, and a coroutine is suspended.
  * Errors   of every call, beside those that are named: -EINVAL: no list, or no item; -ETIMEDOUT;
  *          -ECANCELED; -ESTALE: the list was deleted; KR_ECORRUPT; KR_EUNSURE; see kr_dict.
@@ -54,7 +54,7 @@ KR_API const char *kr_list_name(const kr_list *l);
 
 /* kr_list_append, kr_list_append_left - add an item at the end, at the beginning.
  *
- * Returns   0, or an error, see above
+ * Returns   0, or an error of every call
  */
 KR_API KR_NODISCARD int kr_list_append(kr_list *l, const void *item, size_t size);
 KR_API KR_NODISCARD int kr_list_append_left(kr_list *l, const void *item, size_t size);
@@ -101,7 +101,10 @@ KR_API KR_NODISCARD int64_t kr_list_index(kr_list *l, const void *item, size_t s
 KR_API KR_NODISCARD int64_t kr_list_count(kr_list *l, const void *item, size_t size);
 KR_API KR_NODISCARD int kr_list_remove(kr_list *l, const void *item, size_t size);
 
-/* kr_list_length - how many items it has, or an error. */
+/* kr_list_length - how many items it has.
+ *
+ * Returns   the number, or an error of every call
+ */
 KR_API KR_NODISCARD int64_t kr_list_length(kr_list *l);
 
 /* kr_list_extend - append many, all or none of them.
@@ -110,15 +113,18 @@ KR_API KR_NODISCARD int64_t kr_list_length(kr_list *l);
  */
 KR_API KR_NODISCARD int kr_list_extend(kr_list *l, const kr_bytes *items, size_t count);
 
-/* kr_list_clear - take all items out.  kr_list_reverse - the last becomes the first. */
+/* kr_list_clear - take all items out.  kr_list_reverse - the last becomes the first.
+ *
+ * Returns   0, or an error of every call
+ */
 KR_API KR_NODISCARD int kr_list_clear(kr_list *l);
 KR_API KR_NODISCARD int kr_list_reverse(kr_list *l);
 
 /* kr_list_sort - put the items in order; equal ones keep theirs.
  *
  *   compare   below 0, 0 or above, as strcmp; NULL: by their bytes, a beginning before what goes
- * on. It runs while nobody else has the list, maybe more than once: it must not wait, nor use the
- * manager
+ *             on.  It runs while nobody else has the list, maybe more than once: it must not wait,
+ *             nor use the manager
  *
  * Returns   0; -ENOMEM: nothing was done
  */

@@ -79,9 +79,8 @@ typedef struct kr_listener_options {
  *           -ENAMETOOLONG a path of more than 107 bytes
  *           -ENXIO        there is no such host
  *           -ENOSYS       an authkey, and the library was built without OpenSSL
- *           -EACCES, -ENOENT, -EADDRNOTAVAIL, -EMFILE, -ENOMEM ... the system refuses
+ *           -EACCES, -ENOENT, -EADDRNOTAVAIL, -EMFILE, -ENOMEM ...  the system refuses
  *           On every error *l is NULL
- * Python    Listener
  */
 KR_API KR_NODISCARD int kr_listener_create(kr_listener **l, const char *address,
                                            const kr_listener_options *options);
@@ -102,7 +101,6 @@ KR_API KR_NODISCARD int kr_listener_create(kr_listener **l, const char *address,
  *           -EINVAL       negative timeout
  *           On every error *c is NULL
  * Blocks    a thread sleeps, a coroutine is suspended
- * Python    Listener.accept
  */
 KR_API KR_NODISCARD int kr_listener_accept(kr_listener *l, kr_connection **c, kr_time timeout);
 
@@ -118,7 +116,9 @@ KR_API size_t kr_listener_address(kr_listener *l, char *text, size_t size);
 KR_API size_t kr_listener_last_accepted(kr_listener *l, char *text, size_t size);
 
 /* kr_listener_descriptor - for pollers: readable when an accept has something to do, which with an
- * authkey may be a part of a handshake.  To be polled and nothing else; -EBADF when it is closed.
+ * authkey may be a part of a handshake.  To be polled and nothing else.
+ *
+ * Returns   the descriptor; -EBADF: it is closed
  */
 KR_API int kr_listener_descriptor(kr_listener *l);
 
@@ -156,8 +156,7 @@ typedef struct kr_client_options {
  *           -EINVAL       as kr_listener_create; no address; or a negative timeout
  *           -ENXIO, -ENOSYS, -ENAMETOOLONG, -EACCES, -EMFILE, -ENOMEM ... as kr_listener_create
  *           On every error *c is NULL
- * Blocks    a thread sleeps, a coroutine is suspended; but see above for names of hosts
- * Python    Client
+ * Blocks    a thread sleeps, a coroutine is suspended; but see what is said of names of hosts
  */
 KR_API KR_NODISCARD int kr_client(kr_connection **c, const char *address,
                                   const kr_client_options *options, kr_time timeout);

@@ -31,7 +31,7 @@ struct kr_lock {
 #define KR_LOCK_INIT_SHARED { { 1u << 22 }, { 0 } }
 /* clang-format on */
 
-/* kr_lock_init - the same at run time: a free lock, whatever was there.
+/* kr_lock_init - make a free lock at run time, whatever was there.
  *
  *   scope     KR_SHARED: it lies in memory that several processes map.  They are of one pid and one
  *             time namespace

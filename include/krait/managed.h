@@ -10,11 +10,12 @@
  * Each call is one step for all, and a process that is killed inside one leaves what was before it,
  * or what is after it.
  *
- * Open     by NULL a new one, whose name is made up.  A size or length of 0 opens what is there
- *          only: -ENOENT if nothing is.  -EEXIST: the name belongs to another kind of container, or
- *          to one of another size.  Else as kr_dict_open.
- * Release  gives the handle back; NULL is allowed.  The container stays.
- * Waits, errors   as those of kr_list; sizes that do not fit are -EINVAL.
+ *   open     by NULL a new one, whose name is made up.  A size or length of 0 opens what is there
+ *            only: -ENOENT if nothing is.  -EEXIST: the name belongs to another kind of container,
+ *            or to one of another size.  Else as kr_dict_open
+ *   release  gives the handle back; NULL is allowed.  The container stays
+ *
+ * Waits and errors are those of kr_list; sizes that do not fit are -EINVAL.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -34,6 +35,8 @@ typedef struct kr_managed_value kr_managed_value;
  *
  *   size    of the value
  *   value   what it is at first, when it is made here; NULL: zero bytes
+ *
+ * Returns   0; of open what is said of it; errors as those of kr_list
  */
 KR_API KR_NODISCARD int kr_managed_value_open(kr_managed_value **v, kr_manager *m, const char *name,
                                               size_t size, const void *value);
@@ -42,16 +45,21 @@ KR_API void kr_managed_value_auto(kr_managed_value **v);
 KR_API const char *kr_managed_value_name(const kr_managed_value *v);
 KR_API size_t kr_managed_value_size(const kr_managed_value *v);
 
-/* kr_managed_value_get, kr_managed_value_set - copy all of it out, or in. */
+/* kr_managed_value_get, kr_managed_value_set - copy all of it out, or in.
+ *
+ * Returns   0; of open what is said of it; errors as those of kr_list
+ */
 KR_API KR_NODISCARD int kr_managed_value_get(kr_managed_value *v, void *value);
 KR_API KR_NODISCARD int kr_managed_value_set(kr_managed_value *v, const void *value);
 
-/* kr_managed_value_compare_and_set - set it if it is `expected`; else -EAGAIN, and nothing is done.
+/* kr_managed_value_compare_and_set - set it if it is `expected`.
+ *
+ * Returns   0; -EAGAIN: it is something else, nothing was done
  */
 KR_API KR_NODISCARD int kr_managed_value_compare_and_set(kr_managed_value *v, const void *expected,
                                                          const void *value);
 
-/* kr_managed_value_add - to a value that is an int64_t, so of 8 bytes.
+/* kr_managed_value_add - add to a value that is an int64_t, so of 8 bytes.
  *
  *   sum   receives what it is after that; NULL: not wanted
  *
@@ -66,6 +74,8 @@ typedef struct kr_managed_array kr_managed_array;
 /* kr_managed_array_open - an array of items of one size, by its name.
  *
  *   items   what they are at first, when it is made here; NULL: zero bytes
+ *
+ * Returns   0; of open what is said of it; errors as those of kr_list
  */
 KR_API KR_NODISCARD int kr_managed_array_open(kr_managed_array **a, kr_manager *m, const char *name,
                                               size_t item_size, size_t length, const void *items);

@@ -1,5 +1,4 @@
-/* kr_managed_lock, ..._rlock, ..._condition, ..._semaphore, ..._event, ..._barrier - a manager's
- * locks and their kin, found by name.
+/* A manager's locks and their kin, found by name.
  *
  *     KR_AUTO(kr_managed_lock) *lock = NULL;
  *     err = kr_managed_lock_open(&lock, manager, "printer");
@@ -12,13 +11,13 @@
  * every call is as described there: results, deaths of holders, who may release.  On a server there
  * are leases in place of deaths: docs/manager.md.
  *
- * Open     finds the one of that name or makes it; NULL: a new one, whose name is made up. -EEXIST:
- *          the name belongs to another kind of container.  Else as kr_dict_open.
- * Close    gives the handle back; NULL is allowed.  The object stays, and what is held stays held.
- * Delete   (kr_manager_delete) what nobody is inside a call of, nor begins one meanwhile; -EBUSY
- *          where that can be seen.  Calls that come after it are -ESTALE, or false.
- * Damage   in shared memory a condition, semaphore or barrier that others have written over is
- *          KR_ECORRUPT where it would lead out of the memory; its numbers are believed
+ *   open     finds the one of that name or makes it; NULL: a new one, whose name is made up.
+ *            -EEXIST: the name belongs to another kind of container.  Else as kr_dict_open
+ *   close    gives the handle back; NULL is allowed.  The object stays, and what is held stays held
+ *   delete   (kr_manager_delete) what nobody is inside a call of, nor begins one meanwhile; -EBUSY
+ *            where that can be seen.  Calls that come after it are -ESTALE, or false
+ *   damage   in shared memory a condition, semaphore or barrier that others have written over is
+ *            KR_ECORRUPT where it would lead out of the memory; its numbers are believed
  *
  * SPDX-License-Identifier: MIT
  */
@@ -29,7 +28,10 @@
 
 KR_EXTERN_BEGIN
 
-/* kr_managed_lock - a lock, by its name: any runner of any process may release it. */
+/* kr_managed_lock - a lock, by its name: any runner of any process may release it.
+ *
+ * Returns   open as kr_dict_open; else as the calls of kr_lock
+ */
 
 typedef struct kr_managed_lock kr_managed_lock;
 
@@ -50,7 +52,10 @@ KR_API int kr_managed_lock_recover(kr_managed_lock *l);
  */
 KR_API KR_NODISCARD int kr_managed_lock_token(kr_managed_lock *l, int64_t *token);
 
-/* kr_managed_rlock - a lock that its holder may acquire again, as often as it likes. */
+/* kr_managed_rlock - a lock that its holder may acquire again, as often as it likes.
+ *
+ * Returns   open as kr_dict_open; else as the calls of kr_rlock
+ */
 
 typedef struct kr_managed_rlock kr_managed_rlock;
 
@@ -64,7 +69,10 @@ KR_API int kr_managed_rlock_release(kr_managed_rlock *l);
 KR_API bool kr_managed_rlock_owned(kr_managed_rlock *l);
 KR_API int kr_managed_rlock_recover(kr_managed_rlock *l);
 
-/* kr_managed_condition - a condition with a lock of its own. */
+/* kr_managed_condition - a condition with a lock of its own.
+ *
+ * Returns   open as kr_dict_open; else as the calls of kr_condition
+ */
 
 typedef struct kr_managed_condition kr_managed_condition;
 
@@ -88,6 +96,8 @@ KR_API KR_NODISCARD int kr_managed_condition_notify_all(kr_managed_condition *c)
  *   permits   free at first, when it is made here; -1: only one that is there, else -ENOENT
  *   bound     a release may never lift the value above it; 0: no bound.  -EEXIST: there is one with
  *             another bound
+ *
+ * Returns   open as kr_dict_open; else as the calls of kr_semaphore
  */
 
 typedef struct kr_managed_semaphore kr_managed_semaphore;
@@ -101,7 +111,10 @@ KR_API KR_NODISCARD int kr_managed_semaphore_acquire(kr_managed_semaphore *s, kr
 KR_API int kr_managed_semaphore_release(kr_managed_semaphore *s, int permits);
 KR_API int64_t kr_managed_semaphore_value(kr_managed_semaphore *s); /* or an error */
 
-/* kr_managed_event - something that has happened, or not. */
+/* kr_managed_event - something that has happened, or not.
+ *
+ * Returns   open as kr_dict_open; else as the calls of kr_event
+ */
 
 typedef struct kr_managed_event kr_managed_event;
 
@@ -119,6 +132,8 @@ KR_API KR_NODISCARD int kr_managed_event_wait(kr_managed_event *e, kr_time timeo
  *
  *   parties   when it is made here; 0: only one that is there, else -ENOENT.  -EEXIST: there is one
  *             for another number
+ *
+ * Returns   open as kr_dict_open; else as the calls of kr_barrier
  */
 
 typedef struct kr_managed_barrier kr_managed_barrier;

@@ -102,7 +102,9 @@ KR_API KR_NODISCARD int kr_manager_attach_descriptor(kr_manager **m, int fd,
 KR_API void kr_manager_release(kr_manager *m);
 KR_API void kr_manager_auto(kr_manager **m); /* for KR_AUTO(kr_manager) */
 
-/* kr_manager_descriptor - to be sent or inherited; the handle's own.  -1: it is on a server. */
+/* kr_manager_descriptor - of the manager's memory, to be sent or inherited; the handle's own.
+ *
+ * Returns   the descriptor; -1: it is on a server */
 KR_API int kr_manager_descriptor(const kr_manager *m);
 
 /* Kinds of objects. */
@@ -136,10 +138,11 @@ KR_API int kr_manager_delete(kr_manager *m, const char *name);
 /* kr_manager_each - call each(name, kind, arg) for all objects that were there when it was called,
  * in no order, until it returns other than 0, which is the result.
  *
- * Nothing is locked meanwhile. */
-KR_API int kr_manager_each(kr_manager *m,
-                           int (*each)(const char *name, kr_manager_kind kind, void *arg),
-                           void *arg);
+ * Nothing is locked meanwhile.
+ *
+ * Returns   what each returned last, 0 where there was nothing; -EINVAL, -ETIMEDOUT; KR_ECORRUPT */
+KR_API KR_NODISCARD int kr_manager_each(
+    kr_manager *m, int (*each)(const char *name, kr_manager_kind kind, void *arg), void *arg);
 
 /* A picture of shared memory. */
 typedef struct kr_manager_statistics {

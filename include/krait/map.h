@@ -72,9 +72,10 @@ KR_API KR_NODISCARD int kr_map(kr_executor *executor, kr_task_fn fn, const void 
 /* kr_map_source - the next argument, to be written to `arg`: arg_size zero bytes, or NULL with size
  * 0, when fn gets NULL too.
  *
- * Returns 1: there is one; 0: that was all; a negative error ends the input: kr_map_next delivers
- * what came before, then returns it.  After the end it is not called again.  -ECANCELED in a caller
- * whose scope is cancelled is no end: it took nothing, and a later kr_map_next asks again. */
+ * Returns   1: there is one; 0: that was all; a negative error ends the input: kr_map_next delivers
+ *           what came before, then returns it.  After the end it is not called again.  -ECANCELED
+ *           in a caller whose scope is cancelled is no end: it took nothing, and a later
+ *           kr_map_next asks again */
 typedef int (*kr_map_source)(void *arg, void *context);
 
 typedef struct kr_map_stream_options {

@@ -18,8 +18,10 @@ KR_EXTERN_BEGIN
 
 typedef struct kr_namespace kr_namespace;
 
-/* kr_namespace_open, kr_namespace_release, kr_namespace_auto, kr_namespace_name - as those of
- * kr_dict. */
+/* kr_namespace_open, kr_namespace_release, kr_namespace_auto, kr_namespace_name - a handle, and its
+ * end, as those of kr_dict.
+ *
+ * Returns   as kr_dict_open */
 KR_API KR_NODISCARD int kr_namespace_open(kr_namespace **n, kr_manager *m, const char *name);
 KR_API void kr_namespace_release(kr_namespace *n);
 KR_API void kr_namespace_auto(kr_namespace **n);
@@ -39,11 +41,15 @@ KR_API KR_NODISCARD int kr_namespace_set(kr_namespace *n, const char *attribute,
 KR_API KR_NODISCARD int kr_namespace_get(kr_namespace *n, const char *attribute, void *value,
                                          size_t room, size_t *size);
 
-/* kr_namespace_delete - Python's del; 0, or -ENOENT.  kr_namespace_has - 1 or 0, or an error. */
+/* kr_namespace_delete - Python's del.  kr_namespace_has - is there such an attribute?
+ *
+ * Returns   as kr_dict_delete and kr_dict_contains */
 KR_API KR_NODISCARD int kr_namespace_delete(kr_namespace *n, const char *attribute);
 KR_API KR_NODISCARD int kr_namespace_has(kr_namespace *n, const char *attribute);
 
-/* Integers, doubles and strings: as those of kr_dict. */
+/* Integers, doubles and strings: as those of kr_dict.
+ *
+ * Returns   as kr_dict_set_int, kr_dict_get_int and their kin */
 KR_API KR_NODISCARD int kr_namespace_set_int(kr_namespace *n, const char *attribute, int64_t value);
 KR_API KR_NODISCARD int kr_namespace_get_int(kr_namespace *n, const char *attribute,
                                              int64_t *value);

@@ -52,13 +52,13 @@ typedef struct kr_process kr_process;
 
 /* How a process comes to be.
  *
- * KR_FORK        a copy of this one, with its memory and its descriptors.  Of its threads only the
- *                starting one is there: what others hold at that moment stays held.
- * KR_SPAWN       this program once more, from its beginning, with standard input, output and error
- *                and what is handed over, and nothing else.
- * KR_FORKSERVER  a fork of a helper, which is this program once more, without threads: as clean
- *                as KR_SPAWN, but quick however big this process is.  While starts follow each
-                other within two seconds it keeps one child forked ahead, for the next.
+ *   KR_FORK        a copy of this one, with its memory and its descriptors.  Of its threads only
+ *                  the starting one is there: what others hold at that moment stays held.
+ *   KR_SPAWN       this program once more, from its beginning, with standard input, output and
+ *                  error and what is handed over, and nothing else.
+ *   KR_FORKSERVER  a fork of a helper, which is this program once more, without threads: as clean
+ *                  as KR_SPAWN, but quick however big this process is.  While starts follow each
+ *                  other within two seconds it keeps one child forked ahead, for the next.
  *
  * KR_START_DEFAULT is what kr_process_set_start_method has said; else KR_FORK while this process
  * has one thread, or where main has not called kr_init; else KR_FORKSERVER.
@@ -135,11 +135,14 @@ KR_API KR_NODISCARD int kr_process_start(kr_process **p, kr_run_fn run, const vo
  */
 KR_API int kr_process_join(kr_process *p, int *exit_code, kr_time timeout);
 
-/* kr_process_exit_code - the code of one that has ended.  0; -EAGAIN: it is alive; -EINVAL,
- * KR_EFORKED. */
+/* kr_process_exit_code - the code of one that has ended.
+ *
+ * Returns   0; -EAGAIN: it is alive; -EINVAL; KR_EFORKED */
 KR_API KR_NODISCARD int kr_process_exit_code(kr_process *p, int *exit_code);
 
-/* kr_process_alive - 1, or 0: it has ended; -EINVAL: closed, KR_EFORKED. */
+/* kr_process_alive - does it still run?
+ *
+ * Returns   1; 0: it has ended; -EINVAL: closed; KR_EFORKED */
 KR_API int kr_process_alive(kr_process *p);
 
 /* kr_process_terminate, kr_process_kill, kr_process_interrupt - send SIGTERM, SIGKILL, SIGINT.
@@ -153,7 +156,9 @@ KR_API int kr_process_kill(kr_process *p);
 KR_API int kr_process_interrupt(kr_process *p);
 
 /* kr_process_sentinel - a descriptor that becomes readable when the process ends: for pollers and
- * kr_connection_wait.  It is the handle's (a pidfd).  Or -EINVAL: closed, KR_EFORKED. */
+ * kr_connection_wait.  It is the handle's (a pidfd).
+ *
+ * Returns   the descriptor; -EINVAL: closed; KR_EFORKED */
 KR_API int kr_process_sentinel(const kr_process *p);
 
 /* kr_process_close - give back its descriptor before the last handle is released.
@@ -172,14 +177,18 @@ KR_API void kr_process_auto(kr_process **p); /* for KR_AUTO(kr_process) */
 
 /* kr_process_pid - its number; kr_process_daemon - does exit end it?; kr_process_name - the length
  * of the whole name, which is copied, closed by a zero byte, into `size` bytes, of which
- * KR_PROCESS_NAME_SIZE are always enough.  They answer for a closed process, too. */
+ * KR_PROCESS_NAME_SIZE are always enough.  They answer for a closed process, too.
+ *
+ * Returns   no error: the number, or what was asked */
 #define KR_PROCESS_NAME_SIZE 64
 KR_API int kr_process_pid(const kr_process *p);
 KR_API bool kr_process_daemon(const kr_process *p);
 KR_API size_t kr_process_name(const kr_process *p, char *name, size_t size);
 
 /* kr_process_active - handles of the first `max` children that are alive, each to be released; with
- * NULL none.  Returns how many are alive, which may be more.  Those that have ended are reaped. */
+ * NULL none.  Those that have ended are reaped.
+ *
+ * Returns   how many are alive, which may be more */
 KR_API int kr_process_active(kr_process **processes, int max);
 
 /* kr_process_current - the calling process, "MainProcess" where krait has not started it; not to
@@ -188,8 +197,10 @@ KR_API int kr_process_active(kr_process **processes, int max);
 KR_API kr_process *kr_process_current(void);
 KR_API kr_process *kr_process_parent(void);
 
-/* kr_process_connection, kr_process_descriptor - in a child, the n-th that was handed over; NULL
- * and -EBADF: there is none such.  They are the child's to close; each asking returns the same. */
+/* kr_process_connection, kr_process_descriptor - in a child, the n-th that was handed over.  They
+ * are the child's to close; each asking returns the same.
+ *
+ * Returns   that one; NULL and -EBADF: there is none such */
 KR_API kr_connection *kr_process_connection(int n);
 KR_API int kr_process_descriptor(int n);
 

@@ -78,7 +78,7 @@ typedef struct kr_process_pool_options {
     uint64_t reserved[4];
 } kr_process_pool_options;
 
-/* kr_process_pool_with - the same with more options; more is NULL: none.
+/* kr_process_pool_with - make a pool of processes, with more options; more is NULL: none.
  *
  * .start says how workers come to be, those that replace others too.  Under KR_FORK all are started
  * by this call.  Otherwise they are started as tasks need them, and only functions declared with
@@ -88,6 +88,8 @@ typedef struct kr_process_pool_options {
  * When the initializer fails in any worker, or three workers one after the other die before they
  * have begun, or none is left and for a second the system lets none be started, the pool is broken:
  * what has not ended fails with KR_EBROKEN, and kr_submit returns it.
+ *
+ * Returns   as kr_process_pool
  */
 KR_API KR_NODISCARD int kr_process_pool_with(kr_executor **pool, const kr_pool_options *options,
                                              const kr_process_pool_options *more);
@@ -106,7 +108,7 @@ KR_API int kr_executor_kill_workers(kr_executor *pool);
 /* kr_process_pool_workers - the numbers of the processes that are alive, at most `max` of them; one
  * that is just being started may be missing.
  *
- * Returns how many there are; -EINVAL: no process pool; KR_EFORKED. */
+ * Returns   how many there are; -EINVAL: no process pool; KR_EFORKED */
 KR_API int kr_process_pool_workers(kr_executor *pool, int *pids, int max);
 
 /* Why a worker died. */

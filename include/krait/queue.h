@@ -131,7 +131,8 @@ KR_API void kr_queue_auto(kr_queue **q);
  */
 KR_API KR_NODISCARD int kr_queue_put(kr_queue *q, const void *item, kr_time timeout);
 
-/* kr_queue_put_priority - the same with a number; only with KR_PRIORITY. */
+/* kr_queue_put_priority - kr_queue_put with a number; only with KR_PRIORITY.
+ * Returns   as kr_queue_put */
 KR_API KR_NODISCARD int kr_queue_put_priority(kr_queue *q, const void *item, int64_t priority,
                                               kr_time timeout);
 
@@ -153,7 +154,8 @@ KR_API KR_NODISCARD int kr_queue_put_priority(kr_queue *q, const void *item, int
  */
 KR_API KR_NODISCARD int kr_queue_get(kr_queue *q, void *item, kr_time timeout);
 
-/* kr_queue_get_priority - the same, and *priority is the number that it was put with. */
+/* kr_queue_get_priority - kr_queue_get, and *priority is the number that the item was put with.
+ * Returns   as kr_queue_get */
 KR_API KR_NODISCARD int kr_queue_get_priority(kr_queue *q, void *item, int64_t *priority,
                                               kr_time timeout);
 

@@ -13,16 +13,17 @@
  *
  * Errors that a server adds to those of the calls:
  *
- *     KR_EUNSURE  the request went out, and its answer did not come: the connection was lost, the
- *                  time was up, or the caller was cancelled.  It may have been applied, or not; it
- *                  is not sent again, for that might apply it twice
- *     KR_EREPLY    the server answered with an error of its own
- *     KR_EAUTH     it wants a password, or another one; -EACCES: this user may not do that
- *     -EDQUOT      its memory is full (maxmemory)
- *     -ECONNREFUSED, -ENOENT, -EHOSTUNREACH, -ECONNRESET ...   it cannot be reached, which was
- * tried until the time was up.  The request was not applied, and neither was it with -ETIMEDOUT,
- * -ECANCELED -ENOSYS      krait was built without hiredis (Debian: libhiredis-dev), or for
- * rediss:// without OpenSSL (libssl-dev)
+ *   KR_EUNSURE  the request went out, and its answer did not come: the connection was lost, the
+ *               time was up, or the caller was cancelled.  It may have been applied, or not; it is
+ *               not sent again, for that might apply it twice
+ *   KR_EREPLY   the server answered with an error of its own
+ *   KR_EAUTH    it wants a password, or another one; -EACCES: this user may not do that
+ *   -EDQUOT     its memory is full (maxmemory)
+ *   -ECONNREFUSED, -ENOENT, -EHOSTUNREACH, -ECONNRESET ...  it cannot be reached, which was tried
+ *               until the time was up.  The request was not applied, and neither was it with
+ *               -ETIMEDOUT and -ECANCELED
+ *   -ENOSYS     krait was built without hiredis (Debian: libhiredis-dev), or for rediss:// without
+ *               OpenSSL (libssl-dev)
  *
  * SPDX-License-Identifier: MIT
  */

@@ -33,7 +33,7 @@ struct kr_rlock {
 #define KR_RLOCK_INIT_SHARED { KR_LOCK_INIT_SHARED, 0, 0, { 0 }, { 0 } }
 /* clang-format on */
 
-/* kr_rlock_init - the same at run time; see kr_lock_init.
+/* kr_rlock_init - make a free lock at run time, whatever was there; see kr_lock_init.
  *
  * Returns   0; -EINVAL: scope
  */

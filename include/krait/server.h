@@ -72,7 +72,9 @@ KR_API KR_NODISCARD int kr_server_open(kr_server **server, const char *host, int
                                        kr_serve_fn handler, void *arg,
                                        const kr_server_options *options);
 
-/* kr_server_open_unix - the same on a Unix socket: a path, or "@name" in the abstract name space.
+/* kr_server_open_unix - listen on a Unix socket, and begin to accept.
+ *
+ *   path   in the file system, or "@name" in the abstract name space; else as kr_server_open
  *
  * A socket that a dead server left at the path is replaced.  The close removes the file, if it is
  * still the one that was made here.
@@ -84,11 +86,14 @@ KR_API KR_NODISCARD int kr_server_open_unix(kr_server **server, const char *path
                                             kr_serve_fn handler, void *arg,
                                             const kr_server_options *options);
 
-/* kr_server_port - its TCP port; -EINVAL: it has none. */
+/* kr_server_port - its TCP port.
+ *
+ * Returns   the port; -EINVAL: it has none */
 KR_API int kr_server_port(const kr_server *server);
 
-/* kr_server_address - the number'th address that it listens on, from 0.  0; -ENOENT: no more;
- * -EINVAL: a negative number. */
+/* kr_server_address - the number'th address that it listens on, from 0.
+ *
+ * Returns   0; -ENOENT: no more; -EINVAL: a negative number */
 KR_API KR_NODISCARD int kr_server_address(const kr_server *server, int number, kr_address *address);
 
 /* kr_server_serve_forever - wait until the server is closed; where the caller is cancelled, close
@@ -114,7 +119,9 @@ KR_API void kr_server_abort_clients(kr_server *server);
  */
 KR_API KR_NODISCARD int kr_server_wait_closed(kr_server *server, kr_time timeout);
 
-/* kr_server_connections - how many handlers run; kr_server_is_serving - it is not closed. */
+/* kr_server_connections - how many handlers run; kr_server_is_serving - it is not closed.
+ *
+ * Returns   the number, never an error */
 KR_API int kr_server_connections(kr_server *server);
 KR_API bool kr_server_is_serving(kr_server *server);
 

@@ -20,7 +20,11 @@ KR_EXTERN_BEGIN
 
 typedef struct kr_set kr_set;
 
-/* kr_set_open, kr_set_release, kr_set_auto, kr_set_name - as those of kr_dict. */
+/* kr_set_open, kr_set_release, kr_set_auto, kr_set_name - a handle, and its end, as of
+ * kr_dict.
+ *
+ * Returns   as kr_dict_open
+ */
 KR_API KR_NODISCARD int kr_set_open(kr_set **s, kr_manager *m, const char *name);
 KR_API void kr_set_release(kr_set *s);
 KR_API void kr_set_auto(kr_set **s);
@@ -33,7 +37,10 @@ KR_API const char *kr_set_name(const kr_set *s);
 KR_API KR_NODISCARD int kr_set_add(kr_set *s, const void *member, size_t size);
 KR_API KR_NODISCARD int kr_set_discard(kr_set *s, const void *member, size_t size);
 
-/* kr_set_contains - 1 or 0, or an error. */
+/* kr_set_contains - is it a member?
+ *
+ * Returns   1 or 0, or an error
+ */
 KR_API KR_NODISCARD int kr_set_contains(kr_set *s, const void *member, size_t size);
 
 /* kr_set_pop - take any member out.
@@ -43,15 +50,23 @@ KR_API KR_NODISCARD int kr_set_contains(kr_set *s, const void *member, size_t si
  */
 KR_API KR_NODISCARD int kr_set_pop(kr_set *s, void *member, size_t room, size_t *size);
 
-/* kr_set_length - how many, or an error.  kr_set_clear - none any more. */
+/* kr_set_length - how many members there are.  kr_set_clear - none any more.
+ *
+ * Returns   the number and 0, or an error
+ */
 KR_API KR_NODISCARD int64_t kr_set_length(kr_set *s);
 KR_API KR_NODISCARD int kr_set_clear(kr_set *s);
 
-/* kr_set_update - add many, one after the other; how many were new, or an error: then those before
- * it are members. */
+/* kr_set_update - add many, one after the other.
+ *
+ * Returns   how many were new, or an error: then those before it are members
+ */
 KR_API KR_NODISCARD int64_t kr_set_update(kr_set *s, const kr_bytes *members, size_t count);
 
-/* kr_set_items - a copy of all, as of one instant; for kr_items_release. */
+/* kr_set_items - a copy of all, as of one instant; for kr_items_release.
+ *
+ * Returns   0; -ENOMEM; or an error
+ */
 KR_API KR_NODISCARD int kr_set_items(kr_set *s, kr_items **members);
 
 KR_EXTERN_END

@@ -99,7 +99,10 @@ KR_API size_t kr_shared_memory_size(const kr_shared_memory *m);
 /* kr_shared_memory_name - NULL: it has none. */
 KR_API const char *kr_shared_memory_name(const kr_shared_memory *m);
 
-/* kr_shared_memory_descriptor - to be sent or inherited; the handle's own. */
+/* kr_shared_memory_descriptor - of the segment, to be sent or inherited; the handle's own.
+ *
+ * Returns   the descriptor
+ */
 KR_API int kr_shared_memory_descriptor(const kr_shared_memory *m);
 
 /* kr_shared_memory_unlink - take the name away.  Who has a handle goes on using the segment, nobody

@@ -17,6 +17,11 @@
  * Where another runner closes the stream, or aborts it, calls that wait end with -EBADF, and so do
  * all calls that read or write after it.
  *
+ * All calls that read return, beside what they say: -ETIMEDOUT, -ECANCELED: nothing is consumed;
+ * -EBUSY: another runner is reading; -EBADF: the stream is closed; -ENOMEM, -EMFILE: as kr_read,
+ * and it goes on after that; -EINVAL: a negative timeout; and the error of the system, such as
+ * -ECONNRESET, once what came before it has been read.
+ *
  * A stream is used by any threads and coroutines of one process.  In a forked child it is a copy
  * that shares the descriptor: it is to be released there, or left alone.
  *
@@ -70,26 +75,22 @@ KR_API KR_NODISCARD int kr_stream_open(kr_stream **s, int fd, const kr_stream_op
  *           -EMFILE, -ENOMEM
  *           -EINVAL   a negative timeout, or as kr_stream_open
  *           On every error *s is NULL
- * Python    open_connection
  */
 KR_API KR_NODISCARD int kr_stream_connect(kr_stream **s, const char *host, const char *service,
                                           const kr_stream_options *options, kr_time timeout);
 
-/* kr_stream_connect_unix - to a Unix socket: a path, or "@name" in the abstract name space.
+/* kr_stream_connect_unix - connect to a Unix socket: a path, or "@name" in the abstract name space.
  *
  * Returns   as kr_stream_connect; -ENOENT: there is no such file; -ENAMETOOLONG
  */
 KR_API KR_NODISCARD int kr_stream_connect_unix(kr_stream **s, const char *path,
                                                const kr_stream_options *options, kr_time timeout);
 
-/* Reading
- *
- * All of these return, beside what they say: -ETIMEDOUT, -ECANCELED: nothing is consumed; -EBUSY:
- * another runner is reading; -EBADF: the stream is closed; -ENOMEM, -EMFILE: as kr_read, and it
- * goes on after that; -EINVAL: a negative timeout; and the error of the system, such as
- * -ECONNRESET, once what came before it has been read. */
+/* Reading */
 
-/* kr_stream_read - what there is, at most `size` bytes, at least one.  0: the end (or size is 0).
+/* kr_stream_read - what there is, at most `size` bytes, at least one.
+ *
+ * Returns   how many; 0: the end, or size is 0; or an error of all that read
  */
 KR_API KR_NODISCARD int64_t kr_stream_read(kr_stream *s, void *bytes, size_t size, kr_time timeout);
 
@@ -115,7 +116,9 @@ KR_API KR_NODISCARD int kr_stream_read_exactly(kr_stream *s, void *bytes, size_t
 KR_API KR_NODISCARD int kr_stream_read_until(kr_stream *s, const void *separator, size_t length,
                                              const char **data, size_t *size, kr_time timeout);
 
-/* kr_stream_read_until_any - the same with several separators: up to whichever ends first. */
+/* kr_stream_read_until_any - up to and with one of several separators: whichever ends first.
+ *
+ * Returns   as kr_stream_read_until */
 typedef struct kr_separator {
     const void *bytes;
     size_t length;
@@ -125,18 +128,23 @@ KR_API KR_NODISCARD int kr_stream_read_until_any(kr_stream *s, const kr_separato
                                                  int count, const char **data, size_t *size,
                                                  kr_time timeout);
 
-/* kr_stream_read_line - up to and with "\n".  A last line may end without one; KR_EOF: there is no
- * line any more.  Else as kr_stream_read_until. */
+/* kr_stream_read_line - up to and with "\n".  A last line may end without one.
+ *
+ * Returns   as kr_stream_read_until; KR_EOF: there is no line any more */
 KR_API KR_NODISCARD int kr_stream_read_line(kr_stream *s, const char **line, size_t *size,
                                             kr_time timeout);
 
-/* kr_stream_peek - what would be read next, at least one byte, without consuming it; KR_EOF.  *data
- * is good until the next call that reads. */
+/* kr_stream_peek - what would be read next, at least one byte, without consuming it.  *data is good
+ * until the next call that reads.
+ *
+ * Returns   0; KR_EOF: there is no more; or an error of all that read */
 KR_API KR_NODISCARD int kr_stream_peek(kr_stream *s, const char **data, size_t *size,
                                        kr_time timeout);
 
-/* kr_stream_skip - read `size` bytes and drop them; as kr_stream_read_exactly, but what was dropped
- * stays so in any case, and *got says how many. */
+/* kr_stream_skip - read `size` bytes and drop them.
+ *
+ * Returns   as kr_stream_read_exactly, but what was dropped stays so in any case, and *got says how
+ *           many */
 KR_API KR_NODISCARD int kr_stream_skip(kr_stream *s, size_t size, size_t *got, kr_time timeout);
 
 /* kr_stream_at_eof - the end has come, and all that was before it is read. */
@@ -148,8 +156,8 @@ KR_API bool kr_stream_at_eof(kr_stream *s);
  *
  *   written   unless NULL: how many were taken, in any case
  *
- * Returns once all bytes are taken: the system has them, or up to .high_water of them are left to a
- * coroutine of the stream's, which sends them on.  So a slow reader of the other end holds up
+ * It returns once all bytes are taken: the system has them, or up to .high_water of them are left
+ * to a coroutine of the stream's, which sends them on.  So a slow reader of the other end holds up
  * nobody until there is that much, and then everybody; Python's write never waits, and what nobody
  * drains piles up in memory.  A caller that is no coroutine has nobody to leave bytes to, and waits
  * until the system has them.
@@ -206,7 +214,9 @@ KR_API void kr_stream_auto(kr_stream **s); /* for KR_AUTO(kr_stream) */
 
 /* About it */
 
-/* kr_stream_descriptor - the stream's own, to ask the system about; -EBADF: it is closed. */
+/* kr_stream_descriptor - the stream's own, to ask the system about.
+ *
+ * Returns   the descriptor; -EBADF: it is closed */
 KR_API int kr_stream_descriptor(kr_stream *s);
 
 /* kr_stream_peer_address, kr_stream_local_address - the two ends, of a socket.

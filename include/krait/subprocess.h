@@ -75,7 +75,9 @@ typedef struct kr_subprocess_options {
 KR_API KR_NODISCARD int kr_subprocess_start(kr_subprocess **p, const char *const *argv,
                                             const kr_subprocess_options *options);
 
-/* kr_subprocess_shell - the same for a line of /bin/sh. */
+/* kr_subprocess_shell - start a line of /bin/sh.
+ *
+ * Returns   as kr_subprocess_start; what the shell does not find is told by its exit code, 127 */
 KR_API KR_NODISCARD int kr_subprocess_shell(kr_subprocess **p, const char *command,
                                             const kr_subprocess_options *options);
 
@@ -92,15 +94,21 @@ KR_API KR_NODISCARD int kr_subprocess_shell(kr_subprocess **p, const char *comma
  */
 KR_API int kr_subprocess_wait(kr_subprocess *p, int *code, kr_time timeout);
 
-/* kr_subprocess_returncode - the same at once.  0; -EAGAIN: it runs; -EINVAL: code is NULL;
- * KR_EFORKED. */
+/* kr_subprocess_returncode - how it ended, if it has, without waiting; `code` as of
+ * kr_subprocess_wait.
+ *
+ * Returns   0; -EAGAIN: it runs; -EINVAL: code is NULL; KR_EFORKED */
 KR_API KR_NODISCARD int kr_subprocess_returncode(kr_subprocess *p, int *code);
 
 /* kr_subprocess_pid - its number, which is another's some time after it has ended and was waited
- * for; KR_EFORKED. */
+ * for.
+ *
+ * Returns   the number; KR_EFORKED */
 KR_API int kr_subprocess_pid(const kr_subprocess *p);
 
-/* kr_subprocess_sentinel - a descriptor that becomes readable when it ends: the handle's. */
+/* kr_subprocess_sentinel - a descriptor that becomes readable when it ends: the handle's.
+ *
+ * Returns   the descriptor; -EBADF: there is none; KR_EFORKED */
 KR_API int kr_subprocess_sentinel(const kr_subprocess *p);
 
 /* kr_subprocess_signal, kr_subprocess_terminate, kr_subprocess_kill - send a signal; SIGTERM;

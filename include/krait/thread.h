@@ -46,8 +46,9 @@ typedef struct kr_cpu_set {
     uint64_t words[KR_CPU_MAX / 64]; /* bit n % 64 of word n / 64 */
 } kr_cpu_set;
 
-/* kr_cpu_set_add - put one in, -EINVAL when there is no such number; kr_cpu_set_has - is it in?;
- * kr_cpu_set_count - how many are in. */
+/* kr_cpu_set_add - put one in; kr_cpu_set_has - is it in?; kr_cpu_set_count - how many are in.
+ *
+ * Returns   kr_cpu_set_add: 0; -EINVAL: there is no such number */
 KR_API int kr_cpu_set_add(kr_cpu_set *set, int cpu);
 KR_API bool kr_cpu_set_has(const kr_cpu_set *set, int cpu);
 KR_API int kr_cpu_set_count(const kr_cpu_set *set);
@@ -57,6 +58,8 @@ KR_API int kr_cpu_set_count(const kr_cpu_set *set);
  * The smallest of the processors that the calling thread may run on and the processor quota of the
  * control groups (version 1 and 2) that the process is in, rounded up.  It is every pool's default
  * size.  It reads files: some tens of microseconds.  Python's os.process_cpu_count knows no quota.
+ *
+ * Returns   the number
  */
 KR_API int kr_cpu_count(void);
 
@@ -140,7 +143,9 @@ KR_API void kr_thread_set_name(kr_thread *t, const char *name);
 /* kr_thread_ident - its number, never 0 and never used again in this process.
  * kr_thread_native_id - the kernel's number, as debuggers and /proc show it; another in a forked
  * child; after the thread's end the kernel may give it to another.
- * kr_thread_daemon - does exit not wait for it? */
+ * kr_thread_daemon - does exit not wait for it?
+ *
+ * Returns   the number, or what was asked */
 KR_API uint64_t kr_thread_ident(const kr_thread *t);
 KR_API int kr_thread_native_id(kr_thread *t);
 KR_API bool kr_thread_daemon(const kr_thread *t);
@@ -159,16 +164,21 @@ KR_API kr_thread *kr_thread_current(void);
 KR_API kr_thread *kr_thread_main(void);
 
 /* kr_thread_enumerate - handles of the first `max` threads that are alive, main, daemons and
- * foreign ones included, each to be released.  Returns how many are alive, which may be more. */
+ * foreign ones included, each to be released.
+ *
+ * Returns   how many are alive, which may be more */
 KR_API int kr_thread_enumerate(kr_thread **threads, int max);
 
-/* kr_thread_active_count - how many kr_thread_enumerate would list. */
+/* kr_thread_active_count - how many threads are alive.
+ *
+ * Returns   as many as kr_thread_enumerate lists */
 KR_API int kr_thread_active_count(void);
 
 /* kr_thread_set_affinity, kr_thread_get_affinity - the processors that it may run on.
  *
+ * Python's os.sched_setaffinity.
+ *
  * Returns   0; -EINVAL: none of them is available; -ESRCH: it has ended
- * Python    os.sched_setaffinity
  */
 KR_API KR_NODISCARD int kr_thread_set_affinity(kr_thread *t, const kr_cpu_set *set);
 KR_API KR_NODISCARD int kr_thread_get_affinity(kr_thread *t, kr_cpu_set *set);
@@ -185,7 +195,7 @@ typedef int (*kr_failure_hook)(kr_thread *thread, int error, void *arg);
  * told to, by a cancel or by the shutdown of the queue that it reads, is silent, as Python's
  * SystemExit is.  Who joins it gets them.  Other threads are not disturbed in any case.
  *
- * Python    threading.excepthook
+ * Python's threading.excepthook.
  */
 KR_API void kr_thread_set_failure_hook(kr_failure_hook hook, void *arg);
 

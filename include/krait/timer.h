@@ -40,7 +40,9 @@ KR_API KR_NODISCARD int kr_timer_start(kr_timer **timer, kr_time delay, kr_run_f
 KR_API int kr_timer_cancel(kr_timer *timer);
 
 /* kr_timer_join - wait until the timer's thread has ended: the function has returned, or was
- * cancelled, which makes *result -ECANCELED.  Else as kr_thread_join. */
+ * cancelled, which makes *result -ECANCELED.
+ *
+ * Returns   as kr_thread_join */
 KR_API int kr_timer_join(kr_timer *timer, int *result, kr_time timeout);
 
 /* kr_timer_alive - is it still going to fire, or running? */

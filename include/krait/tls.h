@@ -117,23 +117,25 @@ KR_API KR_NODISCARD int kr_tls_wrap(kr_stream **s, kr_tls_context *context, kr_s
                                     const char *host, const kr_stream_options *options,
                                     kr_time timeout);
 
-/* kr_tls_accept - the same as a server, whose context has a certificate: in the function that a
- * kr_server calls, for instance.
+/* kr_tls_accept - TLS over a stream of one's own, as a server, whose context has a certificate: in
+ * the function that a kr_server calls, for instance.
  *
  * Returns   as kr_tls_wrap; KR_ECERT: the client's
  */
 KR_API KR_NODISCARD int kr_tls_accept(kr_stream **s, kr_tls_context *context, kr_stream *over,
                                       const kr_stream_options *options, kr_time timeout);
 
-/* About a stream that is one of these and not closed; else -EINVAL or NULL. */
+/* About a stream that is one of these and not closed */
 
-/* kr_tls_version_of - "TLSv1.3"; kr_tls_cipher_of - such as "TLS_AES_256_GCM_SHA384". */
+/* kr_tls_version_of - "TLSv1.3"; kr_tls_cipher_of - such as "TLS_AES_256_GCM_SHA384".  NULL: it is
+ * not one of TLS, or closed. */
 KR_API const char *kr_tls_version_of(kr_stream *s);
 KR_API const char *kr_tls_cipher_of(kr_stream *s);
 
 /* kr_tls_protocol_of - which of the .protocols both ends have; "": none.
  *
- * Returns   0; -ENOSPC: it does not fit into `size` bytes with a zero behind it; -EINVAL
+ * Returns   0; -ENOSPC: it does not fit into `size` bytes with a zero behind it; -EINVAL: it is not
+ *           one of TLS, or closed
  */
 KR_API KR_NODISCARD int kr_tls_protocol_of(kr_stream *s, char *text, size_t size);
 
@@ -141,14 +143,15 @@ KR_API KR_NODISCARD int kr_tls_protocol_of(kr_stream *s, char *text, size_t size
  *
  *   bytes     receives it, when it fits into `size` bytes
  *
- * Returns   how many bytes it has; 0: there is none; -ENOMEM, -EINVAL
+ * Returns   how many bytes it has; 0: there is none; -ENOMEM; -EINVAL: it is not one of
+ *           TLS, or closed
  */
 KR_API KR_NODISCARD int64_t kr_tls_peer_certificate(kr_stream *s, void *bytes, size_t size);
 
 /* kr_tls_update_keys - have both ends change their keys: with the next write.  TLS 1.3 only, and
  * seldom needed: OpenSSL does it when it is time.
  *
- * Returns   0; -EOPNOTSUPP: not with this version; -EINVAL: see above
+ * Returns   0; -EOPNOTSUPP: not with this version; -EINVAL: it is not one of TLS, or closed
  */
 KR_API KR_NODISCARD int kr_tls_update_keys(kr_stream *s);
 

@@ -43,7 +43,7 @@ typedef struct kr_trace_options {
  * error says so when the program exits.
  *
  * Returns   0; -EALREADY: a trace runs that the program has started; -EINVAL: events, reserved not
- * 0; -ENOMEM, -EMFILE, -ENFILE, -EFBIG: the system refuses the memory
+ *           0; -ENOMEM, -EMFILE, -ENFILE, -EFBIG: the system refuses the memory
  */
 KR_API KR_NODISCARD int kr_trace_start(const kr_trace_options *options);
 

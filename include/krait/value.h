@@ -112,7 +112,11 @@ KR_API KR_NODISCARD int kr_array_get_slice(kr_array *a, size_t first, size_t cou
 KR_API KR_NODISCARD int kr_array_set_slice(kr_array *a, size_t first, size_t count,
                                            const void *items, kr_time timeout);
 
-/* A value: an array of one.  Each call as the one of arrays. */
+/* A value: an array of one.  Each call as the one of arrays.
+ *
+ * Returns   as kr_array_create, kr_array_create_at, kr_array_attach, kr_array_get, kr_array_set
+ * Blocks    as those
+ */
 
 KR_API KR_NODISCARD int kr_value_create(kr_value **v, size_t size, const void *value,
                                         const kr_array_options *options);

@@ -83,7 +83,7 @@ KR_API kr_choice kr_choose_future(kr_future *future);
  *                       an item, a queue of items of any length, or more than 127 in shared memory,
  *                       as which reentrant queues count too
  *           KR_EFORKED  a future or a private queue is the parent's
- * In each of these cases nothing was taken and no result is set.
+ *           In each of these cases nothing was taken and no result is set
  * Blocks    a thread sleeps, a coroutine is suspended
  */
 KR_API KR_NODISCARD int kr_wait_any(kr_choice *choices, size_t count, kr_time timeout);

@@ -203,7 +203,7 @@ static void use_all(things *t)
     use_locks(t);
     use_queue(t->queue);
     (void)!kr_set_add(t->set, "other", 5);
-    (void)kr_manager_each(t->manager, note_name, NULL);
+    (void)!kr_manager_each(t->manager, note_name, NULL);
     (void)!kr_manager_read_statistics(t->manager, &s);
     (void)kr_manager_trim(t->manager);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)

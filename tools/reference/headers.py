@@ -34,6 +34,11 @@ class Header:
     parts: list
     entries: list
 
+    def common(self):
+        """What is said of all of it, but for the purpose."""
+        (name, blocks), *others = self.parts or [("", [])]
+        return [(name, blocks[blocks[:1] == [("text", self.purpose)]:])] + others
+
 
 def comment_lines(comment):
     """The text of a comment without its stars, each line's indent kept."""
@@ -66,7 +71,9 @@ def split_blocks(lines):
     blocks = []
     for line in lines + [""]:
         indent = len(line) - len(line.lstrip())
-        kind = "" if not line else "text" if indent < 2 else "list" if indent < 4 else "code"
+        bullet = line.startswith("- ")
+        kind = "" if not line else "list" if bullet else "text" if indent < 2 else \
+            "list" if indent < 4 else "code"
         last = blocks[-1] if blocks and not blocks[-1][2] else None
         if last and indent >= 2 and (last[0] == "list" or
                                      last[0] == "code" and (indent >= 4 or last[1][-1])):
@@ -99,7 +106,7 @@ def finished(kind, lines):
     first = len(lines[0]) - len(lines[0].lstrip())
     for line in lines:
         if len(line) - len(line.lstrip()) <= first + 1 or not items:
-            term, _, text = line.strip().partition("  ")
+            term, _, text = line.strip().partition(" " if line.startswith("- ") else "  ")
             items.append((term, [text.strip()]))
         else:
             items[-1][1].append(line.strip())
@@ -122,21 +129,37 @@ def split_parts(lines):
             for name, lines in parts if any(lines)]
 
 
+CODES = r"(?:-E|KR_)\w+(?:, (?:-E|KR_)\w+)*(?:,? \.{2,3})?"
+COLUMNS = re.compile(r"(.{0,59}?(?:[^.\s]|(?<=[\s.])\.\.\.?))  +(\S.*)")
+
+
 def split_errors(lines):
-    """Results one a line, as a list, where they stand so; else a paragraph."""
-    whole = [line.strip() for line in lines if line.strip()]
-    rows = [re.match(r"((?:-E|KR_|-?\d)[\w ,]*?)(?:  +|: )(\S.*)", line) for line in whole]
-    if sum(row is not None for row in rows) < 2 or ";" in whole[0]:
-        return [("text", " ".join(whole))]
-    items = []
-    for line, row in zip(whole, rows):
-        if row and "  " in line:
-            items.append([row.group(1), row.group(2)])
-        elif not items or re.fullmatch(r"-?[\w]+", line):
-            items.append([line, ""])
+    """Results one a line, as a list, where they stand so; what is no result, as paragraphs."""
+    rows = [line for line in lines if line.strip()]
+    base = min((len(line) - len(line.lstrip()) for line in rows[1:]), default=0)
+    rows[0] = " " * base + rows[0].strip()
+    at_base = [line.strip() for line in rows if len(line) - len(line.lstrip()) == base]
+    if not any(COLUMNS.fullmatch(line) for line in at_base[1:]):
+        return [("text", " ".join(line.strip() for line in rows))]
+    blocks = []
+    for line in rows:
+        text = line.strip()
+        goes_on = len(line) - len(line.lstrip()) > base
+        row = COLUMNS.fullmatch(text) or re.fullmatch(rf"({CODES}|0)(?: (.*)|)", text) or \
+            re.fullmatch(r"((?:-E|KR_E|-?\d)[^:;]*): (.*)", text)
+        if row and not goes_on:
+            if not blocks or blocks[-1][0] != "list":
+                blocks.append(("list", []))
+            blocks[-1][1].append((row.group(1), row.group(2) or ""))
+        elif goes_on and blocks and blocks[-1][0] == "list":
+            term, said = blocks[-1][1][-1]
+            blocks[-1][1][-1] = term, f"{said} {text}".strip()
+        elif blocks and blocks[-1][0] == "text" and \
+                (blocks[-1][1].endswith(".") or not text[:1].isupper()):
+            blocks[-1] = "text", f"{blocks[-1][1]} {text}"
         else:
-            items[-1][1] = (items[-1][1] + " " + line).strip()
-    return [("list", [tuple(item) for item in items])]
+            blocks.append(("text", text))
+    return blocks
 
 
 def declared(code):
@@ -160,6 +183,20 @@ def declarations(text):
                   "", code, flags=re.M).strip("\n")
 
 
+def plain(code):
+    """The declarations without krait's macros, their further lines below the first as before, and
+    of functions in a header no more than that."""
+    code = re.sub(r"^(?:KR_NODISCARD )?static inline ([^{;]*?)\n\{\n.*?^\}", r"\1;", code,
+                  flags=re.M | re.S)
+
+    def without(match):
+        first = re.sub(r"\bKR_(?:API|NODISCARD|CONST) ?", "", match.group(1))
+        gone = len(match.group(1)) - len(first)
+        return first + re.sub(rf"^ {{{gone}}}(?= )", "", match.group(2), flags=re.M)
+
+    return re.sub(r"^(\S.*)((?:\n +\S.*)*)", without, code, flags=re.M)
+
+
 def entry(header, comment, code):
     """None where nothing public is declared, or not for programs."""
     code = re.sub(r"^static inline (KR_NODISCARD [^{;]*?)\n\{\n.*?^\}", r"\1;", code,
@@ -179,7 +216,7 @@ def read(path):
     text = re.sub(r"^/\* clang-format o.*\n", "", path.read_text(), flags=re.M)
     comments = list(re.finditer(r"^/\*.*?\*/", text, re.M | re.S))
     _, purpose, rest = split_title(comment_lines(comments[0].group()))
-    header = Header(path.name, purpose or rest[0], split_parts(rest), [])
+    header = Header(path.name, purpose or split_blocks(rest)[0][1], split_parts(rest), [])
     ends = [match.start() for match in comments[1:]] + [len(text)]
     for match, end in zip(comments, ends):
         found = entry(path.name, match.group(), declarations(text[match.end():end]))

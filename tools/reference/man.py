@@ -4,6 +4,8 @@ SPDX-License-Identifier: MIT
 """
 import re
 
+import headers as public
+
 TITLES = {"": "DESCRIPTION", "Returns": "RETURN VALUE", "Blocks": "BLOCKING", "Scope": "SCOPE",
           "Errors": "ERRORS", "Memory": "MEMORY", "Order": "MEMORY ORDER"}
 
@@ -45,25 +47,39 @@ def sections(parts):
     return out
 
 
-def public(code):
-    return re.sub(r"\bKR_(?:API|NODISCARD) ?|\bKR_CONST ?", "", code)
+def notes(header):
+    """What all of the header have in common: nobody who looks one call up has read the header."""
+    out = [".SH NOTES", prose(f"<krait/{header.name}>: {header.purpose}")]
+    for name, blocks in header.common():
+        out += ([f".SS {name}"] if name else []) + blocks_of(blocks)
+    return out
 
 
 def page(name, section, version, body):
-    """Names are looked for and copied, so none is hyphenated."""
-    head = [f'.TH {name.upper()} {section} "" "krait {version}" "krait"', ".nh", ".ad l"]
+    """Names are looked for and copied, so none is hyphenated: each heading sets what HY says."""
+    head = [".nr HY 0", f'.TH {name.upper()} {section} "" "krait {version}" "krait"', ".ad l"]
     return "\n".join(head + body) + "\n"
 
 
+def near(entries, entry, count):
+    """Names of others: the first, which is mostly the type, and those that stand nearest."""
+    places = {other.names[0]: place for place, other in enumerate(entries)}
+    at = places.pop(entry.names[0])
+    nearest = sorted(places, key=lambda name: places[name] and abs(places[name] - at))[:count]
+    return sorted(nearest, key=places.get)
+
+
 def entry_page(header, entry, version):
-    others = [name for other in header.entries if other is not entry for name in other.names[:1]]
+    others = near(header.entries, entry, 12)
     body = [".SH NAME",
             f"{', '.join(escape(name) for name in entry.names)} \\- {escape(entry.purpose)}",
             ".SH SYNOPSIS", ".nf", f".B #include <krait/{header.name}>", ".PP",
-            escape(public(entry.code)), ".fi"]
+            escape(public.plain(entry.code)), ".fi"]
     body += sections(entry.parts)
+    if entry.parts != header.parts:
+        body += notes(header)
     body += [".SH SEE ALSO", ".BR krait (7)" + "".join(f",\n.BR {escape(name)} (3)"
-                                                      for name in others[:12])]
+                                                      for name in others)]
     return page(entry.names[0], 3, version, body)
 
 
@@ -77,7 +93,7 @@ def overview(headers, whole, version):
     body += [".SH HEADERS", "Each is one concept."]
     for header in headers:
         body += [f".SS {header.name}", prose(header.purpose)]
-        for name, blocks in header.parts[:1]:
+        for _, blocks in header.common()[:1]:
             body += blocks_of(blocks)
         body += [".PP"] + [",\n".join(f".BR {escape(entry.names[0])} (3)"
                                      for entry in header.entries)]

@@ -5,6 +5,8 @@ SPDX-License-Identifier: MIT
 import html
 import re
 
+import headers as public
+
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 52rem; margin: 2rem auto; padding: 0 1rem; }
@@ -58,9 +60,9 @@ class Writer:
 
     def header(self, header):
         body = [f'<p><a href="index.html">krait</a></p>\n<h1>{header.name}</h1>',
-                f"<p>{self.prose(header.purpose)}</p>", self.parts(header.parts)]
+                f"<p>{self.prose(header.purpose)}</p>", self.parts(header.common())]
         for entry in header.entries:
-            code = html.escape(re.sub(r"\bKR_(?:API|NODISCARD|CONST) ?", "", entry.code))
+            code = html.escape(public.plain(entry.code))
             said = entry.parts == header.parts  # at the top of the page
             body.append(f'<section id="{entry.names[0]}"><h2>{", ".join(entry.names)}</h2>\n'
                         f"<p>{self.prose(entry.purpose)}.</p>\n<pre>{code}</pre>\n"
