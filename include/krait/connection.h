@@ -21,9 +21,9 @@
  *          closed its copy of an end, that end is not closed.  Children that krait starts
  *          (process.h) have only those that were given to them.  What is just being opened while
  *          a fork comes is closed in the child.  A process that is stopped (SIGSTOP) inside a send
- * or a receive, and not asleep there, holds up those that do the same at the same end: with a
- *          timeout until then, with KR_NOWAIT, and in a poll, for a second; -ETIMEDOUT is the
- * answer
+ *          or a receive, and not asleep there, holds up those that do the same at the same end:
+ *          with a timeout until then, with KR_NOWAIT, and in a poll, for a second; -ETIMEDOUT is
+ *          the answer
  *
  * SPDX-License-Identifier: MIT
  */

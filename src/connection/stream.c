@@ -19,8 +19,8 @@
  *     gathering  Even where he need not wake it: to take each message as it comes makes the system
  *              acknowledge each for itself, and both ends stand in each other's way at the locks of
  *              the sockets.  So who has to wait begins it with a pause without any call.  That is
- * of use if more than one message has come by then; after a pause that was not the next ones are
- * left out, 64 at first, then twice as many each time.
+ *              of use if more than one message has come by then; after a pause that was not the
+ *              next ones are left out, 64 at first, then twice as many each time.
  *
  * A receive that is given up keeps what it got.  A send that is given up in the midst of a message
  * cannot: the rest would have to come before anything else, and nobody has it any more.

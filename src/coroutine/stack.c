@@ -20,7 +20,7 @@
  *
  *     A stack may have been used deeply and has many pages then.  A thread keeps such ones: who
  *     needs them once needs them again.  As a magazine goes to the depot one of its stacks is
- * looked at, and if that is deep all are trimmed.
+ *     looked at, and if that is deep all are trimmed.
  *
  *     Fork.  As slabs: the child has what nobody was in the middle of.
  *

@@ -12,8 +12,8 @@
  *     A shutdown marks the pool, and has each loop told by a function that is posted to it, which
  *     is also what wakes it.  Where what has not begun is to be cancelled, a runner that comes upon
  *     a task sees the mark; the function sees to those that wait for the initializer.  A loop ends
- * once it was told and has nothing left, by closing its inbox: what was put before that is done,
- * and who comes later is refused.
+ *     once it was told and has nothing left, by closing its inbox: what was put before that is
+ *     done, and who comes later is refused.
  *
  * SPDX-License-Identifier: MIT
  */

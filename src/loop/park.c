@@ -6,7 +6,7 @@
  *     runner: itself in the loop's thread, else through the inbox.  The waiter's frame is left only
  *     after that, so that nobody notifies a runner that has gone on (`settle`).
  *     What goes through the inbox is the waiter: its line is the waker's already, while those of
- * the runner that are written are not touched by other threads.
+ *     the runner that are written are not touched by other threads.
  *
  * SPDX-License-Identifier: MIT
  */

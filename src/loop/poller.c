@@ -31,11 +31,11 @@
  *     event, or because the descriptor is closed.  Who closes it in another thread begins the new
  *     generation, puts the record into a list, and has the loop run a function, which wakes all
  *     whose generation is over: with -EBADF.  A wait that begins thereafter may be for what is
- * about to be closed, which the system drops with no event, or for the next descriptor of that
- * number: it is woken after close(2), as if there were an event, and tries. Somebody may have
- * closed a descriptor by close(2), of which a loop hears nothing, and a new one have its number:
- * its record would look registered.  So a wait that has lasted for a moment asks the system once
- * whether it is (late.c); once only, and none that is shorter.
+ *     about to be closed, which the system drops with no event, or for the next descriptor of that
+ *     number: it is woken after close(2), as if there were an event, and tries.
+ *     Somebody may have closed a descriptor by close(2), of which a loop hears nothing, and a new
+ *     one have its number: its record would look registered.  So a wait that has lasted for a
+ *     moment asks the system once whether it is (late.c); once only, and none that is shorter.
  *
  * Ordering.
  *     [poller-1]  who closes adds to the generation, and then takes `heard` away; the loop sets

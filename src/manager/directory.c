@@ -4,7 +4,7 @@
  * used again, but for nothing else, when it has been taken away: so a handle can always look there
  * whether it is the one that it knows, by a number that no two ever have.
  *     Domain 0 guards the objects that are free, and all that makes one.  Whoever takes one away
- * holds all domains.
+ *     holds all domains.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -14,10 +14,10 @@
  * names: so no page is ever taken and not known to its taker, or given twice, wherever a process
  * dies.
  *     To take and to give memory is no word, and cannot be undone by one.  So `work` names the
- * chunks before it is done, and is cleared by the operation's commit: who finds it set gives the
- * memory back, of chunks that are holes or robbed, which are holes then.
+ *     chunks before it is done, and is cleared by the operation's commit: who finds it set gives
+ *     the memory back, of chunks that are holes or robbed, which are holes then.
  *     `hint` spares the search the full chunks at the beginning: it is lowered by whoever makes
- * room before it.
+ *     room before it.
  *
  * Ordering.
  *     [undo-1]  see undo.c: each store that matters is a release, and a death is between two of

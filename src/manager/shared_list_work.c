@@ -21,11 +21,12 @@
  *                  the end is there, by the transaction that ends the work.  Who finds this under
  *                  way gives the staged ones back: the list is as before
  *     Whoever begins a call finds out whether something is under way, and goes on with it first
- * (kri_list_go_on).
+ *     (kri_list_go_on).
  *
  * Ordering.
  *     [list-1]  a place is in the hole before the hole moves, and the hole has moved before the
- * next place is copied: whoever goes on after a death would copy a place twice, and lose another
+ *               next place is copied: whoever goes on after a death would copy a place twice, and
+ *               lose another
  *
  * Why not.  One transaction for all of it: to undo the move of a million places takes a record of a
  * million entries.

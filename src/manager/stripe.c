@@ -6,7 +6,7 @@
  * last one can be put back there.  Buckets lie in parts, of which each is as long as all before it:
  * none ever moves.
  *     A link leads to an item, or to nothing; in its highest bits are some of the item's hash, so
- * that most items that are not wanted are not touched.
+ *     that most items that are not wanted are not touched.
  *
  * Protocol.  All within the transaction of who has the domain.  A new item takes the old one's
  * place in its chain by one link; a short value of the same length is written over the old one,

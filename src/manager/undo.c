@@ -12,25 +12,26 @@
  * through it backwards, and everything is as before.  So it does not matter whether the one before
  * was killed, or gave up because the central domain was not to be had in time: both leave it so.
  *     What nobody can reach yet needs no undo.  That is so for what is written into a new block,
- * since blocks become free with the commit only: none that an undone transaction would need is
- * given out within it.
+ *     since blocks become free with the commit only: none that an undone transaction would need is
+ *     given out within it.
  *     Pages come from the central domain, whose transaction counts this record up with its own
- * commit: the entry says that they are to be given back, should this one be undone.  Those that are
- * to be free are entries that mean nothing until the commit, which sets a mark beside the length in
- * place of 0; they are then given up one after the other, each counting the length down with its
- * own commit.
+ *     commit: the entry says that they are to be given back, should this one be undone.  Those that
+ *     are to be free are entries that mean nothing until the commit, which sets a mark beside the
+ *     length in place of 0; they are then given up one after the other, each counting the length
+ *     down with its own commit.
  *     So the central record may speak of the length of this one, or of its pages, when somebody
- * dies; and who goes through it later would write an old length into a record that is in use
- * again.  Hence a domain is not at rest as long as that can be: the first entry is never about
- * pages, and the record's own pages are given back before its length is 0.  Whoever finds it so
- * has the central record settled first.
+ *     dies; and who goes through it later would write an old length into a record that is in use
+ *     again.  Hence a domain is not at rest as long as that can be: the first entry is never about
+ *     pages, and the record's own pages are given back before its length is 0.  Whoever finds it so
+ *     has the central record settled first.
  *     A transaction of several domains has one record, that of the first (its leader).  `joint`
- * there names the others, and each of them names the leader, before the first change.  Who finds a
- * leader named takes that lock, too, if nobody has it, and goes through that record; if somebody
- * has it, that one does so before anything else, and takes the name out of `joint` then.  Nobody
- * waits for a lock there while he holds one of a higher number, so there is no circle.
+ *     there names the others, and each of them names the leader, before the first change.  Who
+ *     finds a leader named takes that lock, too, if nobody has it, and goes through that record; if
+ *     somebody has it, that one does so before anything else, and takes the name out of `joint`
+ *     then.  Nobody waits for a lock there while he holds one of a higher number, so there is no
+ *     circle.
  *     What a large object was made of is not taken to pieces at once, see graves.c: whoever comes
- * by with the lock does a part.
+ *     by with the lock does a part.
  *
  * Ordering.
  *     [undo-1]  the entry, the length, the change, the commit: each store is a release after all

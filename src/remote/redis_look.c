@@ -16,10 +16,11 @@
  * that are pending; no worker has had it yet when it lies behind what the group was given last, and
  * not behind the last entry.  What is deleted in between is found when the group has come there.
  *     A result is added in the same step that takes its task away.  So a task that was not there
- * has its result, if it has one, among those up to missed_at.  When those were read and it is
- * still not answered, it is sent again, with a new number; nobody waits for the old one any more.
+ *     has its result, if it has one, among those up to missed_at.  When those were read and it is
+ *     still not answered, it is sent again, with a new number; nobody waits for the old one any
+ *     more.
  *     When the last result is older than the one that was read last the results are not those that
- * they were, and are read from the first on before anything is believed lost.
+ *     they were, and are read from the first on before anything is believed lost.
  *
  * Why not each time for those only that are late?  How long a task takes nobody knows.  Why is the
  * stream itself not read?  Arguments may be long, and the server would copy them.

@@ -19,7 +19,7 @@
  *     The thread looks at the program by its sources, one for each kind of thing.  None of them
  *     waits for a lock: what cannot be had soon is missed, which the page says.
  *     Functions are told by their addresses.  To find their names here would take the loader's
- * lock, which whoever loads a library keeps for long.
+ *     lock, which whoever loads a library keeps for long.
  *
  * Fork.  The thread is not in the child, and the page is the parent's: the child lets go of both
  * the memory and the descriptor, by which it would hold the page after its parent's death.  The

@@ -10,9 +10,10 @@
  * semaphore is ready when a permit can be taken, or when its acquire fails for another reason than
  * time, for that will not change by waiting.
  *     In shared memory an attempt that fails leaves WAITERS in the word, as whoever is about to
- * sleep there does.  It may stay behind when another choice is carried out; then one set or release
- * looks for sleepers in vain.  Who takes a permit after it may have slept puts the bit back for
- * those behind it, and wakes one of them if there is another permit, as in semaphore.c.
+ *     sleep there does.  It may stay behind when another choice is carried out; then one set or
+ *     release looks for sleepers in vain.  Who takes a permit after it may have slept puts the bit
+ *     back for those behind it, and wakes one of them if there is another permit, as in
+ *     semaphore.c.
  *
  * Ordering.  [event-1] as in event.c, [semaphore-1] as in semaphore.c.
  *

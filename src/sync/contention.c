@@ -11,8 +11,9 @@
  *
  * Protocol.  Who is about to wait for a lock enters the lock, where it has no place yet, and counts
  *     himself in, with the time; and out when the wait is over.  Both are for one switching on:
- * what began before it, or ends after the next, is left out. Where a bucket is full, the lock that
- * was waited for least, has no name and is not waited for now gives way.
+ *     what began before it, or ends after the next, is left out.
+ *     Where a bucket is full, the lock that was waited for least, has no name and is not waited for
+ *     now gives way.
  *
  * Ordering.  The mutexes order the table.
  *     [contention-1]  Who counts himself in has read which switching on it is, and reads it again

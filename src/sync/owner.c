@@ -15,9 +15,9 @@
  * names one that started at another time.  What cannot be found out counts as alive: to believe a
  * living one dead would let two into one section.
  *     Where the start time cannot be read, for want of a descriptor, the process goes by its pid
- * alone and tries again now and then.  Once it succeeds it has had two names, and what it took
- * under the first it still holds: so who asks whether something is the caller's asks
- * kri_process_is_self, which knows both.
+ *     alone and tries again now and then.  Once it succeeds it has had two names, and what it took
+ *     under the first it still holds: so who asks whether something is the caller's asks
+ *     kri_process_is_self, which knows both.
  *
  * Ordering.  The identity is one word and orders nothing; two threads that ask first both store the
  * same, or one has only the pid, which is the process' name too.  next_look is stored before the

@@ -19,8 +19,9 @@
  *     whole both times, and it has an event; otherwise it has nothing there, and goes on.  So it
  *     never waits for a writer, not for one that was killed in the midst of an event either.
  *     A slot that is read twice in the same lap is the same event, since the number is in the
- * stamp. The owner goes round through the slots that have memory.  While that is less than the
- * trace allows, it asks for more as it comes to the end; refused, it stays with what it has.
+ *     stamp.
+ *     The owner goes round through the slots that have memory.  While that is less than the trace
+ *     allows, it asks for more as it comes to the end; refused, it stays with what it has.
  *     Handlers of signals may come to a point while the interrupted thread is in one.  They find
  *     `writing` set, and their event is lost, and counted.
  *     An ended ring becomes nobody's only when a trace begins, and a trace that begins has another

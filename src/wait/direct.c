@@ -5,10 +5,10 @@
  * coroutines).  So between the two nothing is shared with others, but for a cancel, which comes
  * from anywhere and finds the waiter in its scope as ever (slot.c).
  *     Where it has the scope's slot, the waker takes it from there: who empties the slot of it,
- * waker or cancel, has it, so that nobody contends for its state, and it need not leave the slot
- * when its wait is over.  Where it stands in the queue of the scope's state, waker and cancel
- * contend for its state; where it has no scope, nobody does.  A passed deadline is noticed by the
- * waiter itself, which runs when its waker does not.
+ *     waker or cancel, has it, so that nobody contends for its state, and it need not leave the
+ *     slot when its wait is over.  Where it stands in the queue of the scope's state, waker and
+ *     cancel contend for its state; where it has no scope, nobody does.  A passed deadline is
+ *     noticed by the waiter itself, which runs when its waker does not.
  *     A pause is the same with no place, for threads, too.
  *
  * Fields.

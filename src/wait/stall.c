@@ -17,8 +17,8 @@
  *     that its waker must count it in.  The waker does it, not the woken: else two that take turns
  *     on one processor would look like a stall at each turn.
  *     Whoever brings the census to -1 by going to sleep watches: it sleeps for a second only, and
- * if nothing has moved then, it reports and sleeps on, without a limit.  A thread that brings it
- *     there by ending cannot; it nudges one of the sleepers, who looks at the census again.
+ *     if nothing has moved then, it reports and sleeps on, without a limit.  A thread that brings
+ *     it there by ending cannot; it nudges one of the sleepers, who looks at the census again.
  *     So nothing wakes for this but in what looks like a stall, and there once.
  *     While it reports, the thread counts as acting, since the hook may do anything.
  *
