@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "os/os.h"
 #include "process/methods.h"
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -96,4 +97,29 @@ TEST(a_child_of_an_older_system_knows_its_parent)
     CHECK(kr_process_parent() == NULL);
     CHECK_EQ(kr_process_pid(kr_process_current()), getpid());
     CHECK(kr_process_alive(kr_process_current()));
+}
+
+static kr_event told;
+static kr_event may_go;
+
+static int tell_number(void *number)
+{
+    *(pid_t *)number = os_thread_id();
+    kr_event_set(&told);
+    return kr_event_wait(&may_go, KR_FOREVER);
+}
+
+/* Whose process has ended, and its number come to a thread, is not taken to live. */
+TEST(the_number_of_a_thread_is_no_process)
+{
+    kr_thread *thread;
+    pid_t number = 0;
+    refuse_descriptors_of_processes();
+    CHECK_EQ(kr_thread_start(&thread, tell_number, &number, 0, NULL), 0);
+    CHECK_EQ(kr_event_wait(&told, KR_FOREVER), 0);
+    CHECK(os_process_ended(number));
+    CHECK(!os_process_ended(getpid()));
+    kr_event_set(&may_go);
+    CHECK_EQ(kr_thread_join(thread, NULL, KR_FOREVER), 0);
+    kr_thread_release(thread);
 }
