@@ -112,6 +112,7 @@ typedef struct kr_process_options {
  *           -EBADF        no such descriptor or connection
  *           -EAGAIN, -ENOMEM, -EMFILE, -ENFILE   a limit of the system is reached
  *           -ENOENT       /proc is not there, which all but a fork that outlives its parent needs
+ *           -ENOSYS       the system has no descriptors of processes: Linux before 5.4
  *           -ETIMEDOUT    the new image has not reached kr_init in 60 seconds
  *           KR_ESHUTDOWN  the process is exiting and has already waited for its children
  * Blocks    for as long as the system takes

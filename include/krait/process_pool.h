@@ -53,7 +53,8 @@ KR_EXTERN_BEGIN
  * Returns   0
  *           -ENOMEM, -EAGAIN, -EMFILE, -ENFILE   the system refuses
  *           -EINVAL       as for a thread pool; more than 1024 workers
- *           KR_EINIT, KR_ETASK   as kr_process_start; the initializer is not declared with KR_TASK
+ *           KR_EINIT, KR_ETASK, -ENOSYS   as kr_process_start; the initializer is not declared with
+ *                         KR_TASK
  *           KR_ESHUTDOWN  the program is at its exit()
  *           On every error *pool is NULL
  * Blocks    for as long as the system takes
@@ -86,8 +87,9 @@ typedef struct kr_process_pool_options {
  * kr_process_start at the time of this call.
  *
  * When the initializer fails in any worker, or three workers one after the other die before they
- * have begun, or none is left and for a second the system lets none be started, the pool is broken:
- * what has not ended fails with KR_EBROKEN, and kr_submit returns it.
+ * have begun, or none is left and for a second the system lets none be started (or never will, as
+ * kr_process_start says by -ENOSYS), the pool is broken: what has not ended fails with KR_EBROKEN,
+ * and kr_submit returns it.
  *
  * Returns   as kr_process_pool
  */

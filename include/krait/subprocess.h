@@ -69,6 +69,7 @@ typedef struct kr_subprocess_options {
  *           -EINVAL     no argv, options that make no sense, or a reserved one is set
  *           -EBADF      no such descriptor
  *           -EAGAIN, -ENOMEM, -EMFILE, -ENFILE   a limit of the system is reached
+ *           -ENOSYS     the system has no descriptors of processes: Linux before 5.4
  *           On an error there is no child
  * Blocks    the thread, until the program is loaded: some 100 us; no cancel ends that
  */

@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "connection/help.h"
+#include "harness/sanitizers.h"
 #include <pthread.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -168,6 +169,7 @@ TEST(test_wait_timeout)
 /* Both ends, and the end of a process: each becomes ready by itself. */
 TEST(test_wait_integer)
 {
+    NEED_PROCESSES;
     pipe_pair pair = pair_make(NULL);
     int stop[2];
     CHECK_EQ(pipe(stop), 0);

@@ -503,8 +503,8 @@ static int big_result(const void *arg, void *result)
 
 TEST(test_free_reference)
 {
-    if (KRI_SANITIZED)
-        SKIP("the sanitizer has an allocator of its own");
+    if (KRI_CHECKED)
+        SKIP("sanitizers and valgrind have allocators of their own");
     kr_executor *pool = pool_of(1);
     struct numbers numbers = up_to(-1);
     char *got = malloc(BIG);
@@ -538,8 +538,8 @@ static int next_fat(void *arg, void *context)
 
 TEST(test_no_stale_references)
 {
-    if (KRI_SANITIZED)
-        SKIP("the sanitizer has an allocator of its own");
+    if (KRI_CHECKED)
+        SKIP("sanitizers and valgrind have allocators of their own");
     kr_executor *pool = pool_of(2);
     struct numbers numbers = up_to(-1);
     kr_map_stream *map;

@@ -391,8 +391,8 @@ TEST(a_callback_waits_for_what_the_shutdown_cancels_too)
 /* What a forked child releases is freed there, iterators too. */
 TEST(an_iterator_is_freed_in_a_forked_child)
 {
-    if (KRI_SANITIZED)
-        SKIP("the sanitizer has an allocator of its own");
+    if (KRI_CHECKED)
+        SKIP("sanitizers and valgrind have allocators of their own");
     kr_future *futures[100];
     kr_completed *it;
     int status;

@@ -1,5 +1,6 @@
 /* How much of the C library's memory a program has in use: where the library does not tell, it is
- * counted as it passes by.  Sanitizers have allocators of their own.  For one file of a program.
+ * counted as it passes by.  Sanitizers and valgrind have allocators of their own.  For one file of
+ * a program.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,10 +1,11 @@
 /* kri-runner: runs every case of the given test programs, each in a process group of its own.
  *
- *     kri-runner [-j JOBS] [-t SECONDS] [-f TEXT] [-e EMULATOR] [-v] PROGRAM...
+ *     kri-runner [-j JOBS] [-t SECONDS] [-f TEXT] [-e EMULATOR [-l]] [-v] PROGRAM...
  *
  * -j  how many at a time                 -t  how long a case may take, beyond its budget
  * -f  only cases whose "folder/program case" contains TEXT        -v  a line for each case
- * -e  what starts the programs, where they are another processor's
+ * -e  what starts the programs, where they are another processor's, or valgrind
+ * -l  not to list their cases: they do that without, and sooner
  *
  * A case that passed is silent unless -v asks for what it noted, so that failures are seen.
  * A case that takes too long has its stacks printed before it is killed.  One that leaves a process
@@ -52,6 +53,7 @@ static int most_jobs = 1;
 static int64_t case_ms = 30000;
 static bool verbose;
 static const char *emulator;
+static bool list_without;
 static int passed, failed, skipped;
 
 static int64_t now_ms(void)
@@ -90,7 +92,8 @@ static void add_case(const char *program, const char *name, const char *filter)
 static void list_cases(const char *program, const char *filter)
 {
     char command[4096], line[256];
-    snprintf(command, sizeof command, "%s '%s' --list", emulator ? emulator : "", program);
+    snprintf(command, sizeof command, "%s '%s' --list", emulator && !list_without ? emulator : "",
+             program);
     fflush(NULL);
     FILE *list = popen(command, "re");
     while (list && fgets(line, sizeof line, list)) {
@@ -307,7 +310,7 @@ static const char *read_options(int argc, char **argv)
 {
     const char *filter = NULL;
     const char *budget = getenv("KR_BUDGET");
-    for (int option; (option = getopt(argc, argv, "j:t:f:e:v")) != -1;) {
+    for (int option; (option = getopt(argc, argv, "j:t:f:e:lv")) != -1;) {
         if (option == 'j')
             most_jobs = atoi(optarg);
         else if (option == 't')
@@ -316,13 +319,16 @@ static const char *read_options(int argc, char **argv)
             filter = optarg;
         else if (option == 'e')
             emulator = optarg;
+        else if (option == 'l')
+            list_without = true;
         else if (option == 'v')
             verbose = true;
         else
             exit(2);
     }
     if (most_jobs < 1 || most_jobs > MOST_JOBS || case_ms < 1 || optind == argc) {
-        fputs("usage: kri-runner [-j JOBS] [-t SECONDS] [-f TEXT] [-e EMULATOR] [-v] PROGRAM...\n",
+        fputs("usage: kri-runner [-j JOBS] [-t SECONDS] [-f TEXT] [-e EMULATOR [-l]] [-v] "
+              "PROGRAM...\n",
               stderr);
         exit(2);
     }

@@ -119,6 +119,16 @@ bool kri_test_valgrind(void)
     return RUNNING_ON_VALGRIND != 0;
 }
 
+bool kri_test_no_pidfd(void)
+{
+    if (!kri_test_valgrind())
+        return false;
+    long fd = syscall(SYS_pidfd_open, getpid(), 0);
+    if (fd >= 0)
+        close((int)fd);
+    return fd < 0;
+}
+
 long kri_test_system_call(long number)
 {
     enum { FUTEX_OF_X86_64 = 202, PPOLL_OF_X86_64 = 271 };

@@ -160,6 +160,15 @@ TEST(test_fork_asyncio_run)
     if (KRI_TSAN)
         SKIP("the sanitizer does not follow threads started after a fork");
     CHECK_EQ(kr_run(fork_and_run, NULL), 3);
+}
+
+TEST(a_started_process_runs_a_loop)
+{
+    if (KRI_QEMU)
+        SKIP("qemu starts no thread in a child of a process with several");
+    if (KRI_TSAN)
+        SKIP("the sanitizer does not follow threads started after a fork");
+    NEED_PROCESSES;
     CHECK_EQ(kr_run(start_process, NULL), 0);
 }
 
@@ -192,6 +201,7 @@ TEST(test_fork_asyncio_subprocess)
 {
     if (KRI_QEMU)
         SKIP("qemu starts no thread in a child of a process with several");
+    NEED_PROCESSES;
     CHECK_EQ(kr_run(fork_and_run_programs, NULL), 0);
 }
 

@@ -134,6 +134,7 @@ LOOP_TEST(a_process_with_the_number_of_another)
     int number = -1, ends[2];
     if (KRI_TSAN)
         SKIP("the sanitizer does not follow threads started after a fork");
+    NEED_PROCESSES;
     for (int i = 0; i < 3; i++) {
         CHECK_EQ(pipe2(ends, O_CLOEXEC), 0);
         kr_process_options o = {.start = KR_FORK};
@@ -205,6 +206,8 @@ LOOP_TEST(waiting_for_a_shared_lock_without_threads)
     kr_future *f;
     if (KRI_ASAN || KRI_TSAN)
         SKIP("the sanitizers need address space");
+    if (KRI_VALGRIND)
+        SKIP("valgrind would have no memory, either");
     CHECK_EQ(kr_lock_init(&shared, KR_SHARED), 0);
     CHECK_EQ(kr_lock_acquire(&shared, KR_FOREVER), 0);
     CHECK_EQ(kr_spawn(&f, acquire_shared, NULL, 0, 0, NULL), 0);

@@ -112,8 +112,10 @@ static inline int worker_main(void *arg)
 }
 KR_TASK(worker_main);
 
+/* A case that has started others before says that it needs it at its begin. */
 static inline kr_process *worker_start_elsewhere(worker_body body)
 {
+    NEED_PROCESSES;
     kr_process *p = NULL;
     worker_call call = {.index = 0};
     while (workers[call.index] != body)

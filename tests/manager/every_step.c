@@ -194,8 +194,8 @@ static int kill_all_the_way(killing *k)
 static void kill_after_each(step_case c)
 {
     enum { ENOUGH = 20, SHORTEST_CALL = 100 };
-    if (KRI_SANITIZED)
-        SKIP("a sanitizer multiplies the steps");
+    if (KRI_CHECKED)
+        SKIP("sanitizers and valgrind multiply the steps");
     kr_word *done = shared_pages(sizeof *done);
     uint64_t used = make(&c);
     killing k = {.c = &c, .victim = {c.victim, done}, .before = look()};

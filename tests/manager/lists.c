@@ -359,6 +359,7 @@ WORKER(produce);
 
 BACKEND_TEST(items_of_several_processes_keep_their_order)
 {
+    NEED_PROCESSES;
     KR_AUTO(kr_manager) *m = manager_open();
     KR_AUTO(kr_list) *l = NULL;
     pid_t children[PRODUCERS];

@@ -154,8 +154,8 @@ static void check_after(bool through)
 static void kill_after_each(step_case what)
 {
     now = what;
-    if (KRI_SANITIZED)
-        SKIP("a sanitizer multiplies the steps");
+    if (KRI_CHECKED)
+        SKIP("sanitizers and valgrind multiply the steps");
     void *memory = shared_pages(ALL);
     world = shared_pages(sizeof *world);
     step_victim victim = {what.victim, &world->done};

@@ -61,7 +61,7 @@ static inline void own_place(size_t size)
 {
     char option[64];
     snprintf(option, sizeof option, "size=%zu", size);
-    if (!leave_mounts() || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+    if (!leave_mounts() || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
         mount("none", "/dev/shm", "tmpfs", 0, option) != 0)
         SKIP("no /dev/shm of its own can be had here");
 }

@@ -56,8 +56,8 @@ static void leave_in_child(void *arg)
 
 static void kill_after_each(int (*call)(void))
 {
-    if (KRI_SANITIZED)
-        SKIP("a sanitizer multiplies the steps");
+    if (KRI_CHECKED)
+        SKIP("sanitizers and valgrind multiply the steps");
     own_place(1 << 20);
     step_victim victim = {call, shared_pages(sizeof(kr_word))};
     kr_shared_memory *kept = NULL;

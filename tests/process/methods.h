@@ -5,6 +5,7 @@
 #ifndef KRI_TESTS_PROCESS_METHODS_H
 #define KRI_TESTS_PROCESS_METHODS_H
 
+#include "harness/sanitizers.h"
 #include "thread/child.h"
 #include <krait/krait.h>
 #include <fcntl.h>
@@ -44,6 +45,7 @@ static inline kr_process *start_with(kr_run_fn run, const void *arg, size_t size
                                      kr_process_options o)
 {
     kr_process *p;
+    NEED_PROCESSES;
     if (o.start == KR_START_DEFAULT)
         o.start = method;
     CHECK_EQ(kr_process_start(&p, run, arg, size, &o), 0);

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "harness/sanitizers.h"
 #include "status/help.h"
 
 static kr_event go_on;
@@ -205,6 +206,7 @@ static bool three_are_done(void)
 
 TEST(process_pool)
 {
+    NEED_PROCESSES;
     kr_executor *pool;
     kr_future *futures[3];
     int pids[2];

@@ -324,6 +324,8 @@ TEST(main_leaves_by_pthread_exit)
         SKIP("qemu has a thread of its own");
     if (KRI_TSAN)
         SKIP("it has a thread of its own, which stays");
+    if (KRI_VALGRIND)
+        SKIP("valgrind takes /proc/self/exe for itself");
     if (getenv(LEAVES) != NULL)
         leave_main();
     pid_t id = child(begin_anew, NULL);
@@ -416,6 +418,7 @@ TEST(children_do_not_heed_the_environment)
 {
     if (KRI_QEMU)
         SKIP("qemu starts no thread in a child of a process with several");
+    NEED_PROCESSES;
     static const kr_start_method ways[] = {KR_FORK, KR_SPAWN, KR_FORKSERVER};
     CHECK_EQ(setenv("KR_STATUS", "1", 1), 0);
     for (size_t i = KRI_TSAN ? 1 : 0; i < 3; i++) { /* it knows no threads in such a fork */

@@ -151,8 +151,8 @@ static void kill_at_random(void (*what)(step_world *world))
     int late = 0;
 
     stepped = what;
-    if (KRI_SANITIZED)
-        SKIP("a sanitizer multiplies the steps");
+    if (KRI_CHECKED)
+        SKIP("sanitizers and valgrind multiply the steps");
     while (kr_now() < end || kills < ENOUGH) {
         unsigned steps = 1 + (unsigned)(kri_test_random(&random) >> 32) % most;
         bool through;

@@ -263,8 +263,8 @@ static void kill_after_each(step_case what, bool all)
     int most = 0;
 
     now = what;
-    if (KRI_SANITIZED)
-        SKIP("a sanitizer multiplies the steps");
+    if (KRI_CHECKED)
+        SKIP("sanitizers and valgrind multiply the steps");
     while (most < 10 || (what.first_holds && sleeps < 10) || kr_now() < end) {
         int steps = all ? 0 : 1 + (int)((kri_test_random(&random) >> 32) % SOME_STEPS);
         while (kill_after(world, steps) && all && steps < STEPS)

@@ -146,8 +146,8 @@ static void kill_after_each(step_case what)
         stride = 1;
     if (what.beside != NULL) /* seconds each */
         stride = stride == 1 ? STRIDE_BESIDE_SURVIVOR : STRIDE_BESIDE_STOPPED;
-    if (KRI_SANITIZED)
-        SKIP("a sanitizer multiplies the steps");
+    if (KRI_CHECKED)
+        SKIP("sanitizers and valgrind multiply the steps");
     while (killed && steps < STEPS) {
         steps += 1 + (int)((kri_test_random(&random) >> 32) % stride);
         killed = kill_after(world, steps);

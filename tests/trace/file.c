@@ -140,6 +140,7 @@ static void use_gil(void)
 
 METHOD_TEST(test_whole_program)
 {
+    NEED_PROCESSES;
     kr_executor *pool;
     make_folder();
     begin_trace(0);
@@ -214,6 +215,7 @@ TEST(test_cannot_be_written)
 
 TEST(test_program_for_the_environment)
 {
+    NEED_PROCESSES;
     kr_trace_mark("in the program");
     CHECK_EQ(kr_sleep(kr_us(10)), 0);
     kr_process *p;
@@ -225,6 +227,8 @@ TEST(test_program_for_the_environment)
 static int run_program_of(const char *name, const char *variable, const char *errors)
 {
     int status;
+    if (KRI_VALGRIND)
+        SKIP("valgrind takes /proc/self/exe for itself");
     pid_t pid = fork();
     if (pid == 0) {
         setenv("KR_TRACE", variable, 1);

@@ -216,6 +216,7 @@ KR_TASK(note_task);
 
 METHOD_TEST(test_process_pool)
 {
+    NEED_PROCESSES;
     enum { TASKS = 20 };
     kr_executor *pool;
     kr_future *f[TASKS];
@@ -258,6 +259,7 @@ KR_TASK(kill_itself);
 
 METHOD_TEST(test_killed_worker)
 {
+    NEED_PROCESSES;
     kr_executor *pool;
     kr_future *f;
     begin_trace(0);

@@ -4,6 +4,7 @@
  */
 #include "harness/party.h"
 #include "harness/sanitizers.h"
+#include "os/os.h"
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -321,6 +322,21 @@ TEST(test_shared_requeue)
         await_child(children[i]);
         CHECK_EQ(kri_load_acq(&world->results[i]), 1);
     }
+}
+
+/* Whom the store before it has let go may be gone, and the word with him: a wake needs its address
+ * alone, also in the eyes of valgrind. */
+TEST(test_wake_of_a_word_that_is_gone)
+{
+    const size_t size = (size_t)sysconf(_SC_PAGESIZE);
+    kr_word *word = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    CHECK(word != MAP_FAILED);
+    CHECK_EQ(munmap(word, size), 0);
+    errno = 0;
+    CHECK_EQ(os_futex_wake(word, 1, false), 0);
+    CHECK_EQ(os_futex_wake(word, 1, true), 0);
+    CHECK_EQ(errno, 0);
 }
 
 /* The same memory at two addresses is one word. */

@@ -82,9 +82,18 @@ static bool is_remains(pid_t id)
            list.st_nlink == ENTRIES_OF_NONE + 1 && has_no_program(program);
 }
 
+/* The number is nobody's any more, or that of a mere thread: kill takes that one for its process,
+ * which is asked for here by the same number. */
+static bool is_no_process(pid_t id)
+{
+    return syscall(SYS_tgkill, id, id, 0) < 0 && errno == ESRCH;
+}
+
 /* Where no descriptor can be had: there are too many, or the system is too old. */
 static bool has_ended_by_name(pid_t id)
 {
+    if (is_no_process(id))
+        return true;
     int ended = child_has_ended(id);
     return ended >= 0 ? ended : is_remains(id);
 }
