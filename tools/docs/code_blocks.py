@@ -34,6 +34,8 @@ HEADERS = """krait/krait.h krait/explore.h errno.h pthread.h signal.h stdatomic.
     stdio.h stdlib.h string.h sys/socket.h time.h unistd.h""".split()
 DECLARES = re.compile(r"(?:static \w[^;=]*\)\s*\{|static [^;]*;\n*\Z|typedef |struct \w+ \{"
                       r"|enum \w* ?\{|KR_TASK\(|#|int main\(|extern )")
+# In the background it is ignored, and the programs would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def ended(command, folder=None, environment=None):
