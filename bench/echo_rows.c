@@ -17,6 +17,11 @@ enum { ROUNDS = 5 };
 #else
 #define KRAIT NULL
 #endif
+#ifdef KRI_LTO_ECHO
+#define KRAIT_LTO (&(const struct bench_echo_server){KRI_LTO_ECHO " --port 0"})
+#else
+#define KRAIT_LTO NULL
+#endif
 #ifdef KRI_HAVE_UV
 #define UV SERVER("libuv")
 #else
@@ -63,6 +68,7 @@ enum { ROUNDS = 5 };
 /* What io_uring gives is looked at to decide whether krait should use it. */
 static const struct bench_peer peers[] = {
     {"krait", KRAIT, "krait's descriptors", false},
+    {"krait-lto", KRAIT_LTO, "a compiler with link-time optimization", false},
     {"epoll", SERVER("epoll"), NULL, false},
     {"epoll-edge", SERVER("epoll-edge"), NULL, false},
     {"libuv", UV, "libuv1-dev", false},
