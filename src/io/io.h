@@ -38,14 +38,6 @@ static inline int64_t kri_got(int64_t result, kr_time timeout)
     return result;
 }
 
-/* kri_recv - kr_recv with a timeout that is not negative, for who has what kri_descriptor_known
- * says of the descriptor. */
-int64_t kri_recv(kri_descriptor *known, int fd, void *bytes, size_t size, int flags,
-                 kr_time timeout);
-
-/* kri_send - kr_send with a timeout that is not negative. */
-int64_t kri_send(int fd, const void *bytes, size_t size, int flags, kr_time timeout);
-
 /* kri_alone_lock - for a look at a descriptor and a call that relies on it: nobody else in this
  * process does such a thing meanwhile. */
 kri_mutex *kri_alone_lock(int fd);

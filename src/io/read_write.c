@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "io/file.h"
-#include "io/io.h"
+#include "io/socket.h"
 #include <krait/io.h>
 
 static int64_t read_other(int fd, void *bytes, size_t size)
