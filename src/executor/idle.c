@@ -28,7 +28,7 @@
  *     tasks.  Spare workers leave after they have slept for a while.
  *     A caller holds the search, under the mutex, while he looks whether there still is work: if
  *     somebody got up and took it meanwhile, another thread would be started for nothing, and stay.
- *     In a pool that has ended nobody is started any more: a submitter may come here after the
+ *     So in a pool that has ended nobody is started any more: a submitter may come here after the
  *     worker that has found its task has left, and the shutdown joins threads without the mutex.
  *
  * Ordering.

@@ -28,8 +28,7 @@ bool kri_roster_runs_too_many(const kri_pool *pool)
 bool kri_roster_may_grow(const kri_pool *pool)
 {
     int spares = pool->waiting < pool->max_spares ? pool->waiting : pool->max_spares;
-    bool over = kri_load_rlx(&pool->ending) || kri_load_rlx(&pool->ended);
-    bool open = pool->staffed && !pool->refused && !over;
+    bool open = pool->staffed && !pool->refused;
     return open && pool->alive < (int64_t)pool->executor.workers + spares;
 }
 

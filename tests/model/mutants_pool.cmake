@@ -191,9 +191,9 @@ krait_mutant(lanes_high_comes_late executor/worker.c pool_idle/lanes_in_order
 krait_mutant(end_last_ignores_work executor/idle.c pool_end/end_against_first_submit
   "pool->waiting == 0 &&
            !kri_pool_has_work(pool);" "pool->waiting == 0;")
-krait_mutant(end_starts_a_late_worker executor/roster.c pool_end/end_against_next_submit
-  "    bool over = kri_load_rlx(&pool->ending) || kri_load_rlx(&pool->ended);"
-  "    bool over = false;")
+krait_mutant(end_starts_a_late_worker executor/idle.c pool_end/end_against_next_submit
+  "!(worker || *grow) || !claim_search_for_work(pool)) {"
+  "!(worker || *grow) || !claim_search(pool)) {")
 krait_mutant(end_starts_a_late_first_worker executor/idle.c pool_end/end_against_first_submit
   "    bool late = pool->shut; /* and perhaps ended already */" "    bool late = false;")
 krait_mutant(end_first_worker_opens_again executor/pool.c pool_end/end_against_first_submit
