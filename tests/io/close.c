@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "harness/sanitizers.h"
 #include "io/channels.h"
 
 #include <sys/resource.h>
@@ -89,6 +90,7 @@ TEST(test_coroutine_closes_what_a_thread_waits_for)
 /* The library's own closes end waits, too: who slept on would read what has the number next. */
 TEST(test_a_subprocess_closes_what_a_thread_waits_for)
 {
+    NEED_PROCESSES;
     kr_subprocess *p;
     io_other other;
     CHECK_EQ(kr_subprocess_start(&p, (const char *[]){"sleep", "1000", NULL},
