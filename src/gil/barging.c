@@ -9,8 +9,10 @@
  *     take.  A waiter sleeps for an interval.  If nobody else has got the lock meanwhile, it asks
  *     the holder, and sleeps again.  With the lock, it tells the yielder.
  *     give.  Free it, and wake one waiter.  It may well be taken again before that one runs.
- *     drop.  Give it, and, if there was somebody to give it to, be the yielder.  A shutdown ends
- *     that, too, so nobody waits for one who does not come.
+ *     drop.  Give it, and, if there was somebody to give it to, be the yielder: from before it is
+ *     free, so that nobody takes it the fast way, who would tell nobody, and could become the
+ *     yielder in the place of this one.  A shutdown ends that, too, so nobody waits for one who
+ *     does not come.
  *
  * Protocol, TICKS, as before 3.2.  A waiter sleeps until it is woken.  Each so many checks the
  * holder gives the lock and takes it again.
@@ -154,15 +156,16 @@ void kri_gil_barging_give(kr_gil_thread *t, kr_gil_what why)
     kri_gil_wake_now(wake);
 }
 
-/* Until another has had it. */
-static void yield_to_another(kr_gil *g, kr_gil_thread *t, kri_gil_wake wake)
+/* With the lock held, and before it is set free: whoever takes it then has to tell. */
+static void become_yielder(kr_gil *g, kr_gil_thread *t)
 {
     t->by_coroutine = kri_party_shares_thread();
     kri_store_rlx(&t->turn, KRI_TURN_WAITS);
     g->yielder = t;
-    kri_or_rlx64(&g->holder, KRI_GIL_SLOW);
-    kri_mutex_unlock(&g->lock);
-    kri_gil_wake_now(wake);
+}
+
+static void await_another(kr_gil_thread *t)
+{
     uint32_t turn;
     do {
         turn = kri_gil_await(t, KRI_NEVER, KRI_SPIN_NOT, 0); /* [gil-1] */
@@ -179,13 +182,13 @@ int kri_gil_barging_drop(kr_gil_thread *t)
         kri_gil_count(&g->counts.forced_drops, 1);
         kri_gil_count(&t->counts.forced_drops, 1);
     }
-    bool others = g->first != NULL;
+    bool yields = asked && g->first != NULL && !g->closed;
+    if (yields)
+        become_yielder(g, t);
     kri_gil_wake wake = set_free(g, t, KR_GIL_DROPS);
-    if (asked && others && !g->closed) {
-        yield_to_another(g, t, wake);
-    } else {
-        kri_mutex_unlock(&g->lock);
-        kri_gil_wake_now(wake);
-    }
+    kri_mutex_unlock(&g->lock);
+    kri_gil_wake_now(wake);
+    if (yields)
+        await_another(t);
     return kri_gil_take(t);
 }

@@ -389,6 +389,48 @@ SCENARIO(gil_forced, .early = KR_EXPLORE_NONE, .stale = KR_EXPLORE_NONE)
     finish(3);
 }
 
+/* Who is asked drops it, and then one takes it who comes out of a region, who is asked as well: two
+ * wait now until another has had it. */
+static void come_when_it_is_asked(void *arg)
+{
+    (void)arg;
+    kr_gil_thread *self = attach();
+    kr_explore_check(kr_gil_release(self) == 0);
+    kri_store_rlx(&s.done, 1);
+    while (kri_load_rlx(&s.left) == 0 && !kr_explore_asleep(0)) {
+        if (kri_load_rlx(&s.other->asked) & KRI_GIL_DROP)
+            break;
+        kr_explore_yield();
+    }
+    kr_explore_yield();
+    kr_explore_check(kr_gil_acquire(self) == 0);
+    while (kri_load_rlx(&s.left) == 0) {
+        kr_explore_check(kr_gil_check(self) == 0);
+        kr_explore_yield();
+    }
+    detach(self);
+}
+
+SCENARIO(gil_forced_twice, .early = KR_EXPLORE_NONE, .stale = KR_EXPLORE_NONE, .preemptions = 1)
+{
+    fresh(KR_GIL_INTERVAL);
+    s.other = attach();
+    kr_explore_check(kr_gil_release(s.other) == 0);
+    kr_explore_spawn(come_when_it_is_asked, NULL);
+    while (kri_load_rlx(&s.done) == 0)
+        kr_explore_yield();
+    kr_explore_check(kr_gil_acquire(s.other) == 0);
+    kr_explore_spawn(count_once, NULL);
+    while (kri_load_rlx(&s.left) == 0) {
+        kr_explore_check(kr_gil_check(s.other) == 0);
+        kr_explore_yield();
+    }
+    kr_explore_check(kr_gil_release(s.other) == 0);
+    kr_explore_join_all();
+    detach(s.other);
+    finish(1);
+}
+
 SCENARIO(gil_forced_and_shut_down, .early = KR_EXPLORE_NONE, .stale = KR_EXPLORE_NONE,
          .preemptions = 1)
 {

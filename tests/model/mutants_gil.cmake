@@ -114,5 +114,13 @@ krait_mutant(gil_yielder_not_told gil/barging.c gil/gil_forced
   "        wake = kri_gil_tell(g->yielder, KRI_TURN_GIVEN);" "")
 krait_mutant(gil_barging_never_asks gil/barging.c gil/gil_forced
   "        ask_holder(g);" "        (void)ask_holder;")
+krait_mutant(gil_yielder_after_it_is_free gil/barging.c gil/gil_forced_twice
+  "    if (yields)
+        become_yielder(g, t);
+    kri_gil_wake wake = set_free(g, t, KR_GIL_DROPS);" "    kri_gil_wake wake = set_free(g, t, KR_GIL_DROPS);
+    if (yields) {
+        become_yielder(g, t);
+        kri_or_rlx64(&g->holder, KRI_GIL_SLOW);
+    }")
 krait_mutant(gil_yielder_not_refused gil/gil.c gil/gil_yields_to_nobody
   "        kri_gil_wake_now(kri_gil_tell(g->yielder, KRI_TURN_REFUSED));" "        (void)g;")
