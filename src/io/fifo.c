@@ -34,7 +34,7 @@ int kri_fifo_open(const char *path, int flags, unsigned mode, unsigned end, kr_t
             met = 0;
     }
     if (met == 0) {
-        os_make_blocking(fd);
+        (void)os_make_blocking(fd);
         return fd;
     }
     os_close(fd);

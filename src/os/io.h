@@ -40,6 +40,7 @@ bool os_room_is_secret(int fd);
  * else will take meanwhile.  A new descriptor, non-blocking; -EAGAIN. */
 int os_accept(int fd, struct sockaddr *from, socklen_t *from_size);
 bool os_blocks(int fd); /* is it in blocking mode? */
+int os_make_blocking(int fd);
 int os_accepts(int fd); /* 0; -ENOTSOCK, -EINVAL: it does not listen, -EBADF */
 
 /* 0; -EINPROGRESS: it becomes writable when it is decided, os_socket_connected says how; -EAGAIN:
@@ -71,7 +72,6 @@ int os_create(const char *path); /* for writing, empty; the umask says for whom 
 unsigned os_open_waits(const char *path, int flags);
 int os_open_now(const char *path, int flags, unsigned mode);
 int os_fifo_is_met(int fd);
-void os_make_blocking(int fd);
 
 /* 0 or an error, and free it is in either case.  May block where closing writes. */
 int os_close_for(int fd);

@@ -47,12 +47,3 @@ int os_fifo_is_met(int fd)
     errno = saved;
     return result < 0 ? result : 0;
 }
-
-void os_make_blocking(int fd)
-{
-    int saved = errno;
-    int flags = fcntl(fd, F_GETFL);
-    if (flags >= 0)
-        (void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
-    errno = saved;
-}

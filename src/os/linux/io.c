@@ -159,6 +159,15 @@ bool os_blocks(int fd)
     return mode >= 0 && !(mode & O_NONBLOCK);
 }
 
+int os_make_blocking(int fd)
+{
+    int saved = errno;
+    int mode = fcntl(fd, F_GETFL);
+    int error = mode < 0 || fcntl(fd, F_SETFL, mode & ~O_NONBLOCK) < 0 ? -errno : 0;
+    errno = saved;
+    return error;
+}
+
 int os_accepts(int fd)
 {
     int saved = errno;

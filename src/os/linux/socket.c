@@ -7,6 +7,7 @@
  */
 #include "os/socket.h"
 #include "os/child.h"
+#include "os/io.h"
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -131,8 +132,7 @@ int os_socket_connect(const os_address *address, int *fd)
         error = -EINPROGRESS;
     if (error == 0 || error == -EINPROGRESS) {
         set_up_stream(made, address);
-        int flags = fcntl(made, F_GETFL);
-        (void)fcntl(made, F_SETFL, flags & ~O_NONBLOCK);
+        (void)os_make_blocking(made);
         *fd = made;
     } else {
         close(made);
@@ -238,11 +238,8 @@ int os_socket_set_patience(int fd, kr_time most)
     struct timeval limit = {.tv_sec = rounded / SECOND, .tv_usec = rounded % SECOND / MICROSECOND};
     if (most == OS_NEVER)
         limit = (struct timeval){0, 0};
-    int err = setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    int flags = err == 0 ? fcntl(fd, F_GETFL) : -1;
-    if (flags >= 0)
-        err = fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
-    return settle(flags < 0 ? -1 : err, saved);
+    int err = settle(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit), saved);
+    return err == 0 ? os_make_blocking(fd) : err;
 }
 
 int64_t os_socket_receive_patiently(int fd, void *bytes, size_t size)
