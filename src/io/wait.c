@@ -183,10 +183,19 @@ bool kri_try_again(kri_tries *tries, int64_t *result)
     return true;
 }
 
-int kr_poll(int fd, unsigned events, kr_time timeout)
+/* Until the next event there is nothing, which a coroutine has found. */
+static int poll_drained(kri_descriptor *known, int fd, unsigned events, kr_time timeout)
 {
-    if (timeout < 0 || events == 0 || (events & ~(unsigned)(KR_READABLE | KR_WRITABLE)) != 0)
-        return -EINVAL;
+    kr_time deadline = timeout == KR_FOREVER ? KRI_NEVER : kri_deadline(timeout);
+    int ready = kri_descriptor_await_known(known, fd, events, deadline);
+    if (ready >= 0 || ready == -EBADF)
+        return ready;
+    int now = os_poll(fd, events, -1, 0);
+    return now > 0 ? now : ready;
+}
+
+static int poll_asking(int fd, unsigned events, kr_time timeout)
+{
     kri_tries tries = {.fd = fd, .events = events, .timeout = timeout};
     int64_t ready;
     do {
@@ -195,6 +204,17 @@ int kr_poll(int fd, unsigned events, kr_time timeout)
             ready = -EAGAIN;
     } while (ready == -EAGAIN && kri_try_again(&tries, &ready));
     return (int)ready;
+}
+
+int kr_poll(int fd, unsigned events, kr_time timeout)
+{
+    if (timeout < 0 || events == 0 || (events & ~(unsigned)(KR_READABLE | KR_WRITABLE)) != 0)
+        return -EINVAL;
+    kri_descriptor *known = timeout != KR_NOWAIT ? kri_descriptor_known(fd) : NULL;
+    int ready = known != NULL && kri_descriptor_is_drained(known, events)
+                    ? poll_drained(known, fd, events, timeout)
+                    : poll_asking(fd, events, timeout);
+    return (int)kri_got(ready, timeout);
 }
 
 int kr_close(int fd)

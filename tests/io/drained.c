@@ -105,6 +105,61 @@ IO_TEST(test_short_read_at_an_urgent_byte)
     end(fds);
 }
 
+/* Who polls instead of reading: the same, without a call of the system for it. */
+IO_TEST(test_short_read_then_a_poll)
+{
+    int fds[2];
+    char bytes[16];
+    make_drained(fds);
+    CHECK_EQ(kr_poll(fds[0], KR_READABLE, KR_NOWAIT), -ETIMEDOUT);
+    CHECK_EQ(kr_poll(fds[0], KR_READABLE, kr_ms(1)), -ETIMEDOUT);
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ(kr_write(fds[1], "abc", 3, KR_FOREVER), 3);
+        CHECK_EQ(kr_poll(fds[0], KR_READABLE, kr_sec(60)), KR_READABLE);
+        CHECK_EQ(kr_poll(fds[0], KR_READABLE, kr_sec(60)), KR_READABLE);
+        CHECK_EQ(kr_read(fds[0], bytes, sizeof bytes, KR_NOWAIT), 3);
+    }
+    CHECK_EQ(shutdown(fds[1], SHUT_WR), 0);
+    CHECK_EQ(kr_poll(fds[0], KR_READABLE, kr_sec(60)), KR_READABLE);
+    CHECK_EQ(kr_read(fds[0], bytes, sizeof bytes, KR_NOWAIT), 0);
+    end(fds);
+}
+
+/* What a cancelled wait leaves to be had is told of. */
+IO_TEST(test_short_read_then_a_cancelled_poll)
+{
+    int fds[2];
+    kr_cancel_scope scope;
+    make_drained(fds);
+    CHECK_EQ(kr_cancel_scope_enter(&scope, KR_FOREVER), 0);
+    kr_cancel(&scope);
+    CHECK_EQ(kr_poll(fds[0], KR_READABLE, kr_sec(60)), -ECANCELED);
+    CHECK_EQ(kr_write(fds[1], "abc", 3, KR_NOWAIT), 3);
+    CHECK_EQ(kr_poll(fds[0], KR_READABLE, kr_sec(60)), KR_READABLE);
+    (void)kr_cancel_scope_exit(&scope);
+    end(fds);
+}
+
+static void poll_job(void *arg)
+{
+    job *j = arg;
+    j->result = kr_poll(j->fd, KR_READABLE, KR_FOREVER);
+}
+
+IO_TEST(test_short_read_then_a_poll_of_what_is_closed)
+{
+    int fds[2];
+    make_drained(fds);
+    job j = {.fd = fds[0]};
+    io_other other;
+    io_start(&other, poll_job, &j);
+    io_await_asleep(&other);
+    CHECK_EQ(kr_close(fds[0]), 0);
+    io_join(&other);
+    CHECK_EQ(j.result, -EBADF);
+    CHECK_EQ(kr_close(fds[1]), 0);
+}
+
 /* A read that was not short tells nothing, and what it has left is had at once. */
 IO_TEST(test_whole_read_leaves_the_rest)
 {

@@ -363,3 +363,21 @@ TEST(test_who_never_waits_gives_way)
 {
     CHECK_EQ(kr_run(write_and_read_until_then, NULL), 0);
 }
+
+static int poll_until_then(void *arg)
+{
+    int fds[2];
+    (void)arg;
+    CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    CHECK_EQ(kr_spawn(NULL, sleep_beside, NULL, 0, 0, NULL), 0);
+    while (!slept)
+        CHECK_EQ(kr_poll(fds[0], KR_WRITABLE, KR_FOREVER), KR_WRITABLE);
+    CHECK_EQ(kr_close(fds[0]), 0);
+    CHECK_EQ(kr_close(fds[1]), 0);
+    return 0;
+}
+
+TEST(test_who_polls_what_is_ready_gives_way)
+{
+    CHECK_EQ(kr_run(poll_until_then, NULL), 0);
+}
