@@ -161,7 +161,7 @@ IO_TEST(test_slow_and_away)
 {
     redis_server server = {.keeps = true};
     redis_start(&server);
-    kr_manager_options options = {.timeout = kr_sec(1)};
+    kr_manager_options options = {.timeout = kr_sec(3)};
     KR_AUTO(kr_manager) *m = open_manager(redis_url(&server), &options);
     KR_AUTO(kr_manager) *patient = open_manager(redis_url(&server), NULL);
     KR_AUTO(kr_dict) *d = NULL;

@@ -161,7 +161,7 @@ TEST(test_rlock_of_one_that_is_slow)
 {
     redis_server server = {.keeps = true};
     redis_start(&server);
-    kr_manager_options options = {.timeout = kr_sec(1)};
+    kr_manager_options options = {.timeout = kr_sec(3)};
     KR_AUTO(kr_manager) *m = open_manager(redis_url(&server), &options);
     KR_AUTO(kr_manager) *patient = open_manager(redis_url(&server), NULL);
     KR_AUTO(kr_managed_rlock) *lock = NULL;
