@@ -192,6 +192,8 @@ BOTH(https_of_nginx)
                "-keyout tls.key -out tls.pem -subj /CN=test -addext subjectAltName=IP:127.0.0.1 "
                "2>openssl.log") != 0)
         SKIP("the openssl program is not installed");
+    /* OpenSSL's own atomics, by which threads pass on what they know of a certificate. */
+    kri_test_sanitizer_option("TSAN_OPTIONS", "ignore_noninstrumented_modules=1");
     int port = start_nginx(with_tls);
     make_files();
     snprintf(text, sizeof text, "https://127.0.0.1:%d/f180\nhttps://127.0.0.2:%d/f1\n", port, port);

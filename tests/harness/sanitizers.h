@@ -45,6 +45,9 @@ _Bool kri_test_no_pidfd(void);
             SKIP("this valgrind knows no descriptors of processes");                               \
     } while (0)
 
+/* For programs that are started from now on: "TSAN_OPTIONS", "report_thread_leaks=0". */
+void kri_test_sanitizer_option(const char *variable, const char *option);
+
 /* What looks after memory takes more of it, and keeps what is freed. */
 #define KRI_CHECKED (KRI_SANITIZED || KRI_VALGRIND)
 

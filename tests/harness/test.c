@@ -129,6 +129,14 @@ bool kri_test_no_pidfd(void)
     return fd < 0;
 }
 
+void kri_test_sanitizer_option(const char *variable, const char *option)
+{
+    char text[1024];
+    const char *before = getenv(variable);
+    CHECK(snprintf(text, sizeof text, "%s:%s", before ? before : "", option) < (int)sizeof text);
+    CHECK_EQ(setenv(variable, text, 1), 0);
+}
+
 long kri_test_system_call(long number)
 {
     enum { FUTEX_OF_X86_64 = 202, PPOLL_OF_X86_64 = 271 };

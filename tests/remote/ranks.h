@@ -44,14 +44,6 @@ static inline const char *rank_file(const char *name)
     return path;
 }
 
-static inline void add_word(const char *variable, const char *word, char between)
-{
-    char text[512];
-    const char *before = getenv(variable);
-    snprintf(text, sizeof text, "%s%c%s", before ? before : "", between, word);
-    CHECK_EQ(setenv(variable, text, 1), 0);
-}
-
 /* MPI leaks, and knows nothing of thread sanitizers. */
 static inline void set_environment(void)
 {
@@ -59,8 +51,8 @@ static inline void set_environment(void)
     /* Else what killed ranks shared lies in /dev/shm for ever: Open MPI 4, and 5. */
     CHECK_EQ(setenv("OMPI_MCA_btl_vader_backing_directory", ranks_folder, 1), 0);
     CHECK_EQ(setenv("OMPI_MCA_btl_sm_backing_directory", ranks_folder, 1), 0);
-    add_word("ASAN_OPTIONS", "detect_leaks=0", ':');
-    add_word("TSAN_OPTIONS", "ignore_noninstrumented_modules=1", ':');
+    kri_test_sanitizer_option("ASAN_OPTIONS", "detect_leaks=0");
+    kri_test_sanitizer_option("TSAN_OPTIONS", "ignore_noninstrumented_modules=1");
     if (!getenv("KRAIT_KEY"))
         CHECK_EQ(setenv("KRAIT_KEY", TEST_KEY, 1), 0);
 }

@@ -20,21 +20,12 @@ static void make_large_file(const char *name, off_t size)
     CHECK_EQ(close(fd), 0);
 }
 
-/* A tool that is out of patience leaves its workers behind, which ThreadSanitizer calls a leak. */
-static void allow_thread_leaks(void)
-{
-    char options[1024];
-    const char *given = getenv("TSAN_OPTIONS");
-    snprintf(options, sizeof options, "%s:report_thread_leaks=0", given ? given : "");
-    CHECK_EQ(setenv("TSAN_OPTIONS", options, 1), 0);
-}
-
 static pid_t run(char *const arguments[], int in, int out)
 {
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
-        allow_thread_leaks();
+        tool_may_leave_threads();
         int err = open("err", O_CREAT | O_TRUNC | O_WRONLY, 0644);
         if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
             _exit(126);

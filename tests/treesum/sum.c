@@ -90,15 +90,21 @@ SCRIPT(a_file_that_vanishes_is_named_and_the_rest_done,
        "printf 'treesum: d/1: No such file or directory\\n' >want; same want err; "
        "echo pipe | sha256sum | sed 's,-$,d/0,' >want; sha256sum d/2 >>want; same want got")
 
-SCRIPT(write_errors_are_told,
-       "echo 1 >f; status 1 treesum f >/dev/full 2>err; "
-       "echo 'treesum: write error: No space left on device' >want; same want err; "
-       "status 1 treesum f >&- 2>err; "
-       "echo 'treesum: write error: Bad file descriptor' >want; same want err; "
-       "mkfifo p; sleep 0 <p & status 1 treesum -c f /usr/nothing f >p 2>err || :; wait; "
-       "mkdir d; i=0; while [ $i -lt 2000 ]; do : >d/a-name-that-fills-a-pipe-rather-soon-$i; "
-       "i=$((i + 1)); done; { status 1 treesum d 2>err; } | :; "
-       "echo 'treesum: write error: Broken pipe' >want; same want err")
+TEST(write_errors_are_told)
+{
+    static const char script[] =
+        "echo 1 >f; status 1 treesum f >/dev/full 2>err; "
+        "echo 'treesum: write error: No space left on device' >want; same want err; "
+        "status 1 treesum f >&- 2>err; "
+        "echo 'treesum: write error: Bad file descriptor' >want; same want err; "
+        "mkfifo p; sleep 0 <p & status 1 treesum -c f /usr/nothing f >p 2>err || :; wait; "
+        "mkdir d; i=0; while [ $i -lt 2000 ]; do : >d/a-name-that-fills-a-pipe-rather-soon-$i; "
+        "i=$((i + 1)); done; { status 1 treesum d 2>err; } | :; "
+        "echo 'treesum: write error: Broken pipe' >want; same want err";
+    tool_begin();
+    tool_may_leave_threads();
+    CHECK_EQ(tool_script(script), 0);
+}
 
 SCRIPT(options_are_refused_as_sha256sum_does,
        "for o in -x --foo --check=1; do status 1 treesum $o 2>got >out; [ ! -s out ]; "

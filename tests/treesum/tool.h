@@ -27,6 +27,12 @@
     "{ echo \"status $got, not $want: $*\" >&2; exit 1; }; };"                                     \
     "renamed() { sed 's/^sha256sum:/treesum:/; s/sha256sum --help/treesum --help/'; };"
 
+/* A tool that is out of patience leaves its workers behind, which ThreadSanitizer calls a leak. */
+static inline void tool_may_leave_threads(void)
+{
+    kri_test_sanitizer_option("TSAN_OPTIONS", "report_thread_leaks=0");
+}
+
 /* Status of a shell script; it ends by `exit 77` where it cannot run here. */
 static inline int tool_script(const char *script)
 {
