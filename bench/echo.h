@@ -11,7 +11,8 @@
 extern "C" {
 #endif
 
-enum { ECHO_ROOM = 16 * 1024 }; /* bytes that are read at a time, by all of them */
+/* Bytes that are read at a time: into one place for all connections, or one for each. */
+enum { ECHO_ROOM = 64 * 1024, ECHO_OWN_ROOM = 16 * 1024 };
 
 /* They serve until they are killed. */
 void echo_epoll_level(int listener);

@@ -44,7 +44,7 @@ class connection : public std::enable_shared_from_this<connection>
     }
 
     tcp::socket socket;
-    std::array<char, ECHO_ROOM> bytes;
+    std::array<char, ECHO_OWN_ROOM> bytes;
 };
 
 void accept_next(tcp::acceptor &acceptor)

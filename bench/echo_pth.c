@@ -10,7 +10,7 @@
 
 static void *serve(void *arg)
 {
-    char bytes[ECHO_ROOM];
+    char bytes[ECHO_OWN_ROOM];
     int fd = (int)(intptr_t)arg;
     for (ssize_t got; (got = pth_read(fd, bytes, sizeof bytes)) > 0;) {
         if (pth_write(fd, bytes, (size_t)got) != got)
@@ -25,7 +25,7 @@ void echo_pth(int listener)
     ECHO_MUST(pth_init() == TRUE && pth_fdmode(listener, PTH_FDMODE_BLOCK) >= 0);
     pth_attr_t attributes = pth_attr_new();
     pth_attr_set(attributes, PTH_ATTR_JOINABLE, FALSE);
-    pth_attr_set(attributes, PTH_ATTR_STACK_SIZE, 4 * ECHO_ROOM);
+    pth_attr_set(attributes, PTH_ATTR_STACK_SIZE, 4 * ECHO_OWN_ROOM);
     for (;;) {
         int fd = pth_accept(listener, NULL, NULL);
         ECHO_MUST(fd >= 0);

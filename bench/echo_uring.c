@@ -25,7 +25,7 @@ struct connection {
 
 static struct io_uring ring;
 static struct io_uring_buf_ring *free_buffers;
-static char (*buffers)[ECHO_ROOM];
+static char (*buffers)[ECHO_OWN_ROOM];
 static struct {
     unsigned at, end;
     int next;
@@ -48,7 +48,7 @@ static void mark(struct io_uring_sqe *entry, struct connection *connection, enum
 
 static void give_back(int buffer)
 {
-    io_uring_buf_ring_add(free_buffers, buffers[buffer], ECHO_ROOM, (unsigned short)buffer,
+    io_uring_buf_ring_add(free_buffers, buffers[buffer], ECHO_OWN_ROOM, (unsigned short)buffer,
                           io_uring_buf_ring_mask(BUFFERS), 0);
     io_uring_buf_ring_advance(free_buffers, 1);
 }

@@ -95,6 +95,23 @@ static void expect_back(int fd)
     CHECK_EQ(memcmp(got, sent, LARGE), 0);
 }
 
+/* Of a stream of bytes that goes on for ever, from `at`: how many were taken, -1: none now. */
+static ssize_t send_part(int fd, size_t at)
+{
+    char part[5000];
+    for (size_t i = 0; i < sizeof part; i++)
+        part[i] = (char)((at + i) % 101);
+    return send(fd, part, sizeof part, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static int connect_again(int fd)
+{
+    struct sockaddr_in address;
+    socklen_t size = sizeof address;
+    CHECK_EQ(getpeername(fd, (struct sockaddr *)&address, &size), 0);
+    return connect_to(&address, size);
+}
+
 TEST(sends_back_what_comes_over_tcp)
 {
     char byte;
@@ -117,6 +134,32 @@ TEST(sends_back_what_comes_over_a_unix_socket)
     expect_back(fd);
     end(server);
     CHECK_EQ(access(address.sun_path, F_OK), -1); /* its file is gone */
+}
+
+/* Both ways are full, and the server waits until its client reads: for this one.  So what it cannot
+ * take yet must not be where others' bytes are. */
+TEST(one_that_does_not_read_holds_up_no_other)
+{
+    enum { IDLE = 50 };
+    static char bytes[60000], back[60000];
+    size_t sent = 0, got = 0;
+    pid_t server = start("--port", "0");
+    int slow = connect_by_port(), quick = connect_again(slow);
+    for (int idle = 0; idle < IDLE; idle++) {
+        for (ssize_t n; (n = send_part(slow, sent)) > 0; idle = 0)
+            sent += (size_t)n;
+        memset(bytes, idle | 0x80, sizeof bytes);
+        CHECK_EQ(write(quick, bytes, sizeof bytes), sizeof bytes);
+        CHECK_EQ(recv(quick, back, sizeof back, MSG_WAITALL), sizeof back);
+        CHECK_EQ(memcmp(bytes, back, sizeof back), 0);
+    }
+    CHECK_EQ(shutdown(slow, SHUT_WR), 0);
+    for (ssize_t n; (n = read(slow, back, sizeof back)) > 0;) {
+        for (ssize_t i = 0; i < n; i++, got++)
+            CHECK_EQ(back[i], (char)(got % 101));
+    }
+    CHECK_EQ(got, sent);
+    end(server);
 }
 
 /* With connections open, of which some are in the middle of something. */
