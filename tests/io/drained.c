@@ -129,7 +129,7 @@ IO_TEST(test_short_read_then_a_poll)
 IO_TEST(test_short_read_then_a_cancelled_poll)
 {
     int fds[2];
-    kr_cancel_scope scope;
+    kr_cancel_scope scope = KR_CANCEL_SCOPE_INIT;
     make_drained(fds);
     CHECK_EQ(kr_cancel_scope_enter(&scope, KR_FOREVER), 0);
     kr_cancel(&scope);
