@@ -30,7 +30,7 @@ class Shell:
         self.check, self.root, self.build = check, check.root, build
         usage = (self.root / "run").read_text()
         self.run = set(re.findall(r"^  (\w+) ", usage.split("END")[1], re.M))
-        self.legs = {leg for legs in re.findall(r'^(?:all|named)_legs="(.*?)"', usage, re.M)
+        self.legs = {leg for legs in re.findall(r'^(?:all|suite)_legs="(.*?)"', usage, re.M)
                      for leg in legs.split()}
         self.legs.update(re.findall(r"^    ([\w-]+)\) if built", usage, re.M))
         self.krait = self.help("--help")
