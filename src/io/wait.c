@@ -206,15 +206,18 @@ static int poll_asking(int fd, unsigned events, kr_time timeout)
     return (int)ready;
 }
 
+/* Who gives way does so before he asks, or others might take what he is told of. */
 int kr_poll(int fd, unsigned events, kr_time timeout)
 {
     if (timeout < 0 || events == 0 || (events & ~(unsigned)(KR_READABLE | KR_WRITABLE)) != 0)
         return -EINVAL;
-    kri_descriptor *known = timeout != KR_NOWAIT ? kri_descriptor_known(fd) : NULL;
-    int ready = known != NULL && kri_descriptor_is_drained(known, events)
-                    ? poll_drained(known, fd, events, timeout)
-                    : poll_asking(fd, events, timeout);
-    return (int)kri_got(ready, timeout);
+    if (timeout == KR_NOWAIT)
+        return poll_asking(fd, events, timeout);
+    kri_descriptor_served();
+    kri_descriptor *known = kri_descriptor_known(fd);
+    return known != NULL && kri_descriptor_is_drained(known, events)
+               ? poll_drained(known, fd, events, timeout)
+               : poll_asking(fd, events, timeout);
 }
 
 int kr_close(int fd)

@@ -381,3 +381,35 @@ TEST(test_who_polls_what_is_ready_gives_way)
 {
     CHECK_EQ(kr_run(poll_until_then, NULL), 0);
 }
+
+/* What it has given way to may take what it polls for: it asks thereafter. */
+static int read_beside(const void *arg, void *result)
+{
+    char byte;
+    (void)result;
+    return (int)kr_read(*(const int *)arg, &byte, 1, KR_NOWAIT) - 1;
+}
+
+static int poll_beside_a_reader(void *arg)
+{
+    int fds[2], ready;
+    char byte = 0;
+    kr_future *reader;
+    (void)arg;
+    CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    CHECK_EQ(kr_write(fds[1], &byte, 1, KR_NOWAIT), 1);
+    CHECK_EQ(kr_spawn(&reader, read_beside, &fds[0], sizeof fds[0], 0, NULL), 0);
+    while ((ready = kr_poll(fds[0], KR_READABLE, kr_ms(1))) > 0)
+        CHECK_EQ(kr_poll(fds[0], KR_READABLE, KR_NOWAIT), ready);
+    CHECK_EQ(ready, -ETIMEDOUT);
+    CHECK_EQ(kr_future_exception(reader, NULL, KR_FOREVER), 0);
+    kr_future_release(reader);
+    CHECK_EQ(kr_close(fds[0]), 0);
+    CHECK_EQ(kr_close(fds[1]), 0);
+    return 0;
+}
+
+TEST(test_who_has_given_way_asks_anew)
+{
+    CHECK_EQ(kr_run(poll_beside_a_reader, NULL), 0);
+}
