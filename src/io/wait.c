@@ -183,17 +183,6 @@ bool kri_try_again(kri_tries *tries, int64_t *result)
     return true;
 }
 
-/* Until the next event there is nothing, which a coroutine has found. */
-static int poll_drained(kri_descriptor *known, int fd, unsigned events, kr_time timeout)
-{
-    kr_time deadline = timeout == KR_FOREVER ? KRI_NEVER : kri_deadline(timeout);
-    int ready = kri_descriptor_await_known(known, fd, events, deadline);
-    if (ready >= 0 || ready == -EBADF)
-        return ready;
-    int now = os_poll(fd, events, -1, 0);
-    return now > 0 ? now : ready;
-}
-
 static int poll_asking(int fd, unsigned events, kr_time timeout)
 {
     kri_tries tries = {.fd = fd, .events = events, .timeout = timeout};
@@ -206,6 +195,20 @@ static int poll_asking(int fd, unsigned events, kr_time timeout)
     return (int)ready;
 }
 
+/* Until the next event there is nothing, which a coroutine has found.  What the event says is
+ * believed where nothing has come between; else the system is asked. */
+static int poll_drained(kri_descriptor *known, int fd, unsigned events, kr_time timeout)
+{
+    kr_time deadline = timeout == KR_FOREVER ? KRI_NEVER : kri_deadline(timeout);
+    int ready = kri_descriptor_await_known(known, fd, events, deadline);
+    if (ready > 0)
+        return kri_descriptor_is_doubtful(known, events)
+                   ? poll_asking(fd, events, kri_left_until(deadline))
+                   : ready;
+    int now = ready != -EBADF ? os_poll(fd, events, -1, 0) : ready;
+    return now != -ETIMEDOUT && now != -EINTR ? now : ready;
+}
+
 /* Who gives way does so before he asks, or others might take what he is told of. */
 int kr_poll(int fd, unsigned events, kr_time timeout)
 {
@@ -215,7 +218,8 @@ int kr_poll(int fd, unsigned events, kr_time timeout)
         return poll_asking(fd, events, timeout);
     kri_descriptor_served();
     kri_descriptor *known = kri_descriptor_known(fd);
-    return known != NULL && kri_descriptor_is_drained(known, events)
+    return known != NULL && kri_descriptor_is_drained(known, events) &&
+                   !kri_descriptor_is_awaited(known)
                ? poll_drained(known, fd, events, timeout)
                : poll_asking(fd, events, timeout);
 }

@@ -90,6 +90,20 @@ static inline bool kri_descriptor_is_drained(const kri_descriptor *known, unsign
     return (known->drained & events) == events;
 }
 
+/* kri_descriptor_is_awaited - does somebody wait for it?  Of several who do the first one takes the
+ * event.
+ * kri_descriptor_is_doubtful - after a wait of one who waited alone, to its good end: may it be not
+ * ready?  The event was for no bytes perhaps, or others have found since that there is nothing, or
+ * it is another descriptor's. */
+static inline bool kri_descriptor_is_awaited(const kri_descriptor *known)
+{
+    return known->waits.next != &known->waits;
+}
+static inline bool kri_descriptor_is_doubtful(const kri_descriptor *known, unsigned events)
+{
+    return known->special || (known->drained & events) != 0 || !kri_descriptor_is_same(known);
+}
+
 /* kri_descriptor_kind, _set_kind - a number that the layer above keeps for a descriptor until it is
  * closed by kr_close or newly made; 0: nothing is known. */
 static inline unsigned kri_descriptor_kind(const kri_descriptor *known)

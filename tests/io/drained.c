@@ -160,6 +160,70 @@ IO_TEST(test_short_read_then_a_poll_of_what_is_closed)
     CHECK_EQ(kr_close(fds[1]), 0);
 }
 
+/* An urgent byte is an event, but nothing to be read. */
+IO_TEST(test_short_read_then_a_poll_at_an_urgent_byte)
+{
+    int fds[2];
+    char bytes[16];
+    make_drained(fds);
+    CHECK_EQ(send(fds[1], "X", 1, MSG_OOB), 1);
+    CHECK_EQ(kr_poll(fds[0], KR_READABLE, kr_ms(20)), -ETIMEDOUT);
+    CHECK_EQ(kr_write(fds[1], "abc", 3, KR_FOREVER), 3);
+    CHECK_EQ(kr_poll(fds[0], KR_READABLE, kr_sec(60)), KR_READABLE);
+    CHECK_EQ(kr_read(fds[0], bytes, sizeof bytes, KR_NOWAIT), 3);
+    end(fds);
+}
+
+static void read_whole_job(void *arg)
+{
+    job *j = arg;
+    j->result = kr_read(j->fd, j->bytes, 3, KR_FOREVER);
+}
+
+/* Who reads comes first, and leaves nothing for who polls. */
+static void poll_behind_a_reader(void (*read)(void *arg))
+{
+    int fds[2];
+    io_other reader, poller;
+    make_drained(fds);
+    job to_read = {.fd = fds[0]}, to_poll = {.fd = fds[0]};
+    io_start(&reader, read, &to_read);
+    io_start(&poller, poll_job, &to_poll);
+    io_await_asleep(&reader);
+    io_await_asleep(&poller);
+    CHECK_EQ(kr_write(fds[1], "abc", 3, KR_FOREVER), 3);
+    io_join(&reader);
+    CHECK_EQ(to_read.result, 3);
+    if (io_in_coroutine()) { /* of threads nobody knows who is first */
+        io_await_asleep(&poller);
+        CHECK_EQ(to_poll.result, 0);
+    }
+    CHECK_EQ(kr_write(fds[1], "d", 1, KR_FOREVER), 1);
+    io_join(&poller);
+    CHECK_EQ(to_poll.result, KR_READABLE);
+    end(fds);
+}
+
+IO_TEST(test_poll_behind_a_short_read)
+{
+    poll_behind_a_reader(read_job);
+}
+
+IO_TEST(test_poll_behind_a_whole_read)
+{
+    poll_behind_a_reader(read_whole_job);
+}
+
+/* By close(2): not by krait. */
+IO_TEST(test_short_read_then_a_poll_of_what_others_closed)
+{
+    int fds[2];
+    make_drained(fds);
+    CHECK_EQ(close(fds[0]), 0);
+    CHECK_EQ(kr_poll(fds[0], KR_READABLE, kr_ms(1)), -EBADF);
+    CHECK_EQ(kr_close(fds[1]), 0);
+}
+
 /* A read that was not short tells nothing, and what it has left is had at once. */
 IO_TEST(test_whole_read_leaves_the_rest)
 {
