@@ -46,7 +46,8 @@ static int send_later(int fd, const char *rest, size_t size)
     return err;
 }
 
-/* With KR_NOWAIT no call waits, and none lets others run. */
+/* With KR_NOWAIT no call waits, and none lets others run.  Who fills all the room may go on for
+ * long, so others come first then. */
 static int send_back(int fd)
 {
     size_t sent;
@@ -56,7 +57,9 @@ static int send_back(int fd)
     if (got <= 0)
         return got < 0 ? (int)got : -EPIPE;
     int err = kr_write_all(fd, bytes, (size_t)got, &sent, KR_NOWAIT);
-    return err == -ETIMEDOUT ? send_later(fd, bytes + sent, (size_t)got - sent) : err;
+    if (err == -ETIMEDOUT)
+        return send_later(fd, bytes + sent, (size_t)got - sent);
+    return err == 0 && (size_t)got == sizeof bytes ? kr_yield() : err;
 }
 
 /* A client that goes away is no error of ours. */
