@@ -38,9 +38,8 @@ typedef struct kr_gil_thread kr_gil_thread; /* one runner at one lock */
 /* kr_gil_policy - who is next, and when the holder is asked. */
 typedef enum kr_gil_policy {
     KR_GIL_DEADLINE = 0, /* handed directly to who is due; who comes back from a wait comes soon */
-    KR_GIL_INTERVAL =
-        1,            /* as CPython does since 3.2: asked after an interval, whoever comes first */
-    KR_GIL_TICKS = 2, /* as before: given up and taken again every so many checks */
+    KR_GIL_INTERVAL = 1, /* as CPython since 3.2: asked after an interval, whoever comes first */
+    KR_GIL_TICKS = 2,    /* as before: given up and taken again every so many checks */
 } kr_gil_policy;
 
 /* kr_gil_options - NULL or zero: the defaults. */
@@ -160,7 +159,8 @@ KR_API kr_gil_thread *kr_gil_current(kr_gil *gil);
 /* kr_gil_held - does it hold the lock?  PyGILState_Check.  From any runner. */
 KR_API bool kr_gil_held(const kr_gil_thread *thread);
 
-/* The switch interval; sys.getswitchinterval and setswitchinterval.
+/* The switch interval; sys.getswitchinterval and setswitchinterval.  Who waits already goes by the
+ * one that was in force when he began.
  * Returns   kr_gil_set_switch_interval: 0; -EINVAL: not positive */
 KR_API kr_time kr_gil_switch_interval(const kr_gil *gil);
 KR_API int kr_gil_set_switch_interval(kr_gil *gil, kr_time interval);
