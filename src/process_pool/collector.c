@@ -9,7 +9,8 @@
  *     A leader that leaves, whatever for, lets go of his bell and looks once more, see
  *     completion.c; then the other bell is rung for what comes.  So a round trip has two wake-ups,
  *     that of the worker and that of the waiter.
- *     Who ends a future that is not his own rings the leader's bell, for it may be the leader's.
+ *     Who ends a future that is not his own rings the leader's bell, for it may be the leader's;
+ *     and he does so before he calls the program for any of those that he has ended.
  *     While nobody relies on the collector it dozes instead of having itself called, see doze.c.
  *
  * Why is the lead not handed to another waiter?  The collector is there anyway; to hand over would
@@ -52,7 +53,7 @@ bool kri_collect(kri_process_pool *pool, enum kri_collects who)
     kri_jobs_conclude(pool, &list, who == KRI_COLLECTOR);
     if (some)
         kri_completion_learn(&pool->work, who != KRI_COLLECTOR);
-    if (some && who != KRI_LEADER)
+    if (some && who == KRI_PASSER_BY)
         kri_work_bell_ring(&pool->work, KRI_BELL_LEADER);
     return some;
 }

@@ -6,7 +6,7 @@
  *     then counts them as departed.
  *     Callbacks, and the hook for errors that nobody asks for, are the program's code.  A waiter
  *     that leads must not run them: its thread may hold what they want.  He leaves them to the
- *     collector, for whom all that is due is in a list.
+ *     collector, for whom all that is due is in a list.  Who runs them has told the leader first.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -79,6 +79,8 @@ void kri_jobs_conclude(kri_process_pool *pool, kri_job_list *list, bool announce
     (void)kri_process_pool_unlock(pool);
     if (leave)
         kri_work_bell_ring(&pool->work, KRI_BELL_COLLECTOR);
+    if (announces) /* the leader's may be among them, and what is called may wait for him */
+        kri_work_bell_ring(&pool->work, KRI_BELL_LEADER);
     announce(&due);
 }
 

@@ -35,7 +35,6 @@ static void unlock_and_conclude(kri_process_pool *pool, kri_job_list *list)
     (void)kri_process_pool_unlock(pool);
     kri_process_pool_rouse(pool);
     kri_jobs_conclude(pool, list, true);
-    kri_work_bell_ring(&pool->work, KRI_BELL_LEADER);
 }
 
 static bool is_own_thread(const kri_process_pool *pool)
