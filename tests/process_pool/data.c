@@ -288,7 +288,7 @@ TEST(a_callback_wants_a_lock_of_the_waiters)
     CHECK_EQ(kr_lock_acquire(&wanted, KR_FOREVER), 0);
     kr_event_set(&gate->open);
     CHECK_EQ(error_of(second), -EIO);
-    CHECK(kr_future_done(first));
+    CHECK_EQ(kr_future_exception(first, NULL, KR_FOREVER), -EIO);
     kr_lock_release(&wanted);
     CHECK_EQ(kr_event_wait(&called, KR_FOREVER), 0);
     CHECK_EQ(error_of(first), -EIO);
