@@ -357,10 +357,10 @@ bool kri_future_remove(kr_future *f)
         callbacks = conclude(f, KRI_CANCELLED, -ECANCELED);
     }
     kri_mutex_unlock(&f->mutex);
+    if (removed && f->remote) /* before a callback that may want what a waiter holds */
+        f->remote->ops->withdrawn(f);
     if (removed)
         announce(f, callbacks);
-    if (removed && f->remote)
-        f->remote->ops->withdrawn(f);
     if (out)
         kr_future_release(f);
     return removed;

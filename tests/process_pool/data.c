@@ -296,6 +296,35 @@ TEST(a_callback_wants_a_lock_of_the_waiters)
     end(pool);
 }
 
+/* Who cancels calls the program as well: by then the waiter who leads has been told. */
+static void hold_lock_and_wait(void *arg)
+{
+    waiter_thread = pthread_self();
+    CHECK_EQ(kr_lock_acquire(&wanted, KR_FOREVER), 0);
+    kr_event_set(&called);
+    CHECK_EQ(kr_future_exception(arg, NULL, KR_FOREVER), -ECANCELED);
+    kr_lock_release(&wanted);
+}
+
+TEST(a_cancelled_ones_callback_wants_a_lock_of_the_waiters)
+{
+    struct gate *gate = gate_new();
+    kr_executor *pool = pool_of(1);
+    kr_future *running = submit_gate(pool, gate), *f = submit(pool, fail_io);
+    kri_bunch bunch;
+    CHECK_EQ(kr_future_add_done_callback(f, want_lock, NULL), 0);
+    kri_bunch_start(&bunch, 1, hold_lock_and_wait, f);
+    CHECK_EQ(kr_event_wait(&called, KR_FOREVER), 0);
+    for (int i = 0; i < 20; i++) /* until it sleeps; else there is less to see */
+        kri_test_nap();
+    CHECK_EQ(kr_future_cancel(f), 0);
+    kri_bunch_end(&bunch);
+    kr_event_set(&gate->open);
+    CHECK_EQ(error_of(running), 0);
+    kr_future_release(f);
+    end(pool);
+}
+
 /* A thread pool's task waits for a process pool's. */
 static int wait_inside(const void *arg, void *result)
 {
