@@ -73,8 +73,10 @@ int os_channel_receive(int channel, void *bytes, size_t size, int *descriptors, 
 bool os_descriptor_valid(int descriptor);
 int os_duplicate_above(int descriptor);
 
-/* Where a program has closed standard descriptors, what the library opens must not take their
- * place: the same descriptor with another number, the old one closed.  Errors pass through. */
+/* Where a program has closed standard descriptors, what the library opens must not keep their
+ * place: the same descriptor with another number, the old one closed.  Errors pass through.  It had
+ * that place until this call, and another thread that prints then can hit it: no system call that
+ * opens takes a lowest number, and dup2 would close what a third thread opens. */
 int os_above_standard(int descriptor);
 int os_both_above_standard(int ends[2]);          /* both or none; 0, or the first one's error */
 int os_keep_over_exec(int descriptor, bool keep); /* -EBADF */
