@@ -15,6 +15,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "executor/due.h"
 #include "executor/pool.h"
 #include "executor/stall.h"
 
@@ -61,34 +62,20 @@ static bool conclude(kri_pool *pool, kr_future *f)
     return true;
 }
 
-static void announce(kr_future *f)
+static void collect(kri_pool *pool, kr_future *f, kri_due *list)
 {
-    kri_future_announce(f);
-    kr_future_release(f);
+    if (conclude(pool, f))
+        kri_due_append(list, f);
 }
 
 void kri_pool_finish(kri_pool *pool, kr_future *f)
 {
-    if (conclude(pool, f))
-        announce(f);
+    kri_due list = {NULL, NULL};
+    collect(pool, f, &list);
+    kri_due_announce(&list);
 }
 
-/* Futures that are done, but for their callbacks, in the order in which they were queued. */
-struct concluded {
-    kr_future *first;
-    kr_future *last;
-};
-
-static void collect(kri_pool *pool, kr_future *f, struct concluded *list)
-{
-    if (!conclude(pool, f))
-        return;
-    f->next = NULL;
-    *(list->last ? &list->last->next : &list->first) = f;
-    list->last = f;
-}
-
-static void collect_lanes(kri_pool *pool, struct concluded *list)
+static void collect_lanes(kri_pool *pool, kri_due *list)
 {
     kri_item item;
     for (int lane = 0; lane < KRI_LANES; lane++)
@@ -97,7 +84,7 @@ static void collect_lanes(kri_pool *pool, struct concluded *list)
 }
 
 /* Only as many as there are now: a worker may well push more meanwhile. */
-static void collect_deque(kri_pool *pool, kri_deque *deque, struct concluded *list)
+static void collect_deque(kri_pool *pool, kri_deque *deque, kri_due *list)
 {
     for (size_t left = kri_deque_length(deque); left > 0; left--) {
         kri_item item = kri_deque_steal_unless(deque, KRI_ITEM_OF_GROUP);
@@ -110,7 +97,7 @@ static void collect_deque(kri_pool *pool, kri_deque *deque, struct concluded *li
 /* End what has not begun, with `error`; what is met later ends so too. */
 static void finish_queued(kri_pool *pool, int error)
 {
-    struct concluded list = {NULL, NULL};
+    kri_due list = {NULL, NULL};
     uint32_t used = kri_load_acq(&pool->slots_used);
     kri_store_rel(&pool->verdict, (uint32_t)-error);
     collect_lanes(pool, &list);
@@ -118,11 +105,7 @@ static void finish_queued(kri_pool *pool, int error)
         kri_worker *worker = kri_load_acq_ptr(&pool->slots[i]);
         collect_deque(pool, &worker->deque, &list);
     }
-    while (list.first) {
-        kr_future *f = list.first;
-        list.first = f->next;
-        announce(f);
-    }
+    kri_due_announce(&list);
 }
 
 static void shut(kri_pool *pool, bool cancel_pending)

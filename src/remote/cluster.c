@@ -11,8 +11,8 @@
  *     He ends all that he has taken, after the mutex, and then counts them as departed; so a
  *     shutdown that has waited for them finds them done.
  *     A number is a slot and a round: who answers for a round that is over finds nobody.
- *     Callbacks, and the hook for errors that nobody asks for, are the program's code, which may
- *     wait for another task of this pool.  So the link's thread leaves them to the teller.
+ *     The link's thread leaves callbacks to the teller, see executor/teller.c, before it counts
+ *     those tasks as departed: so the teller's end finds them all.
  *
  * Why not the process pool's machinery?  Its truth is in memory that its workers share.
  *
@@ -51,7 +51,7 @@ static void unref_executor(kr_executor *executor)
 void kri_cluster_empty(kri_cluster *c)
 {
     kr_thread_release(c->runner);
-    kr_thread_release(c->teller);
+    kr_thread_release(c->teller.thread);
     os_free(c->sent);
     os_free(c->free_slots);
 }
@@ -137,7 +137,7 @@ static int run(void *arg)
     int err = c->link->run(c);
     if (err < 0)
         kri_cluster_break(c, err);
-    kri_teller_end(c);
+    kri_teller_end(&c->teller);
     kri_finish_remove(&clusters, &c->finish);
     kri_store_sc(&c->ended, 1);
     kri_wake(&c->ended, KRI_ALL, 0);
@@ -153,7 +153,7 @@ int kri_cluster_start(kri_cluster *c, int workers)
     int err = kri_finish_add(&clusters, &c->finish, kri_finish_all);
     if (err)
         return err;
-    err = kri_teller_start(c);
+    err = kri_teller_start(&c->teller);
     if (!err) {
         kri_stall_may_act(1);
         kri_add_rlx(&c->references, 1);
@@ -161,7 +161,7 @@ int kri_cluster_start(kri_cluster *c, int workers)
         if (err) {
             kri_sub_rlx(&c->references, 1);
             kri_stall_may_act(-1);
-            kri_teller_end(c);
+            kri_teller_end(&c->teller);
         }
     }
     if (err)

@@ -10,6 +10,7 @@
 
 #include "executor/executor.h"
 #include "executor/finish.h"
+#include "executor/teller.h"
 #include "remote/message.h"
 #include "thread/thread.h"
 
@@ -59,13 +60,11 @@ struct kri_cluster {
     kr_word ended;            /* atomic: 1 once no task and no thread is left */
     kr_word room;             /* atomic: counts departures from a bounded pool */
     kr_word bell;             /* atomic: counts what the link's thread has to look at */
-    kr_word due_bell;         /* atomic: the same for the teller */
-    kr_word closing;          /* atomic: 1 when the teller shall end */
     size_t max_queued;        /* const */
     uint64_t max_message;     /* const: bytes */
     uint32_t window;          /* const: how many may be sent at a time, at most KRI_ERRANDS */
-    kr_thread *runner;        /* const once started, as the next */
-    kr_thread *teller;
+    kr_thread *runner;        /* const once started */
+    kri_teller teller;        /* calls the program back */
     char name[KRI_CLUSTER_NAME];
 
     kri_mutex mutex;      /* guards what is marked [mutex] */
@@ -79,7 +78,6 @@ struct kri_cluster {
     bool shut;            /* [mutex] */
     int broken;           /* [mutex] why, if it is */
     unsigned told;        /* [mutex] the kinds of dropped messages that the hook knows of */
-    kri_errand_list due;  /* [mutex] done, but for their callbacks */
     kri_errand_list queue[KRI_CLUSTER_LANES]; /* [mutex] */
     kr_remote_counts counts;                  /* [mutex] */
 };
@@ -149,8 +147,6 @@ enum { KRI_ERRAND_CANCELLED = 1 }; /* as an error: it never began */
 int kri_cluster_shutdown(kr_executor *executor, bool cancel_pending, kr_time deadline,
                          unsigned flags);
 void kri_cluster_release(kr_executor *executor);
-int kri_teller_start(kri_cluster *c);
-void kri_teller_end(kri_cluster *c);
 
 /* work.c: the worker's side.  Runs what a task's message asks for; *reply is a message with room
  * for its head, *head what is to be sealed into it, but for session and program.  -ENOMEM. */

@@ -25,43 +25,25 @@ static bool conclude(kri_errand *errand)
     return true;
 }
 
-static void announce(kri_errand_list *due)
-{
-    kri_errand *errand;
-    while ((errand = kri_errand_shift(due)) != NULL) {
-        kr_future *f = errand->future;
-        kri_future_announce(f);
-        kr_future_release(f);
-    }
-}
-
-static void call_teller(kri_cluster *c)
-{
-    kri_add_sc(&c->due_bell, 1);
-    kri_wake(&c->due_bell, 1, 0);
-}
-
 void kri_errands_conclude(kri_cluster *c, kri_errand_list *list, bool announces)
 {
-    kri_errand_list due = {NULL, NULL};
+    kri_due due = {NULL, NULL};
     kri_errand *errand;
     size_t count = 0;
     while ((errand = kri_errand_shift(list)) != NULL) {
+        kr_future *f = errand->future;
         count++;
         if (conclude(errand))
-            kri_errand_append(&due, errand);
+            kri_due_append(&due, f);
     }
     if (!count)
         return;
-    bool leave = due.first && !announces;
+    if (!announces)
+        kri_teller_give(&c->teller, &due);
     kri_mutex_lock(&c->mutex);
-    while (leave && due.first)
-        kri_errand_append(&c->due, kri_errand_shift(&due));
     kri_cluster_departed(c, count);
     kri_mutex_unlock(&c->mutex);
-    if (leave)
-        call_teller(c);
-    announce(&due);
+    kri_due_announce(&due);
 }
 
 void kri_cluster_departed(kri_cluster *c, size_t count)
@@ -87,44 +69,6 @@ void kri_cluster_cancel_queued(kri_cluster *c, int error, kri_errand_list *list)
     }
 }
 
-/* The teller. */
-
-static void tell(kri_cluster *c)
-{
-    kri_mutex_lock(&c->mutex);
-    kri_errand_list due = c->due;
-    c->due = (kri_errand_list){NULL, NULL};
-    kri_mutex_unlock(&c->mutex);
-    announce(&due);
-}
-
-static int serve(void *arg)
-{
-    kri_cluster *c = *(kri_cluster *const *)arg;
-    kri_stall_serve();
-    while (!kri_load_acq(&c->closing)) {
-        uint32_t seen = kri_load_acq(&c->due_bell);
-        tell(c);
-        if (!kri_load_acq(&c->closing))
-            (void)kri_wait(&c->due_bell, seen, KRI_NEVER, KRI_UNCANCELLABLE | KRI_IDLE);
-    }
-    tell(c);
-    return 0;
-}
-
-int kri_teller_start(kri_cluster *c)
-{
-    kr_thread_options options = {.name = "krait-teller", .daemon = KR_DAEMON_YES};
-    return kr_thread_start(&c->teller, serve, &c, sizeof c, &options);
-}
-
-void kri_teller_end(kri_cluster *c)
-{
-    kri_store_rel(&c->closing, 1);
-    call_teller(c);
-    (void)kr_thread_join(c->teller, NULL, KR_FOREVER);
-}
-
 /* The pool's end. */
 
 static void describe_end(const kr_word *word, kri_text *text)
@@ -136,7 +80,7 @@ static void describe_end(const kr_word *word, kri_text *text)
 static bool is_own_thread(const kri_cluster *c)
 {
     const kr_thread *self = kr_thread_current();
-    return self && (self == c->runner || self == c->teller);
+    return self && (self == c->runner || self == c->teller.thread);
 }
 
 static int await_end(kri_cluster *c, kr_time deadline, unsigned flags)
