@@ -26,7 +26,8 @@
  * What the task does not write holds whatever arguments and results of this pool have left there,
  * and comes back with the result: a task that returns 0 writes all of it, or clears it.
  *
- * Callbacks run in a thread of the pool's, or in whoever cancels.
+ * Callbacks run in a thread of the pool's, one after the other, or in whoever cancels.  One that
+ * waits, be it for another task of the pool, holds up the callbacks behind it and no task.
  *
  * SIGINT.  Workers ignore it, and the parent decides.  A kr_map whose scope is cancelled
  * (kr_cancel_on_signal) returns -ECANCELED at once: items that have not begun never do, and the

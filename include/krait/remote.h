@@ -11,7 +11,8 @@
  * Cancel.  A task that waits in the pool can be cancelled; one that was sent has begun
  * (kr_future_running), cannot be asked to stop, and kr_future_cancel answers -EALREADY.
  *
- * Callbacks run in a thread of the pool's, or in whoever cancels.
+ * Callbacks run in a thread of the pool's, one after the other, or in whoever cancels.  One that
+ * waits, be it for another task of the pool, holds up the callbacks behind it and no task.
  *
  * The key.  Each message carries an HMAC-SHA256 over all of it, keyed with what both sides were
  * told; so who can write to the server, or sits between, can neither forge a task nor a result.  He

@@ -2,15 +2,16 @@
  *
  * State.  `leading` is 1 while one waiter leads: he takes all that is completed, ends those
  * futures, and sleeps on the leader's bell until his own is done.  The collector is a thread that
- * sleeps on the other bell, which is rung when nobody leads, and when callbacks are due.
+ * sleeps on the other bell, which is rung when nobody leads.
  *
  * Protocol.
  *     Whoever comes to wait while nobody leads leads.  Others sleep on their future.
  *     A leader that leaves, whatever for, lets go of his bell and looks once more, see
  *     completion.c; then the other bell is rung for what comes.  So a round trip has two wake-ups,
  *     that of the worker and that of the waiter.
- *     Who ends a future that is not his own rings the leader's bell, for it may be the leader's;
- *     and he does so before he calls the program for any of those that he has ended.
+ *     Who ends a future that is not his own rings the leader's bell, for it may be the leader's.
+ *     The collector never calls the program, whose callback may wait for what somebody has who
+ *     waits for another task: that is the teller's.
  *     While nobody relies on the collector it dozes instead of having itself called, see doze.c.
  *
  * Why is the lead not handed to another waiter?  The collector is there anyway; to hand over would
@@ -50,10 +51,10 @@ bool kri_collect(kri_process_pool *pool, enum kri_collects who)
         kri_job_refill(pool);
     bool some = list.first != NULL;
     (void)kri_process_pool_unlock(pool);
-    kri_jobs_conclude(pool, &list, who == KRI_COLLECTOR);
+    kri_jobs_conclude(pool, &list, false);
     if (some)
         kri_completion_learn(&pool->work, who != KRI_COLLECTOR);
-    if (some && who == KRI_PASSER_BY)
+    if (some && who != KRI_LEADER)
         kri_work_bell_ring(&pool->work, KRI_BELL_LEADER);
     return some;
 }
@@ -136,8 +137,7 @@ void kri_job_look(const kr_future *f, bool watched)
 /* With the mutex held. */
 static bool may_doze(const kri_process_pool *pool)
 {
-    return kri_spin_pays() && !pool->backlogged && !pool->due.first && !pool->shut &&
-           !pool->max_queued;
+    return kri_spin_pays() && !pool->backlogged && !pool->shut && !pool->max_queued;
 }
 
 /* With its bell begun; true: it has dozed, and has to look. */
@@ -164,7 +164,6 @@ static int serve(void *arg)
     while (!kri_load_acq(&pool->closing)) {
         kri_work_bell_begin(&pool->work, KRI_BELL_COLLECTOR);
         bool some = kri_collect(pool, KRI_COLLECTOR);
-        kri_process_pool_announce(pool);
         if (kri_load_acq(&pool->closing))
             break;
         if ((some || called) && doze(pool)) {
@@ -175,7 +174,6 @@ static int serve(void *arg)
                                  KRI_UNCANCELLABLE | KRI_IDLE);
         called = true;
     }
-    kri_process_pool_announce(pool);
     return 0;
 }
 

@@ -4,9 +4,9 @@
  *     Whoever takes a job out of its slot or of the backlog, under the mutex, is the one who ends
  *     its future: nobody else can have it.  He ends all that he has taken, after the mutex, and
  *     then counts them as departed.
- *     Callbacks, and the hook for errors that nobody asks for, are the program's code.  A waiter
- *     that leads must not run them: its thread may hold what they want.  He leaves them to the
- *     collector, for whom all that is due is in a list.  Who runs them has told the leader first.
+ *     The pool's own threads, and a waiter that leads, leave callbacks to the teller, see
+ *     executor/teller.c, before they count those tasks as departed: so the teller's end finds them
+ *     all.  Who cancels or shuts down runs them, and has told the leader first.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -37,51 +37,28 @@ static bool conclude(kri_process_pool *pool, kri_job *job)
     return true;
 }
 
-static void announce(kri_job_list *due)
-{
-    kri_job *job;
-    while ((job = kri_job_shift(due)) != NULL) {
-        kr_future *f = job->future;
-        kri_future_announce(f);
-        kr_future_release(f);
-    }
-}
-
-void kri_process_pool_announce(kri_process_pool *pool)
-{
-    kri_mutex_lock(&pool->mutex);
-    kri_job_list due = pool->due;
-    pool->due = (kri_job_list){NULL, NULL};
-    kri_mutex_unlock(&pool->mutex);
-    announce(&due);
-}
-
 /* Departed are those who are done, so that a shutdown that has waited for them finds them so. */
 void kri_jobs_conclude(kri_process_pool *pool, kri_job_list *list, bool announces)
 {
-    kri_job_list due = {NULL, NULL};
+    kri_due due = {NULL, NULL};
     kri_job *job;
     size_t count = 0;
     while ((job = kri_job_shift(list)) != NULL) {
+        kr_future *f = job->future;
         count++;
         if (conclude(pool, job))
-            kri_job_append(&due, job);
+            kri_due_append(&due, f);
     }
     if (!count)
         return;
-    bool leave = due.first && !announces;
+    if (!announces)
+        kri_teller_give(&pool->teller, &due);
     kri_mutex_lock(&pool->mutex);
-    while (leave && due.first)
-        kri_job_append(&pool->due, kri_job_shift(&due));
-    if (leave)
-        kri_doze_end(&pool->doze);
     kri_process_pool_departed(pool, count);
     (void)kri_process_pool_unlock(pool);
-    if (leave)
-        kri_work_bell_ring(&pool->work, KRI_BELL_COLLECTOR);
     if (announces) /* the leader's may be among them, and what is called may wait for him */
         kri_work_bell_ring(&pool->work, KRI_BELL_LEADER);
-    announce(&due);
+    kri_due_announce(&due);
 }
 
 static void close_workers(kri_process_pool *pool)

@@ -40,6 +40,7 @@ static void destroy(kri_process_pool *pool)
         os_close(pool->bell);
     kr_thread_release(pool->supervisor);
     kr_thread_release(pool->collector);
+    kr_thread_release(pool->teller.thread);
     os_free(pool->in_slots);
     os_free(pool->free_slots);
     os_free(pool->workers);
@@ -194,21 +195,32 @@ static void kill_all(kri_process_pool *pool)
     }
 }
 
+static int start_collector_and_supervisor(kri_process_pool *pool)
+{
+    int err = kri_collector_start(pool);
+    if (err)
+        return err;
+    kri_stall_may_act(1);
+    kri_add_rlx(&pool->references, 1);
+    err = kri_supervisor_start(pool);
+    if (err) {
+        kri_sub_rlx(&pool->references, 1);
+        kri_stall_may_act(-1);
+        kri_collector_end(pool);
+    }
+    return err;
+}
+
 static int start_threads(kri_process_pool *pool)
 {
     int err = kri_process_pool_register(pool);
     if (err)
         return err;
-    err = kri_collector_start(pool);
+    err = kri_teller_start(&pool->teller);
     if (!err) {
-        kri_stall_may_act(1);
-        kri_add_rlx(&pool->references, 1);
-        err = kri_supervisor_start(pool);
-        if (err) {
-            kri_sub_rlx(&pool->references, 1);
-            kri_stall_may_act(-1);
-            kri_collector_end(pool);
-        }
+        err = start_collector_and_supervisor(pool);
+        if (err)
+            kri_teller_end(&pool->teller);
     }
     if (err)
         kri_process_pool_unregister(pool);

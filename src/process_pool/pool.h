@@ -9,6 +9,7 @@
 
 #include "executor/executor.h"
 #include "executor/finish.h"
+#include "executor/teller.h"
 #include "process_pool/arena.h"
 #include "process_pool/doze.h"
 #include "process_pool/work.h"
@@ -80,29 +81,29 @@ struct kri_process_pool {
     void *initializer_arg;
     kr_thread *supervisor;
     kr_thread *collector;
+    kri_teller teller; /* calls the program back */
     char name[KRI_PROCESS_POOL_NAME];
 
     kri_mutex arena_lock;
     kri_arena arena; /* guarded by arena_lock */
 
-    kri_mutex mutex;          /* guards what is marked [mutex] */
-    kri_job **in_slots;       /* [mutex] */
-    uint32_t *free_slots;     /* [mutex] the last is used first */
-    uint32_t free_count;      /* [mutex] */
-    size_t backlogged;        /* [mutex] in the backlog */
-    size_t outstanding;       /* [mutex] tasks that have not ended */
-    uint64_t over;            /* [mutex] tasks that have */
-    uint32_t refills;         /* [mutex] */
-    uint32_t to_call;         /* [mutex] puts since the mutex was taken */
-    kri_job_list due;         /* [mutex] done, but for their callbacks: the collector's */
-    kri_doze doze;            /* the collector's */
-    kri_pool_worker *workers; /* [mutex] */
-    int alive;                /* [mutex] processes */
-    int wanted;               /* [mutex] how many there should be */
-    int early_deaths;         /* [mutex] how many in a row died before they worked */
-    bool broken;              /* [mutex] */
-    bool shut;                /* [mutex] */
-    bool stopped;             /* [mutex] its workers were killed: none is replaced */
+    kri_mutex mutex;                      /* guards what is marked [mutex] */
+    kri_job **in_slots;                   /* [mutex] */
+    uint32_t *free_slots;                 /* [mutex] the last is used first */
+    uint32_t free_count;                  /* [mutex] */
+    size_t backlogged;                    /* [mutex] in the backlog */
+    size_t outstanding;                   /* [mutex] tasks that have not ended */
+    uint64_t over;                        /* [mutex] tasks that have */
+    uint32_t refills;                     /* [mutex] */
+    uint32_t to_call;                     /* [mutex] puts since the mutex was taken */
+    kri_doze doze;                        /* the collector's */
+    kri_pool_worker *workers;             /* [mutex] */
+    int alive;                            /* [mutex] processes */
+    int wanted;                           /* [mutex] how many there should be */
+    int early_deaths;                     /* [mutex] how many in a row died before they worked */
+    bool broken;                          /* [mutex] */
+    bool shut;                            /* [mutex] */
+    bool stopped;                         /* [mutex] its workers were killed: none is replaced */
     kri_job_list backlog[KRI_WORK_LANES]; /* [mutex] what has no slot yet */
 
     kri_finish finish;
@@ -139,8 +140,7 @@ bool kri_job_take_back(kri_process_pool *pool, kri_job *job); /* mutex held: fal
 void kri_job_ended(kri_process_pool *pool, kri_job *job, int error,
                    kri_job_list *list); /* mutex held: it is nowhere any more */
 void kri_jobs_conclude(kri_process_pool *pool, kri_job_list *list, bool announces); /* not held */
-void kri_process_pool_announce(kri_process_pool *pool); /* not held: by the collector */
-void kri_process_pool_departed(kri_process_pool *pool, size_t count); /* mutex held */
+void kri_process_pool_departed(kri_process_pool *pool, size_t count);               /* mutex held */
 void kri_process_pool_fail(kri_process_pool *pool, int error,
                            kri_job_list *list); /* mutex held: all that has not begun */
 

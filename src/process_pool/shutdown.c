@@ -1,7 +1,8 @@
 /* The end of a process pool.
  *
  * A pool is shut once and for all.  Once no task is outstanding the workers are told to leave; when
- * the last is buried the supervisor ends the collector, says that the pool has ended, and ends.
+ * the last is buried the supervisor ends the collector and the teller, says that the pool has
+ * ended, and ends.
  * The memory goes with the last reference, which may be a future's.
  *
  * SPDX-License-Identifier: MIT
@@ -30,17 +31,17 @@ static void shut(kri_process_pool *pool)
 }
 
 /* With the mutex held, which is given back. */
-static void unlock_and_conclude(kri_process_pool *pool, kri_job_list *list)
+static void unlock_and_conclude(kri_process_pool *pool, kri_job_list *list, bool announces)
 {
     (void)kri_process_pool_unlock(pool);
     kri_process_pool_rouse(pool);
-    kri_jobs_conclude(pool, list, true);
+    kri_jobs_conclude(pool, list, announces);
 }
 
 static bool is_own_thread(const kri_process_pool *pool)
 {
     const kr_thread *self = kr_thread_current();
-    return self && (self == pool->supervisor || self == pool->collector);
+    return self && (self == pool->supervisor || self == pool->teller.thread);
 }
 
 static int await_end(kri_process_pool *pool, kr_time deadline, unsigned flags)
@@ -64,7 +65,7 @@ int kri_process_pool_shutdown(kr_executor *executor, bool cancel_pending, kr_tim
     if (cancel_pending)
         kri_process_pool_fail(pool, KRI_JOB_CANCELLED, &list);
     shut(pool);
-    unlock_and_conclude(pool, &list);
+    unlock_and_conclude(pool, &list, true);
     int err = deadline == 0 ? -ETIMEDOUT : -EDEADLK;
     if (!is_own_thread(pool))
         err = await_end(pool, deadline, flags);
@@ -95,7 +96,7 @@ void kri_process_pool_stop(kri_process_pool *pool, bool at_once)
         (void)os_pidfd_signal(kr_process_sentinel(w->process), SIGCONT);
     }
     shut(pool);
-    unlock_and_conclude(pool, &list);
+    unlock_and_conclude(pool, &list, true);
 }
 
 void kri_process_pool_break(kri_process_pool *pool, int error)
@@ -107,7 +108,8 @@ void kri_process_pool_break(kri_process_pool *pool, int error)
     kri_process_pool_fail(pool, KR_EBROKEN, &list);
     kri_add_sc(&pool->room, 1);
     kri_wake(&pool->room, KRI_ALL, 0);
-    unlock_and_conclude(pool, &list);
+    unlock_and_conclude(pool, &list, false);
+    kri_work_bell_ring(&pool->work, KRI_BELL_LEADER);
     if (first && error)
         kri_task_report_error(error, "initializer", pool->name);
 }

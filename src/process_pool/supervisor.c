@@ -274,6 +274,7 @@ static void watch(struct supervisor *s)
 static void finish(kri_process_pool *pool)
 {
     kri_collector_end(pool);
+    kri_teller_end(&pool->teller);
     kri_process_pool_unregister(pool);
     kri_store_sc(&pool->ended, 1);
     kri_wake(&pool->ended, KRI_ALL, 0);

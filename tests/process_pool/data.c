@@ -325,6 +325,60 @@ TEST(a_cancelled_ones_callback_wants_a_lock_of_the_waiters)
     end(pool);
 }
 
+/* A callback that waits holds up nobody's task: neither the one of who leads, who has left by then,
+ * nor that of who followed him, and has what it wants. */
+static kr_event begun = KR_EVENT_INIT;
+
+static int begin_and_want_lock(kr_future *f, void *arg)
+{
+    kr_event_set(&begun);
+    return want_lock(f, arg);
+}
+
+static void lead(void *arg)
+{
+    CHECK_EQ(kr_future_exception(arg, NULL, KR_FOREVER), -EIO);
+}
+
+static void hold_lock_and_follow(void *arg)
+{
+    waiter_thread = pthread_self();
+    CHECK_EQ(kr_lock_acquire(&wanted, KR_FOREVER), 0);
+    CHECK_EQ(kr_future_exception(arg, NULL, KR_FOREVER), 0);
+    kr_lock_release(&wanted);
+}
+
+static void let_sleep(kri_bunch *bunch)
+{
+    kri_bunch_wait_started(bunch, 1);
+    for (int i = 0; i < 20; i++)
+        kri_test_nap();
+}
+
+TEST(a_callback_wants_a_lock_of_one_who_follows)
+{
+    struct gate *before = gate_new(), *behind = gate_new();
+    kr_executor *pool = pool_of(1);
+    kr_future *running = submit_gate(pool, before), *first = submit(pool, fail_io);
+    CHECK_EQ(kr_future_add_done_callback(first, begin_and_want_lock, NULL), 0);
+    kr_future *second = submit_gate(pool, behind);
+    kri_bunch leader, follower;
+    kri_bunch_start(&leader, 1, lead, first);
+    let_sleep(&leader);
+    kri_bunch_start(&follower, 1, hold_lock_and_follow, second);
+    let_sleep(&follower);
+    kr_event_set(&before->open);
+    CHECK_EQ(kr_event_wait(&begun, KR_FOREVER), 0);
+    kri_bunch_end(&leader);
+    kr_event_set(&behind->open);
+    kri_bunch_end(&follower);
+    CHECK_EQ(kr_event_wait(&called, KR_FOREVER), 0);
+    CHECK_EQ(error_of(running), 0);
+    kr_future_release(first);
+    kr_future_release(second);
+    end(pool);
+}
+
 /* A thread pool's task waits for a process pool's. */
 static int wait_inside(const void *arg, void *result)
 {
