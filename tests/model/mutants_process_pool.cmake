@@ -78,3 +78,55 @@ krait_mutant(slots_passed_and_not_told_crashes process_pool/slots.c
             all_have_passed(slot, kri_load_rlx(&slot->progress)));"
   "    (void)slot;
     return kri_slot_phase(state) == KRI_SLOT_DONE;")
+
+# Who hears of it.
+krait_mutant(collector_who_takes_calls process_pool/end.c
+  process_collector/collector_callback_wants_what_the_leader_has
+  "    if (!announces)
+        kri_teller_give(&pool->teller, &due);
+" "")
+krait_mutant(collector_collector_calls process_pool/collector.c
+  process_collector/collector_callback_wants_what_a_follower_has
+  "    kri_jobs_conclude(pool, &list, false);"
+  "    kri_jobs_conclude(pool, &list, who == KRI_COLLECTOR);")
+krait_mutant(collector_calls_before_it_tells_the_leader process_pool/end.c
+  process_collector/collector_all_are_cancelled
+  "    if (announces) /* the leader's may be among them, and what is called may wait for him */
+        kri_work_bell_ring(&pool->work, KRI_BELL_LEADER);
+    kri_due_announce(&due);"
+  "    kri_due_announce(&due);
+    if (announces)
+        kri_work_bell_ring(&pool->work, KRI_BELL_LEADER);")
+krait_mutant(teller_is_not_woken executor/teller.c
+  process_collector/collector_callback_wants_what_the_leader_has
+  "    kri_wake(&teller->bell, 1, 0);
+" "")
+krait_mutant(teller_sleeps_on_what_it_reads_last executor/teller.c
+  process_collector/collector_callback_wants_what_the_leader_has
+  "        uint32_t seen = kri_load_acq(&teller->bell);
+        tell(teller);"
+  "        tell(teller);
+        uint32_t seen = kri_load_acq(&teller->bell);")
+krait_mutant(collector_leader_leaves_without_a_look process_pool/collector.c
+  process_collector/collector_two_who_wait_at_random
+  "    (void)kri_collect(pool, KRI_LEADER); /* [completion-3] */
+" "")
+krait_mutant(collector_leader_keeps_his_bell process_pool/collector.c
+  process_collector/collector_two_who_wait_at_random
+  "    kri_work_bell_end(&pool->work, KRI_BELL_LEADER);
+    (void)kri_collect(pool, KRI_LEADER); /* [completion-3] */"
+  "    (void)kri_collect(pool, KRI_LEADER);")
+krait_mutant(collector_passer_by_keeps_it_to_himself process_pool/collector.c
+  process_collector/collector_passer_by
+  "    if (some && who != KRI_LEADER)
+        kri_work_bell_ring(&pool->work, KRI_BELL_LEADER);
+" "")
+krait_mutant(collector_withdrawn_in_silence process_pool/job.c
+  process_collector/collector_cancelled_under_the_leader
+  "    kri_work_bell_ring(&kri_job_of(f)->pool->work, KRI_BELL_LEADER);" "    (void)f;")
+krait_mutant(collector_does_not_look_after_its_bell process_pool/collector.c
+  process_collector/collector_two_who_wait_at_random
+  "        kri_work_bell_begin(&pool->work, KRI_BELL_COLLECTOR);
+        bool some = kri_collect(pool, KRI_COLLECTOR);"
+  "        bool some = kri_collect(pool, KRI_COLLECTOR);
+        kri_work_bell_begin(&pool->work, KRI_BELL_COLLECTOR);")
