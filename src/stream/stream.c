@@ -60,9 +60,19 @@ int kr_stream_open(kr_stream **s, int fd, const kr_stream_options *options)
     return err;
 }
 
-kri_transport *kri_stream_transport(kr_stream *s)
+/* Whoever closes it says so under the lock, before the transport goes. */
+kri_transport *kri_stream_keep_open(kr_stream *s)
 {
-    return s->transport;
+    kri_mutex_lock(&s->lock);
+    if (!s->closing)
+        return s->transport;
+    kri_mutex_unlock(&s->lock);
+    return NULL;
+}
+
+void kri_stream_let_close(kr_stream *s)
+{
+    kri_mutex_unlock(&s->lock);
 }
 
 void kri_stream_raise(kr_stream *s)

@@ -58,8 +58,10 @@ int kri_stream_pass_on(kr_stream *s, const void *bytes, size_t size, size_t *wri
                        kr_time timeout);
 bool kri_stream_is_ending(kr_stream *s);
 
-/* kri_stream_transport - of a stream that is not closed, by who keeps it from being so. */
-kri_transport *kri_stream_transport(kr_stream *s);
+/* kri_stream_keep_open - the transport, which nobody closes until kri_stream_let_close is called,
+ * with no wait between the two; NULL: the stream is closed, and nothing is kept. */
+kri_transport *kri_stream_keep_open(kr_stream *s);
+void kri_stream_let_close(kr_stream *s);
 
 /* As kr_stream_connect and its like, for those whose streams no forked child is to have: on success
  * *half is noted still.  pre: *half is not noted */

@@ -62,6 +62,24 @@ TEST(tls_of_streams_that_are_none)
     kr_tls_context_release(context);
 }
 
+TEST(tls_of_closed_streams)
+{
+    tls_ends ends;
+    char text[8];
+    meet_well(&ends);
+    CHECK_EQ(kr_stream_close(ends.client, kr_sec(5)), 0);
+    kr_stream_abort(ends.server);
+    kr_stream *closed[] = {ends.client, ends.server};
+    for (int i = 0; i < 2; i++) {
+        CHECK(kr_tls_version_of(closed[i]) == NULL);
+        CHECK(kr_tls_cipher_of(closed[i]) == NULL);
+        CHECK_EQ(kr_tls_protocol_of(closed[i], text, sizeof text), -EINVAL);
+        CHECK_EQ(kr_tls_peer_certificate(closed[i], NULL, 0), -EINVAL);
+        CHECK_EQ(kr_tls_update_keys(closed[i]), -EINVAL);
+    }
+    part_for_good(&ends);
+}
+
 /* Large transfers: each direction has a writer and a reader. */
 
 enum { UPDATES = 8 };
