@@ -20,6 +20,9 @@
  * read, write: as kr_read and kr_write; a read of the end is 0.  -ETIMEDOUT and -ECANCELED: nothing
  * was read or written; with KR_NOWAIT -ETIMEDOUT says that it would have waited.
  * shutdown_write: nothing more will be written; -EOPNOTSUPP.  NULL: so always.
+ * held: of bytes that its writes have taken it could not send so many; a write of none tries again.
+ * Asked by who was in write, after that.  NULL: never any.
+ * below: the stream that it sends by, and may leave bytes to.  NULL: there is none.
  * finish: the last of a stream that is closed in good order, before close; NULL: nothing.
  * close: `abort` is true where that was not so.  It does not wait.
  * descriptor: to ask the system about addresses, or -EBADF.
@@ -30,6 +33,8 @@ typedef struct kri_transport_ops {
     int64_t (*read)(kri_transport *transport, void *bytes, size_t size, kr_time timeout);
     int64_t (*write)(kri_transport *transport, const void *bytes, size_t size, kr_time timeout);
     int (*shutdown_write)(kri_transport *transport, kr_time timeout);
+    size_t (*held)(const kri_transport *transport);
+    kr_stream *(*below)(const kri_transport *transport);
     int (*finish)(kri_transport *transport, kr_time timeout);
     void (*close)(kri_transport *transport, bool abort);
     int (*descriptor)(const kri_transport *transport);

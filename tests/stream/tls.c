@@ -312,6 +312,69 @@ BOTH_TEST(tls_writes_cut_short)
     part_for_good(&ends);
 }
 
+typedef struct share {
+    kr_stream *stream;
+    size_t size;
+} share;
+
+static int read_share(const void *arg, void *result)
+{
+    const share *all = arg;
+    char *bytes = malloc(all->size);
+    (void)result;
+    CHECK(bytes != NULL);
+    int err = kr_stream_read_exactly(all->stream, bytes, all->size, NULL, kr_sec(20));
+    free(bytes);
+    return err;
+}
+
+/* What counts as written and is not with the system yet is left to be sent: of the stream or of the
+ * one below it. */
+BOTH_TEST(tls_flush)
+{
+    tls_ends ends;
+    static char bytes[10000];
+    size_t written, total = 0;
+    int err;
+    meet_well(&ends);
+    do {
+        err = kr_stream_write(ends.client, bytes, sizeof bytes, &written, KR_NOWAIT);
+        total += written;
+        CHECK(err == 0 || err == -ETIMEDOUT);
+    } while (err == 0 && kr_stream_unsent(ends.below[0]) == 0);
+    CHECK(kr_stream_unsent(ends.client) > 0);
+    CHECK_EQ(kr_stream_flush(ends.client, KR_NOWAIT), -ETIMEDOUT);
+    share all = {ends.server, total};
+    beside reader = beside_start(read_share, &all);
+    CHECK_EQ(kr_stream_flush(ends.client, kr_sec(20)), 0);
+    CHECK_EQ(kr_stream_unsent(ends.client), 0);
+    CHECK_EQ(beside_end(&reader), 0);
+    part_for_good(&ends);
+}
+
+/* The last write is taken though below there is room for a part of it only: the rest goes by
+ * itself. */
+enum { FULL = 64 * 1024 };
+
+static void write_and_go(void)
+{
+    tls_ends ends;
+    static char bytes[16 * 1024];
+    size_t total = 0;
+    meet_well(&ends);
+    for (; kr_stream_unsent(ends.below[0]) < FULL; total += sizeof bytes)
+        CHECK_EQ(kr_stream_write(ends.client, bytes, sizeof bytes, NULL, KR_NOWAIT), 0);
+    share all = {ends.server, total};
+    CHECK_EQ(read_share(&all, NULL), 0);
+    part_for_good(&ends);
+}
+
+TEST(tls_writes_left_to_be_sent)
+{
+    in_loop = true;
+    CHECK_EQ(kr_run(call_body, (void *)(uintptr_t)write_and_go), 0);
+}
+
 /* In a thread that has not waited yet, and so would need a descriptor to be ended by. */
 static int write_without_descriptors(const void *arg, void *result)
 {
