@@ -172,7 +172,9 @@ void kri_stream_end(kr_stream *s)
 /* Everything is written, and the transport has said its last.  pre: the writers' turn. */
 static int finish(kr_stream *s, kr_time deadline)
 {
-    kri_last_word say = s->transport->ops->finish;
+    kri_mutex_lock(&s->lock); /* another may have closed it meanwhile, and the transport be gone */
+    kri_last_word say = s->closing ? NULL : s->transport->ops->finish;
+    kri_mutex_unlock(&s->lock);
     return say != NULL ? kri_stream_say(s, say, deadline) : kri_stream_wait_sent(s, 0, deadline);
 }
 

@@ -126,9 +126,10 @@ static bool is_ending(const kr_stream *s)
     return s->ending || (transport->ops->ending != NULL && transport->ops->ending(transport));
 }
 
+/* Of one that is closed the transport may be gone. */
 static int open_for_writing(const kr_stream *s, bool from_above)
 {
-    if (!from_above && is_ending(s))
+    if (s->closing || (!from_above && is_ending(s)))
         return -EBADF;
     return s->out.eof ? -EPIPE : state_of(s);
 }
@@ -294,12 +295,13 @@ static int write_eof(kr_stream *s, kr_time deadline)
     kri_mutex_lock(&s->lock);
     bool said = s->out.eof;
     int err = state_of(s);
+    kri_last_word say = err == 0 ? s->transport->ops->shutdown_write : NULL;
     kri_mutex_unlock(&s->lock);
     if (said || err < 0)
         return err;
-    if (s->transport->ops->shutdown_write == NULL)
+    if (say == NULL)
         return -EOPNOTSUPP;
-    err = kri_stream_say(s, s->transport->ops->shutdown_write, deadline);
+    err = kri_stream_say(s, say, deadline);
     kri_mutex_lock(&s->lock);
     s->out.eof |= err == 0;
     kri_mutex_unlock(&s->lock);

@@ -240,6 +240,63 @@ BOTH_TEST(tls_closed_by_another)
     part_for_good(&ends);
 }
 
+BOTH_TEST(tls_closed)
+{
+    tls_ends ends;
+    char text[8];
+    meet_well(&ends);
+    CHECK_EQ(kr_stream_close(ends.client, kr_sec(5)), 0);
+    CHECK_EQ(kr_stream_write(ends.client, "x", 1, NULL, kr_sec(5)), -EBADF);
+    CHECK_EQ(kr_stream_write_eof(ends.client, kr_sec(5)), -EBADF);
+    CHECK_EQ(kr_stream_flush(ends.client, kr_sec(5)), -EBADF);
+    CHECK_EQ(kr_stream_read(ends.client, text, sizeof text, kr_sec(5)), -EBADF);
+    CHECK_EQ(kr_stream_close(ends.client, kr_sec(5)), -EBADF);
+    part_for_good(&ends);
+}
+
+static int write_for_ever(const void *arg, void *result)
+{
+    kr_stream *s = (kr_stream *)(uintptr_t)arg;
+    static char bytes[1 << 20];
+    (void)result;
+    return kr_stream_write(s, bytes, sizeof bytes, NULL, kr_sec(20));
+}
+
+static int close_in_time(const void *arg, void *result)
+{
+    (void)result;
+    return kr_stream_close((kr_stream *)(uintptr_t)arg, kr_sec(20));
+}
+
+static int write_eof_in_time(const void *arg, void *result)
+{
+    (void)result;
+    return kr_stream_write_eof((kr_stream *)(uintptr_t)arg, kr_sec(20));
+}
+
+/* Nobody reads, so one writes, the others wait for their turns, and have them when it is closed. */
+static void abort_many(void)
+{
+    tls_ends ends;
+    beside_fn what[] = {write_for_ever, write_for_ever, write_eof_in_time, close_in_time};
+    enum { MANY = sizeof what / sizeof what[0] };
+    beside all[MANY];
+    meet_well(&ends);
+    for (int i = 0; i < MANY; i++)
+        all[i] = beside_start(what[i], ends.client);
+    CHECK_EQ(kr_yield(), 0); /* each has come to its wait */
+    kr_stream_abort(ends.client);
+    for (int i = 0; i < MANY; i++)
+        CHECK_EQ(beside_end(&all[i]), -EBADF);
+    part_for_good(&ends);
+}
+
+TEST(tls_closed_while_others_wait_for_their_turn)
+{
+    in_loop = true;
+    CHECK_EQ(kr_run(call_body, (void *)(uintptr_t)abort_many), 0);
+}
+
 /* Time and cancels */
 
 BOTH_TEST(tls_read_in_time)
