@@ -27,6 +27,9 @@
  *     call begins with a new scope, unless it is the close that has cancelled it.  That says so
  *     under the lock, before it cancels.
  *
+ * Fork: who was inside is not in the child, nor who had the lock, nor a pump.  Whoever closes the
+ * child's copy is alone with it.
+ *
  * Ordering: everything is behind `lock`; `changed` is raised under it, sequentially consistent, as
  * kri_wake asks [wait-1].
  *
@@ -90,7 +93,8 @@ struct kr_stream {
     size_t chunk;
     size_t high;
     size_t low;
-    kri_stream_in in; /* of who has `reading` */
+    uint32_t generation; /* of forks; const but in a forked child, which comes to close its copy */
+    kri_stream_in in;    /* of who has `reading` */
     kri_stream_out out;
     kri_fd_transport own;
 };

@@ -28,6 +28,7 @@ static kr_stream *new_stream(const kr_stream_options *options)
     s->limit = o->limit != 0 ? o->limit : LIMIT;
     s->chunk = o->read_buffer != 0 ? o->read_buffer : CHUNK;
     s->high = o->high_water != 0 ? o->high_water : HIGH;
+    s->generation = kri_fork_generation();
     s->low = o->low_water != 0 ? o->low_water : s->high / 4;
     return s;
 }
@@ -142,9 +143,19 @@ void kri_stream_leave(kr_stream *s)
         s->transport->ops->close(s->transport, aborted);
 }
 
+static void be_alone(kr_stream *s)
+{
+    kri_store_rlx(&s->lock, 0);
+    s->holds.bits = 1;
+    s->reading = s->sending = false;
+    s->generation = kri_fork_generation();
+}
+
 /* false: it was closed before. */
 static bool begin_close(kr_stream *s, bool abort)
 {
+    if (kri_forked_since(s->generation))
+        be_alone(s);
     kri_mutex_lock(&s->lock);
     bool first = !s->closing;
     bool inside = s->reading || s->sending;

@@ -248,9 +248,11 @@ const kri_transport_ops kri_tls_ops = {
     .ending = is_ending_below,
 };
 
+/* In a forked child somebody who is not here may be in the middle of a call. */
 void kri_tls_free(kri_tls *tls)
 {
-    SSL_free(tls->ssl);
+    if (kri_mutex_try(&tls->lock))
+        SSL_free(tls->ssl);
     kr_stream_release(tls->over);
     kr_tls_context_release(tls->context);
     os_free(tls);

@@ -297,6 +297,28 @@ TEST(tls_closed_while_others_wait_for_their_turn)
     CHECK_EQ(kr_run(call_body, (void *)(uintptr_t)abort_many), 0);
 }
 
+/* Somebody reads meanwhile: he is not in the child, whose copy goes. */
+BOTH_TEST(tls_fork_with_a_reader)
+{
+    tls_ends ends;
+    int status;
+    meet_well(&ends);
+    int fd = kr_stream_descriptor(ends.client);
+    beside reader = beside_start(read_a_byte, ends.client);
+    CHECK_EQ(kr_yield(), 0); /* a coroutine is in its read now, a thread perhaps */
+    pid_t child = fork();
+    if (child == 0) {
+        kr_stream_release(ends.client);
+        kr_stream_release(ends.below[0]);
+        _exit(fcntl(fd, F_GETFD) >= 0);
+    }
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(status, 0);
+    feed(ends.server, "x");
+    CHECK(beside_end(&reader) >= 0);
+    part_for_good(&ends);
+}
+
 /* Time and cancels */
 
 BOTH_TEST(tls_read_in_time)
