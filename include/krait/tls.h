@@ -16,6 +16,10 @@
  * for anybody on the way could have made it.  kr_stream_close and kr_stream_write_eof say so to the
  * other end.  There is no renegotiation and no resumption.
  *
+ * A write takes pieces of up to 16 KiB, each as a whole.  One that time or a cancel ends in the
+ * middle of a piece counts that as written; in a thread the next write, flush or close sends the
+ * rest.
+ *
  * In a build without OpenSSL all of these answer -ENOSYS.
  *
  * Python's ssl, as asyncio has it.

@@ -26,10 +26,10 @@ struct kr_datagram {
     bool closing; /* guarded by lock, as the next two */
     bool gone;
     inside *inside;
-    bool has_file; /* const, as the rest */
-    os_address address;
+    bool has_file;       /* const, but in a forked child, as the next one */
+    uint32_t generation; /* of forks */
+    os_address address;  /* const, as the last one */
     os_file_identity file;
-    uint32_t generation;
 };
 
 /* Opening */
@@ -264,15 +264,27 @@ int kr_datagram_descriptor(kr_datagram *d)
 
 /* The end */
 
+/* In a forked child: who was inside is not here, nor who had the lock.  The file is the parent's.
+ */
+static void be_alone(kr_datagram *d)
+{
+    kri_store_rlx(&d->lock, 0);
+    d->inside = NULL;
+    d->has_file = false;
+    d->generation = kri_fork_generation();
+}
+
 void kr_datagram_close(kr_datagram *d)
 {
+    if (kri_forked_since(d->generation))
+        be_alone(d);
     kri_mutex_lock(&d->lock);
     bool first = !d->closing;
     d->closing = true;
     for (inside *at = d->inside; at != NULL && first; at = at->next)
         kr_cancel(&at->scope);
     unlock_or_close(d);
-    if (first && d->has_file && !kri_forked_since(d->generation))
+    if (first && d->has_file)
         os_socket_remove_file(&d->address, &d->file);
 }
 

@@ -14,6 +14,8 @@
  * left.
  *   - What is left lies in a ring of a fixed size: the holder of `turn` puts in behind it, the
  *     holder of `sending` takes out; both copy outside the lock, for neither moves the other's end.
+ *   - What the transport holds is left, too: a push sends it before anything else, though the ring
+ *     may be empty.  What it has given to a stream below is that one's, which flushes wait for.
  *   - Who finds bytes left and nobody sending sends them: so they are not stuck when a pump was
  *     cancelled with its loop.
  *   - A pump holds the stream's memory and no handle: with the last handle it is aborted, and ends.
@@ -24,6 +26,9 @@
  *   - A cancel of the caller marks the scope of his call, too, and a mark is for good: so the next
  *     call begins with a new scope, unless it is the close that has cancelled it.  That says so
  *     under the lock, before it cancels.
+ *
+ * Fork: who was inside is not in the child, nor who had the lock, nor a pump.  Whoever closes the
+ * child's copy is alone with it.
  *
  * Ordering: everything is behind `lock`; `changed` is raised under it, sequentially consistent, as
  * kri_wake asks [wait-1].
@@ -64,6 +69,7 @@ typedef struct kri_stream_out {
     char *bytes;  /* a ring of `high` bytes; NULL until something is left */
     size_t begin; /* guarded by lock, as all but `turn` */
     size_t used;
+    size_t held;  /* bytes before those, which the transport has taken and could not send */
     bool eof;     /* no more is to be written */
     int error;    /* writing has failed for good */
     kr_lock turn; /* of writers, for a whole call */
@@ -87,7 +93,8 @@ struct kr_stream {
     size_t chunk;
     size_t high;
     size_t low;
-    kri_stream_in in; /* of who has `reading` */
+    uint32_t generation; /* of forks; const but in a forked child, which comes to close its copy */
+    kri_stream_in in;    /* of who has `reading` */
     kri_stream_out out;
     kri_fd_transport own;
 };
@@ -110,10 +117,14 @@ void kri_stream_lost(kr_stream *s, int error);
 
 /* pre: the lock is held, in these four, and again after them.
  * raise: something is not what it was.  sleep: until that; 0, -ETIMEDOUT, -ECANCELED.
- * push: send some of what is left; `sending` is free, something is left. */
+ * push: send some of what is left; `sending` is free, something is left.  some_left: is it? */
 void kri_stream_raise(kr_stream *s);
 int kri_stream_sleep(kr_stream *s, kr_time deadline);
 int kri_stream_push(kr_stream *s, kr_time deadline);
+static inline bool kri_stream_some_left(const kr_stream *s)
+{
+    return s->out.used > 0 || s->out.held > 0;
+}
 /* leave: unlock, after something was given back, and close the transport if it is time. */
 void kri_stream_leave(kr_stream *s);
 
@@ -122,7 +133,8 @@ void kri_stream_leave(kr_stream *s);
 int kri_stream_pump(kr_stream *s);
 bool kri_stream_can_pump(void);
 
-/* Wait until at most `most` bytes are left; 0 or what a write would answer. */
+/* Wait until at most `most` bytes are left here, and none is held; 0 or what a write would
+ * answer. */
 int kri_stream_wait_sent(kr_stream *s, size_t most, kr_time deadline);
 
 /* After all that is left, a last word of the transport's, by who has the writers' turn. */

@@ -24,7 +24,7 @@ static int run(const void *arg, void *result)
     (void)result;
     kri_mutex_lock(&s->lock);
     s->sending = false;
-    while (err == 0 && s->out.used > 0 && !s->closing && s->out.error == 0)
+    while (err == 0 && kri_stream_some_left(s) && !s->closing && s->out.error == 0)
         err = kri_stream_push(s, KRI_NEVER);
     kri_stream_raise(s);
     kri_stream_leave(s);

@@ -28,6 +28,7 @@ static kr_stream *new_stream(const kr_stream_options *options)
     s->limit = o->limit != 0 ? o->limit : LIMIT;
     s->chunk = o->read_buffer != 0 ? o->read_buffer : CHUNK;
     s->high = o->high_water != 0 ? o->high_water : HIGH;
+    s->generation = kri_fork_generation();
     s->low = o->low_water != 0 ? o->low_water : s->high / 4;
     return s;
 }
@@ -60,9 +61,19 @@ int kr_stream_open(kr_stream **s, int fd, const kr_stream_options *options)
     return err;
 }
 
-kri_transport *kri_stream_transport(kr_stream *s)
+/* Whoever closes it says so under the lock, before the transport goes. */
+kri_transport *kri_stream_keep_open(kr_stream *s)
 {
-    return s->transport;
+    kri_mutex_lock(&s->lock);
+    if (!s->closing)
+        return s->transport;
+    kri_mutex_unlock(&s->lock);
+    return NULL;
+}
+
+void kri_stream_let_close(kr_stream *s)
+{
+    kri_mutex_unlock(&s->lock);
 }
 
 void kri_stream_raise(kr_stream *s)
@@ -132,9 +143,19 @@ void kri_stream_leave(kr_stream *s)
         s->transport->ops->close(s->transport, aborted);
 }
 
+static void be_alone(kr_stream *s)
+{
+    kri_store_rlx(&s->lock, 0);
+    s->holds.bits = 1;
+    s->reading = s->sending = false;
+    s->generation = kri_fork_generation();
+}
+
 /* false: it was closed before. */
 static bool begin_close(kr_stream *s, bool abort)
 {
+    if (kri_forked_since(s->generation))
+        be_alone(s);
     kri_mutex_lock(&s->lock);
     bool first = !s->closing;
     bool inside = s->reading || s->sending;
@@ -162,7 +183,9 @@ void kri_stream_end(kr_stream *s)
 /* Everything is written, and the transport has said its last.  pre: the writers' turn. */
 static int finish(kr_stream *s, kr_time deadline)
 {
-    kri_last_word say = s->transport->ops->finish;
+    kri_mutex_lock(&s->lock); /* another may have closed it meanwhile, and the transport be gone */
+    kri_last_word say = s->closing ? NULL : s->transport->ops->finish;
+    kri_mutex_unlock(&s->lock);
     return say != NULL ? kri_stream_say(s, say, deadline) : kri_stream_wait_sent(s, 0, deadline);
 }
 

@@ -20,6 +20,9 @@
  * read, write: as kr_read and kr_write; a read of the end is 0.  -ETIMEDOUT and -ECANCELED: nothing
  * was read or written; with KR_NOWAIT -ETIMEDOUT says that it would have waited.
  * shutdown_write: nothing more will be written; -EOPNOTSUPP.  NULL: so always.
+ * held: of bytes that its writes have taken it could not send so many; a write of none tries again.
+ * Asked by who was in write, after that.  NULL: never any.
+ * below: the stream that it sends by, and may leave bytes to.  NULL: there is none.
  * finish: the last of a stream that is closed in good order, before close; NULL: nothing.
  * close: `abort` is true where that was not so.  It does not wait.
  * descriptor: to ask the system about addresses, or -EBADF.
@@ -30,6 +33,8 @@ typedef struct kri_transport_ops {
     int64_t (*read)(kri_transport *transport, void *bytes, size_t size, kr_time timeout);
     int64_t (*write)(kri_transport *transport, const void *bytes, size_t size, kr_time timeout);
     int (*shutdown_write)(kri_transport *transport, kr_time timeout);
+    size_t (*held)(const kri_transport *transport);
+    kr_stream *(*below)(const kri_transport *transport);
     int (*finish)(kri_transport *transport, kr_time timeout);
     void (*close)(kri_transport *transport, bool abort);
     int (*descriptor)(const kri_transport *transport);
@@ -58,8 +63,10 @@ int kri_stream_pass_on(kr_stream *s, const void *bytes, size_t size, size_t *wri
                        kr_time timeout);
 bool kri_stream_is_ending(kr_stream *s);
 
-/* kri_stream_transport - of a stream that is not closed, by who keeps it from being so. */
-kri_transport *kri_stream_transport(kr_stream *s);
+/* kri_stream_keep_open - the transport, which nobody closes until kri_stream_let_close is called,
+ * with no wait between the two; NULL: the stream is closed, and nothing is kept. */
+kri_transport *kri_stream_keep_open(kr_stream *s);
+void kri_stream_let_close(kr_stream *s);
 
 /* As kr_stream_connect and its like, for those whose streams no forked child is to have: on success
  * *half is noted still.  pre: *half is not noted */

@@ -79,8 +79,11 @@ static int64_t write_bytes(kri_transport *transport, const void *bytes, size_t s
     kr_time deadline = kri_deadline(timeout);
     size_t written = 0;
     int err = send_sealed(tls, deadline);
-    if (err < 0 || size == 0)
+    if (err < 0)
         return err;
+    tls->held = 0;
+    if (size == 0)
+        return 0;
     kri_mutex_lock(&tls->lock);
     err = tls->error;
     if (err == 0) {
@@ -92,7 +95,20 @@ static int64_t write_bytes(kri_transport *transport, const void *bytes, size_t s
     if (err != 0)
         return err < 0 ? err : fail(tls, KR_ETLS);
     err = send_sealed(tls, deadline);
-    return err == 0 || kri_transport_passes(err) ? (int64_t)written : err;
+    if (err < 0 && !kri_transport_passes(err))
+        return err;
+    tls->held = err < 0 ? written : 0;
+    return (int64_t)written;
+}
+
+static size_t held_by(const kri_transport *transport)
+{
+    return ((const kri_tls *)(const void *)transport)->held;
+}
+
+static kr_stream *below(const kri_transport *transport)
+{
+    return ((const kri_tls *)(const void *)transport)->over;
 }
 
 /* Reading */
@@ -224,15 +240,19 @@ const kri_transport_ops kri_tls_ops = {
     .read = read_bytes,
     .write = write_bytes,
     .shutdown_write = say_farewell,
+    .held = held_by,
+    .below = below,
     .finish = finish,
     .close = close_below,
     .descriptor = descriptor_below,
     .ending = is_ending_below,
 };
 
+/* In a forked child somebody who is not here may be in the middle of a call. */
 void kri_tls_free(kri_tls *tls)
 {
-    SSL_free(tls->ssl);
+    if (kri_mutex_try(&tls->lock))
+        SSL_free(tls->ssl);
     kr_stream_release(tls->over);
     kr_tls_context_release(tls->context);
     os_free(tls);

@@ -18,7 +18,8 @@
  *     takes records out of `going` into `sealed`, and has the stream below send them.
  *   - A write seals one piece only once nothing sealed before is left, so at most one piece, and
  *     what reading has caused, is on its way.  From then on the piece counts as written: it cannot
- *     be sealed a second time.  If its sending is cut short, the next call sends the rest.
+ *     be sealed a second time.  If its sending is cut short, it is `held` until a write sends the
+ *     rest, if need be a write of nothing.
  *   - Reading causes records, too: alerts, answers to a change of keys.  A reader sends them if
  * that does not have to wait, for the other end may be waiting for us to read; else the next does.
  *   - A write never needs to read: there is no renegotiation.
@@ -53,10 +54,11 @@ typedef struct kri_tls {
     kr_stream *over;         /* const, as the next */
     kr_tls_context *context; /* */
     kri_mutex lock;
-    SSL *ssl;   /* guarded by lock, as the next three */
-    BIO *come;  /* from the other end, for OpenSSL to read; the SSL's own */
-    BIO *going; /* to the other end; the SSL's own */
-    int error;  /* what it has failed with; 0: it has not */
+    SSL *ssl;    /* guarded by lock, as the next three */
+    BIO *come;   /* from the other end, for OpenSSL to read; the SSL's own */
+    BIO *going;  /* to the other end; the SSL's own */
+    int error;   /* what it has failed with; 0: it has not */
+    size_t held; /* of the writer: the piece that is not wholly sent; 0: none */
     kr_lock turn;
     size_t begin; /* guarded by turn, as the next two: what is not sent is from here.. */
     size_t end;   /* ..to here */

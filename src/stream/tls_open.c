@@ -145,48 +145,71 @@ int kr_tls_connect(kr_stream **s, kr_tls_context *context, const char *host, con
 
 /* About one */
 
-static kri_tls *tls_of(kr_stream *s)
+/* The connection, with its lock, and not closed until it is let go; NULL: there is none. */
+static kri_tls *keep(kr_stream *s)
 {
-    kri_transport *transport = s != NULL ? kri_stream_transport(s) : NULL;
-    if (transport == NULL || transport->ops != &kri_tls_ops)
+    kri_transport *transport = s != NULL ? kri_stream_keep_open(s) : NULL;
+    if (transport == NULL)
         return NULL;
-    return (kri_tls *)(void *)transport;
+    if (transport->ops != &kri_tls_ops) {
+        kri_stream_let_close(s);
+        return NULL;
+    }
+    kri_tls *tls = (kri_tls *)(void *)transport;
+    kri_mutex_lock(&tls->lock);
+    return tls;
+}
+
+static void let_go(kr_stream *s, kri_tls *tls)
+{
+    kri_mutex_unlock(&tls->lock);
+    kri_stream_let_close(s);
 }
 
 const char *kr_tls_version_of(kr_stream *s)
 {
-    kri_tls *tls = tls_of(s);
-    return tls != NULL ? SSL_get_version(tls->ssl) : NULL;
+    kri_tls *tls = keep(s);
+    if (tls == NULL)
+        return NULL;
+    const char *version = SSL_get_version(tls->ssl); /* a constant, as the next one */
+    let_go(s, tls);
+    return version;
 }
 
 const char *kr_tls_cipher_of(kr_stream *s)
 {
-    kri_tls *tls = tls_of(s);
-    return tls != NULL ? SSL_get_cipher_name(tls->ssl) : NULL;
+    kri_tls *tls = keep(s);
+    if (tls == NULL)
+        return NULL;
+    const char *cipher = SSL_get_cipher_name(tls->ssl);
+    let_go(s, tls);
+    return cipher;
 }
 
 int kr_tls_protocol_of(kr_stream *s, char *text, size_t size)
 {
     const unsigned char *name;
     unsigned length;
-    kri_tls *tls = tls_of(s);
+    kri_tls *tls = keep(s);
     if (tls == NULL)
         return -EINVAL;
     SSL_get0_alpn_selected(tls->ssl, &name, &length);
-    if (length >= size)
-        return -ENOSPC;
-    if (length > 0)
+    bool fits = length < size;
+    if (fits && length > 0)
         memcpy(text, name, length);
-    text[length] = '\0';
-    return 0;
+    if (fits)
+        text[length] = '\0';
+    let_go(s, tls);
+    return fits ? 0 : -ENOSPC;
 }
 
 int64_t kr_tls_peer_certificate(kr_stream *s, void *bytes, size_t size)
 {
-    kri_tls *tls = tls_of(s);
+    kri_tls *tls = keep(s);
     if (tls == NULL)
         return -EINVAL;
     X509 *certificate = SSL_get1_peer_certificate(tls->ssl);
+    let_go(s, tls);
     if (certificate == NULL)
         return 0;
     unsigned char *der = NULL;
@@ -200,15 +223,14 @@ int64_t kr_tls_peer_certificate(kr_stream *s, void *bytes, size_t size)
 
 int kr_tls_update_keys(kr_stream *s)
 {
-    kri_tls *tls = tls_of(s);
+    kri_tls *tls = keep(s);
     if (tls == NULL)
         return -EINVAL;
-    kri_mutex_lock(&tls->lock);
     ERR_clear_error();
     bool good = SSL_version(tls->ssl) == TLS1_3_VERSION &&
                 SSL_key_update(tls->ssl, SSL_KEY_UPDATE_REQUESTED) == 1;
     ERR_clear_error();
-    kri_mutex_unlock(&tls->lock);
+    let_go(s, tls);
     return good ? 0 : -EOPNOTSUPP;
 }
 

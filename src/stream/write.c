@@ -24,7 +24,9 @@ static int64_t send_bytes(kr_stream *s, const void *bytes, size_t size, kr_time 
     s->sending = true;
     kri_mutex_unlock(&s->lock);
     int64_t n = transmit(s, bytes, size, deadline);
+    size_t held = s->transport->ops->held != NULL ? s->transport->ops->held(s->transport) : 0;
     kri_mutex_lock(&s->lock);
+    s->out.held = held;
     s->sending = false;
     return n;
 }
@@ -34,7 +36,7 @@ int kri_stream_push(kr_stream *s, kr_time deadline)
     kri_stream_out *out = &s->out;
     size_t straight = s->high - out->begin;
     size_t size = out->used < straight ? out->used : straight;
-    int64_t n = send_bytes(s, out->bytes + out->begin, size, deadline);
+    int64_t n = send_bytes(s, size > 0 ? out->bytes + out->begin : "", size, deadline);
     if (n > 0) {
         out->begin = (out->begin + (size_t)n) % s->high;
         out->used -= (size_t)n;
@@ -53,7 +55,7 @@ static int state_of(const kr_stream *s)
 static int wait_sent(kr_stream *s, size_t most, kr_time deadline)
 {
     int err;
-    while ((err = state_of(s)) == 0 && s->out.used > most) {
+    while ((err = state_of(s)) == 0 && (s->out.used > most || s->out.held > 0)) {
         err = s->sending ? kri_stream_sleep(s, deadline) : kri_stream_push(s, deadline);
         if (err < 0)
             break;
@@ -124,11 +126,22 @@ static bool is_ending(const kr_stream *s)
     return s->ending || (transport->ops->ending != NULL && transport->ops->ending(transport));
 }
 
+/* Of one that is closed the transport may be gone. */
 static int open_for_writing(const kr_stream *s, bool from_above)
 {
-    if (!from_above && is_ending(s))
+    if (s->closing || (!from_above && is_ending(s)))
         return -EBADF;
     return s->out.eof ? -EPIPE : state_of(s);
+}
+
+/* At the end of a write: somebody has to send what is left.  pre: the turn, the lock. */
+static int64_t see_to_rest(kr_stream *s, int64_t result, bool leave, kr_time deadline)
+{
+    if (!kri_stream_some_left(s) || (result < 0 && !kri_transport_passes(result)))
+        return result;
+    if (leave && (s->sending || kri_stream_pump(s) == 0))
+        return result;
+    return result == 0 ? wait_sent(s, 0, deadline) : result;
 }
 
 static int write_all(kr_stream *s, const char *bytes, size_t size, size_t *done, bool from_above,
@@ -144,8 +157,7 @@ static int write_all(kr_stream *s, const char *bytes, size_t size, size_t *done,
         *done += (size_t)n;
         n = *done < size ? open_for_writing(s, from_above) : 0; /* what is taken is taken */
     }
-    if (n == 0 && !leave && s->out.used > 0)
-        n = wait_sent(s, 0, deadline);
+    n = see_to_rest(s, n, leave, deadline);
     kri_stream_leave(s);
     return (int)n;
 }
@@ -188,21 +200,60 @@ bool kri_stream_is_ending(kr_stream *s)
 
 /* Draining */
 
+/* How many bytes are left in a stream, and the one below it, with a handle more; NULL: none. */
+static kr_stream *look_below(kr_stream *s, size_t *left)
+{
+    kr_stream *below = NULL;
+    kri_mutex_lock(&s->lock);
+    *left = s->out.used + s->out.held;
+    if (!s->closing && s->transport->ops->below != NULL)
+        below = kr_stream_retain(s->transport->ops->below(s->transport));
+    kri_mutex_unlock(&s->lock);
+    return below;
+}
+
+/* Until at most `most` bytes are left, in the streams below, too. */
+static int drain(kr_stream *s, size_t most, kr_time timeout)
+{
+    if (timeout < 0)
+        return -EINVAL;
+    int err = 0;
+    kr_time deadline = kri_deadline(timeout);
+    for (s = kr_stream_retain(s); s != NULL;) {
+        size_t left;
+        kr_stream *below = NULL;
+        if (err == 0)
+            err = kri_stream_wait_sent(s, most, deadline);
+        if (err == 0)
+            below = look_below(s, &left);
+        if (below != NULL)
+            most -= left < most ? left : most;
+        kr_stream_release(s);
+        s = below;
+    }
+    return err;
+}
+
 int kr_stream_drain(kr_stream *s, kr_time timeout)
 {
-    return timeout < 0 ? -EINVAL : kri_stream_wait_sent(s, s->low, kri_deadline(timeout));
+    return drain(s, s->low, timeout);
 }
 
 int kr_stream_flush(kr_stream *s, kr_time timeout)
 {
-    return timeout < 0 ? -EINVAL : kri_stream_wait_sent(s, 0, kri_deadline(timeout));
+    return drain(s, 0, timeout);
 }
 
 size_t kr_stream_unsent(kr_stream *s)
 {
-    kri_mutex_lock(&s->lock);
-    size_t unsent = s->out.used;
-    kri_mutex_unlock(&s->lock);
+    size_t unsent = 0;
+    for (s = kr_stream_retain(s); s != NULL;) {
+        size_t left;
+        kr_stream *below = look_below(s, &left);
+        unsent += left;
+        kr_stream_release(s);
+        s = below;
+    }
     return unsent;
 }
 
@@ -244,12 +295,13 @@ static int write_eof(kr_stream *s, kr_time deadline)
     kri_mutex_lock(&s->lock);
     bool said = s->out.eof;
     int err = state_of(s);
+    kri_last_word say = err == 0 ? s->transport->ops->shutdown_write : NULL;
     kri_mutex_unlock(&s->lock);
     if (said || err < 0)
         return err;
-    if (s->transport->ops->shutdown_write == NULL)
+    if (say == NULL)
         return -EOPNOTSUPP;
-    err = kri_stream_say(s, s->transport->ops->shutdown_write, deadline);
+    err = kri_stream_say(s, say, deadline);
     kri_mutex_lock(&s->lock);
     s->out.eof |= err == 0;
     kri_mutex_unlock(&s->lock);

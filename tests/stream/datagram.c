@@ -6,6 +6,7 @@
  */
 #include "stream/help.h"
 #include <sys/un.h>
+#include <sys/wait.h>
 
 static kr_datagram *a, *b;
 static char bytes[70000];
@@ -148,6 +149,32 @@ BOTH_TEST(test_answer_to_the_longest_path)
     snprintf(text, sizeof text, "%.*s", (int)sizeof name.sun_path, name.sun_path);
     CHECK_EQ(unlink(text), 0);
     CHECK_EQ(rmdir(folder), 0);
+}
+
+static int receive_one(const void *arg, void *result)
+{
+    (void)arg, (void)result;
+    return (int)kr_datagram_recv(a, bytes, sizeof bytes, kr_sec(20));
+}
+
+/* Somebody receives meanwhile (in threads most likely): he is not in the child, whose copy goes. */
+BOTH_TEST(test_fork_with_a_datagram)
+{
+    int status;
+    open_two();
+    int fd = kr_datagram_descriptor(a);
+    beside receiver = beside_start(receive_one, NULL);
+    CHECK_EQ(kr_yield(), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        kr_datagram_release(a);
+        _exit(fcntl(fd, F_GETFD) >= 0);
+    }
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(status, 0);
+    CHECK_EQ(kr_datagram_send(b, "x", 1, kr_sec(10)), 0);
+    CHECK(beside_end(&receiver) >= 0);
+    close_two();
 }
 
 BOTH_TEST(test_bad_datagrams)

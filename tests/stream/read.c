@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "stream/help.h"
+#include <sys/wait.h>
 
 static kr_stream *in, *out; /* out is written to, in is read from */
 static const char *data;
@@ -418,5 +419,37 @@ BOTH_TEST(random_lines_arrive_whole)
             CHECK(size == 1 || (data[0] == 'a' + i && data[size - 2] == 'a' + i));
         }
     }
+    close_two();
+}
+
+static int read_one(const void *arg, void *result)
+{
+    char byte;
+    int64_t n;
+    (void)arg, (void)result;
+    while ((n = kr_stream_read(in, &byte, 1, kr_sec(20))) == -EBUSY)
+        CHECK_EQ(kr_yield(), 0);
+    return n == 1 ? 0 : -EIO;
+}
+
+/* Somebody reads meanwhile: he is not in the child, whose copy goes. */
+BOTH_TEST(fork_with_a_reader)
+{
+    char byte;
+    int status;
+    open_two(NULL);
+    int fd = kr_stream_descriptor(in);
+    beside reader = beside_start(read_one, NULL);
+    while (kr_stream_read(in, &byte, 1, KR_NOWAIT) != -EBUSY)
+        CHECK_EQ(kr_yield(), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        kr_stream_release(in);
+        _exit(fcntl(fd, F_GETFD) >= 0);
+    }
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(status, 0);
+    CHECK_EQ(kr_stream_write(out, "x", 1, NULL, kr_sec(10)), 0);
+    CHECK_EQ(beside_end(&reader), 0);
     close_two();
 }

@@ -62,6 +62,24 @@ TEST(tls_of_streams_that_are_none)
     kr_tls_context_release(context);
 }
 
+TEST(tls_of_closed_streams)
+{
+    tls_ends ends;
+    char text[8];
+    meet_well(&ends);
+    CHECK_EQ(kr_stream_close(ends.client, kr_sec(5)), 0);
+    kr_stream_abort(ends.server);
+    kr_stream *closed[] = {ends.client, ends.server};
+    for (int i = 0; i < 2; i++) {
+        CHECK(kr_tls_version_of(closed[i]) == NULL);
+        CHECK(kr_tls_cipher_of(closed[i]) == NULL);
+        CHECK_EQ(kr_tls_protocol_of(closed[i], text, sizeof text), -EINVAL);
+        CHECK_EQ(kr_tls_peer_certificate(closed[i], NULL, 0), -EINVAL);
+        CHECK_EQ(kr_tls_update_keys(closed[i]), -EINVAL);
+    }
+    part_for_good(&ends);
+}
+
 /* Large transfers: each direction has a writer and a reader. */
 
 enum { UPDATES = 8 };
@@ -222,6 +240,85 @@ BOTH_TEST(tls_closed_by_another)
     part_for_good(&ends);
 }
 
+BOTH_TEST(tls_closed)
+{
+    tls_ends ends;
+    char text[8];
+    meet_well(&ends);
+    CHECK_EQ(kr_stream_close(ends.client, kr_sec(5)), 0);
+    CHECK_EQ(kr_stream_write(ends.client, "x", 1, NULL, kr_sec(5)), -EBADF);
+    CHECK_EQ(kr_stream_write_eof(ends.client, kr_sec(5)), -EBADF);
+    CHECK_EQ(kr_stream_flush(ends.client, kr_sec(5)), -EBADF);
+    CHECK_EQ(kr_stream_read(ends.client, text, sizeof text, kr_sec(5)), -EBADF);
+    CHECK_EQ(kr_stream_close(ends.client, kr_sec(5)), -EBADF);
+    part_for_good(&ends);
+}
+
+static int write_for_ever(const void *arg, void *result)
+{
+    kr_stream *s = (kr_stream *)(uintptr_t)arg;
+    static char bytes[1 << 20];
+    (void)result;
+    return kr_stream_write(s, bytes, sizeof bytes, NULL, kr_sec(20));
+}
+
+static int close_in_time(const void *arg, void *result)
+{
+    (void)result;
+    return kr_stream_close((kr_stream *)(uintptr_t)arg, kr_sec(20));
+}
+
+static int write_eof_in_time(const void *arg, void *result)
+{
+    (void)result;
+    return kr_stream_write_eof((kr_stream *)(uintptr_t)arg, kr_sec(20));
+}
+
+/* Nobody reads, so one writes, the others wait for their turns, and have them when it is closed. */
+static void abort_many(void)
+{
+    tls_ends ends;
+    beside_fn what[] = {write_for_ever, write_for_ever, write_eof_in_time, close_in_time};
+    enum { MANY = sizeof what / sizeof what[0] };
+    beside all[MANY];
+    meet_well(&ends);
+    for (int i = 0; i < MANY; i++)
+        all[i] = beside_start(what[i], ends.client);
+    CHECK_EQ(kr_yield(), 0); /* each has come to its wait */
+    kr_stream_abort(ends.client);
+    for (int i = 0; i < MANY; i++)
+        CHECK_EQ(beside_end(&all[i]), -EBADF);
+    part_for_good(&ends);
+}
+
+TEST(tls_closed_while_others_wait_for_their_turn)
+{
+    in_loop = true;
+    CHECK_EQ(kr_run(call_body, (void *)(uintptr_t)abort_many), 0);
+}
+
+/* Somebody reads meanwhile: he is not in the child, whose copy goes. */
+BOTH_TEST(tls_fork_with_a_reader)
+{
+    tls_ends ends;
+    int status;
+    meet_well(&ends);
+    int fd = kr_stream_descriptor(ends.client);
+    beside reader = beside_start(read_a_byte, ends.client);
+    CHECK_EQ(kr_yield(), 0); /* a coroutine is in its read now, a thread perhaps */
+    pid_t child = fork();
+    if (child == 0) {
+        kr_stream_release(ends.client);
+        kr_stream_release(ends.below[0]);
+        _exit(fcntl(fd, F_GETFD) >= 0);
+    }
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(status, 0);
+    feed(ends.server, "x");
+    CHECK(beside_end(&reader) >= 0);
+    part_for_good(&ends);
+}
+
 /* Time and cancels */
 
 BOTH_TEST(tls_read_in_time)
@@ -292,6 +389,69 @@ BOTH_TEST(tls_writes_cut_short)
     CHECK_EQ(kr_stream_close(ends.client, kr_sec(20)), 0);
     CHECK_EQ(beside_end(&reader), 0);
     part_for_good(&ends);
+}
+
+typedef struct share {
+    kr_stream *stream;
+    size_t size;
+} share;
+
+static int read_share(const void *arg, void *result)
+{
+    const share *all = arg;
+    char *bytes = malloc(all->size);
+    (void)result;
+    CHECK(bytes != NULL);
+    int err = kr_stream_read_exactly(all->stream, bytes, all->size, NULL, kr_sec(20));
+    free(bytes);
+    return err;
+}
+
+/* What counts as written and is not with the system yet is left to be sent: of the stream or of the
+ * one below it. */
+BOTH_TEST(tls_flush)
+{
+    tls_ends ends;
+    static char bytes[10000];
+    size_t written, total = 0;
+    int err;
+    meet_well(&ends);
+    do {
+        err = kr_stream_write(ends.client, bytes, sizeof bytes, &written, KR_NOWAIT);
+        total += written;
+        CHECK(err == 0 || err == -ETIMEDOUT);
+    } while (err == 0 && kr_stream_unsent(ends.below[0]) == 0);
+    CHECK(kr_stream_unsent(ends.client) > 0);
+    CHECK_EQ(kr_stream_flush(ends.client, KR_NOWAIT), -ETIMEDOUT);
+    share all = {ends.server, total};
+    beside reader = beside_start(read_share, &all);
+    CHECK_EQ(kr_stream_flush(ends.client, kr_sec(20)), 0);
+    CHECK_EQ(kr_stream_unsent(ends.client), 0);
+    CHECK_EQ(beside_end(&reader), 0);
+    part_for_good(&ends);
+}
+
+/* The last write is taken though below there is room for a part of it only: the rest goes by
+ * itself. */
+enum { FULL = 64 * 1024 };
+
+static void write_and_go(void)
+{
+    tls_ends ends;
+    static char bytes[16 * 1024];
+    size_t total = 0;
+    meet_well(&ends);
+    for (; kr_stream_unsent(ends.below[0]) < FULL; total += sizeof bytes)
+        CHECK_EQ(kr_stream_write(ends.client, bytes, sizeof bytes, NULL, KR_NOWAIT), 0);
+    share all = {ends.server, total};
+    CHECK_EQ(read_share(&all, NULL), 0);
+    part_for_good(&ends);
+}
+
+TEST(tls_writes_left_to_be_sent)
+{
+    in_loop = true;
+    CHECK_EQ(kr_run(call_body, (void *)(uintptr_t)write_and_go), 0);
 }
 
 /* In a thread that has not waited yet, and so would need a descriptor to be ended by. */

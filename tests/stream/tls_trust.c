@@ -325,6 +325,8 @@ static void asked_by_openssl(const char *option)
     CHECK_EQ(kr_future_exception(f, NULL, kr_sec(25)), 0);
     kr_future_release(f);
     kr_executor_release(pool);
+    kr_server_close(server);
+    CHECK_EQ(kr_server_wait_closed(server, kr_sec(20)), 0);
     kr_server_release(server);
     kr_tls_context_release(server_context);
 }
