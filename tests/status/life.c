@@ -250,8 +250,11 @@ TEST(fork_has_none_and_may_start_one)
     if (KRI_TSAN)
         SKIP("the thread sanitizer knows no threads in such a fork");
     kr_executor *pool;
+    kr_future *f;
     CHECK_EQ(kr_thread_pool(&pool, &(kr_pool_options){.workers = 2, .name = "parent's"}), 0);
-    CHECK_EQ(kr_submit(pool, NULL, nothing, NULL, 0, 0), 0);
+    CHECK_EQ(kr_submit(pool, &f, nothing, NULL, 0, 0), 0);
+    CHECK_EQ(kr_future_exception(f, NULL, KR_FOREVER), 0); /* its worker opens nothing any more */
+    kr_future_release(f);
     begin_page();
     int descriptors = count_entries("/proc/self/fd");
     for (int i = 0; i < 30; i++)
