@@ -239,8 +239,10 @@ static kri_spot *watch_all(struct wait *wait, kr_word *told, int *err)
 {
     *err = 0;
     for (kri_spot *spot = wait->first; spot != NULL; spot = spot->next) {
+        if (!spot->shared)
+            continue;
         spot->watch = (kri_sentry){.word = spot->word, .expected = spot->expected, .told = told};
-        if (spot->shared && (*err = wait->waiter.party->ops->watch(&spot->watch)) != 0)
+        if ((*err = wait->waiter.party->ops->watch(&spot->watch)) != 0)
             return spot;
     }
     return NULL;

@@ -1,7 +1,8 @@
 /* The parking table: who waits on which private word.
  *
- * A word has no queue of its own.  A table of buckets, found by the word's address, holds a list
- * of places; a place names the word and the waiter, and stands in the waiting party's frame.
+ * A word has no queue of its own.  A table of buckets, found by the word's address, holds lines of
+ * places, see words.h; a place names the word and the waiter, and stands in the waiting party's
+ * frame.
  *
  * State.  A waiter's state has a phase and a bit:
  *     WAITING   nobody has taken it
@@ -14,7 +15,7 @@
  *
  * Fields.
  *     bucket.count    atomic; changed under the bucket's lock
- *     bucket.lock     inner lock: the list, and next, previous, queued of its places
+ *     bucket.lock     inner lock: the words, and how their places hang together
  *     waiter.next, waiter.through
  *                     the waker that has taken the waiter; the waiter itself once it is woken
  *     waiter.waits_for, waiter.describe, place.word, place.moved
@@ -25,7 +26,7 @@
  *     The waiter locks the bucket, counts itself, reads the word again; if it has changed it
  *     uncounts itself and goes, else it queues its place and unlocks, and sleeps on its own state.
  *     The waker, after it has changed the word, reads the count; nobody there: done.  Else it locks
- *     the bucket, takes places of this word out of the list from the front, takes their waiters,
+ *     the bucket, takes places of this word out of its line from the front, takes their waiters,
  *     unlocks, and only then wakes them, one after the other.
  *     A waiter may stand in two queues, its word's and its cancel scope's (or in the slot of that,
  *     slot.c), or in more (any.c).
@@ -55,14 +56,14 @@
 #include "base/global.h"
 #include "os/os.h"
 #include "wait/internal.h"
+#include "wait/words.h"
 
 enum { WAITING = 0, TAKEN = 2, WOKEN = 4, LEFT = 6, PHASE = 6, ASLEEP = 1, ENDLESS = 8 };
 
 struct bucket {
     kr_word count;
     kri_mutex lock;
-    kri_place *first;
-    kri_place *last;
+    kri_words words;
     struct kri_spin spin;
 } __attribute__((aligned(64)));
 
@@ -73,7 +74,7 @@ enum { BUCKETS = 2 };
 #define HASH(word) kri_explore_location(word)
 #else
 enum { BUCKETS = 1024 };
-#define HASH(word) ((uint32_t)(((uintptr_t)(word) >> 2) * 0x9e3779b97f4a7c15u >> 40))
+#define HASH(word) ((uint32_t)(kri_word_path(word) >> 40))
 #endif
 
 static struct bucket table[BUCKETS] KRI_GLOBAL;
@@ -95,15 +96,6 @@ bool kri_spin_crowded(const struct kri_spin *spin)
     return kri_load_rlx(&b->count) > 1;
 }
 
-static void append(struct bucket *b, kri_place *place)
-{
-    place->next = NULL;
-    place->previous = b->last;
-    *(b->last != NULL ? &b->last->next : &b->first) = place;
-    b->last = place;
-    place->queued = true;
-}
-
 /* Under the lock nobody else changes it, so this needs no locked instruction. */
 static inline void uncount(struct bucket *b)
 {
@@ -112,9 +104,7 @@ static inline void uncount(struct bucket *b)
 
 static void take_out(struct bucket *b, kri_place *place)
 {
-    *(place->previous != NULL ? &place->previous->next : &b->first) = place->next;
-    *(place->next != NULL ? &place->next->previous : &b->last) = place->previous;
-    place->queued = false;
+    kri_words_take_out(&b->words, place);
     uncount(b);
 }
 
@@ -128,7 +118,7 @@ bool kri_place_enter(kri_place *place, kri_waiter *waiter, kr_word *word, uint32
     kri_add_sc(&b->count, 1);                       /* [wait-1] */
     bool unchanged = kri_load_sc(word) == expected; /* [wait-1] */
     if (unchanged)
-        append(b, place);
+        kri_words_append(&b->words, place);
     else
         uncount(b);
     kri_mutex_unlock(&b->lock);
@@ -205,10 +195,9 @@ static kri_waiter *take(struct bucket *b, const kr_word *word, int count, int *t
     kri_waiter *first = NULL;
     kri_waiter **end = &first;
     kri_place *next;
-    for (kri_place *place = b->first; place != NULL && *taken < count; place = next) {
+    kri_place *place = *kri_words_find(&b->words, word);
+    for (; place != NULL && *taken < count; place = next) {
         next = place->next;
-        if (place->word != word)
-            continue;
         kri_waiter *w = place->waiter;
         take_out(b, place);
         if (!place->moved && !claim(w, TAKEN))
@@ -270,7 +259,7 @@ static void move(kri_waiter *w, struct bucket *b, kr_word *to, kri_describe desc
         w->waits_for = to;
     w->describe = describe;
     kri_add_sc(&b->count, 1);
-    append(b, place);
+    kri_words_append(&b->words, place);
 }
 
 static int requeue_parked(const kr_word *from, int count, kr_word *to, kri_describe describe)
@@ -316,13 +305,23 @@ static bool stands_for(const kri_place *place)
     return word == NULL || word == place->word;
 }
 
+struct visiting {
+    bool (*visit)(kri_waiter *w, void *arg);
+    void *arg;
+};
+
+static bool visit_place(const kri_place *place, void *arg)
+{
+    const struct visiting *v = arg;
+    return !stands_for(place) || v->visit(place->waiter, v->arg);
+}
+
 void kri_park_each(bool (*visit)(kri_waiter *w, void *arg), void *arg)
 {
+    struct visiting v = {visit, arg};
     for (struct bucket *b = table; b < table + BUCKETS; b++) {
-        for (const kri_place *place = b->first; place != NULL; place = place->next) {
-            if (stands_for(place) && !visit(place->waiter, arg))
-                return;
-        }
+        if (!kri_words_each(b->words.root, visit_place, &v))
+            return;
     }
 }
 
@@ -339,8 +338,9 @@ int kri_waiting(kr_word *word)
     struct bucket *b = bucket_of(word);
     int count = 0;
     kri_mutex_lock(&b->lock);
-    for (const kri_place *place = b->first; place != NULL; place = place->next)
-        count += place->word == word;
+    const kri_place *place = *kri_words_find(&b->words, word);
+    for (; place != NULL; place = place->next)
+        count++;
     kri_mutex_unlock(&b->lock);
     return count;
 }

@@ -78,14 +78,16 @@ static inline int kri_wait(kr_word *word, uint32_t expected, kr_time deadline, u
 
 /* Waiting on several words. */
 
-/* One place of a waiter in the queue of a word; see park.c. */
+/* One place of a waiter in the queue of a word; see park.c and words.h. */
 typedef struct kri_place {
     struct kri_waiter *waiter;
     kr_word *word;
-    struct kri_place *next;     /* guarded by the bucket's lock */
-    struct kri_place *previous; /* guarded by the bucket's lock */
-    bool queued;                /* guarded by the bucket's lock */
-    bool moved;                 /* a requeue has taken the waiter already */
+    struct kri_place *next;     /* guarded by the bucket's lock, as the rest */
+    struct kri_place *previous; /* NULL: it is the first of its word */
+    struct kri_place *last;     /* of its word; the first one's, as the next */
+    struct kri_place *side[2];
+    bool queued;
+    bool moved; /* a requeue has taken the waiter already */
 } kri_place;
 
 /* A shared word that somebody else sleeps on for a coroutine, in the frame of which this lies: told
@@ -105,9 +107,11 @@ typedef struct kri_spot {
     struct kri_spot *next;
     kr_word *word;
     uint32_t expected;
-    bool shared;     /* as KRI_SHARED; at most KRI_SPOTS_SHARED in a list */
-    kri_place place; /* of kri_wait_any, as the rest */
-    kri_sentry watch;
+    bool shared;          /* as KRI_SHARED; at most KRI_SPOTS_SHARED in a list */
+    union {               /* of kri_wait_any */
+        kri_place place;  /* private */
+        kri_sentry watch; /* shared */
+    };
 } kri_spot;
 enum { KRI_SPOTS_SHARED = 127 };
 

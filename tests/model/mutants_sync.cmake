@@ -7,8 +7,8 @@ krait_mutant(requeue_taken_a_second_time wait/park.c condition/condition_notify
   "        if (!place->moved && !claim(w, TAKEN))" "        if (!claim(w, TAKEN))")
 krait_mutant(requeue_uncounted wait/park.c condition/condition_notify
   "    kri_add_sc(&b->count, 1);
-    append(b, place);
-}" "    append(b, place);
+    kri_words_append(&b->words, place);
+}" "    kri_words_append(&b->words, place);
 }")
 krait_mutant(requeue_lock_not_contended sync/lock.c condition/condition_notify
   "    if (!(kri_or_sc64(whole(lock), WAITERS) & HOLDER))"
