@@ -19,6 +19,20 @@ void kri_server_raise(kr_server *server)
         (void)kri_wake(&server->changed, KRI_ALL, 0);
 }
 
+/* Lock it.  In a forked child nobody is here who accepts, serves or waits, nor who had the lock. */
+static void enter(kr_server *server)
+{
+    if (kri_forked_since(server->generation)) {
+        kri_store_rlx(&server->lock, 0);
+        server->waiting = 0;
+        server->accepting = server->connections = 0;
+        server->clients = NULL;
+        server->is_copy = true;
+        server->generation = kri_fork_generation();
+    }
+    kri_mutex_lock(&server->lock);
+}
+
 static void describe(const kr_word *word, kri_text *text)
 {
     kri_text_add(text, "a server at %p",
@@ -50,7 +64,6 @@ static void close_copies(kr_server *server)
             (void)kr_close(server->listening[i].fd);
         server->listening[i].fd = -1;
     }
-    server->accepting = 0;
 }
 
 static void stop_accepting(kr_server *server)
@@ -68,12 +81,12 @@ static void stop_accepting(kr_server *server)
 
 void kr_server_close(kr_server *server)
 {
-    kri_mutex_lock(&server->lock);
+    enter(server);
     bool first = !server->closed;
     server->closed = true;
     kri_server_raise(server);
     kri_mutex_unlock(&server->lock);
-    if (first && kri_forked_since(server->generation))
+    if (first && server->is_copy)
         close_copies(server);
     else if (first)
         stop_accepting(server);
@@ -82,7 +95,7 @@ void kr_server_close(kr_server *server)
 int kr_server_serve_forever(kr_server *server)
 {
     int err = 0;
-    kri_mutex_lock(&server->lock);
+    enter(server);
     while (!server->closed && err == 0)
         err = kri_server_sleep(server, KRI_NEVER);
     kri_mutex_unlock(&server->lock);
@@ -97,7 +110,7 @@ int kr_server_wait_closed(kr_server *server, kr_time timeout)
         return -EINVAL;
     kr_time deadline = kri_deadline(timeout);
     int err = 0;
-    kri_mutex_lock(&server->lock);
+    enter(server);
     while ((!server->closed || server->accepting > 0 || server->connections > 0) && err == 0)
         err = kri_server_sleep(server, deadline);
     kri_mutex_unlock(&server->lock);
@@ -109,7 +122,7 @@ int kr_server_wait_closed(kr_server *server, kr_time timeout)
 /* The streams of all connections, each with a reference more; NULL: none, or no memory. */
 static kr_stream **all_streams(kr_server *server, int *count)
 {
-    kri_mutex_lock(&server->lock);
+    enter(server);
     *count = 0;
     kr_stream **list = server->connections > 0
                            ? os_alloc((size_t)server->connections * sizeof(kr_stream *))
@@ -160,7 +173,7 @@ int kr_server_address(const kr_server *server, int number, kr_address *address)
 
 int kr_server_connections(kr_server *server)
 {
-    kri_mutex_lock(&server->lock);
+    enter(server);
     int count = server->connections;
     kri_mutex_unlock(&server->lock);
     return count;
@@ -168,7 +181,7 @@ int kr_server_connections(kr_server *server)
 
 bool kr_server_is_serving(kr_server *server)
 {
-    kri_mutex_lock(&server->lock);
+    enter(server);
     bool serving = !server->closed;
     kri_mutex_unlock(&server->lock);
     return serving;

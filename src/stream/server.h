@@ -53,7 +53,8 @@ struct kr_server {
     kr_serve_fn handler; /* const, as all that follows */
     void *arg;
     kr_server_options options;
-    uint32_t generation;
+    uint32_t generation; /* of forks, as the next one; see enter in server.c */
+    bool is_copy;        /* a forked child's */
     bool has_file;
     os_file_identity file;
     int sockets;

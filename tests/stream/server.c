@@ -6,6 +6,7 @@
  */
 #include "harness/sanitizers.h"
 #include "stream/help.h"
+#include "stream/server.h"
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -533,6 +534,28 @@ BOTH_TEST(test_fork_with_a_server)
     check_echo(s);
     kr_stream_release(s);
     s = connect_to(kr_server_port(server));
+    check_echo(s);
+    kr_stream_release(s);
+    close_server();
+}
+
+/* The same where another thread was inside at the fork. */
+BOTH_TEST(test_fork_while_a_server_is_asked)
+{
+    int status;
+    open_server(echo, NULL);
+    kr_stream *s = connect_to(kr_server_port(server));
+    check_echo(s);
+    kri_mutex_lock(&server->lock);
+    pid_t child = fork();
+    if (child == 0) {
+        bool alone = kr_server_is_serving(server) && kr_server_connections(server) == 0;
+        kr_server_close(server);
+        _exit(!alone || kr_server_wait_closed(server, kr_sec(5)) != 0);
+    }
+    kri_mutex_unlock(&server->lock);
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(status, 0);
     check_echo(s);
     kr_stream_release(s);
     close_server();
