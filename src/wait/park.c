@@ -68,10 +68,9 @@ struct bucket {
 } __attribute__((aligned(64)));
 
 #ifdef KRI_MODEL
-/* Few, so that words share buckets, and by the order of first use, which is the same each run. */
-unsigned kri_explore_location(const void *address);
+/* Few, so that words share buckets. */
 enum { BUCKETS = 2 };
-#define HASH(word) kri_explore_location(word)
+#define HASH(word) KRI_WORD_NUMBER(word)
 #else
 enum { BUCKETS = 1024 };
 #define HASH(word) ((uint32_t)(kri_word_path(word) >> 40))

@@ -23,9 +23,17 @@ typedef struct kri_words {
     kri_place *root;
 } kri_words;
 
+#ifdef KRI_MODEL
+/* By the order of first use, which is the same each run. */
+unsigned kri_explore_location(const void *address);
+#define KRI_WORD_NUMBER(word) kri_explore_location(word)
+#else
+#define KRI_WORD_NUMBER(word) ((uintptr_t)(word) >> 2)
+#endif
+
 static inline uint64_t kri_word_path(const kr_word *word)
 {
-    return (uint64_t)((uintptr_t)word >> 2) * 0x9e3779b97f4a7c15u;
+    return (uint64_t)KRI_WORD_NUMBER(word) * 0x9e3779b97f4a7c15u;
 }
 
 /* Where the first of the word's stands, or would. */
