@@ -63,12 +63,24 @@ static int wait_sent(kr_stream *s, size_t most, kr_time deadline)
     return err;
 }
 
+/* At the end of a write or a drain: somebody has to send what is left.  The lock is held. */
+static int64_t see_to_rest(kr_stream *s, int64_t result, bool leave, kr_time deadline)
+{
+    if (!kri_stream_some_left(s) || (result < 0 && !kri_transport_passes(result)))
+        return result;
+    if (leave && (s->sending || kri_stream_pump(s) == 0))
+        return result;
+    return result == 0 ? wait_sent(s, 0, deadline) : result;
+}
+
 int kri_stream_wait_sent(kr_stream *s, size_t most, kr_time deadline)
 {
     kri_mutex_lock(&s->lock);
-    int err = wait_sent(s, most, deadline);
+    int64_t err = wait_sent(s, most, deadline);
+    if (err == 0)
+        err = see_to_rest(s, 0, s->sending || kri_stream_can_pump(), deadline);
     kri_stream_leave(s);
-    return err;
+    return (int)err;
 }
 
 /* Writing */
@@ -132,16 +144,6 @@ static int open_for_writing(const kr_stream *s, bool from_above)
     if (s->closing || (!from_above && is_ending(s)))
         return -EBADF;
     return s->out.eof ? -EPIPE : state_of(s);
-}
-
-/* At the end of a write: somebody has to send what is left.  pre: the turn, the lock. */
-static int64_t see_to_rest(kr_stream *s, int64_t result, bool leave, kr_time deadline)
-{
-    if (!kri_stream_some_left(s) || (result < 0 && !kri_transport_passes(result)))
-        return result;
-    if (leave && (s->sending || kri_stream_pump(s) == 0))
-        return result;
-    return result == 0 ? wait_sent(s, 0, deadline) : result;
 }
 
 static int write_all(kr_stream *s, const char *bytes, size_t size, size_t *done, bool from_above,

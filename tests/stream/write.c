@@ -193,6 +193,48 @@ static int drain(const void *arg, void *result)
     return kr_stream_drain(near, kr_sec(30));
 }
 
+/* What was left when its loop ended is sent by who drains, and the rest then not by nobody. */
+static size_t total_left;
+
+static int fill_and_leave(void *arg)
+{
+    const int small = 4096; /* so that it goes in pieces */
+    (void)arg;
+    make_pair(&near, &far, NULL);
+    CHECK_EQ(setsockopt(kr_stream_descriptor(near), SOL_SOCKET, SO_SNDBUF, &small, sizeof small),
+             0);
+    total_left = fill(near);
+    CHECK_EQ(kr_stream_unsent(near), 64 * 1024);
+    return 0;
+}
+
+static int read_all_left(const void *arg, void *result)
+{
+    static char bytes[1 << 20];
+    (void)arg, (void)result;
+    return kr_stream_read_exactly(far, bytes, total_left, NULL, kr_sec(30));
+}
+
+static int drain_and_be_read(void *arg)
+{
+    (void)arg;
+    beside reader = beside_start(read_all_left, NULL);
+    CHECK_EQ(kr_stream_drain(near, kr_sec(30)), 0);
+    CHECK_EQ(beside_end(&reader), 0);
+    close_two();
+    return 0;
+}
+
+TEST(a_drain_leaves_nothing_to_nobody)
+{
+    CHECK_EQ(kr_run(fill_and_leave, NULL), 0);
+    in_loop = true;
+    CHECK_EQ(kr_run(drain_and_be_read, NULL), 0);
+    CHECK_EQ(kr_run(fill_and_leave, NULL), 0);
+    in_loop = false;
+    CHECK_EQ(drain_and_be_read(NULL), 0);
+}
+
 /* Several wait, and all hear of it: also of the connection's loss. */
 static void drain_together(bool lose)
 {
