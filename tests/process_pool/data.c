@@ -234,6 +234,13 @@ TEST(many_wait_for_one)
     end(pool);
 }
 
+/* For a moment, in which those who are about to wait sleep, mostly; else there is less to see. */
+static void let_sleep(void)
+{
+    for (int i = 0; i < 20; i++)
+        kri_test_nap();
+}
+
 /* The one that is waited for is cancelled: its waiter sleeps on a bell, and must hear of it. */
 static void wait_cancelled(void *arg)
 {
@@ -250,8 +257,7 @@ TEST(an_awaited_future_is_cancelled)
     kri_bunch bunch;
     kri_bunch_start(&bunch, 3, wait_cancelled, f);
     kri_bunch_wait_started(&bunch, 3);
-    for (int i = 0; i < 20; i++)
-        kri_test_nap();
+    let_sleep();
     CHECK_EQ(kr_future_cancel(f), 0);
     kri_bunch_end(&bunch);
     kr_event_set(&gate->open);
@@ -315,8 +321,7 @@ TEST(a_cancelled_ones_callback_wants_a_lock_of_the_waiters)
     CHECK_EQ(kr_future_add_done_callback(f, want_lock, NULL), 0);
     kri_bunch_start(&bunch, 1, hold_lock_and_wait, f);
     CHECK_EQ(kr_event_wait(&called, KR_FOREVER), 0);
-    for (int i = 0; i < 20; i++) /* until it sleeps; else there is less to see */
-        kri_test_nap();
+    let_sleep();
     CHECK_EQ(kr_future_cancel(f), 0);
     kri_bunch_end(&bunch);
     kr_event_set(&gate->open);
@@ -348,13 +353,6 @@ static void hold_lock_and_follow(void *arg)
     kr_lock_release(&wanted);
 }
 
-static void let_sleep(kri_bunch *bunch)
-{
-    kri_bunch_wait_started(bunch, 1);
-    for (int i = 0; i < 20; i++)
-        kri_test_nap();
-}
-
 TEST(a_callback_wants_a_lock_of_one_who_follows)
 {
     struct gate *before = gate_new(), *behind = gate_new();
@@ -364,9 +362,11 @@ TEST(a_callback_wants_a_lock_of_one_who_follows)
     kr_future *second = submit_gate(pool, behind);
     kri_bunch leader, follower;
     kri_bunch_start(&leader, 1, lead, first);
-    let_sleep(&leader);
+    kri_bunch_wait_started(&leader, 1);
+    let_sleep();
     kri_bunch_start(&follower, 1, hold_lock_and_follow, second);
-    let_sleep(&follower);
+    kri_bunch_wait_started(&follower, 1);
+    let_sleep();
     kr_event_set(&before->open);
     CHECK_EQ(kr_event_wait(&begun, KR_FOREVER), 0);
     kri_bunch_end(&leader);
