@@ -12,6 +12,12 @@
  *     takes all that is due, announces that, and sleeps while the bell is what it was.
  *     Who ends it has seen that all is given that will be.
  *
+ * Ordering.
+ *     [teller-1]  who gives or closes does so and then counts; the teller reads the count and then
+ *                 looks.  So if it has not seen that, the count differs from what it has read, and
+ *                 it does not sleep: counting releases, reading acquires, and kri_wait reads again
+ *                 as [wait-1] says.
+ *
  * Why one after the other?  Callbacks of one executor run in the order in which their tasks ended,
  * as with one thread that did all; one that waits holds up others that are due, and no task.
  *
@@ -23,7 +29,7 @@
 
 static void call(kri_teller *teller)
 {
-    kri_add_sc(&teller->bell, 1);
+    kri_add_sc(&teller->bell, 1); /* [teller-1] */
     kri_wake(&teller->bell, 1, 0);
 }
 
@@ -41,6 +47,7 @@ static int serve(void *arg)
     kri_teller *teller = *(kri_teller *const *)arg;
     kri_stall_serve();
     while (!kri_load_acq(&teller->closing)) {
+        /* [teller-1] */
         uint32_t seen = kri_load_acq(&teller->bell);
         tell(teller);
         if (!kri_load_acq(&teller->closing))
